@@ -1,0 +1,122 @@
+"""The door of the command line: builds ``fscs``, turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 internal error, 2 usage or input, 3 some frames missing or failed, 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from .._version import __version__
+from ..errors import FscsError
+from . import doctor, evaluate, palette, recolor, recompose, segment, train, weights
+
+DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
+
+TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
+
+app = typer.Typer(
+    name="fscs",
+    help="Takes an image apart into RGBA layers, one for each colour of a palette. "
+    "The layers add up to the image exactly, so each can be graded, recoloured or blurred on its own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("segment")(segment.segment)
+app.command("palette")(palette.palette)
+app.command("recompose")(recompose.recompose)
+app.command("recolor")(recolor.recolor)
+app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
+app.add_typer(weights.app, name="weights")
+app.command("doctor")(doctor.doctor)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"fscs {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> NoReturn:
+    """The entry point ``fscs``."""
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs ``fscs`` with these arguments (the process's own without any) and returns the exit code.
+
+    Every error ends as one line on stderr. With the environment variable FSCS_TRACEBACK set, internal errors
+    also show where they happened.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with _terminated_like_interrupted():
+            result = command.main(args=arguments, prog_name="fscs", standalone_mode=False)
+        return result if isinstance(result, int) else DONE
+    except FscsError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("cancelled", CANCELLED)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()} (see fscs --help)", USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has left; a second complaint at the interpreter's end is silenced.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERNAL_ERROR
+    except OSError as error:
+        _trace()
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", USAGE)
+    except Exception as error:  # the last door: whatever is left is our fault, not the user's
+        _trace()
+        hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f" (set {TRACEBACK_VARIABLE}=1 to see where)"
+        return _fail(f"internal error: {type(error).__name__}: {error}{hint}", INTERNAL_ERROR)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"fscs: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _trace() -> None:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exc()
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Lets SIGTERM, by which farms cancel, unwind like Ctrl-C, so that no half-written file stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals can only be handled in the main thread
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

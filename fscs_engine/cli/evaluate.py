@@ -1,0 +1,182 @@
+"""``fscs evaluate``: scores of a model on images."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from . import options
+from .progress import Progress
+from .report import console, peak_rss_bytes, print_json
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation, Scores
+
+COLUMNS = {
+    "mse": "MSE",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "sparsity": "sparsity",
+    "color_variance": "variance",
+    "color_variance_weighted": "weighted",
+    "visible_layers": "layers>1%",
+    "flat_noise": "noise",
+}
+"""Names of the scores, and of their columns in the table for people."""
+
+
+def evaluate(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="The images to measure on.")],
+    palettes: Annotated[
+        Path | None,
+        typer.Option(
+            "--palettes",
+            metavar="CSV",
+            help="Palettes by file stem: no header; stem, then R,G,B of each colour in 0-255. "
+            "Without it they are found.",
+            rich_help_panel=options.PALETTE_PANEL,
+        ),
+    ] = None,
+    colors: options.Colors = None,
+    seed: options.Seed = 0,
+    absent: Annotated[
+        bool,
+        typer.Option(
+            "--absent",
+            help="Also measure the mean alpha that a colour gets that is not in the image: "
+            "the last colour is replaced by #ff00ff.",
+            rich_help_panel=options.MEASURE_PANEL,
+        ),
+    ] = False,
+    permuted: Annotated[
+        bool,
+        typer.Option(
+            "--permuted",
+            help="Also measure the largest change of an alpha when the palette comes in another order.",
+            rich_help_panel=options.MEASURE_PANEL,
+        ),
+    ] = False,
+    no_exact: Annotated[
+        bool,
+        typer.Option(
+            "--no-exact",
+            help="Measure what the networks give, without the step that makes the layers add up exactly.",
+            rich_help_panel=options.MEASURE_PANEL,
+        ),
+    ] = False,
+    released: Annotated[
+        bool,
+        typer.Option(
+            "--released",
+            help="Measure the inference of the paper authors' released code instead: their filter (off with "
+            "--smoothing 0), their mean over the whole image, no exact step.",
+            rich_help_panel=options.MEASURE_PANEL,
+        ),
+    ] = False,
+    model: options.Model = options.default("model"),
+    smoothing: options.Smoothing = options.default("smoothing"),
+    smoothing_eps: options.SmoothingEps = options.default("smoothing_eps"),
+    smoothing_strength: options.SmoothingStrength = options.default("smoothing_strength"),
+    minimum_alpha: options.MinimumAlpha = options.default("minimum_alpha"),
+    layer_gain: options.LayerGain = None,
+    layer_gamma: options.LayerGamma = None,
+    layer_black: options.LayerBlack = None,
+    layer_white: options.LayerWhite = None,
+    mask: options.MaskFile = None,
+    mask_mode: options.MaskMode = None,
+    ocio: options.Ocio = None,
+    input_layer: options.InputLayer = "",
+    clean_nonfinite: options.CleanNonFinite = False,
+    device: options.Device = options.default("device"),
+    precision: options.Precision = options.default("precision"),
+    tile: options.Tile = options.default("tile"),
+    as_json: options.AsJson = False,
+) -> None:
+    """Measures how good the layers of images are.
+
+    Everything is measured in straight sRGB before anything is rounded for a file.
+    """
+    started = time.perf_counter()
+    for path in images:
+        options.check_input(path)
+    if palettes is not None and colors is not None:
+        raise UsageError("--colors and --palettes say two things", cure="leave --colors out: the CSV says how many")
+    flags = options.AlphaFlags(
+        smoothing=smoothing,
+        smoothing_eps=smoothing_eps,
+        smoothing_strength=smoothing_strength,
+        minimum_alpha=minimum_alpha,
+        gain=layer_gain,
+        gamma=layer_gamma,
+        black=layer_black,
+        white=layer_white,
+        mask=mask,
+        mask_mode=mask_mode,
+    )
+    flags.check()
+    with Progress() as progress:
+        progress.stage("loading the model")
+        from ..evaluation import evaluate as measure
+        from ..evaluation import read_palettes_csv
+        from ..files.reading import read_image
+        from ..segmenter import Segmenter
+
+        read = partial(read_image, layer=input_layer, clean_nonfinite=clean_nonfinite)
+        given = None if palettes is None else read_palettes_csv(palettes)
+        segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
+        processing = flags.processing(read(images[0]))
+        found = measure(
+            images,
+            segmenter,
+            palettes=given,
+            colors=int(options.default("colors")) if colors is None else colors,
+            seed=seed,
+            processing=processing,
+            exact=not no_exact,
+            released=released,
+            absent=absent,
+            permuted=permuted,
+            read=read,
+            progress=progress.stage(f"measuring {len(images)} image{'s' if len(images) > 1 else ''}"),
+        )
+    if as_json:
+        print_json(
+            {
+                **found.to_dict(),
+                "model": segmenter.model_name,
+                "weights_sha256": segmenter.weights_sha256,
+                "seconds": {"total": time.perf_counter() - started},
+                "peak_rss_bytes": peak_rss_bytes(),
+            }
+        )
+        return
+    _print(found)
+
+
+def _print(found: Evaluation) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    table.add_column("image")
+    for title in COLUMNS.values():
+        table.add_column(title, justify="right")
+    for row in found.images:
+        table.add_row(row.image.name, *_cells(row.scores))
+    if len(found.images) > 1:
+        table.add_row("mean", *_cells(found.mean), style="bold")
+    console().print(table)
+    print(f"largest recomposition error: {found.recomposition_error:.3g}")
+    if found.absent_alpha is not None:
+        print(f"mean alpha of an absent colour: {found.absent_alpha:.4f}")
+    if found.permutation_change is not None:
+        print(f"largest change of an alpha with the palette in another order: {found.permutation_change:.3g}")
+
+
+def _cells(scores: Scores) -> list[str]:
+    values = (float(getattr(scores, name)) for name in COLUMNS)
+    return ["–" if value != value else f"{value:.4g}" for value in values]

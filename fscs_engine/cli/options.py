@@ -1,0 +1,414 @@
+"""The flags that several commands share, made from the one parameter table where it has them.
+
+Nothing heavy is imported here: ``fscs --help`` reads this file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import InputError, UsageError
+from ..parameters import BY_NAME, Value
+
+if TYPE_CHECKING:
+    from ..image import Image
+    from ..palette import Palette
+    from ..processing import AlphaProcessing, LayerAdjustment, Mask
+    from ..segmenter import Segmenter
+
+PALETTE_PANEL = "Palette"
+ALPHA_PANEL = "Alpha processing"
+COLOR_PANEL = "Colour"
+OUTPUT_PANEL = "Output"
+COMPUTE_PANEL = "Computing"
+INPUT_PANEL = "Input"
+MEASURE_PANEL = "Measuring"
+
+AUTO = "auto"
+PALETTE_SUFFIXES = (".json", ".gpl", ".txt")
+
+_LAYER_VALUE = re.compile(r"\s*(\d+)\s*=\s*(\S+)\s*")
+_MASK_MODE = re.compile(r"\s*([a-z]+)\s*:\s*(\d+(?:\s*,\s*\d+)*)\s*")
+
+
+def default(name: str) -> Any:
+    """The default of a parameter of the table."""
+    return BY_NAME[name].default
+
+
+def check(name: str, value: Value) -> Value:
+    """Refuses a value that is outside what the parameter table allows.
+
+    Raises:
+        UsageError: out of range, not a number, not one of the choices.
+    """
+    parameter = BY_NAME[name]
+    if parameter.choices and value not in parameter.choices:
+        raise UsageError(f"{value!r} is not known", cure=f"use {' or '.join(parameter.choices)}")
+    if isinstance(value, (int, float)):
+        low = -math.inf if parameter.minimum is None else parameter.minimum
+        high = math.inf if parameter.maximum is None else parameter.maximum
+        if not low <= value <= high:  # also refuses NaN
+            raise UsageError(f"{value:g} is out of range", cure=f"use {low:g} to {high:g}")
+    return value
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _checked(name: str) -> Callable[[Any], Any]:
+    def callback(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return check(name, value)
+        except UsageError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return callback
+
+
+def option(name: str, panel: str, *short: str, metavar: str | None = None) -> Any:
+    """The flag of a parameter: its name, tooltip and limits come from the table."""
+    parameter = BY_NAME[name]
+    shown = metavar or ("|".join(parameter.choices) if parameter.choices else None)
+    return typer.Option(
+        *short,
+        _flag(name),
+        help=parameter.tooltip,
+        metavar=shown,
+        callback=_checked(name),
+        rich_help_panel=panel,
+    )
+
+
+def layer_option(name: str) -> Any:
+    """The flag of a per-layer parameter: ``--layer-gain 3=1.5``, repeatable."""
+    parameter = BY_NAME[name]
+    return typer.Option(
+        _flag(name),
+        help=f"{parameter.tooltip} LAYER=VALUE, layers counted from 1; repeatable.",
+        metavar="LAYER=VALUE",
+        rich_help_panel=ALPHA_PANEL,
+    )
+
+
+InputFile = Annotated[Path, typer.Argument(metavar="INPUT", help="The image: EXR, PNG, JPEG, TIFF, …")]
+Colors = Annotated[int | None, option("colors", PALETTE_PANEL, "-k")]
+PaletteSource = Annotated[
+    str,
+    typer.Option(
+        "--palette",
+        metavar="COLORS|FILE|auto",
+        help='"#aabbcc,#112233,…", or a file (.json, .gpl, .txt with one hex colour a line), or auto. '
+        "Fewer colours than --colors: the rest is found around them.",
+        rich_help_panel=PALETTE_PANEL,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", help="Same input and seed, same palette.", min=0, max=2**32 - 1, rich_help_panel=PALETTE_PANEL
+    ),
+]
+Model = Annotated[str, option("model", COMPUTE_PANEL, metavar="NAME|FILE.safetensors")]
+Device = Annotated[str, option("device", COMPUTE_PANEL)]
+Precision = Annotated[str, option("precision", COMPUTE_PANEL)]
+Tile = Annotated[int, option("tile", COMPUTE_PANEL, metavar="PIXELS")]
+Smoothing = Annotated[int, option("smoothing", ALPHA_PANEL, metavar="RADIUS")]
+SmoothingEps = Annotated[float, option("smoothing_eps", ALPHA_PANEL)]
+SmoothingStrength = Annotated[float, option("smoothing_strength", ALPHA_PANEL)]
+MinimumAlpha = Annotated[float, option("minimum_alpha", ALPHA_PANEL)]
+LayerGain = Annotated[list[str] | None, layer_option("layer_gain")]
+LayerGamma = Annotated[list[str] | None, layer_option("layer_gamma")]
+LayerBlack = Annotated[list[str] | None, layer_option("layer_black")]
+LayerWhite = Annotated[list[str] | None, layer_option("layer_white")]
+MaskFile = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--mask",
+        metavar="FILE",
+        help="A greyscale picture of the input's size that guides the alphas. Each needs its --mask-mode; repeatable, "
+        "applied in the order given.",
+        rich_help_panel=ALPHA_PANEL,
+    ),
+]
+MaskMode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask-mode",
+        metavar="limit:1,3|split:2,5",
+        help=BY_NAME["mask_mode"].tooltip,
+        rich_help_panel=ALPHA_PANEL,
+    ),
+]
+WorkingSpace = Annotated[str, option("working_space", COLOR_PANEL, metavar="NAME")]
+Ocio = Annotated[
+    Path | None,
+    typer.Option(
+        "--ocio",
+        metavar="FILE",
+        help="An OpenColorIO config whose colour spaces can be used. Without it: the one that comes with OpenColorIO.",
+        rich_help_panel=COLOR_PANEL,
+    ),
+]
+InputLayer = Annotated[
+    str,
+    typer.Option(
+        "--input-layer",
+        metavar="NAME",
+        help="The layer of a multi-layer EXR to decompose. Without it: the root layer.",
+        rich_help_panel=INPUT_PANEL,
+    ),
+]
+CleanNonFinite = Annotated[
+    bool,
+    typer.Option(
+        "--clean-nonfinite",
+        help="Repair NaN and infinite pixels instead of stopping at the first one.",
+        rich_help_panel=INPUT_PANEL,
+    ),
+]
+Half = Annotated[
+    bool, typer.Option("--half", help="Write EXR as 16-bit half floats instead of 32-bit.", rich_help_panel=OUTPUT_PANEL)
+]
+Clip = Annotated[
+    bool,
+    typer.Option(
+        "--clip",
+        help="Clip values that do not fit the output format (PNG holds 0 to 1, half up to 65504) instead of stopping.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace outputs that exist already.", rich_help_panel=OUTPUT_PANEL)
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON object on stdout and nothing else there.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
+
+
+def layer_values(name: str, given: Sequence[str] | None) -> dict[int, float]:
+    """Reads ``["3=1.5", …]`` of a per-layer parameter into ``{3: 1.5}``.
+
+    Raises:
+        UsageError: another form, a value out of range, a layer given twice.
+    """
+    values: dict[int, float] = {}
+    for text in given or ():
+        match = _LAYER_VALUE.fullmatch(text)
+        if not match:
+            raise UsageError(f"{_flag(name)} {text!r} is not LAYER=VALUE", cure=f"write it as {_flag(name)} 3=1.5")
+        number = int(match[1])
+        try:
+            value = float(match[2])
+            check(name, value)
+        except ValueError as error:
+            raise UsageError(f"{_flag(name)} {text!r}: {match[2]!r} is not a number", cure="give a number") from error
+        except UsageError as error:
+            raise UsageError(f"{_flag(name)} {text!r}: {error.message}", cure=error.cure) from error
+        if number < 1:
+            raise UsageError(f"{_flag(name)} {text!r}: there is no layer 0", cure="layers are counted from 1")
+        if number in values:
+            raise UsageError(f"{_flag(name)} is given twice for layer {number}", cure="give it once")
+        values[number] = value
+    return values
+
+
+def adjustments(
+    gain: Sequence[str] | None, gamma: Sequence[str] | None, black: Sequence[str] | None, white: Sequence[str] | None
+) -> dict[int, LayerAdjustment]:
+    """The per-layer edits of the four flags, by layer from 1.
+
+    Raises:
+        UsageError: see `layer_values`.
+    """
+    from ..processing import LayerAdjustment
+
+    edits: dict[int, LayerAdjustment] = {}
+    for field, given in (("gain", gain), ("gamma", gamma), ("black", black), ("white", white)):
+        for number, value in layer_values(f"layer_{field}", given).items():
+            edits[number] = replace(edits.get(number, LayerAdjustment()), **{field: value})
+    return dict(sorted(edits.items()))
+
+
+def parse_mask_mode(text: str) -> tuple[Literal["limit", "split"], tuple[int, ...]]:
+    """Reads ``limit:1,3`` into ``("limit", (1, 3))``.
+
+    Raises:
+        UsageError: another form or an unknown mode.
+    """
+    match = _MASK_MODE.fullmatch(text)
+    choices = BY_NAME["mask_mode"].choices
+    if not match or match[1] not in choices:
+        raise UsageError(f"--mask-mode {text!r} is not known", cure="write it as limit:1,3 or split:2,5")
+    layers = tuple(int(number) for number in match[2].split(","))
+    return ("limit" if match[1] == "limit" else "split"), layers
+
+
+def mask_modes(
+    files: Sequence[Path] | None, modes: Sequence[str] | None
+) -> list[tuple[Path, Literal["limit", "split"], tuple[int, ...]]]:
+    """Pairs each mask with what it does.
+
+    Raises:
+        UsageError: not as many modes as masks, or a mode that is not known.
+    """
+    files, modes = files or (), modes or ()
+    if len(files) != len(modes):
+        raise UsageError(
+            f"{len(files)} --mask and {len(modes)} --mask-mode", cure="give each --mask its own --mask-mode"
+        )
+    return [(file, *parse_mask_mode(mode)) for file, mode in zip(files, modes, strict=True)]
+
+
+def masks(files: Sequence[Path] | None, modes: Sequence[str] | None, image: Image) -> tuple[Mask, ...]:
+    """Reads the masks of an image, in the order given.
+
+    Raises:
+        UsageError: not as many modes as masks, or a mode that is not known.
+        InputError: a mask that can't be read.
+    """
+    parsed = mask_modes(files, modes)
+    if not parsed:
+        return ()
+    from ..files.reading import read_mask
+    from ..key import file_identity
+    from ..processing import Mask
+
+    return tuple(
+        Mask(pixels=read_mask(file, image=image), mode=mode, layers=layers, identity=file_identity(file))
+        for file, mode, layers in parsed
+    )
+
+
+@dataclass(frozen=True)
+class AlphaFlags:
+    """The alpha-processing flags as they were typed."""
+
+    smoothing: int
+    smoothing_eps: float
+    smoothing_strength: float
+    minimum_alpha: float
+    gain: Sequence[str] | None
+    gamma: Sequence[str] | None
+    black: Sequence[str] | None
+    white: Sequence[str] | None
+    mask: Sequence[Path] | None
+    mask_mode: Sequence[str] | None
+
+    def check(self) -> None:
+        """Refuses what can be refused before the image is read.
+
+        Raises:
+            UsageError: a flag of another form or out of its range.
+            InputError: a mask that is not there.
+        """
+        for name in ("gain", "gamma", "black", "white"):
+            layer_values(f"layer_{name}", getattr(self, name))
+        for file, _, _ in mask_modes(self.mask, self.mask_mode):
+            check_input(file)
+
+    def processing(self, image: Image) -> AlphaProcessing:
+        """Everything the flags say about this image.
+
+        Raises:
+            UsageError: see `check`.
+            InputError: a mask that can't be read or does not fit the image.
+        """
+        from ..processing import AlphaProcessing
+
+        return AlphaProcessing(
+            smoothing=self.smoothing,
+            smoothing_eps=self.smoothing_eps,
+            smoothing_strength=self.smoothing_strength,
+            minimum_alpha=self.minimum_alpha,
+            adjustments=adjustments(self.gain, self.gamma, self.black, self.white),
+            masks=masks(self.mask, self.mask_mode, image),
+        )
+
+
+def given_palette(source: str) -> Palette | None:
+    """The colours that ``--palette`` gives, or None for ``auto``.
+
+    Raises:
+        PaletteError: a colour or file that can't be used.
+        InputError: the file is missing.
+    """
+    text = source.strip()
+    if text == AUTO:
+        return None
+    from ..palette import Palette
+    from ..palette_files import read_palette
+
+    if Path(text).suffix.lower() in PALETTE_SUFFIXES or ("," not in text and Path(text).is_file()):
+        return read_palette(Path(text))
+    return Palette.from_hex(text)
+
+
+def whole_palette(
+    segmenter: Segmenter, image: Image, given: Palette | None, colors: int | None, seed: int
+) -> tuple[Palette, float]:
+    """The palette of a run, and the seconds it took: the given colours, filled up from the image to ``colors``.
+
+    Without ``colors`` a given palette is taken as it is.
+
+    Raises:
+        PaletteError: more colours given than asked for.
+    """
+    import time
+
+    started = time.perf_counter()
+    wanted = colors if colors is not None else (len(given) if given is not None else int(default("colors")))
+    if given is not None and len(given) == wanted:
+        return given, time.perf_counter() - started
+    palette = segmenter.auto_palette(image, wanted, given, seed)
+    return palette, time.perf_counter() - started
+
+
+def check_input(path: Path) -> Path:
+    """Refuses an input that is not a file before anything heavy is loaded.
+
+    Raises:
+        InputError: it is not there, or a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", cure="name an image file")
+    if not path.exists():
+        raise InputError(f"{path} does not exist", cure="name an image file")
+    return path
+
+
+def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
+    """Refuses an output whose ending says another format.
+
+    Raises:
+        UsageError: another ending.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{path} does not name {what}", cure=f"end it with {' or '.join(suffixes)}")
+
+
+def check_free(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Refuses an output that can't be written, or that would replace the input, before any work is done.
+
+    Raises:
+        UsageError: output and input are the same file.
+        OutputError: it exists already without ``overwrite``, or its folder is missing.
+    """
+    if path.exists() and path.samefile(source):
+        raise UsageError(f"{path} is the input", cure="name another output: the input is never replaced")
+    from ..files.atomic import check_targets
+
+    check_targets([path], overwrite=overwrite)

@@ -1,0 +1,84 @@
+"""``fscs palette``: the colours of an image."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .progress import Progress
+from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
+
+
+def palette(
+    input_file: options.InputFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Palette file to write: .json, .gpl (GIMP) or .txt (hex colours). Without it the colours are printed.",
+            rich_help_panel=options.OUTPUT_PANEL,
+        ),
+    ] = None,
+    colors: options.Colors = None,
+    lock: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lock",
+            metavar="#RRGGBB",
+            help="A colour that must be in the palette; repeatable. Locked colours come first, in the order given.",
+            rich_help_panel=options.PALETTE_PANEL,
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    input_layer: options.InputLayer = "",
+    clean_nonfinite: options.CleanNonFinite = False,
+    ocio: options.Ocio = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Finds the palette of an image.
+
+    The same image and seed give the same palette.
+    """
+    started = time.perf_counter()
+    options.check_input(input_file)
+    from ..palette import Palette, PaletteColor
+    from ..palette_files import write_palette
+
+    wanted = int(options.default("colors")) if colors is None else colors
+    locked = [color for part in lock or () for color in part.split(",")]
+    given = Palette(tuple(PaletteColor.from_hex(color, locked=True) for color in locked)) if locked else None
+    if output is not None:
+        options.check_suffix(output, options.PALETTE_SUFFIXES, "a palette")
+        options.check_free(output, input_file, overwrite=overwrite)
+    with Progress() as progress:
+        progress.stage("reading the image")
+        from ..files.reading import read_image
+        from ..segmenter import Segmenter
+
+        image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
+        progress.stage("finding the palette")
+        found_at = time.perf_counter()
+        found = Segmenter(ocio=ocio).auto_palette(image, wanted, given, seed)
+        seconds = time.perf_counter() - found_at
+    if output is not None:
+        write_palette(output, found, overwrite=overwrite)
+    outputs = [] if output is None else [output]
+    if as_json:
+        print_json(
+            {
+                "palette": palette_rows(found),
+                "seconds": {"palette": seconds, "total": time.perf_counter() - started},
+                "peak_rss_bytes": peak_rss_bytes(),
+                "outputs": [str(path) for path in outputs],
+            }
+        )
+        return
+    print_palette(found)
+    print_outputs(outputs)

@@ -1,0 +1,114 @@
+"""Progress on stderr: bars with an ETA on a terminal, plain lines everywhere else (a farm's log, a pipe).
+
+The engine knows nothing of it: it calls a function with the part that is done, from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+QUIET_SECONDS = 1.0
+"""Plain lines start after this time: what is over sooner needs no progress."""
+
+LINE_SECONDS = 5.0
+"""Between two plain lines of one stage."""
+
+
+
+class Progress:
+    """The stages of one command, one after the other.
+
+    Use as a context manager; `stage` starts the next stage and ends the one before.
+
+    Args:
+        stream: where to, stderr without it.
+        clock: seconds that only grow; for tests.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.clock = clock
+        self.bars: RichProgress | None = None
+        self.task: TaskID | None = None
+        self.label = ""
+        self.started = self.printed = clock()
+        self.first: tuple[float, float] | None = None
+
+    def __enter__(self) -> Self:
+        if self.stream.isatty():
+            self.bars = _rich_progress(self.stream)
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def stage(self, label: str) -> Callable[[float], None]:
+        """Starts a stage and returns what takes its progress, 0 to 1."""
+        self.label = label
+        self.started = self.printed = self.clock()
+        self.first = None
+        if self.bars is not None:
+            if self.task is not None:
+                self.bars.remove_task(self.task)
+            self.task = self.bars.add_task(label, total=None)
+        return self.report
+
+    def report(self, done: float, note: str = "") -> None:
+        """Shows that the part ``done`` (0 to 1) of the current stage is over, and a word on how it goes.
+
+        What was done before the first report of a stage does not count for the time left: a run that is resumed
+        in the middle begins there.
+        """
+        done = min(1.0, max(0.0, done))
+        label = f"{self.label}, {note}" if note else self.label
+        now = self.clock()
+        if self.first is None:
+            self.first = now, done
+            if self.bars is not None and self.task is not None:
+                self.bars.reset(self.task, total=1.0, completed=done, description=label)  # type: ignore[arg-type]
+        if self.bars is not None and self.task is not None:
+            self.bars.update(self.task, completed=done, description=label)
+            return
+        if now - self.started < QUIET_SECONDS or (now - self.printed < LINE_SECONDS and self.printed > self.started):
+            return
+        self.printed = now
+        began, before = self.first
+        left = f", about {_seconds((now - began) * (1 - done) / (done - before))} left" if before < done < 1 else ""
+        print(f"fscs: {label}: {done:.0%}{left}", file=self.stream, flush=True)
+
+
+def _rich_progress(stream: TextIO) -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+    )
+
+
+def _seconds(seconds: float) -> str:
+    """``75`` → ``1 min 15 s``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,51 @@
+"""``fscs recompose``: layers back to an image."""
+
+from __future__ import annotations
+
+import time
+
+from . import delivery, options
+from .progress import Progress
+from .report import peak_rss_bytes, print_json, print_outputs
+
+
+def recompose(
+    layers_file: delivery.LayersFile,
+    output: delivery.PictureFile,
+    half: options.Half = False,
+    clip: options.Clip = False,
+    ocio: options.Ocio = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Adds layers up to an image again.
+
+    The layers may have been graded, blurred or repainted since; what comes out is their sum.
+    """
+    started = time.perf_counter()
+    options.check_input(layers_file)
+    delivery.check_picture(output, layers_file, overwrite=overwrite)
+    with Progress() as progress:
+        progress.stage("reading the layers")
+        from ..color import ColorSpaces
+        from ..files.exr import read_layers
+        from ..compositing import recompose as add_up
+
+        layered = read_layers(layers_file)
+        progress.stage("adding them up")
+        picture = add_up(layered.layers)
+        progress.stage("writing the picture")
+        spaces = ColorSpaces(ocio)
+        delivery.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
+    if as_json:
+        print_json(
+            {
+                "layers": len(layered.layers),
+                "working_space": layered.color_space,
+                "seconds": {"total": time.perf_counter() - started},
+                "peak_rss_bytes": peak_rss_bytes(),
+                "outputs": [str(output)],
+            }
+        )
+        return
+    print_outputs([output])

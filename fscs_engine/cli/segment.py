@@ -1,0 +1,202 @@
+"""``fscs segment``: an image and a palette in, RGBA layers out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+from ..errors import UsageError
+from . import options
+from .progress import Progress
+from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..image import Image
+    from ..palette import Palette
+    from ..segmenter import Segmenter
+
+EXR = ".exr"
+PREVIEW_SPACE = "srgb"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where layers go: one EXR file, or a folder of PNG layers."""
+
+    path: Path
+    is_folder: bool
+
+
+class Writer(Protocol):
+    """What all layer writers have in common."""
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Takes the next rows: (K, h, W, 4) premultiplied."""
+
+
+@dataclass
+class Sink:
+    """A writer, the working space of its layers, and the files it makes."""
+
+    writer: Writer
+    working_space: str
+    paths: list[Path]
+
+
+def parse_output(text: str) -> Output:
+    """Tells an EXR file from a folder.
+
+    Raises:
+        UsageError: neither.
+    """
+    path = Path(text)
+    if text.endswith(("/", "\\")) or path.is_dir() or not path.suffix:
+        return Output(path, is_folder=True)
+    if path.suffix.lower() == EXR:
+        return Output(path, is_folder=False)
+    raise UsageError(
+        f"-o {text}: layers are written as one .exr or as PNG files into a folder",
+        cure="name an .exr file, or a folder ending with /",
+    )
+
+
+def check_outputs(outputs: Sequence[Output], preview: Path | None, source: Path, *, overwrite: bool) -> None:
+    """Refuses outputs that can't be written, before anything is computed.
+
+    Raises:
+        UsageError: none, the same twice, or the input itself.
+        OutputError: an existing file without ``overwrite``, or a missing folder.
+    """
+    if not outputs and preview is None:
+        raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
+    places = [output.path.absolute() for output in outputs] + ([] if preview is None else [preview.absolute()])
+    for place in places:
+        if places.count(place) > 1:
+            raise UsageError(f"{place} is named twice as an output", cure="name it once")
+    if preview is not None:
+        options.check_suffix(preview, (".png",), "a contact sheet")
+        options.check_free(preview, source, overwrite=overwrite)
+    for output in outputs:
+        if not output.is_folder:
+            options.check_free(output.path, source, overwrite=overwrite)
+
+
+def segment(
+    input_file: options.InputFile,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT.exr|FOLDER/",
+            help="OUT.exr: all layers in one EXR. FOLDER/: each layer as a 16-bit PNG. May be given several times.",
+            rich_help_panel=options.OUTPUT_PANEL,
+        ),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            "--preview",
+            metavar="SHEET.png",
+            help="Also write a contact sheet for the eye: image, recomposition, error, every layer and its alpha.",
+            rich_help_panel=options.OUTPUT_PANEL,
+        ),
+    ] = None,
+    palette: options.PaletteSource = options.AUTO,
+    colors: options.Colors = None,
+    seed: options.Seed = 0,
+    model: options.Model = options.default("model"),
+    smoothing: options.Smoothing = options.default("smoothing"),
+    smoothing_eps: options.SmoothingEps = options.default("smoothing_eps"),
+    smoothing_strength: options.SmoothingStrength = options.default("smoothing_strength"),
+    minimum_alpha: options.MinimumAlpha = options.default("minimum_alpha"),
+    layer_gain: options.LayerGain = None,
+    layer_gamma: options.LayerGamma = None,
+    layer_black: options.LayerBlack = None,
+    layer_white: options.LayerWhite = None,
+    mask: options.MaskFile = None,
+    mask_mode: options.MaskMode = None,
+    working_space: options.WorkingSpace = options.default("working_space"),
+    ocio: options.Ocio = None,
+    input_layer: options.InputLayer = "",
+    clean_nonfinite: options.CleanNonFinite = False,
+    half: options.Half = False,
+    clip: options.Clip = False,
+    device: options.Device = options.default("device"),
+    precision: options.Precision = options.default("precision"),
+    tile: options.Tile = options.default("tile"),
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Takes an image apart into layers that add up to it.
+
+    Each layer holds one colour of the palette. Put together with Plus, they give back the image exactly.
+
+    [bold]Examples[/bold]
+
+    fscs segment plate.exr -o layers.exr
+
+    fscs segment photo.png -k 5 -o layers/ --preview sheet.png
+
+    fscs segment plate.exr --palette "#20303c,#c8a070,#e8e4dc" --layer-gain 2=1.5 -o layers.exr
+    """
+    started = time.perf_counter()
+    options.check_input(input_file)
+    flags = options.AlphaFlags(
+        smoothing=smoothing,
+        smoothing_eps=smoothing_eps,
+        smoothing_strength=smoothing_strength,
+        minimum_alpha=minimum_alpha,
+        gain=layer_gain,
+        gamma=layer_gamma,
+        black=layer_black,
+        white=layer_white,
+        mask=mask,
+        mask_mode=mask_mode,
+    )
+    flags.check()
+    outputs = [parse_output(text) for text in output or ()]
+    check_outputs(outputs, preview, input_file, overwrite=overwrite)
+    given = options.given_palette(palette)
+    with Progress() as progress:
+        progress.stage("reading the image")
+        from ..files.reading import read_image
+
+        image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
+        processing = flags.processing(image)
+        progress.stage("loading the model")
+        from ..segmenter import Segmenter
+
+        segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
+        progress.stage("finding the palette")
+        used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed)
+        segmenter.check(image, used, processing)
+        spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
+        identity = Identity.of(segmenter, input_file, image, used, processing)
+        report = progress.stage("computing the layers")
+        write_seconds = 0.0
+        with ExitStack() as stack:
+            sinks = [
+                _layer_sink(stack, place, space, image, used, segmenter, identity.metadata(space), half, clip, overwrite)
+                for place, space in zip(outputs, spaces, strict=True)
+            ]
+            if preview is not None:
+                sinks.append(_sheet_sink(stack, preview, image, used, segmenter, overwrite))
+            wanted = [sink.working_space for sink in sinks]
+            for strip in segmenter.strips(image, used, processing, working_spaces=wanted, progress=report):
+                began = time.perf_counter()
+                for sink in sinks:
+                    sink.writer.write(strip.top, strip.layers[sink.working_space])
+                write_seconds += time.perf_counter() - began
+            began = time.perf_counter()
+        write_seconds += time.perf_counter() - began
+    ...

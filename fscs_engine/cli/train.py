@@ -1,0 +1,244 @@
+"""``fscs train``: weights from photographs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import InputError
+from . import options
+from .progress import Progress
+from .report import peak_rss_bytes, print_json, print_outputs
+
+if TYPE_CHECKING:
+    from ..training.trainer import TrainingProgress
+
+RUN_PANEL = "Run"
+SHAPE_PANEL = "Networks and losses (the ablations of the paper's Table 1)"
+WEIGHTS = "weights.safetensors"
+CURVES_PICTURE = "losses.png"
+
+
+def _number(flag: str, text: str, panel: str = RUN_PANEL) -> Any:
+    return typer.Option(flag, help=text, min=0, rich_help_panel=panel)
+
+
+def _loss(flag: str, text: str) -> Any:
+    return typer.Option(flag, help=f"Weight of {text}; 0 leaves it out.", min=0.0, rich_help_panel=SHAPE_PANEL)
+
+
+def train(
+    photographs: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of photographs.")],
+    run: Annotated[
+        Path,
+        typer.Option(
+            "--run",
+            metavar="FOLDER",
+            help="Where checkpoint, loss curves and weights go. A run that was stopped there goes on.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE.safetensors",
+            help=f"The model file to write at the end. Without it: {WEIGHTS} in the run's folder.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = None,
+    colors: options.Colors = None,
+    steps: Annotated[int | None, _number("--steps", "How many steps in all.")] = None,
+    batch: Annotated[int | None, _number("--batch", "Crops in a step.")] = None,
+    crop: Annotated[int | None, _number("--crop", "Side of a crop in pixels.")] = None,
+    learning_rate: Annotated[float | None, _number("--learning-rate", "Adam's learning rate after warm-up.")] = None,
+    seed: Annotated[int | None, _number("--seed", "Same seed and thread count, same weights.")] = None,
+    threads: Annotated[int, _number("--threads", "CPU threads; 0 leaves the choice to PyTorch.")] = 0,
+    no_skip: Annotated[
+        bool, typer.Option("--no-skip", help="Networks without skip connections.", rich_help_panel=SHAPE_PANEL)
+    ] = False,
+    single_network: Annotated[
+        bool,
+        typer.Option(
+            "--single-network", help="One network for alphas and colours together.", rich_help_panel=SHAPE_PANEL
+        ),
+    ] = False,
+    zero_centering: Annotated[
+        Literal["penalty", "image-mean", "none"] | None,
+        typer.Option(
+            "--zero-centering",
+            help="How layer colours are kept around the palette colour: by a loss, by subtracting the crop's mean, "
+            "or not at all.",
+            rich_help_panel=SHAPE_PANEL,
+        ),
+    ] = None,
+    reconstruction: Annotated[float | None, _loss("--loss-reconstruction", "the reconstruction loss, Eq. 6")] = None,
+    alpha: Annotated[float | None, _loss("--loss-alpha", "the alpha loss, Eq. 7")] = None,
+    distance: Annotated[float | None, _loss("--loss-distance", "the distance loss, Eq. 8")] = None,
+    sparsity: Annotated[float | None, _loss("--loss-sparsity", "the sparsity loss, Eq. 10")] = None,
+    centering: Annotated[float | None, _loss("--loss-centering", "the loss of --zero-centering penalty")] = None,
+    distance_form: Annotated[
+        Literal["squared", "norm"] | None,
+        typer.Option(
+            "--distance-form",
+            help="The distance in Eq. 8: squared as in the released code, or the norm as in the paper.",
+            rich_help_panel=SHAPE_PANEL,
+        ),
+    ] = None,
+    device: options.Device = options.default("device"),
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Trains the networks on photographs.
+
+    Without options: as the shipped weights were trained. Ctrl-C stops and keeps what was done; the same command goes
+    on from there.
+    """
+    started = time.perf_counter()
+    if not photographs.is_dir():
+        raise InputError(f"{photographs} is not a folder", cure="name a folder of photographs")
+    target = run / WEIGHTS if output is None else output
+    options.check_suffix(target, (".safetensors",), "a model file")
+    if output is not None:
+        options.check_free(output, photographs, overwrite=overwrite)
+    with Progress() as progress, _asked_to_stop() as stopped:
+        progress.stage("loading PyTorch")
+        import torch
+
+        from ..networks.device import resolve_device
+        from ..training.trainer import CURVES, TrainingConfig, save_trained
+        from ..training.trainer import train as run_training
+
+        if threads:
+            torch.set_num_threads(threads)
+        losses = replace(
+            TrainingConfig().losses,
+            **_given(
+                reconstruction=reconstruction,
+                alpha=alpha,
+                distance=distance,
+                sparsity=sparsity,
+                centering=centering,
+                distance_form=distance_form,
+            ),
+        )
+        config = replace(
+            TrainingConfig(),
+            losses=losses,
+            skip=not no_skip,
+            single_network=single_network,
+            **_given(
+                colors=colors,
+                steps=steps,
+                batch=batch,
+                crop=crop,
+                learning_rate=learning_rate,
+                seed=seed,
+                zero_centering=zero_centering,
+            ),
+        )
+        progress.stage("training")
+        networks = run_training(
+            photographs,
+            run,
+            config,
+            device=resolve_device(device),
+            progress=lambda state: progress.report(state.step / state.steps, _note(state)),
+            cancelled=stopped,
+        )
+        progress.stage("saving the weights")
+        digest = save_trained(networks, config, target, overwrite=overwrite or output is None)
+        curves = run / CURVES
+        outputs = [target, curves]
+        if plot_curves(curves, run / CURVES_PICTURE):
+            outputs.append(run / CURVES_PICTURE)
+    if as_json:
+        print_json(
+            {
+                "weights_sha256": digest,
+                "steps": config.steps,
+                "seconds": {"total": time.perf_counter() - started},
+                "peak_rss_bytes": peak_rss_bytes(),
+                "outputs": [str(path) for path in outputs],
+            }
+        )
+        return
+    print_outputs(outputs)
+    print(f"sha256 {digest}")
+
+
+def plot_curves(table: Path, picture: Path) -> bool:
+    """Draws the loss curves of a run, where matplotlib is installed (the extra ``train``).
+
+    Args:
+        table: the CSV of the run: ``step``, ``seconds``, and a column for each loss.
+        picture: the PNG to write; an older one is replaced.
+
+    Returns:
+        whether there is matplotlib.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    import csv
+
+    from ..files.atomic import replaced_file
+
+    with table.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
+    for name in (column for column in (rows[0] if rows else ()) if column not in ("step", "seconds")):
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        if any(value > 0 for _, value in points):
+            axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+    axes.grid(visible=True, alpha=0.3)
+    if rows:
+        axes.legend()
+    with replaced_file(picture, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=120, metadata={"Software": None})
+    return True
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The flags that were given; the others keep the defaults of the training's own configuration."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _note(state: TrainingProgress) -> str:
+    return f"step {state.step} of {state.steps}, loss {state.losses.get('total', float('nan')):.4f}"
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C was pressed, so that a checkpoint is written first; a second Ctrl-C stops at once."""
+    asked = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: asked
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

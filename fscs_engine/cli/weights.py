@@ -1,0 +1,68 @@
+"""``fscs weights``: the models there are, and the released weights of the paper's authors as a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .doctor import model_states
+from .progress import Progress
+from .report import print_json, print_outputs
+
+app = typer.Typer(
+    help="Shows the shipped models, or turns the paper authors' weights into a model file.", no_args_is_help=True
+)
+
+
+@app.command("list")
+def list_models(as_json: options.AsJson = False) -> None:
+    """Shows the models that can be named with --model, and whether their files are sound."""
+    states = model_states()
+    if as_json:
+        rows = [
+            {"name": model.name, "file": str(model.file), "sha256": model.sha256, "ok": not model.problem}
+            for model in states
+        ]
+        print_json({"models": rows})
+        return
+    for model in states:
+        print(f"{model.name}: {model.problem or 'sha256 ' + model.sha256}")
+        print(f"  {model.file}")
+
+
+@app.command("import")
+def import_weights(
+    alpha: Annotated[Path, typer.Argument(metavar="ALPHA.pth", help="The released alpha predictor.")],
+    residue: Annotated[Path, typer.Argument(metavar="RESIDUE.pth", help="The released residue predictor.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.safetensors", help="The model file to write.")
+    ],
+    allow_unknown: Annotated[
+        bool,
+        typer.Option("--allow-unknown", help="Also take weights whose sha256 is not that of the released files."),
+    ] = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Reads the released weights of the paper's authors (for seven colours) and writes them as a model file.
+
+    Nothing in the files is executed; their shapes and their sha256 are checked.
+    """
+    for source in (alpha, residue):
+        options.check_input(source)
+        options.check_free(output, source, overwrite=overwrite)
+    options.check_suffix(output, (".safetensors",), "a model file")
+    with Progress() as progress:
+        progress.stage("importing the weights")
+        from ..networks.weights import import_released
+
+        digest = import_released(alpha, residue, output, allow_unknown=allow_unknown, overwrite=overwrite)
+    if as_json:
+        print_json({"sha256": digest, "outputs": [str(output)]})
+        return
+    print_outputs([output])
+    print(f"sha256 {digest}")
+    print(f"use it with: fscs segment INPUT --model {output} -o OUT.exr")

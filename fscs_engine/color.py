@@ -1,0 +1,225 @@
+"""Colour spaces, by OpenColorIO: what the networks see, and what layers are delivered in.
+
+The networks see the sRGB encoding with Rec.709 primaries in [0, 1]: an encoding, never a view or tone map.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import PyOpenColorIO as ocio
+from numpy.typing import NDArray
+
+from .errors import ColorSpaceError
+
+SRGB = "srgb"
+LIN_REC709 = "lin_rec709"
+ACESCG = "acescg"
+SCENE_LINEAR = "scene_linear"
+AUTO = "auto"
+
+_BUILT_IN = "ocio://default"
+_NAMES = {SRGB: "sRGB Encoded Rec.709 (sRGB)", LIN_REC709: "Linear Rec.709 (sRGB)", ACESCG: "ACEScg"}
+"""Our names and theirs in the built-in config."""
+
+
+class ColorSpaces:
+    """Conversions between `srgb`, `lin_rec709`, `acescg` and the names of an OpenColorIO config.
+
+    Args:
+        config: an OpenColorIO config file, or None for the one that comes with OpenColorIO. ``srgb``,
+            ``lin_rec709`` and ``acescg`` always mean those of the built-in config; a config reaches them
+            through its interchange roles.
+
+    Raises:
+        ColorSpaceError: the config can't be read.
+    """
+
+    def __init__(self, config: Path | None = None) -> None:
+        self.built_in = ocio.Config.CreateFromFile(_BUILT_IN)
+        self.config = self.built_in
+        if config is not None:
+            try:
+                self.config = ocio.Config.CreateFromFile(str(config))
+            except ocio.Exception as error:
+                raise ColorSpaceError(f"{config}: {_first_line(error)}", cure="name a readable .ocio config") from error
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that can be given: ours first, then the config's."""
+        return [*_NAMES, *self.config.getColorSpaceNames()]
+
+    def check(self, name: str) -> str:
+        """Returns the name as it is used everywhere: one of ours, or the config's canonical one.
+
+        Raises:
+            ColorSpaceError: unknown name.
+        """
+        if name in _NAMES:
+            return name
+        config, canonical = self._find(name)
+        for ours, theirs in _NAMES.items():
+            if config is self.built_in and canonical == theirs:
+                return ours
+        return canonical
+
+    def is_display_referred(self, name: str) -> bool:
+        """Whether values of this space are encoded for the eye, so that colours belong into [0, 1].
+
+        Raises:
+            ColorSpaceError: unknown name.
+        """
+        config, canonical = self._find(name)
+        return config.getColorSpace(canonical).getEncoding() == "sdr-video"
+
+    def _find(self, name: str) -> tuple[ocio.Config, str]:
+        """The config that knows a name, and its canonical name there: ours, the user's config, the built-in one."""
+        if name in _NAMES:
+            return self.built_in, _NAMES[name]
+        for config in (self.config, self.built_in):
+            space = config.getColorSpace(name)
+            if space is not None:
+                return config, str(space.getName())
+        raise ColorSpaceError(
+            f"unknown color space {name!r}",
+            cure=f"use one of {', '.join(_NAMES)}, or a name of the OpenColorIO config "
+            f"({', '.join(list(self.config.getColorSpaceNames())[:6])}, …)",
+        )
+
+    def convert(self, rgb: NDArray[np.float32], source: str, target: str) -> NDArray[np.float32]:
+        """Converts colours.
+
+        Args:
+            rgb: (..., 3) float32, straight.
+            source: the space it is in.
+            target: the space asked for.
+
+        Returns:
+            (..., 3) float32; ``rgb`` itself where both spaces are the same, else a new array.
+
+        Raises:
+            ColorSpaceError: unknown name, or the config can't convert between the two.
+        """
+        source, target = self.check(source), self.check(target)
+        if source == target:
+            return rgb
+        out = np.array(rgb, dtype=np.float32, order="C")
+        self._processor(source, target).applyRGB(out)
+        return out
+
+    @lru_cache(maxsize=64)  # noqa: B019  # one instance a run
+    def _processor(self, source: str, target: str) -> ocio.CPUProcessor:
+        (source_config, source_name), (target_config, target_name) = self._find(source), self._find(target)
+        try:
+            if source_config is target_config:
+                processor = source_config.getProcessor(source_name, target_name)
+            else:
+                processor = ocio.Config.GetProcessorFromConfigs(source_config, source_name, target_config, target_name)
+        except ocio.Exception as error:
+            raise ColorSpaceError(
+                f"no conversion from {source!r} to {target!r}: {_first_line(error)}",
+                cure="use a config with interchange roles, or other color spaces",
+            ) from error
+        return processor.getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["can't be read"])[0]
+
+
+def straight(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours c without their alpha: RGB/A where A > 0, RGB elsewhere (additive fire and glows).
+
+    Args:
+        pixels: (..., 3 or 4) premultiplied.
+
+    Returns:
+        (..., 3). Where RGB/A would overflow, RGB.
+    """
+    rgb = pixels[..., :3]
+    if pixels.shape[-1] == 3:
+        return rgb
+    divisor = association(pixels)[..., None]
+    return np.divide(rgb, divisor)
+
+
+def association(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What c is multiplied by to give the premultiplied RGB: A where A > 0 and RGB/A is finite, else 1. (...)."""
+    if pixels.shape[-1] == 3:
+        return np.ones(pixels.shape[:-1], np.float32)
+    alpha = pixels[..., 3]
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(pixels[..., :3] / alpha[..., None]).all(axis=-1)
+    return np.where((alpha > 0) & finite, alpha, np.float32(1))
+
+
+def network_image(
+    color: NDArray[np.float32], space: str, spaces: ColorSpaces
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the networks see of straight colours, and how much brighter the colours really are.
+
+    Negative values become 0. A pixel whose largest linear Rec.709 channel m is above 1 is divided by m: the
+    networks see its hue and saturation at full brightness, continuously, and pixels within [0, 1] are left as
+    they are, so a photograph gives the same layers whatever space it comes in.
+
+    Args:
+        color: (H, W, 3) straight, in ``space``.
+        space: its color space.
+        spaces: for the conversions.
+
+    Returns:
+        (H, W, 3) sRGB in [0, 1], and the gain (H, W) ≥ 1 that was taken out.
+    """
+    gain = np.ones(color.shape[:-1], np.float32)
+    if space == SRGB and not (color > 1).any():
+        return np.clip(color, 0.0, 1.0), gain
+    linear = np.maximum(spaces.convert(color, space, LIN_REC709), 0.0)
+    np.maximum(linear.max(axis=-1), 1.0, out=gain)
+    linear /= gain[..., None]
+    encoded = spaces.convert(linear, LIN_REC709, SRGB)
+    return np.clip(encoded, 0.0, 1.0), gain
+
+
+def layer_colors(
+    colors: NDArray[np.float32], gain: NDArray[np.float32], target: str, spaces: ColorSpaces
+) -> NDArray[np.float32]:
+    """Takes layer colours from the networks' space to the working space, made brighter where the picture was.
+
+    Args:
+        colors: (K, H, W, 3) sRGB in [0, 1].
+        gain: (H, W) from :func:`network_image`: without it a highlight would spread into every layer.
+        target: the working space.
+        spaces: for the conversions.
+
+    Returns:
+        (K, H, W, 3) float32 in the working space.
+    """
+    bright = bool((gain > 1).any())
+    if target == SRGB and not bright:
+        return colors
+    linear = spaces.convert(colors, SRGB, LIN_REC709)
+    if bright:
+        linear *= gain[..., None]
+    return spaces.convert(linear, LIN_REC709, target)
+
+
+def resolve(asked: str, image_space: str, display: bool, spaces: ColorSpaces) -> str:
+    """The working space of an output.
+
+    Args:
+        asked: ``auto``, ``scene_linear`` or a name.
+        image_space: the input's color space.
+        display: whether the output is a display-referred format (PNG).
+        spaces: the names there are.
+
+    Raises:
+        ColorSpaceError: unknown name.
+    """
+    own_linear = LIN_REC709 if spaces.is_display_referred(image_space) else image_space
+    if asked == AUTO:
+        return SRGB if display else own_linear
+    if asked == SCENE_LINEAR:
+        return own_linear
+    return spaces.check(asked)

@@ -1,0 +1,319 @@
+"""Layered EXR files: one single-part scanline file, ZIP, channels softcolor1.R … softcolorK.A, premultiplied."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+from numpy.typing import NDArray
+
+from fscs_engine.errors import InputError, OutputError, RangeError, UsageError
+from fscs_engine.files.atomic import check_targets, replaced_file
+from fscs_engine.files.headers import kept_attributes, set_header, space_of_header
+from fscs_engine.files.reading import open_image
+from fscs_engine.image import Image, Window
+from fscs_engine.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
+
+HALF_MAXIMUM = 65504.0
+"""The largest number of 16-bit floats."""
+
+_ROWS = 64
+"""Rows that are handed over at once: a multiple of the 16 that ZIP packs together, so that every core has some."""
+
+_LONG_NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
+
+
+class ExrLayerWriter:
+    """Writes layers strip by strip into one EXR file, which appears when the block ends without an error.
+
+    Memory does not grow with the height. Equal calls give equal bytes, however the rows are cut into strips.
+
+    Args:
+        path: the file.
+        height: rows of the picture.
+        width: its columns.
+        layers: K.
+        metadata: text to store, under full names ("softcolor:palette").
+        image: the picture the layers are of; its windows and attributes are kept.
+        color_space: the space the layers add up in; its chromaticities are written.
+        half: 16-bit floats instead of 32-bit.
+        clip: with ``half``, clamp what is too large instead of raising.
+        overwrite: replace an existing file.
+        plate: also write the channels R, G, B (and A) of ``image``, which must be in ``color_space``.
+
+    Raises:
+        OutputError: the file exists, or can't be written.
+        RangeError: on writing, a value does not fit 16-bit floats.
+        UsageError: ``plate`` and the image is in another space.
+
+    Example:
+        >>> layers = np.zeros((2, 32, 8, 4), np.float32)
+        >>> with ExrLayerWriter("o.exr", height=32, width=8, layers=2, metadata={}, color_space="acescg") as writer:
+        ...     writer.write(0, layers[:, :10])
+        ...     writer.write(10, layers[:, 10:])
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        height: int,
+        width: int,
+        layers: int,
+        metadata: Mapping[str, str],
+        image: Image | None = None,
+        color_space: str,
+        half: bool = False,
+        clip: bool = False,
+        overwrite: bool = False,
+        plate: bool = False,
+    ) -> None:
+        if image is not None and image.pixels.shape[:2] != (height, width):
+            raise ValueError(f"the image is {image.pixels.shape[:2]}, the layers {(height, width)}")
+        self._plate: NDArray[np.float32] | None = None
+        names = layer_channels(layers)
+        if plate:
+            if image is None:
+                raise ValueError("plate=True needs the image")
+            if image.color_space != color_space:
+                raise UsageError(
+                    f"the picture's own channels are in {image.color_space}, the layers in {color_space}",
+                    cure=f"leave the picture's channels out or take {image.color_space} as the working space",
+                )
+            self._plate = image.pixels
+            names = list("RGBA"[: image.pixels.shape[2]]) + names
+        self.path = Path(path)
+        self._height, self._width, self._layers = height, width, layers
+        self._half, self._clip, self._overwrite = half, clip, overwrite
+        self._spec = _header(height, width, names, image, color_space, half)
+        for key, text in metadata.items():
+            self._spec.attribute(key, text)
+        check_targets([self.path], overwrite=overwrite)
+
+    def __enter__(self) -> ExrLayerWriter:
+        self._rows = 0
+        kind = np.float16 if self._half else np.float32
+        self._buffer = np.empty((_ROWS, self._width, self._spec.nchannels), kind)
+        with ExitStack() as stack:
+            self._temporary = stack.enter_context(replaced_file(self.path, overwrite=self._overwrite))
+            self._output = _open_output(self.path, self._temporary, self._spec)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Writes the next rows.
+
+        Args:
+            top: the first row; strips come strictly from top to bottom.
+            layers: (K, h, W, 4) float32, premultiplied, in the working space.
+
+        Raises:
+            RangeError, OutputError: see the class.
+        """
+        expected = (self._layers, layers.shape[1], self._width, 4)
+        if top != self._rows or layers.shape != expected or top + layers.shape[1] > self._height:
+            raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {self._rows}")
+        done = 0
+        while done < layers.shape[1]:
+            filled = self._rows % _ROWS
+            count = min(_ROWS - filled, layers.shape[1] - done)
+            strip = layers[:, done : done + count]
+            target = self._buffer[filled : filled + count]
+            plates = 0
+            if self._plate is not None:
+                plates = self._plate.shape[2]
+                rows = self._plate[self._rows : self._rows + count]
+                target[..., :plates] = self._fit(rows[None], ["the picture"])[0]
+            names = [layer_name(n) for n in range(1, self._layers + 1)]
+            fitted = self._fit(strip, names)
+            target[..., plates:] = fitted.transpose(1, 2, 0, 3).reshape(count, self._width, -1)
+            self._rows += count
+            done += count
+            if self._rows % _ROWS == 0 or self._rows == self._height:
+                self._flush(filled + count)
+
+    def _fit(self, values: NDArray[np.float32], names: list[str]) -> NDArray[Any]:
+        """(n, h, W, C) at the current row, as it goes into the file."""
+        if not self._half:
+            return values
+        return _to_half(values, self._clip, self.path, names, self._rows)
+
+    def _flush(self, count: int) -> None:
+        first = self._spec.y + self._rows - count
+        if not self._output.write_scanlines(first, first + count, 0, self._buffer[:count]):
+            raise _failed(self.path, self._output.geterror())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            closed = self._output.close()
+            complaint = self._output.geterror()
+            if error is None:
+                if self._rows != self._height:
+                    raise ValueError(f"{self._rows} of {self._height} rows were written")
+                if not closed:
+                    raise _failed(self.path, complaint)
+                _check_written(self.path, self._temporary, self._spec)
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())
+            raise
+        self._stack.__exit__(kind, error, trace)
+
+
+def write_exr(path: str | Path, image: Image, *, half: bool = False, overwrite: bool = False) -> None:
+    """Writes a plain RGB(A) EXR with the image's windows, attributes and chromaticities.
+
+    Raises:
+        OutputError: the file exists or can't be written.
+        RangeError: ``half``, and a value does not fit.
+    """
+    path = Path(path)
+    height, width, channels = image.pixels.shape
+    spec = _header(height, width, list("RGBA"[:channels]), image, image.color_space, half)
+    with replaced_file(path, overwrite=overwrite) as temporary:
+        output = _open_output(path, temporary, spec)
+        try:
+            for top in range(0, height, _ROWS):
+                rows: NDArray[Any] = image.pixels[top : top + _ROWS]
+                if half:
+                    rows = _to_half(rows[None], False, path, ["the picture"], top)[0]
+                if not output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
+                    raise _failed(path, output.geterror())
+        except BaseException:
+            output.close()
+            output.geterror()
+            raise
+        if not output.close():
+            raise _failed(path, output.geterror())
+        _check_written(path, temporary, spec)
+
+
+@dataclass(frozen=True, eq=False)
+class LayeredFile:
+    """What ``read_layers`` found.
+
+    Attributes:
+        layers: (K, H, W, 4) float32, premultiplied, in ``color_space``.
+        metadata: the texts whose names start with "softcolor:", under their full names.
+        color_space: the space the layers add up in.
+        data_window: what the layers cover.
+        display_window: the format.
+        attributes: the other header attributes, as ``Image`` has them.
+        source: the file.
+    """
+
+    layers: NDArray[np.float32]
+    metadata: Mapping[str, str]
+    color_space: str
+    data_window: Window
+    display_window: Window
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    source: Path | None = None
+
+
+def read_layers(path: str | Path) -> LayeredFile:
+    """Reads a layered EXR that ``ExrLayerWriter`` wrote, or that a host saved again.
+
+    Raises:
+        InputError: no such file, damaged, or not one of ours.
+    """
+    path = Path(path)
+    with open_image(path) as opened:
+        spec = opened.specs[0]
+        count = 0
+        chosen: list[int] = []
+        while indices := _layer_indices(list(spec.channelnames), layer_name(count + 1)):
+            chosen += indices
+            count += 1
+        if not count or opened.format != "openexr":
+            raise InputError(
+                f"{path}: holds no layers named {layer_name(1)}", cure="give an EXR that 'fscs segment' wrote"
+            )
+        pixels = opened.read(0, chosen)
+        metadata = {str(a.name): str(a.value) for a in spec.extra_attribs if str(a.name).startswith(METADATA_PREFIX)}
+        layers = pixels.reshape(spec.height, spec.width, count, 4).transpose(2, 0, 1, 3)
+        return LayeredFile(
+            layers=np.ascontiguousarray(layers),
+            metadata=metadata,
+            color_space=metadata.get(METADATA_PREFIX + "working_space") or space_of_header(spec) or "lin_rec709",
+            data_window=Window(spec.x, spec.y, spec.width, spec.height),
+            display_window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
+            attributes=kept_attributes(spec, opened.format),
+            source=path,
+        )
+
+
+def _layer_indices(names: list[str], layer: str) -> list[int]:
+    """Where R, G, B, A of a layer stand; [] where one is missing. Nuke saves softcolor1.red, so that is read too."""
+    found = []
+    for channel in CHANNELS:
+        known = [n for n in (f"{layer}.{channel}", f"{layer}.{_LONG_NAMES[channel]}") if n in names]
+        if not known:
+            return []
+        found.append(names.index(known[0]))
+    return found
+
+
+def _header(
+    height: int, width: int, names: list[str], image: Image | None, color_space: str, half: bool
+) -> oiio.ImageSpec:
+    spec = oiio.ImageSpec(width, height, len(names), "half" if half else "float")
+    spec.channelnames = names
+    if "A" not in names:
+        spec.alpha_channel = -1
+    if image is not None:
+        spec.x, spec.y = image.data_window.x, image.data_window.y
+        window = image.display_window
+        spec.full_x, spec.full_y, spec.full_width, spec.full_height = window.x, window.y, window.width, window.height
+    set_header(spec, image.attributes if image is not None else {}, color_space)
+    spec.attribute("compression", "zip")
+    return spec
+
+
+def _open_output(path: Path, temporary: Path, spec: oiio.ImageSpec) -> oiio.ImageOutput:
+    output = oiio.ImageOutput.create("openexr")
+    if output is None or not output.open(str(temporary), spec):
+        raise _failed(path, output.geterror() if output is not None else oiio.geterror())
+    return output
+
+
+def _check_written(path: Path, temporary: Path, spec: oiio.ImageSpec) -> None:
+    """Reads the header and the last row back: a full disk is not always reported by the writer."""
+    written = oiio.ImageInput.open(str(temporary))
+    complaint = oiio.geterror()
+    if written is not None:
+        found = written.spec()
+        last = spec.y + spec.height - 1
+        row = written.read_scanlines(last, last + 1, 0, 0, found.nchannels, "float")
+        complaint = written.geterror()
+        written.close()
+        if row is not None and found.image_pixels() == spec.image_pixels() and found.nchannels == spec.nchannels:
+            return
+    raise _failed(path, complaint)
+
+
+def _failed(path: Path, reason: str) -> OutputError:
+    reason = " ".join(reason.split()) or "the writing stopped"
+    return OutputError(f"{path}: can't be written ({reason})", cure="check the disk space and the permissions")
+
+
+def _to_half(values: NDArray[np.float32], clip: bool, path: Path, names: list[str], top: int) -> NDArray[np.float16]:
+    """(n, h, W, C) float32 → float16; ``names`` of the n and the row ``top`` are for the message."""
+    if clip:
+        return np.clip(values, -HALF_MAXIMUM, HALF_MAXIMUM).astype(np.float16)
+    too_large = ~(np.abs(values) <= HALF_MAXIMUM)
+    if too_large.any():
+        n, y, x, channel = np.argwhere(too_large)[0]
+        raise RangeError(
+            f"{path}: {values[n, y, x, channel]:g} in {names[n]} at x={x} y={top + y} does not fit 16-bit floats",
+            cure="leave --half out or pass --clip",
+        )
+    return values.astype(np.float16)

@@ -1,0 +1,82 @@
+"""The picture that passes through everything: pixels, their space, and what a file says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels. x and y are of its first pixel, top left; y grows downwards."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture in memory.
+
+    Attributes:
+        pixels: (H, W, 3) or (H, W, 4) float32, C-contiguous, rows from the top, RGB(A). Premultiplied. Values as in
+            the file: integer files in [0, 1], float files unbounded.
+        color_space: "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config ("ACES2065-1", …).
+        data_window: the rectangle that ``pixels`` covers.
+        display_window: the rectangle of the format; the data window may be smaller or larger.
+        attributes: header attributes that an output keeps (pixel aspect, time code, frame rate, chromaticities,
+            camera), under OpenImageIO's names; numbers, strings, tuples of them, ``fractions.Fraction`` for rates.
+        source: the file it came from.
+    """
+
+    pixels: NDArray[np.float32]
+    color_space: str
+    data_window: Window
+    display_window: Window
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if len(shape) != 3 or shape[2] not in (3, 4) or 0 in shape:
+            raise ValueError(f"pixels must be (H, W, 3) or (H, W, 4), not {shape}")
+        if self.pixels.dtype != np.float32 or not self.pixels.flags.c_contiguous:
+            raise ValueError("pixels must be C-contiguous float32")
+        if (self.data_window.height, self.data_window.width) != shape[:2]:
+            raise ValueError(f"{self.data_window} does not fit pixels of shape {shape}")
+
+    @classmethod
+    def from_pixels(cls, pixels: NDArray[np.float32], color_space: str) -> Image:
+        """An image without a file: both windows are the whole of ``pixels`` (H, W, 3 or 4), premultiplied.
+
+        >>> Image.from_pixels(np.zeros((2, 3, 4), np.float32), "srgb").data_window
+        Window(x=0, y=0, width=3, height=2)
+        """
+        window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+        return cls(np.ascontiguousarray(pixels, dtype=np.float32), color_space, window, window)
+
+    @property
+    def height(self) -> int:
+        """H, the rows of the data window."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """W, the columns of the data window."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is a fourth channel."""
+        return bool(self.pixels.shape[2] == 4)
+
+    @property
+    def linear(self) -> bool:
+        """Whether the values are scene-linear: everything but "srgb"."""
+        return self.color_space != "srgb"

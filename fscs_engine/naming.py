@@ -1,0 +1,20 @@
+"""How layers and metadata are named in files and hosts. Standard library only, Python 3.9 syntax.
+
+The names hold only letters and digits and start with a letter, so Nuke's EXR reader leaves them as they are.
+"""
+
+from __future__ import annotations
+
+LAYER_PREFIX = "softcolor"
+METADATA_PREFIX = "softcolor:"
+CHANNELS = ("R", "G", "B", "A")
+
+
+def layer_name(number: int) -> str:
+    """The name of a layer, counted from 1: ``layer_name(3) == "softcolor3"``."""
+    return f"{LAYER_PREFIX}{number}"
+
+
+def layer_channels(layers: int) -> list[str]:
+    """The channel names of all layers in order: ``softcolor1.R``, ``.G``, ``.B``, ``.A``, ``softcolor2.R``, …"""
+    return [f"{layer_name(n)}.{channel}" for n in range(1, layers + 1) for channel in CHANNELS]

@@ -1,0 +1,129 @@
+"""Training samples: random crops of a folder of photographs, with a palette made by K-means on the fly.
+
+Sample ``n`` of a run is decided by the run's seed and by ``n`` alone, so a resumed run sees what the
+uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from ..errors import InputError
+from ..palette import canonical_order
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+_PALETTE_PIXELS = 1500
+_CROPS_A_PHOTO = 4  # reading a photograph costs more than the rest of a sample
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training sample: image (3, S, S) and palette (K, 3), both sRGB float32 in [0, 1]."""
+
+    image: NDArray[np.float32]
+    palette: NDArray[np.float32]
+    crop_palette: bool
+    """Whether the palette was made from this crop alone."""
+
+
+class PhotoCrops:
+    """Random crops of the photographs in a folder.
+
+    Args:
+        folder: searched for photographs, not recursively.
+        crop: side of the square crops in pixels.
+        colors: K of the network; fewer distinct colours come as repeated entries.
+        seed: of everything random here.
+
+    Raises:
+        InputError: the folder holds no photographs.
+    """
+
+    def __init__(self, folder: Path, crop: int, colors: int, seed: int) -> None:
+        self.files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
+        if not self.files:
+            raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
+        self.crop, self.colors, self.seed = crop, colors, seed
+
+    def samples(self, first: int, count: int) -> list[Sample]:
+        """Samples ``first`` to ``first + count`` of the run."""
+        photos: dict[int, NDArray[np.uint8]] = {}
+        samples = []
+        for number in range(first, first + count):
+            group = number // _CROPS_A_PHOTO
+            if group not in photos:
+                photos[group] = self._photo(np.random.default_rng([self.seed, 0, group]))
+            samples.append(self._sample(photos[group], np.random.default_rng([self.seed, 1, number])))
+        return samples
+
+    def _sample(self, photo: NDArray[np.uint8], rng: np.random.Generator) -> Sample:
+        height, width = photo.shape[:2]
+        top = int(rng.integers(height - self.crop + 1))
+        left = int(rng.integers(width - self.crop + 1))
+        crop = photo[top : top + self.crop, left : left + self.crop]
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        crop_palette = bool(rng.random() < 0.5)
+        source = (crop if crop_palette else photo).reshape(-1, 3)
+        pixels = source[rng.integers(len(source), size=_PALETTE_PIXELS)]
+        recolor = _random_recoloring(rng)
+        palette = self._palette(recolor(pixels), rng)
+        if rng.random() < 0.1:  # a palette by hand can hold a colour that is nowhere in the picture
+            palette[rng.integers(len(palette))] = rng.random(3)
+            crop_palette = False
+        palette = palette[canonical_order(palette)]
+        repeats = np.sort(np.arange(self.colors) % len(palette))
+        image = np.ascontiguousarray(recolor(crop).transpose(2, 0, 1))
+        return Sample(image, palette[repeats].astype(np.float32), crop_palette)
+
+    def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A photograph at a random size, from a third of the file's own to the whole. (H, W, 3)."""
+        file = self.files[rng.integers(len(self.files))]
+        scale = float(rng.uniform(0.35, 1.0))
+        with Image.open(file) as opened:
+            photo = ImageOps.exif_transpose(opened).convert("RGB")
+        if min(photo.size) < self.crop:
+            raise InputError(
+                f"{file}: is {photo.width}×{photo.height}, smaller than the crop of {self.crop} pixels",
+                cure="take it out of the folder, or train with a smaller --crop",
+            )
+        size = (max(self.crop, round(photo.width * scale)), max(self.crop, round(photo.height * scale)))
+        return np.asarray(photo.resize(size, Image.Resampling.BOX))
+
+    def _palette(self, pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
+        """K-means centres; mostly K, sometimes fewer. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
+        colors = self.colors if rng.random() < 0.75 else int(rng.integers(1, self.colors + 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colours than clusters
+            means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
+        return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)
+
+
+def _random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A random turn of hue, change of saturation and of tone: photographs alone hold few saturated colours.
+
+    Returns:
+        A function from (..., 3) uint8 to (..., 3) float32 in [0, 1]. Two times in five it changes nothing.
+    """
+    if rng.random() < 0.4:
+        return lambda pixels: pixels.astype(np.float32) / np.float32(255)
+    angle, saturation = rng.uniform(-np.pi, np.pi), np.exp(rng.uniform(np.log(0.6), np.log(3.0)))
+    gamma = np.exp(rng.uniform(np.log(0.6), np.log(1.6)))
+    gray = np.full((3, 3), 1 / 3)
+    axis = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / np.sqrt(3)
+    turn = gray + saturation * (np.cos(angle) * (np.eye(3) - gray) + np.sin(angle) * axis)  # about the grey axis
+
+    def recolor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        tone = (pixels.astype(np.float32) / np.float32(255)) ** np.float32(gamma)
+        return np.clip(tone @ turn.T.astype(np.float32), 0.0, 1.0)
+
+    return recolor

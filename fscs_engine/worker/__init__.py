@@ -1,0 +1,1 @@
+"""The engine's worker process and the client that hosts start it with."""

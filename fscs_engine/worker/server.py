@@ -1,0 +1,788 @@
+"""The worker: answers the requests that come over a pipe, one after the other, until the pipe ends.
+
+Two threads share the work. The **reader** owns the incoming pipe: it answers what needs no computing (hello, cancel,
+shutdown, every bad line) at once, also in the middle of a computation, and sees the pipe's end, which ends the
+process. The **main** thread computes palettes and layers in the order asked. A third one reports progress, so that a
+host can tell a long computation from a dead one.
+
+torch and the rest of the engine are loaded by the first request that computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
+
+from fscs_engine._version import __version__
+from fscs_engine.errors import CancelledError, FscsError, NonFiniteError
+from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
+
+from . import protocol
+from .protocol import Fields, JsonObject, WorkerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fscs_engine.image import Image
+    from fscs_engine.processing import AlphaProcessing, Mask
+    from fscs_engine.segmenter import Segmenter
+
+PENDING_LIMIT = 64
+"""Requests that may wait for their turn."""
+
+TEXT_LIMIT = 2000
+"""Characters of an error's message; what a request holds may be repeated in it."""
+
+WARM_MODELS = 2
+"""Segmenters kept in memory."""
+
+REPORT_EVERY = 0.2
+"""Seconds between progress events while the fraction moves."""
+
+HEARTBEAT = 1.0
+"""Seconds between progress events while it does not."""
+
+MASK_SPACE = "data"
+"""What stands for the colour space in the identity of a mask's pixels."""
+
+_SMOOTHING = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+_PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A picture to come: a plate by ``path``, or ``file`` in the private folder with its ``shape`` (H, W, C)."""
+
+    path: Path | None
+    file: str
+    shape: tuple[int, int, int]
+    color_space: str
+    layer: str
+    clean_nonfinite: bool
+
+
+@dataclass(frozen=True)
+class MaskSource:
+    """A mask to come: a picture by ``path``, or ``file`` in the private folder with its ``shape`` (H, W)."""
+
+    mode: str
+    layers: tuple[int, ...]
+    path: Path | None
+    file: str
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PaletteRequest:
+    """What ``palette`` asks for; ``given`` and ``palette`` below are in the form of the palette file."""
+
+    image: ImageSource
+    colors: int
+    given: JsonObject | None
+    seed: int
+    ocio: Path | None
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """What ``segment`` asks for."""
+
+    image: ImageSource
+    palette: JsonObject
+    parameters: Mapping[str, Any]
+    adjustments: Mapping[int, Mapping[str, float]]
+    masks: tuple[MaskSource, ...]
+    model: str
+    working_space: str
+    device: str
+    precision: str
+    tile: int
+    ocio: Path | None
+
+
+@dataclass
+class Job:
+    """A computation that waits or runs."""
+
+    id: int
+    request: PaletteRequest | SegmentRequest
+    folder: Path
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Requests
+
+
+def parse_palette(fields: Fields) -> PaletteRequest:
+    """Reads a palette request. Raises WorkerError (``protocol``, ``usage``)."""
+    colors = _table_value("colors", fields.number("colors"))
+    given = fields.mapping("given") if fields.has("given") else None
+    request = PaletteRequest(
+        image=_parse_image(fields),
+        colors=int(colors),
+        given=given,
+        seed=fields.integer("seed", 0, 2**32 - 1, 0),
+        ocio=_absolute(fields, "ocio"),
+    )
+    fields.end()
+    return request
+
+
+def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentRequest:
+    """Reads a segment request. Raises WorkerError (``protocol``, ``usage``)."""
+    parameters, adjustments = _parse_parameters(Fields(fields.mapping("parameters", {}), "parameters"))
+    request = SegmentRequest(
+        image=_parse_image(fields),
+        palette=fields.mapping("palette"),
+        parameters=parameters,
+        adjustments=adjustments,
+        masks=tuple(_parse_mask(mask, f"masks[{n}]") for n, mask in enumerate(fields.items("masks", []))),
+        model=_parse_model(fields.text("model", BY_NAME["model"].default), models),
+        working_space=fields.text("working_space", BY_NAME["working_space"].default),
+        device=_choice("device", fields.text("device", BY_NAME["device"].default)),
+        precision=_choice("precision", fields.text("precision", BY_NAME["precision"].default)),
+        tile=int(_table_value("tile", fields.number("tile", BY_NAME["tile"].default))),
+        ocio=_absolute(fields, "ocio"),
+    )
+    fields.end()
+    return request
+
+
+def _parse_image(fields: Fields) -> ImageSource:
+    image = Fields(fields.mapping("image"), "image")
+    path = _absolute(image, "path")
+    if path is not None:
+        source = ImageSource(
+            path=path,
+            file="",
+            shape=(0, 0, 0),
+            color_space=image.text("color_space", "auto"),
+            layer=image.text("layer", ""),
+            clean_nonfinite=image.flag("clean_nonfinite", False),
+        )
+    else:
+        source = ImageSource(
+            path=None,
+            file=_plain(image, "file"),
+            shape=(_side(image, "height"), _side(image, "width"), image.integer("channels", 3, 4)),
+            color_space=image.text("color_space"),
+            layer="",
+            clean_nonfinite=image.flag("clean_nonfinite", False),
+        )
+    image.end()
+    return source
+
+
+def _parse_mask(value: object, where: str) -> MaskSource:
+    if not isinstance(value, dict):
+        raise protocol.protocol_error(f"{where} is not an object")
+    mask = Fields(value, where)
+    layers = mask.items("layers")
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in layers):
+        raise protocol.protocol_error(f"{where}.layers is not a list of whole numbers")
+    path = _absolute(mask, "path")
+    shared = path is None
+    source = MaskSource(
+        mode=_choice("mask_mode", mask.text("mode")),
+        layers=tuple(layers),
+        path=path,
+        file=_plain(mask, "file") if shared else "",
+        shape=(_side(mask, "height"), _side(mask, "width")) if shared else (0, 0),
+    )
+    mask.end()
+    return source
+
+
+def _side(fields: Fields, name: str) -> int:
+    return fields.integer(name, 1, protocol.MAXIMUM_SIDE)
+
+
+def _plain(fields: Fields, name: str) -> str:
+    value = fields.text(name)
+    protocol.shared_path(Path(), value)
+    return value
+
+
+def _absolute(fields: Fields, name: str) -> Path | None:
+    """A path to read, or None if the field is not there. The worker's own folder means nothing to a host."""
+    if not fields.has(name):
+        return None
+    path = Path(fields.text(name))
+    if not path.is_absolute():
+        raise protocol.protocol_error(f"{fields.called(name)} {str(path)!r} is relative", cure="give the whole path")
+    return path
+
+
+def _parse_model(name: str, models: Mapping[str, object]) -> str:
+    """Registered names only: what a scene file or preset says must never choose a file to load."""
+    if name not in models:
+        raise WorkerError("usage", f"there is no model {name[:100]!r}", f"use {' or '.join(models)}")
+    return name
+
+
+def _parse_parameters(fields: Fields) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
+    values = {name: _table_value(name, fields.number(name)) for name in _SMOOTHING if fields.has(name)}
+    adjustments: dict[int, dict[str, float]] = {}
+    for name in _PER_LAYER:
+        layers = Fields(fields.mapping(name, {}), fields.called(name))
+        for layer in layers.names():
+            if layer not in _LAYER_NUMBERS:
+                raise WorkerError("usage", f"{name}: there is no layer {layer[:20]!r}", f"use 1 to {MAXIMUM_COLORS}")
+            value = _table_value(name, layers.number(layer))
+            adjustments.setdefault(int(layer), {})[name.removeprefix("layer_")] = value
+    fields.end()
+    return values, adjustments
+
+
+_LAYER_NUMBERS = frozenset(str(number) for number in range(1, MAXIMUM_COLORS + 1))
+
+
+def _table_value(name: str, value: float) -> float:
+    """Holds a number against the parameter table. Raises WorkerError (``usage``)."""
+    parameter = BY_NAME[name]
+    if parameter.kind == "int" and value != int(value):
+        raise WorkerError("usage", f"{name} is {value:g}", "use a whole number")
+    low, high = parameter.minimum, parameter.maximum
+    if low is not None and high is not None and not low <= value <= high:
+        raise WorkerError("usage", f"{name} is {value:g}", f"use {low:g} to {high:g}")
+    return int(value) if parameter.kind == "int" else value
+
+
+def _choice(name: str, value: str) -> str:
+    choices = BY_NAME[name].choices
+    if value not in choices:
+        raise WorkerError("usage", f"{name} is {value[:100]!r}", f"use one of {', '.join(choices)}")
+    return value
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Progress
+
+
+class Progress:
+    """Progress events of one computation.
+
+    Args:
+        send: writes a message.
+        id: the request's.
+    """
+
+    def __init__(self, send: Callable[[JsonObject], None], id: int) -> None:
+        self._send = send
+        self._id = id
+        self._lock = threading.Lock()
+        self._fraction = 0.0
+        self._first: tuple[float, float] | None = None
+        self._sent: tuple[float, float] = (-1.0, 0.0)
+        self._ended = False
+
+    def __call__(self, fraction: float) -> None:
+        """Called by the computation as it goes on; fraction in [0, 1]."""
+        self._fraction = max(self._fraction, min(1.0, float(fraction)))
+        if self._first is None:
+            self._first = (self._fraction, time.monotonic())
+
+    def report(self) -> None:
+        """Sends an event if there is something new to say, or nothing was said for a while."""
+        with self._lock:
+            now = time.monotonic()
+            moved = self._fraction != self._sent[0]
+            if not self._ended and (moved or now - self._sent[1] >= HEARTBEAT):
+                self._sent = (self._fraction, now)
+                self._send({"event": "progress", "id": self._id, "fraction": self._fraction, "eta": self._eta(now)})
+
+    def end(self) -> None:
+        """No event of this computation follows."""
+        with self._lock:
+            self._ended = True
+
+    def _eta(self, now: float) -> float | None:
+        """Seconds to go, or None while there is nothing to tell it from; loading the model does not count."""
+        if self._first is None or self._fraction <= self._first[0]:
+            return None
+        speed = (self._fraction - self._first[0]) / max(now - self._first[1], 1e-6)
+        return round((1.0 - self._fraction) / speed, 2)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The process
+
+
+class Server:
+    """Serves one client.
+
+    Args:
+        incoming: descriptor of the pipe with requests.
+        outgoing: descriptor of the pipe for replies; nobody else may write to it.
+        cwd: the private folder that the worker was started in.
+    """
+
+    def __init__(self, incoming: int, outgoing: int, cwd: Path) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._cwd = cwd
+        self._folder: Path | None = None
+        self._models: dict[str, int] = {}
+        self._write_lock = threading.Lock()
+        self._leave_lock = threading.RLock()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._pending: dict[int, Job] = {}
+        self._pending_lock = threading.Lock()
+        self._current: Job | None = None
+        self._running: Progress | None = None
+        self._computing = threading.Event()
+        self._segmenters: OrderedDict[tuple[object, ...], Segmenter] = OrderedDict()
+
+    def run(self) -> NoReturn:
+        """Serves until the pipe ends, then ends the process."""
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        threading.Thread(target=self._report, name="progress", daemon=True).start()
+        while True:
+            self._compute(self._jobs.get())
+
+    def leave(self, status: int) -> NoReturn:
+        """Removes the private folder and ends the process at once, whatever the other threads are doing."""
+        with self._leave_lock:
+            with contextlib.suppress(Exception):
+                if self._folder is not None:
+                    protocol.remove_folder(self._folder)
+                os.chdir(tempfile.gettempdir())
+                # The client's folder is the client's to remove, but a client that was killed can't.
+                if self._cwd.name.startswith(protocol.FOLDER_PREFIX):
+                    self._cwd.rmdir()
+            with contextlib.suppress(Exception):
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _send(self, message: JsonObject) -> None:
+        self._send_line(protocol.encode(message))
+
+    def _send_line(self, line: bytes) -> None:
+        try:
+            with self._write_lock:
+                while line:
+                    line = line[os.write(self._outgoing, line) :]
+        except OSError:  # the host is gone
+            self.leave(0)
+
+    def _send_error(self, id: int | None, error: WorkerError) -> None:
+        message, cure = error.message[:TEXT_LIMIT], error.cure[:TEXT_LIMIT]
+        self._send({"reply": "error", "id": id, "code": error.code, "message": message, "cure": cure})
+
+    # The reader's side
+
+    def _read(self) -> None:
+        splitter = protocol.LineSplitter()
+        while True:
+            try:
+                chunk = os.read(self._incoming, 1 << 16)
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.leave(0)
+            for line in splitter.feed(chunk):
+                self._take(line)
+
+    def _take(self, line: bytes | None) -> None:
+        """One line, good or bad. Never raises."""
+        id = None
+        try:
+            if line is None:
+                raise protocol.protocol_error(f"a line of more than {protocol.MAXIMUM_LINE} bytes")
+            message = protocol.decode(line)
+            id = protocol.request_id(message)
+            self._dispatch(Fields(message))
+        except Exception as error:
+            self._send_error(id, as_worker_error(error))
+
+    def _dispatch(self, fields: Fields) -> None:
+        request = fields.text("request")
+        id = fields.integer("id", 0, protocol.MAXIMUM_ID)
+        if request == "hello":
+            self._hello(id, fields)
+        elif request == "cancel":
+            target = fields.integer("target", 0, protocol.MAXIMUM_ID)
+            fields.end()
+            self._send({"reply": "cancel", "id": id, "pending": self._cancel(target)})
+        elif request == "shutdown":
+            fields.end()
+            self._send({"reply": "shutdown", "id": id})
+            self.leave(0)
+        elif request in ("palette", "segment"):
+            if self._folder is None:
+                raise protocol.protocol_error(f"{request} before hello", cure="say hello first")
+            parsed = parse_palette(fields) if request == "palette" else parse_segment(fields, self._models)
+            self._enqueue(Job(id, parsed, self._folder))
+        else:
+            raise protocol.protocol_error(f"unknown request {request[:100]!r}")
+
+    def _hello(self, id: int, fields: Fields) -> None:
+        asked = fields.integer("protocol", 0, protocol.MAXIMUM_ID)
+        fields.end()
+        if asked != protocol.PROTOCOL_VERSION:
+            raise protocol.protocol_error(
+                f"the host speaks version {asked} of the protocol, engine {__version__} speaks version "
+                f"{protocol.PROTOCOL_VERSION}"
+            )
+        if self._folder is None:
+            check_private(self._cwd)
+            self._models = registered_models()
+            self._folder = Path(tempfile.mkdtemp(prefix="pixels-", dir=self._cwd))
+        self._send(
+            {
+                "reply": "hello",
+                "id": id,
+                "protocol": protocol.PROTOCOL_VERSION,
+                "engine": __version__,
+                "models": [{"name": name, "maximum_colors": colors} for name, colors in self._models.items()],
+                "folder": str(self._folder),
+            }
+        )
+
+    def _enqueue(self, job: Job) -> None:
+        with self._pending_lock:
+            if job.id in self._pending:
+                raise protocol.protocol_error(f"id {job.id} is in use")
+            if len(self._pending) >= PENDING_LIMIT:
+                raise protocol.protocol_error("too many requests wait", cure="wait for their replies")
+            self._pending[job.id] = job
+        self._jobs.put(job)
+
+    def _cancel(self, target: int) -> bool:
+        """Stops a computation, or takes it out of the queue. Returns whether there was one."""
+        with self._pending_lock:
+            job = self._pending.get(target)
+            if job is None:
+                return False
+            job.cancelled.set()
+            waiting = job is not self._current
+            if waiting:
+                del self._pending[target]
+        if waiting:  # another one is being computed, whose end it would have to wait for
+            self._send_error(target, as_worker_error(CancelledError("cancelled")))
+        return True
+
+    # The main thread's side
+
+    def _report(self) -> None:
+        while self._computing.wait():
+            time.sleep(REPORT_EVERY)
+            progress = self._running
+            if progress is not None:
+                progress.report()
+
+    def _compute(self, job: Job) -> None:
+        """One computation with its reply. Never raises."""
+        with self._pending_lock:
+            if self._pending.get(job.id) is not job:  # cancelled while it waited
+                return
+            self._current = job
+        progress = Progress(self._send, job.id)
+        self._running = progress
+        self._computing.set()
+        progress.report()
+        failure: WorkerError | None = None
+        try:
+            reply = protocol.encode(self._result(job, progress))
+            progress(1.0)
+            progress.report()
+        except Exception as error:
+            failure = as_worker_error(error)
+        progress.end()
+        self._computing.clear()
+        self._running = None
+        with self._pending_lock:
+            self._current = None
+            del self._pending[job.id]
+        if failure is None:
+            self._send_line(reply)
+        else:
+            self._send_error(job.id, failure)
+
+    def _result(self, job: Job, progress: Progress) -> JsonObject:
+        if isinstance(job.request, PaletteRequest):
+            return self._palette(job, job.request)
+        return self._segment(job, job.request, progress)
+
+    def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
+        check_cancelled(job)
+        from fscs_engine.palette import Palette
+
+        given = Palette.from_dict(request.given) if request.given is not None else None
+        segmenter = self._segmenter(str(BY_NAME["model"].default), "auto", "auto", 0, request.ocio)
+        image, _ = self._image(request.image, job.folder)
+        check_cancelled(job)
+        palette = segmenter.auto_palette(image, request.colors, given, request.seed)
+        check_cancelled(job)
+        return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
+
+    def _segment(self, job: Job, request: SegmentRequest, progress: Progress) -> JsonObject:
+        import numpy as np
+
+        from fscs_engine.palette import Palette
+
+        started = time.perf_counter()
+        check_cancelled(job)
+        palette = Palette.from_dict(request.palette)
+        segmenter = self._segmenter(request.model, request.device, request.precision, request.tile, request.ocio)
+        check_cancelled(job)
+        image, identity = self._image(request.image, job.folder)
+        masks = tuple(self._mask(mask, job.folder, image) for mask in request.masks)
+        check_cancelled(job)
+        processing = _processing(request, masks)
+        space = segmenter.working_space(image, request.working_space)
+        shape = (len(palette), image.height, image.width, 4)
+        name = f"layers-{job.id}.f32"
+        strips = segmenter.strips(
+            image,
+            palette,
+            processing,
+            working_spaces=[space],
+            progress=progress,
+            cancelled=job.cancelled.is_set,
+        )
+        file = protocol.create_shared(job.folder, name, protocol.pixel_bytes(shape))
+        try:
+            with file:
+                for strip in strips:
+                    write_strip(file, strip.layers[space], strip.top, image.height)
+            check_cancelled(job)
+        except BaseException:
+            protocol.remove_shared(job.folder, name)
+            raise
+        report = segmenter.report
+        return {
+            "reply": "segment",
+            "id": job.id,
+            "layers": name,
+            "shape": list(shape),
+            "palette": palette.to_dict(),
+            "coverage": [float(value) for value in np.asarray(report.coverage)],
+            "seconds": {**report.seconds, "total": time.perf_counter() - started},
+            "error_max": float(report.error_max),
+            "working_space": space,
+            "model": segmenter.model_name,
+            "weights_sha256": segmenter.weights_sha256,
+            "key": _key(request, segmenter, palette, space, identity, masks),
+            "data_window": window_list(image.data_window),
+            "display_window": window_list(image.display_window),
+        }
+
+    def _segmenter(self, model: str, device: str, precision: str, tile: int, ocio: Path | None) -> Segmenter:
+        """The segmenter for these, kept warm."""
+        from fscs_engine.segmenter import Segmenter
+
+        key = (model, device, precision, tile, ocio)
+        segmenter = self._segmenters.pop(key, None)
+        if segmenter is None:
+            while len(self._segmenters) >= WARM_MODELS:
+                self._segmenters.popitem(last=False)
+            segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
+        self._segmenters[key] = segmenter
+        return segmenter
+
+    def _image(self, source: ImageSource, folder: Path) -> tuple[Image, str]:
+        """The picture and its identity for the cache key."""
+        from fscs_engine.image import Image
+        from fscs_engine.key import file_identity, pixels_identity
+
+        if source.path is not None:
+            from fscs_engine.files.reading import read_image
+
+            image = read_image(
+                source.path,
+                layer=source.layer,
+                color_space=source.color_space,
+                clean_nonfinite=source.clean_nonfinite,
+            )
+            return image, file_identity(source.path)
+        pixels = self._map(folder, source.file, source.shape)
+        identity = pixels_identity(pixels, *source.shape, source.color_space)
+        if source.clean_nonfinite:
+            clean_pixels(pixels)
+        return Image.from_pixels(pixels, source.color_space), identity
+
+    def _mask(self, source: MaskSource, folder: Path, image: Image) -> Mask:
+        import numpy as np
+
+        from fscs_engine.files.reading import read_mask
+        from fscs_engine.key import file_identity, pixels_identity
+        from fscs_engine.processing import Mask
+
+        if source.path is not None:
+            pixels = read_mask(source.path, image=image)
+            identity = file_identity(source.path)
+        else:
+            pixels = self._map(folder, source.file, source.shape)
+            identity = pixels_identity(pixels, *source.shape, 1, MASK_SPACE)
+            if not np.isfinite(pixels).all():
+                raise NonFiniteError("the mask holds NaN or infinity", cure="repair the mask")
+            pixels = np.clip(pixels, 0.0, 1.0)
+        mode: Literal["limit", "split"] = "limit" if source.mode == "limit" else "split"
+        return Mask(pixels, mode, source.layers, identity)
+
+    def _map(self, folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Maps a file of pixels; changes to the array stay in memory (torch dislikes arrays it can't write to)."""
+        import numpy as np
+
+        with protocol.open_shared(folder, name, shape) as file:
+            return np.memmap(file, dtype="<f4", mode="c", shape=shape)
+
+
+def _processing(request: SegmentRequest, masks: tuple[Mask, ...]) -> AlphaProcessing:
+    from fscs_engine.processing import AlphaProcessing, LayerAdjustment
+
+    return AlphaProcessing(
+        **request.parameters,
+        adjustments={layer: LayerAdjustment(**values) for layer, values in request.adjustments.items()},
+        masks=masks,
+    )
+
+
+def _key(
+    request: SegmentRequest, segmenter: Segmenter, palette: Palette, space: str, identity: str, masks: tuple[Mask, ...]
+) -> str:
+    """The cache key of the result, the same that the command line gives it."""
+    from fscs_engine.key import cache_key, result_parameters
+    from fscs_engine.networks.device import resolve_precision
+
+    per_layer: dict[str, dict[int, float]] = {}
+    for layer, values in request.adjustments.items():
+        for name, value in values.items():
+            per_layer.setdefault(f"layer_{name}", {})[layer] = value
+    precision = str(resolve_precision(request.precision, segmenter.device)).removeprefix("torch.")
+    return cache_key(
+        weights_sha256=segmenter.weights_sha256,
+        palette=palette.array.tolist(),
+        parameters=result_parameters(request.parameters, per_layer, working_space=space, precision=precision),
+        input_identity=identity,
+        masks=[{"mode": mask.mode, "layers": mask.layers, "identity": mask.identity} for mask in masks],
+    )
+
+
+def registered_models() -> dict[str, int]:
+    """The models that a request may name, and how many colours each takes."""
+    from fscs_engine.networks.weights import SHIPPED
+
+    return dict.fromkeys(SHIPPED, 7)
+
+
+def check_private(folder: Path) -> None:
+    """Refuses to keep pixels where others could read them.
+
+    Raises:
+        WorkerError: on systems with permissions, the folder is another user's or open to others.
+    """
+    if os.name != "posix":
+        return
+    found = folder.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise WorkerError(
+            "worker",
+            f"the worker was started in {folder}, which is not private",
+            "start it in a new folder that only you can read (mode 0700)",
+        )
+
+
+def check_cancelled(job: Job) -> None:
+    """Raises CancelledError if the request was cancelled."""
+    if job.cancelled.is_set():
+        raise CancelledError("cancelled")
+
+
+def clean_pixels(pixels: NDArray[np.float32]) -> None:
+    """Sets NaN and infinity to 0, in place and row by row so that memory stays small. pixels (H, W, C)."""
+    import numpy as np
+
+    for row in pixels:
+        row[~np.isfinite(row)] = 0.0
+
+
+def write_strip(file: BinaryIO, layers: NDArray[np.float32], top: int, height: int) -> None:
+    """Writes rows of every layer into the file of all of them.
+
+    Written, not copied into a mapping: a full disk is an error then instead of the end of the process, and the
+    pages don't count as the worker's memory.
+
+    Args:
+        file: K × ``height`` × W × 4 float32.
+        layers: (K, h, W, 4) premultiplied.
+        top: the first of the h rows.
+        height: H of the picture.
+    """
+    import numpy as np
+
+    colors, rows, width, channels = layers.shape
+    row_bytes = protocol.pixel_bytes((width, channels))
+    for number in range(colors):
+        view = np.ascontiguousarray(layers[number], dtype="<f4").data.cast("B")
+        file.seek((number * height + top) * row_bytes)
+        while view:
+            view = view[file.write(view) :]
+
+
+def window_list(window: Any) -> list[int]:
+    """A window as x, y, width, height."""
+    return [window.x, window.y, window.width, window.height]
+
+
+def as_worker_error(error: Exception) -> WorkerError:
+    """What the host is told. What is nobody's doing but ours goes into the log with its traceback."""
+    if isinstance(error, WorkerError):
+        return error
+    if isinstance(error, FscsError):
+        return WorkerError(error.code, error.message, error.cure)
+    traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.flush()
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        return WorkerError("internal", "there is not enough memory", "use a smaller tile, or close other programs")
+    first_line = (str(error).splitlines() or [""])[0]
+    return WorkerError("internal", f"the engine failed ({name}: {first_line[:300]})", "report it with the log")
+
+
+def take_pipes() -> tuple[int, int]:
+    """Keeps standard input and output for the protocol, out of reach of anything else in the process.
+
+    What libraries print goes to standard error, what they read is empty, and child processes inherit neither pipe.
+
+    Returns:
+        Descriptors of the incoming and the outgoing pipe.
+    """
+    incoming, outgoing = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (incoming, outgoing):
+            msvcrt.setmode(descriptor, os.O_BINARY)
+    return incoming, outgoing
+
+
+def main() -> NoReturn:
+    """Serves whoever started this process."""
+    incoming, outgoing = take_pipes()
+    faulthandler.enable()  # a crash in native code leaves its place in the log
+    server = Server(incoming, outgoing, Path.cwd())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a host's terminal is for the host to act on
+    signal.signal(signal.SIGTERM, lambda number, frame: server.leave(128 + number))
+    server.run()
