@@ -130,7 +130,7 @@ def package() -> int:
     if missing:
         raise BuildError(f"{wheels[0]}: the wheel lacks {', '.join(missing)}")
     target = DIST / wheels[0].name
-    os.replace(wheels[0], target)
+    wheels[0].replace(target)
     shutil.rmtree(scratch)
     say(f"built {target} ({target.stat().st_size / 1e6:.1f} MB)")
     return 0

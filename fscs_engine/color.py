@@ -43,7 +43,7 @@ class ColorSpaces:
         if config is not None:
             try:
                 self.config = ocio.Config.CreateFromFile(str(config))
-            except ocio.Exception as error:
+            except (ocio.Exception, ocio.ExceptionMissingFile) as error:
                 raise ColorSpaceError(f"{config}: {_first_line(error)}", cure="name a readable .ocio config") from error
 
     @property
@@ -117,7 +117,7 @@ class ColorSpaces:
                 processor = source_config.getProcessor(source_name, target_name)
             else:
                 processor = ocio.Config.GetProcessorFromConfigs(source_config, source_name, target_config, target_name)
-        except ocio.Exception as error:
+        except (ocio.Exception, ocio.ExceptionMissingFile) as error:
             raise ColorSpaceError(
                 f"no conversion from {source!r} to {target!r}: {_first_line(error)}",
                 cure="use a config with interchange roles, or other color spaces",

@@ -75,13 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _terminated_like_interrupted():
             result = command.main(args=arguments, prog_name="fscs", standalone_mode=False)
+            sys.stdout.flush()
+        if result == CANCELLED:  # typer turns Ctrl-C into this number
+            return _fail("cancelled", CANCELLED)
         return result if isinstance(result, int) else DONE
     except FscsError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("cancelled", CANCELLED)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} (see fscs --help)", USAGE)
+        context = getattr(error, "ctx", None)
+        command_path = "fscs" if context is None else context.command_path
+        return _fail(f"{error.format_message()} (see {command_path} --help)", USAGE)
     except BrokenPipeError:
         # Whoever read our output has left; a second complaint at the interpreter's end is silenced.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import RangeError
 from . import options
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def write_picture(
         snapped = np.clip(encoded, 0.0, 1.0)
         if clip or float(np.abs(snapped - encoded).max()) <= rounding:
             encoded = snapped
-        write_png(output, encoded, overwrite=overwrite)
+        try:
+            write_png(output, encoded, overwrite=overwrite)
+        except RangeError as error:
+            raise RangeError(error.message, cure="write EXR or pass --clip") from error
         return
     from ..files.exr import HALF_MAXIMUM, write_exr
     from ..image import Image

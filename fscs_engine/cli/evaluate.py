@@ -46,43 +46,43 @@ def evaluate(
     seed: options.Seed = 0,
     absent: Annotated[
         bool,
-        typer.Option(
+        options.switch(
             "--absent",
-            help="Also measure the mean alpha that a colour gets that is not in the image: "
+            "Also measure the mean alpha that a colour gets that is not in the image: "
             "the last colour is replaced by #ff00ff.",
-            rich_help_panel=options.MEASURE_PANEL,
+            options.MEASURE_PANEL,
         ),
     ] = False,
     permuted: Annotated[
         bool,
-        typer.Option(
+        options.switch(
             "--permuted",
-            help="Also measure the largest change of an alpha when the palette comes in another order.",
-            rich_help_panel=options.MEASURE_PANEL,
+            "Also measure the largest change of an alpha when the palette comes in another order.",
+            options.MEASURE_PANEL,
         ),
     ] = False,
     no_exact: Annotated[
         bool,
-        typer.Option(
+        options.switch(
             "--no-exact",
-            help="Measure what the networks give, without the step that makes the layers add up exactly.",
-            rich_help_panel=options.MEASURE_PANEL,
+            "Measure what the networks give, without the step that makes the layers add up exactly.",
+            options.MEASURE_PANEL,
         ),
     ] = False,
     released: Annotated[
         bool,
-        typer.Option(
+        options.switch(
             "--released",
-            help="Measure the inference of the paper authors' released code instead: their filter (off with "
+            "Measure the inference of the paper authors' released code instead: their filter (off with "
             "--smoothing 0), their mean over the whole image, no exact step.",
-            rich_help_panel=options.MEASURE_PANEL,
+            options.MEASURE_PANEL,
         ),
     ] = False,
-    model: options.Model = options.default("model"),
-    smoothing: options.Smoothing = options.default("smoothing"),
-    smoothing_eps: options.SmoothingEps = options.default("smoothing_eps"),
-    smoothing_strength: options.SmoothingStrength = options.default("smoothing_strength"),
-    minimum_alpha: options.MinimumAlpha = options.default("minimum_alpha"),
+    model: options.Model = options.DEFAULTS["model"],
+    smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
+    smoothing_eps: options.SmoothingEps = options.DEFAULTS["smoothing_eps"],
+    smoothing_strength: options.SmoothingStrength = options.DEFAULTS["smoothing_strength"],
+    minimum_alpha: options.MinimumAlpha = options.DEFAULTS["minimum_alpha"],
     layer_gain: options.LayerGain = None,
     layer_gamma: options.LayerGamma = None,
     layer_black: options.LayerBlack = None,
@@ -92,9 +92,9 @@ def evaluate(
     ocio: options.Ocio = None,
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
-    device: options.Device = options.default("device"),
-    precision: options.Precision = options.default("precision"),
-    tile: options.Tile = options.default("tile"),
+    device: options.Device = options.DEFAULTS["device"],
+    precision: options.Precision = options.DEFAULTS["precision"],
+    tile: options.Tile = options.DEFAULTS["tile"],
     as_json: options.AsJson = False,
 ) -> None:
     """Measures how good the layers of images are.
@@ -134,7 +134,7 @@ def evaluate(
             images,
             segmenter,
             palettes=given,
-            colors=int(options.default("colors")) if colors is None else colors,
+            colors=int(options.DEFAULTS["colors"]) if colors is None else colors,
             seed=seed,
             processing=processing,
             exact=not no_exact,

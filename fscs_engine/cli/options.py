@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,13 +34,11 @@ MEASURE_PANEL = "Measuring"
 AUTO = "auto"
 PALETTE_SUFFIXES = (".json", ".gpl", ".txt")
 
+DEFAULTS: Mapping[str, Any] = {name: parameter.default for name, parameter in BY_NAME.items()}
+"""The defaults of the parameter table."""
+
 _LAYER_VALUE = re.compile(r"\s*(\d+)\s*=\s*(\S+)\s*")
 _MASK_MODE = re.compile(r"\s*([a-z]+)\s*:\s*(\d+(?:\s*,\s*\d+)*)\s*")
-
-
-def default(name: str) -> Any:
-    """The default of a parameter of the table."""
-    return BY_NAME[name].default
 
 
 def check(name: str, value: Value) -> Value:
@@ -76,8 +74,16 @@ def _checked(name: str) -> Callable[[Any], Any]:
     return callback
 
 
-def option(name: str, panel: str, *short: str, metavar: str | None = None) -> Any:
-    """The flag of a parameter: its name, tooltip and limits come from the table."""
+def switch(flag: str, text: str, panel: str) -> Any:
+    """A flag without a value."""
+    return typer.Option(flag, help=text, metavar=" ", rich_help_panel=panel)
+
+
+def option(name: str, panel: str, *short: str, metavar: str | None = None, default: bool | str = True) -> Any:
+    """The flag of a parameter: its name, tooltip and limits come from the table.
+
+    ``default`` is what the help shows as the default, where that is not the one of the table.
+    """
     parameter = BY_NAME[name]
     shown = metavar or ("|".join(parameter.choices) if parameter.choices else None)
     return typer.Option(
@@ -86,6 +92,7 @@ def option(name: str, panel: str, *short: str, metavar: str | None = None) -> An
         help=parameter.tooltip,
         metavar=shown,
         callback=_checked(name),
+        show_default=default,
         rich_help_panel=panel,
     )
 
@@ -102,7 +109,11 @@ def layer_option(name: str) -> Any:
 
 
 InputFile = Annotated[Path, typer.Argument(metavar="INPUT", help="The image: EXR, PNG, JPEG, TIFF, …")]
-Colors = Annotated[int | None, option("colors", PALETTE_PANEL, "-k")]
+Colors = Annotated[
+    int | None,
+    option("colors", PALETTE_PANEL, "-k", metavar="K", default=f"{BY_NAME['colors'].default}, or as many as are given"),
+]
+PaletteSize = Annotated[int, option("colors", PALETTE_PANEL, "-k", metavar="K")]
 PaletteSource = Annotated[
     str,
     typer.Option(
@@ -116,7 +127,12 @@ PaletteSource = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        "--seed", help="Same input and seed, same palette.", min=0, max=2**32 - 1, rich_help_panel=PALETTE_PANEL
+        "--seed",
+        help="Same input and seed, same palette.",
+        metavar="NUMBER",
+        min=0,
+        max=2**32 - 1,
+        rich_help_panel=PALETTE_PANEL,
     ),
 ]
 Model = Annotated[str, option("model", COMPUTE_PANEL, metavar="NAME|FILE.safetensors")]
@@ -156,6 +172,8 @@ Ocio = Annotated[
     typer.Option(
         "--ocio",
         metavar="FILE",
+        exists=True,
+        dir_okay=False,
         help="An OpenColorIO config whose colour spaces can be used. Without it: the one that comes with OpenColorIO.",
         rich_help_panel=COLOR_PANEL,
     ),
@@ -171,31 +189,24 @@ InputLayer = Annotated[
 ]
 CleanNonFinite = Annotated[
     bool,
-    typer.Option(
-        "--clean-nonfinite",
-        help="Repair NaN and infinite pixels instead of stopping at the first one.",
-        rich_help_panel=INPUT_PANEL,
-    ),
+    switch("--clean-nonfinite", "Repair NaN and infinite pixels instead of stopping at the first one.", INPUT_PANEL),
 ]
 Half = Annotated[
-    bool, typer.Option("--half", help="Write EXR as 16-bit half floats instead of 32-bit.", rich_help_panel=OUTPUT_PANEL)
+    bool,
+    switch("--half", "Write EXR as 16-bit half floats instead of 32-bit.", OUTPUT_PANEL),
 ]
 Clip = Annotated[
     bool,
-    typer.Option(
+    switch(
         "--clip",
-        help="Clip values that do not fit the output format (PNG holds 0 to 1, half up to 65504) instead of stopping.",
-        rich_help_panel=OUTPUT_PANEL,
+        "Clip values that do not fit the output format (PNG holds 0 to 1, half up to 65504) instead of stopping.",
+        OUTPUT_PANEL,
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace outputs that exist already.", rich_help_panel=OUTPUT_PANEL)
-]
+Overwrite = Annotated[bool, switch("--overwrite", "Replace outputs that exist already.", OUTPUT_PANEL)]
 AsJson = Annotated[
     bool,
-    typer.Option(
-        "--json", help="Print one JSON object on stdout and nothing else there.", rich_help_panel=OUTPUT_PANEL
-    ),
+    switch("--json", "Print one JSON object on stdout and nothing else there.", OUTPUT_PANEL),
 ]
 
 
@@ -370,7 +381,7 @@ def whole_palette(
     import time
 
     started = time.perf_counter()
-    wanted = colors if colors is not None else (len(given) if given is not None else int(default("colors")))
+    wanted = colors if colors is not None else (len(given) if given is not None else int(DEFAULTS["colors"]))
     if given is not None and len(given) == wanted:
         return given, time.perf_counter() - started
     palette = segmenter.auto_palette(image, wanted, given, seed)

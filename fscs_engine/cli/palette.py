@@ -25,7 +25,7 @@ def palette(
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
-    colors: options.Colors = None,
+    colors: options.PaletteSize = options.DEFAULTS["colors"],
     lock: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,7 +51,6 @@ def palette(
     from ..palette import Palette, PaletteColor
     from ..palette_files import write_palette
 
-    wanted = int(options.default("colors")) if colors is None else colors
     locked = [color for part in lock or () for color in part.split(",")]
     given = Palette(tuple(PaletteColor.from_hex(color, locked=True) for color in locked)) if locked else None
     if output is not None:
@@ -65,7 +64,7 @@ def palette(
         image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
         progress.stage("finding the palette")
         found_at = time.perf_counter()
-        found = Segmenter(ocio=ocio).auto_palette(image, wanted, given, seed)
+        found = Segmenter(ocio=ocio).auto_palette(image, colors, given, seed)
         seconds = time.perf_counter() - found_at
     if output is not None:
         write_palette(output, found, overwrite=overwrite)

@@ -22,7 +22,6 @@ LINE_SECONDS = 5.0
 """Between two plain lines of one stage."""
 
 
-
 class Progress:
     """The stages of one command, one after the other.
 

@@ -28,8 +28,8 @@ def recompose(
     with Progress() as progress:
         progress.stage("reading the layers")
         from ..color import ColorSpaces
-        from ..files.exr import read_layers
         from ..compositing import recompose as add_up
+        from ..files.exr import read_layers
 
         layered = read_layers(layers_file)
         progress.stage("adding them up")

@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 
 def print_json(result: Mapping[str, object]) -> None:
     """The one JSON object of ``--json``. Strictly JSON: a NaN is a mistake of ours, not a number."""
-    print(json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2), flush=True)
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
 
 
 def palette_rows(palette: Palette) -> list[dict[str, object]]:
     """``[{rgb, hex, name, locked}]`` in the palette's order."""
-    return [
-        {"rgb": list(color.rgb), "hex": color.hex, "name": color.name, "locked": color.locked} for color in palette
-    ]
+    return [{"rgb": list(color.rgb), "hex": color.hex, "name": color.name, "locked": color.locked} for color in palette]
 
 
 def peak_rss_bytes() -> int:
@@ -42,7 +40,7 @@ def console() -> Console:
     """Where tables for people go: stdout, never wrapped when it is not a terminal."""
     from rich.console import Console
 
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def print_palette(palette: Palette, coverage: Sequence[float] | None = None) -> None:
@@ -70,10 +68,11 @@ def print_outputs(outputs: Sequence[Path]) -> None:
     folders: dict[Path, list[Path]] = {}
     for path in outputs:
         folders.setdefault(path.parent, []).append(path)
-    for folder, files in folders.items():
+    for files in folders.values():
         layers = [file for file in files if ".layer" in file.name and file.suffix == ".png"]
         for file in files:
             if file not in layers:
                 print(f"wrote {file}")
         if layers:
-            print(f"wrote {len(layers)} PNG layers: {layers[0]} … {layers[-1].name}" if len(layers) > 1 else layers[0])
+            more = f" … {layers[-1].name}" if len(layers) > 1 else ""
+            print(f"wrote {len(layers)} PNG layer{'s' if more else ''}: {layers[0]}{more}")

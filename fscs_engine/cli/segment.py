@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from .._version import __version__
 from ..errors import UsageError
+from ..naming import METADATA_PREFIX
 from . import options
 from .progress import Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
 
     from ..image import Image
     from ..palette import Palette
+    from ..processing import AlphaProcessing
     from ..segmenter import Segmenter
 
 EXR = ".exr"
-PREVIEW_SPACE = "srgb"
 
 
 @dataclass(frozen=True)
@@ -114,26 +117,26 @@ def segment(
     palette: options.PaletteSource = options.AUTO,
     colors: options.Colors = None,
     seed: options.Seed = 0,
-    model: options.Model = options.default("model"),
-    smoothing: options.Smoothing = options.default("smoothing"),
-    smoothing_eps: options.SmoothingEps = options.default("smoothing_eps"),
-    smoothing_strength: options.SmoothingStrength = options.default("smoothing_strength"),
-    minimum_alpha: options.MinimumAlpha = options.default("minimum_alpha"),
+    model: options.Model = options.DEFAULTS["model"],
+    smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
+    smoothing_eps: options.SmoothingEps = options.DEFAULTS["smoothing_eps"],
+    smoothing_strength: options.SmoothingStrength = options.DEFAULTS["smoothing_strength"],
+    minimum_alpha: options.MinimumAlpha = options.DEFAULTS["minimum_alpha"],
     layer_gain: options.LayerGain = None,
     layer_gamma: options.LayerGamma = None,
     layer_black: options.LayerBlack = None,
     layer_white: options.LayerWhite = None,
     mask: options.MaskFile = None,
     mask_mode: options.MaskMode = None,
-    working_space: options.WorkingSpace = options.default("working_space"),
+    working_space: options.WorkingSpace = options.DEFAULTS["working_space"],
     ocio: options.Ocio = None,
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
     half: options.Half = False,
     clip: options.Clip = False,
-    device: options.Device = options.default("device"),
-    precision: options.Precision = options.default("precision"),
-    tile: options.Tile = options.default("tile"),
+    device: options.Device = options.DEFAULTS["device"],
+    precision: options.Precision = options.DEFAULTS["precision"],
+    tile: options.Tile = options.DEFAULTS["tile"],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -181,12 +184,14 @@ def segment(
         used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed)
         segmenter.check(image, used, processing)
         spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
-        identity = Identity.of(segmenter, input_file, image, used, processing)
+        identity = identify(segmenter, input_file, used, processing, precision)
         report = progress.stage("computing the layers")
         write_seconds = 0.0
         with ExitStack() as stack:
             sinks = [
-                _layer_sink(stack, place, space, image, used, segmenter, identity.metadata(space), half, clip, overwrite)
+                _exr_sink(stack, place.path, space, image, used, identity, half, clip, overwrite)
+                if not place.is_folder
+                else _png_sink(stack, place.path, space, image, used, segmenter, clip, overwrite)
                 for place, space in zip(outputs, spaces, strict=True)
             ]
             if preview is not None:
@@ -197,6 +202,170 @@ def segment(
                 for sink in sinks:
                     sink.writer.write(strip.top, strip.layers[sink.working_space])
                 write_seconds += time.perf_counter() - began
+            progress.stage("finishing the files")
             began = time.perf_counter()
         write_seconds += time.perf_counter() - began
-    ...
+    result = segmenter.report
+    paths = [path for sink in sinks for path in sink.paths]
+    if as_json:
+        print_json(
+            {
+                "palette": palette_rows(used),
+                "coverage": list(result.coverage),
+                "seconds": {
+                    "palette": palette_seconds,
+                    "alpha": result.seconds["alpha"],
+                    "colour": result.seconds["colour"],
+                    "write": write_seconds,
+                    "total": time.perf_counter() - started,
+                },
+                "peak_rss_bytes": peak_rss_bytes(),
+                "error_max": result.error_max,
+                "model": segmenter.model_name,
+                "weights_sha256": segmenter.weights_sha256,
+                "working_space": sinks[0].working_space,
+                "key": identity.key(sinks[0].working_space),
+                "outputs": [str(path) for path in paths],
+            }
+        )
+        return
+    print_palette(used, result.coverage)
+    print_outputs(paths)
+    print(f"the layers add up to the image within {result.error_max:.1e}; {time.perf_counter() - started:.1f} s")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What decides the pixels of a run, but for the working space, which is an output's own."""
+
+    model: str
+    weights_sha256: str
+    palette: Palette
+    values: Mapping[str, float]
+    layers: Mapping[str, Mapping[int, float]]
+    masks: Sequence[Mapping[str, object]]
+    precision: str
+    input_sha256: str
+
+    def parameters(self, working_space: str) -> dict[str, object]:
+        """The parameters in canonical form."""
+        from ..key import result_parameters
+
+        return result_parameters(self.values, self.layers, working_space=working_space, precision=self.precision)
+
+    def key(self, working_space: str) -> str:
+        """The cache key of the layers in a working space."""
+        from ..key import cache_key
+
+        return cache_key(
+            weights_sha256=self.weights_sha256,
+            palette=[color.rgb for color in self.palette],
+            parameters=self.parameters(working_space),
+            input_identity=self.input_sha256,
+            masks=self.masks,
+        )
+
+    def metadata(self, working_space: str) -> dict[str, str]:
+        """What an EXR says about how its layers were made: no time, host, user or path."""
+        from ..key import canonical_json
+
+        values = {
+            "palette": json.dumps(self.palette.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True),
+            "model": self.model,
+            "working_space": working_space,
+            "parameters": canonical_json(self.parameters(working_space)),
+            "version": __version__,
+            "key": self.key(working_space),
+            "input": self.input_sha256,
+        }
+        return {METADATA_PREFIX + name: value for name, value in values.items()}
+
+
+def identify(
+    segmenter: Segmenter, input_file: Path, palette: Palette, processing: AlphaProcessing, precision: str
+) -> Identity:
+    """The identity of a run; ``precision`` as it was asked for."""
+    from ..key import RESULT_PARAMETERS, file_identity
+    from ..networks.device import resolve_precision
+
+    return Identity(
+        model=segmenter.model_name,
+        weights_sha256=segmenter.weights_sha256,
+        palette=palette,
+        values={name: getattr(processing, name) for name in RESULT_PARAMETERS},
+        layers={
+            f"layer_{name}": {number: getattr(edit, name) for number, edit in processing.adjustments.items()}
+            for name in ("gain", "gamma", "black", "white")
+        },
+        masks=[{"mode": mask.mode, "layers": mask.layers, "identity": mask.identity} for mask in processing.masks],
+        precision=str(resolve_precision(precision, segmenter.device)).removeprefix("torch."),
+        input_sha256=file_identity(input_file),
+    )
+
+
+def _exr_sink(
+    stack: ExitStack,
+    path: Path,
+    space: str,
+    image: Image,
+    palette: Palette,
+    identity: Identity,
+    half: bool,
+    clip: bool,
+    overwrite: bool,
+) -> Sink:
+    from ..files.exr import ExrLayerWriter
+
+    writer = ExrLayerWriter(
+        path,
+        height=image.height,
+        width=image.width,
+        layers=len(palette),
+        metadata=identity.metadata(space),
+        image=image,
+        color_space=space,
+        half=half,
+        clip=clip,
+        overwrite=overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, [path])
+
+
+def _png_sink(
+    stack: ExitStack,
+    folder: Path,
+    space: str,
+    image: Image,
+    palette: Palette,
+    segmenter: Segmenter,
+    clip: bool,
+    overwrite: bool,
+) -> Sink:
+    from ..color import SRGB
+    from ..files.png import PngLayerWriter
+
+    writer = PngLayerWriter(
+        folder,
+        image.source.stem if image.source is not None else "image",
+        height=image.height,
+        width=image.width,
+        palette_rgb=segmenter.spaces.convert(palette.array, SRGB, space),
+        clip=clip,
+        overwrite=overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, list(writer.paths))
+
+
+def _sheet_sink(
+    stack: ExitStack, path: Path, image: Image, palette: Palette, segmenter: Segmenter, overwrite: bool
+) -> Sink:
+    import numpy as np
+
+    from ..color import SRGB, straight
+    from ..files.sheet import ContactSheet
+
+    # Not clipped: the sheet compares it with the sum of the layers.
+    picture = segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
+    return Sink(
+        stack.enter_context(ContactSheet(path, image=picture, palette=palette, overwrite=overwrite)), SRGB, [path]
+    )

@@ -64,14 +64,10 @@ def train(
     learning_rate: Annotated[float | None, _number("--learning-rate", "Adam's learning rate after warm-up.")] = None,
     seed: Annotated[int | None, _number("--seed", "Same seed and thread count, same weights.")] = None,
     threads: Annotated[int, _number("--threads", "CPU threads; 0 leaves the choice to PyTorch.")] = 0,
-    no_skip: Annotated[
-        bool, typer.Option("--no-skip", help="Networks without skip connections.", rich_help_panel=SHAPE_PANEL)
-    ] = False,
+    no_skip: Annotated[bool, options.switch("--no-skip", "Networks without skip connections.", SHAPE_PANEL)] = False,
     single_network: Annotated[
         bool,
-        typer.Option(
-            "--single-network", help="One network for alphas and colours together.", rich_help_panel=SHAPE_PANEL
-        ),
+        options.switch("--single-network", "One network for alphas and colours together.", SHAPE_PANEL),
     ] = False,
     zero_centering: Annotated[
         Literal["penalty", "image-mean", "none"] | None,
@@ -95,7 +91,7 @@ def train(
             rich_help_panel=SHAPE_PANEL,
         ),
     ] = None,
-    device: options.Device = options.default("device"),
+    device: options.Device = options.DEFAULTS["device"],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:

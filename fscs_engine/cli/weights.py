@@ -42,7 +42,11 @@ def import_weights(
     ],
     allow_unknown: Annotated[
         bool,
-        typer.Option("--allow-unknown", help="Also take weights whose sha256 is not that of the released files."),
+        options.switch(
+            "--allow-unknown",
+            "Also take weights whose sha256 is not that of the released files.",
+            options.INPUT_PANEL,
+        ),
     ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,

@@ -237,11 +237,16 @@ def read_layers(path: str | Path) -> LayeredFile:
             raise InputError(
                 f"{path}: holds no layers named {layer_name(1)}", cure="give an EXR that 'fscs segment' wrote"
             )
-        pixels = opened.read(0, chosen)
         metadata = {str(a.name): str(a.value) for a in spec.extra_attribs if str(a.name).startswith(METADATA_PREFIX)}
-        layers = pixels.reshape(spec.height, spec.width, count, 4).transpose(2, 0, 1, 3)
+        layers = np.empty((count, spec.height, spec.width, 4), np.float32)
+        # In strips, so that the pixels are held once and not twice.
+        step = _ROWS if spec.tile_width == 0 else spec.height
+        for top in range(0, spec.height, step):
+            bottom = min(top + step, spec.height)
+            rows = opened.read(0, chosen, (top, bottom) if spec.tile_width == 0 else None)
+            layers[:, top:bottom] = rows.reshape(bottom - top, spec.width, count, 4).transpose(2, 0, 1, 3)
         return LayeredFile(
-            layers=np.ascontiguousarray(layers),
+            layers=layers,
             metadata=metadata,
             color_space=metadata.get(METADATA_PREFIX + "working_space") or space_of_header(spec) or "lin_rec709",
             data_window=Window(spec.x, spec.y, spec.width, spec.height),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import sys
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
-import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from fscs_engine.errors import OutputError, RangeError
@@ -20,7 +23,7 @@ TOLERANCE = 1e-6
 """How far outside [0, 1] a colour or alpha may lie by rounding alone."""
 
 _ROWS = 64
-_SUB_FILTER = 16
+"""Rows that are compressed at once. Fixed, so that the bytes don't depend on how the rows were cut into strips."""
 
 
 class PngLayerWriter:
@@ -69,12 +72,13 @@ class PngLayerWriter:
 
     def __enter__(self) -> PngLayerWriter:
         self._rows = 0
-        self._outputs: list[oiio.ImageOutput] = []
         with ExitStack() as stack:
             stack.enter_context(_folder_made(self._folder))
             temporaries = stack.enter_context(replaced_files(self.paths, overwrite=self._overwrite))
-            for path, temporary in zip(self.paths, temporaries, strict=True):
-                self._outputs.append(_open_output(path, temporary, self._height, self._width, 4, 16))
+            self._files = [
+                stack.enter_context(_PngFile(temporary, self._height, self._width, 4, 16)) for temporary in temporaries
+            ]
+            self._threads = stack.enter_context(ThreadPoolExecutor(min(len(self.paths), os.cpu_count() or 1)))
             self._stack = stack.pop_all()
         return self
 
@@ -93,12 +97,14 @@ class PngLayerWriter:
             raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {self._rows}")
         for start in range(0, layers.shape[1], _ROWS):
             rows = layers[:, start : start + _ROWS]
-            for number, output in enumerate(self._outputs):
-                straight = self._straight(rows[number], number)
-                values = np.rint(straight * np.float32(65535)).astype(np.uint16)
-                if not output.write_scanlines(self._rows, self._rows + len(values), 0, values):
-                    raise _failed(self.paths[number], output.geterror())
+            # Packing releases the interpreter's lock, so the layers are packed side by side.
+            for _ in self._threads.map(self._write_layer, range(len(rows)), rows):
+                pass
             self._rows += rows.shape[1]
+
+    def _write_layer(self, number: int, layer: NDArray[np.float32]) -> None:
+        straight = self._straight(layer, number)
+        self._files[number].write(np.rint(straight * np.float32(65535)).astype(np.uint16))
 
     def _straight(self, layer: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """(h, W, 4) premultiplied → straight, in [0, 1]."""
@@ -127,11 +133,6 @@ class PngLayerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for path, output in zip(self.paths, self._outputs, strict=True):
-                closed = output.close()
-                complaint = output.geterror()
-                if error is None and not closed:
-                    raise _failed(path, complaint)
             if error is None and self._rows != self._height:
                 raise ValueError(f"{self._rows} of {self._height} rows were written")
         except BaseException:
@@ -164,32 +165,74 @@ def write_png(
         )
     scale = np.float32(2**bits - 1)
     values = np.rint(np.clip(pixels, 0, 1) * scale).astype(np.uint16 if bits == 16 else np.uint8)
-    height, width, channels = pixels.shape
-    with replaced_file(path, overwrite=overwrite) as temporary:
-        output = _open_output(path, temporary, height, width, channels, bits)
-        written = output.write_image(np.ascontiguousarray(values))
-        complaint = output.geterror()
-        if not output.close() or not written:
-            raise _failed(path, complaint or output.geterror())
+    height, width, channels = values.shape
+    with (
+        replaced_file(path, overwrite=overwrite) as temporary,
+        _PngFile(temporary, height, width, channels, bits) as file,
+    ):
+        file.write(values)
 
 
-def _open_output(path: Path, temporary: Path, height: int, width: int, channels: int, bits: int) -> oiio.ImageOutput:
-    spec = oiio.ImageSpec(width, height, channels, f"uint{bits}")
-    # The pixels are straight already: OpenImageIO shall not divide by alpha.
-    spec.attribute("oiio:UnassociatedAlpha", 1)
-    spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
-    # Twice as fast as the defaults on 16-bit pictures, at the same size (measured).
-    spec.attribute("png:compressionLevel", 2)
-    spec.attribute("png:filter", _SUB_FILTER)
-    output = oiio.ImageOutput.create("png")
-    if output is None or not output.open(str(temporary), spec):
-        raise _failed(path, output.geterror() if output is not None else oiio.geterror())
-    return output
+class _PngFile:
+    """A PNG being written row by row, RGB or RGBA of 8 or 16 bits, marked as sRGB.
 
+    Not OpenImageIO's: that keeps silent on a full disk, and prints on the terminal when a file is given up.
+    """
 
-def _failed(path: Path, reason: str) -> OutputError:
-    reason = " ".join(reason.split()) or "the writing stopped"
-    return OutputError(f"{path}: can't be written ({reason})", cure="check the disk space and the permissions")
+    def __init__(self, path: Path, height: int, width: int, channels: int, bits: int) -> None:
+        self._path, self._bits, self._pixel_bytes = path, bits, channels * bits // 8
+        self._packer = zlib.compressobj(2, strategy=zlib.Z_FILTERED)
+        self._buffer = np.zeros((_ROWS, width * self._pixel_bytes), np.uint8)
+        self._filled = 0
+        self._header = struct.pack(">IIBBBBB", width, height, bits, {3: 2, 4: 6}[channels], 0, 0, 0)
+
+    def __enter__(self) -> _PngFile:
+        self._file = self._path.open("wb")
+        self._file.write(b"\x89PNG\r\n\x1a\n")
+        self._chunk(b"IHDR", self._header)
+        self._chunk(b"sRGB", b"\0")
+        self._chunk(b"gAMA", struct.pack(">I", 45455))
+        self._chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        try:
+            if kind is None:
+                self._pack()
+                self._chunk(b"IDAT", self._packer.flush())
+                self._chunk(b"IEND", b"")
+        finally:
+            # Closing writes what is buffered, so a full disk can show here too.
+            self._file.close()
+
+    def write(self, values: NDArray[Any]) -> None:
+        """Takes (h, W, C) uint8 or uint16."""
+        rows = np.ascontiguousarray(values, dtype=">u2" if self._bits == 16 else np.uint8).view(np.uint8)
+        rows = rows.reshape(len(values), -1)
+        while len(rows):
+            count = min(_ROWS - self._filled, len(rows))
+            self._buffer[self._filled : self._filled + count] = rows[:count]
+            self._filled += count
+            rows = rows[count:]
+            if self._filled == _ROWS:
+                self._pack()
+
+    def _pack(self) -> None:
+        """Filters and compresses the buffered rows."""
+        rows = self._buffer[: self._filled]
+        filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+        # The filter "Sub": twice as fast as trying them all on 16-bit pictures, at the same size (measured).
+        filtered[:, 0] = 1
+        step = self._pixel_bytes
+        filtered[:, 1 : 1 + step] = rows[:, :step]
+        np.subtract(rows[:, step:], rows[:, :-step], out=filtered[:, 1 + step :])
+        self._filled = 0
+        self._chunk(b"IDAT", self._packer.compress(filtered.data))
+
+    def _chunk(self, kind: bytes, data: bytes) -> None:
+        if data or kind == b"IEND":
+            checksum = zlib.crc32(kind + data)
+            self._file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum))
 
 
 @contextmanager

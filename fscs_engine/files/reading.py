@@ -123,15 +123,21 @@ class OpenedImage:
     specs: tuple[oiio.ImageSpec, ...]
     input: oiio.ImageInput
 
-    def read(self, part: int, channels: Sequence[int]) -> NDArray[np.float32]:
+    def read(self, part: int, channels: Sequence[int], rows: tuple[int, int] | None = None) -> NDArray[np.float32]:
         """The channels asked for, in that order: (H, W, C) float32 as in the file, integers scaled to [0, 1].
+
+        ``rows`` (first, last + 1), counted from 0, is for files without tiles.
 
         Raises:
             InputError: the file is damaged, or too large for the memory.
         """
         first, last = min(channels), max(channels) + 1
         try:
-            read = self.input.read_image(part, 0, first, last, "float")
+            if rows is None:
+                read = self.input.read_image(part, 0, first, last, "float")
+            else:
+                top = self.specs[part].y
+                read = self.input.read_scanlines(part, 0, top + rows[0], top + rows[1], 0, first, last, "float")
         except MemoryError:
             raise InputError(f"{self.path}: is too large for the memory", cure="use a smaller picture") from None
         complaint = self.input.geterror()

@@ -211,8 +211,8 @@ class Worker:
     request after the other.
 
     Args:
-        python: the Python that the engine is installed for. Take it from the user's own settings only, never from
-            a scene, script, preset or message: whatever it names is started.
+        python: whole path of the Python that the engine is installed for. Take it from the user's own settings only,
+            never from a scene, script, preset or message: whatever it names is started.
         environment: variables for the process instead of this one's; either way those that would lead the engine to
             the host's Python or libraries are left out.
         timeout: seconds of silence after which the process counts as hung and is ended. It reports every second
@@ -234,9 +234,11 @@ class Worker:
         *,
         environment: Optional[Mapping[str, str]] = None,
         timeout: float = 120.0,
-        cancel_timeout: float = 10.0,
+        cancel_timeout: float = 30.0,
         log: Union[str, os.PathLike[str], None] = None,
     ) -> None:
+        if not Path(python).is_absolute():  # or a file of that name in a shot's folder might be started
+            raise WorkerError("worker", f"the engine's Python {os.fspath(python)!r} is not a whole path", _PYTHON_CURE)
         self._timeout = timeout
         self._cancel_timeout = cancel_timeout
         self._lock = threading.Lock()
@@ -252,6 +254,7 @@ class Worker:
         self._outbox: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
         remove_stale_folders()
         self._cwd = Path(tempfile.mkdtemp(prefix=protocol.FOLDER_PREFIX)).resolve()
+        self._folder = self._cwd
         self._hold = _hold_folder(self._cwd)
         try:
             self._process = self._start(os.fspath(python), clean_environment(environment))
@@ -562,23 +565,21 @@ class Worker:
 
     def _read(self) -> None:
         """Hands every message to the call it belongs to; when the pipe ends, the process is over."""
+        try:
+            with contextlib.suppress(OSError), _pipe(self._process.stdout) as pipe:
+                self._read_messages(pipe)
+        finally:
+            self._bury()
+
+    def _read_messages(self, pipe: IO[bytes]) -> None:
         splitter = protocol.LineSplitter()
-        pipe = _pipe(self._process.stdout)
-        while True:
-            try:
-                chunk = os.read(pipe.fileno(), 1 << 16)
-            except OSError:
-                chunk = b""
-            if not chunk:
-                break
+        for chunk in iter(lambda: os.read(pipe.fileno(), 1 << 16), b""):
             self._heard = time.monotonic()
             for line in splitter.feed(chunk):
                 try:
                     self._deliver(protocol.decode(line or b""))
                 except WorkerError as error:
                     self._end(f"the engine wrote {error.message} on its pipe")
-        pipe.close()
-        self._bury()
 
     def _deliver(self, message: JsonObject) -> None:
         number = protocol.request_id(message)
@@ -630,16 +631,9 @@ class Worker:
             pipe.close()
 
     def _drain(self) -> None:
-        pipe = _pipe(self._process.stderr)
-        while True:
-            try:
-                chunk = os.read(pipe.fileno(), 1 << 16)
-            except OSError:
-                chunk = b""
-            if not chunk:
-                break
-            self._log.add(chunk)
-        pipe.close()
+        with contextlib.suppress(OSError), _pipe(self._process.stderr) as pipe:
+            for chunk in iter(lambda: os.read(pipe.fileno(), 1 << 16), b""):
+                self._log.add(chunk)
         self._log.close()
 
     # The end

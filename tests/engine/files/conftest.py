@@ -20,17 +20,19 @@ def save_picture(
     attributes: Mapping[str, object] | None = None,
     window: tuple[int, int] = (0, 0),
     display: tuple[int, int, int, int] | None = None,
+    tile: int = 0,
 ) -> Path:
-    """Writes (H, W, C) with OpenImageIO, as it is; an attribute is a value or a pair of type and value."""
+    """Writes (H, W, C) with OpenImageIO, as it is; an attribute is a value or a pair of its type's name and a value."""
     height, width, channels = pixels.shape
     spec = oiio.ImageSpec(width, height, channels, kind)
     if names:
         spec.channelnames = tuple(names)
     spec.x, spec.y = window
+    spec.tile_width = spec.tile_height = tile
     spec.full_x, spec.full_y, spec.full_width, spec.full_height = display or (0, 0, width, height)
     for name, value in (attributes or {}).items():
-        if isinstance(value, tuple) and isinstance(value[0], oiio.TypeDesc):
-            spec.attribute(name, *value)
+        if isinstance(value, tuple):
+            spec.attribute(name, oiio.TypeDesc(value[0]), value[1])
         else:
             spec.attribute(name, value)
     output = oiio.ImageOutput.create(str(path))

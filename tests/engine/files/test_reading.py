@@ -13,6 +13,7 @@ import OpenEXR
 import OpenImageIO as oiio
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from fscs_engine.errors import FscsError, InputError, NonFiniteError
 from fscs_engine.files.reading import read_image, read_mask
@@ -47,7 +48,9 @@ def test_png_modes(tmp_path: Path, mode: str) -> None:
         Pillow.fromarray(deep).save(tmp_path / "a.png")
         expected = np.repeat(deep[..., None] / 65535, 3, axis=2)
     else:
-        picture = Pillow.fromarray(rgba).convert("RGB").quantize(9) if mode == "P" else Pillow.fromarray(rgba).convert(mode)
+        picture = (
+            Pillow.fromarray(rgba).convert("RGB").quantize(9) if mode == "P" else Pillow.fromarray(rgba).convert(mode)
+        )
         picture.save(tmp_path / "a.png")
         expected = np.asarray(picture.convert("RGBA" if mode in ("LA", "RGBA") else "RGB")) / 255
         if expected.shape[2] == 4:
@@ -58,7 +61,19 @@ def test_png_modes(tmp_path: Path, mode: str) -> None:
 
 
 def test_layers_are_chosen_by_name(save: Save, noise: np.ndarray) -> None:
-    names = ["R", "G", "B", "diffuse.red", "diffuse.green", "diffuse.blue", "diffuse.alpha", "deep.er.R", "deep.er.G", "deep.er.B", "z.Z"]
+    names = [
+        "R",
+        "G",
+        "B",
+        "diffuse.red",
+        "diffuse.green",
+        "diffuse.blue",
+        "diffuse.alpha",
+        "deep.er.R",
+        "deep.er.G",
+        "deep.er.B",
+        "z.Z",
+    ]
     values = np.random.default_rng(5).random((4, 5, len(names)), dtype=np.float32)
     path = save("a.exr", values, names=names)
     np.testing.assert_array_equal(read_image(path).pixels, values[..., :3])
@@ -198,7 +213,15 @@ def test_missing_empty_folder_and_other_files(tmp_path: Path, read: Callable[[Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("a.exr", "float"), ("a.exr", "half"), ("a.png", "uint16"), ("a.jpg", "uint8"), ("a.tif", "float"), ("a.hdr", "float")]
+    ("name", "kind"),
+    [
+        ("a.exr", "float"),
+        ("a.exr", "half"),
+        ("a.png", "uint16"),
+        ("a.jpg", "uint8"),
+        ("a.tif", "float"),
+        ("a.hdr", "float"),
+    ],
 )
 def test_cut_off_files(save: Save, noise: np.ndarray, name: str, kind: str) -> None:
     path = save(name, noise[..., : 3 if name in ("a.jpg", "a.hdr") else 4], kind)
@@ -220,7 +243,9 @@ def test_a_broken_png_says_nothing_on_the_terminal(save: Save, noise: np.ndarray
     assert (done.stdout, done.stderr) == ("InputError\n", "")
 
 
-@pytest.mark.parametrize("name", ["with blank.exr", "Größe é 画像.exr", "Größe é 画像.png", "a%04d.exr", "a####.exr", "a'\"b.png"])
+@pytest.mark.parametrize(
+    "name", ["with blank.exr", "Größe é 画像.exr", "Größe é 画像.png", "a%04d.exr", "a####.exr", "a'\"b.png"]
+)
 def test_names_with_blanks_and_accents(tmp_path: Path, noise: np.ndarray, save: Save, name: str) -> None:
     path = save("plain" + name[-4:], noise[..., :3], "uint8" if name.endswith("png") else "float")
     folder = tmp_path / "Łódź 1"
@@ -314,16 +339,15 @@ def test_photographs_are_turned_upright(tmp_path: Path, orientation: int) -> Non
     exif = picture.getexif()
     exif[0x0112] = orientation
     picture.save(tmp_path / "a.tif", exif=exif)
-    from PIL import ImageOps
-
-    upright = np.asarray(ImageOps.exif_transpose(Pillow.open(tmp_path / "a.tif")))
+    with Pillow.open(tmp_path / "a.tif") as saved:
+        upright = np.asarray(ImageOps.exif_transpose(saved))
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_allclose(image.pixels, upright / 255, atol=1e-7)
     assert image.data_window == image.display_window == Window(0, 0, upright.shape[1], upright.shape[0])
 
 
 def chromaticities(*values: float) -> dict[str, object]:
-    return {"chromaticities": (oiio.TypeDesc("float[8]"), values)}
+    return {"chromaticities": ("float[8]", values)}
 
 
 @pytest.mark.parametrize(
@@ -348,7 +372,12 @@ def test_the_space_of_an_exr(save: Save, noise: np.ndarray, attributes: dict[str
 
 @pytest.mark.parametrize(
     ("name", "kind", "space"),
-    [("a.hdr", "float", "lin_rec709"), ("a.tif", "float", "lin_rec709"), ("a.tif", "uint16", "srgb"), ("a.jpg", "uint8", "srgb")],
+    [
+        ("a.hdr", "float", "lin_rec709"),
+        ("a.tif", "float", "lin_rec709"),
+        ("a.tif", "uint16", "srgb"),
+        ("a.jpg", "uint8", "srgb"),
+    ],
 )
 def test_the_space_of_other_files(save: Save, noise: np.ndarray, name: str, kind: str, space: str) -> None:
     assert read_image(save(name, noise[..., :3], kind)).color_space == space
@@ -357,11 +386,11 @@ def test_the_space_of_other_files(save: Save, noise: np.ndarray, name: str, kind
 def test_what_a_header_says_about_the_picture_is_kept(save: Save, noise: np.ndarray) -> None:
     attributes: dict[str, object] = {
         "PixelAspectRatio": 2.0,
-        "smpte:TimeCode": (oiio.TypeTimeCode, (0x01020304, 0)),
-        "framesPerSecond": (oiio.TypeRational, (24000, 1001)),
+        "smpte:TimeCode": ("timecode", (0x01020304, 0)),
+        "framesPerSecond": ("rational", (24000, 1001)),
         "cameraMake": "ARRI",
         "isoSpeed": 800.0,
-        "worldToCamera": (oiio.TypeMatrix44, tuple(float(n) for n in range(16))),
+        "worldToCamera": ("matrix", tuple(float(n) for n in range(16))),
         "DateTime": "2020:01:01 00:00:00",
         "HostComputer": "secret",
         "Software": "some",

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,8 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fscs_engine
 import pytest
+
+import fscs_engine
 from fscs_engine.worker import protocol
 
 HERE = Path(__file__).resolve().parent
@@ -159,11 +161,19 @@ def start(engine_python: Path, tmp_path: Path) -> Iterator[Callable[[], RawWorke
         worker.close()
 
 
-def host_pythons() -> list[Path]:
-    """A CPython of each version that hosts use, as far as they are installed."""
-    found: dict[str, Path] = {}
+@pytest.fixture(scope="session")
+def host_pythons() -> dict[str, str]:
+    """A CPython of each version that is installed, by version: from FSCS_HOST_PYTHONS, PATH or pyenv, else this one."""
+    candidates = [Path(sys.executable)]
     for minor in range(9, 14):
-        for folder in sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin")):
-            found[f"3.{minor}"] = folder / "python"
-    found.setdefault(f"{sys.version_info.major}.{sys.version_info.minor}", Path(sys.executable))
-    return list(found.values())
+        candidates += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        on_path = shutil.which(f"python3.{minor}")
+        candidates += [Path(on_path)] if on_path else []
+    candidates += [Path(path) for path in os.environ.get("FSCS_HOST_PYTHONS", "").split(os.pathsep) if path]
+    found = {}
+    for python in candidates:
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([python, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+        if answer.returncode == 0:
+            found[answer.stdout.strip()] = str(python)
+    return found

@@ -7,6 +7,7 @@ import struct
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 behaviour = os.environ["MISBEHAVIOUR"]
 out = os.dup(1)
@@ -17,29 +18,41 @@ def send(**message):
 
 
 def layers(id, name, shape):
-    send(reply="segment", id=id, layers=name, shape=shape, palette={}, coverage=[], seconds={}, error_max=0.0,
-         working_space="srgb", model="paper", weights_sha256="", key="", data_window=[], display_window=[])
+    send(
+        reply="segment",
+        id=id,
+        layers=name,
+        shape=shape,
+        palette={},
+        coverage=[],
+        seconds={},
+        error_max=0.0,
+        working_space="srgb",
+        model="paper",
+        weights_sha256="",
+        key="",
+        data_window=[],
+        display_window=[],
+    )
 
 
 def pixels(name, numbers):
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(struct.pack(f"<{len(numbers)}f", *numbers))
+    (folder / name).write_bytes(struct.pack(f"<{len(numbers)}f", *numbers))
 
 
 if behaviour == "no hello":
     sys.exit("the engine is not in the mood")
 if behaviour == "silent":
     time.sleep(60)
-folder = tempfile.mkdtemp(prefix="pixels-", dir=os.getcwd())
+folder = Path(tempfile.mkdtemp(prefix="pixels-", dir=Path.cwd()))
 for line in sys.stdin.buffer:
     request = json.loads(line)
     id = request["id"]
     kind = request["request"]
     if kind == "hello":
         version = 99 if behaviour == "version" else request["protocol"]
-        elsewhere = os.path.dirname(os.getcwd())
-        send(reply="hello", id=id, protocol=version, engine="0", models=[],
-             folder=elsewhere if behaviour == "elsewhere" else folder)
+        said = folder.parent.parent if behaviour == "elsewhere" else folder
+        send(reply="hello", id=id, protocol=version, engine="0", models=[], folder=str(said))
         if behaviour == "deaf":
             time.sleep(60)
     elif kind == "cancel":
@@ -73,13 +86,13 @@ for line in sys.stdin.buffer:
         layers(id, "layers.f32", [1, 1 << 40, 1 << 40, 4])
     elif behaviour == "link":
         pixels("target.f32", [0.0] * 8)
-        os.symlink("target.f32", os.path.join(folder, "layers.f32"))
+        (folder / "layers.f32").symlink_to("target.f32")
         layers(id, "layers.f32", [1, 1, 2, 4])
     elif behaviour == "incomplete":
         send(reply="segment", id=id)
     elif behaviour == "good":  # reports the variables and pixels it was given
         image = request["image"]
-        data = open(os.path.join(folder, image["file"]), "rb").read() if "file" in image else b""
+        data = (folder / image["file"]).read_bytes() if "file" in image else b""
         numbers = struct.unpack(f"<{len(data) // 4}f", data)
         send(event="progress", id=id, fraction=0.25, eta=3.5)
         if kind == "palette":

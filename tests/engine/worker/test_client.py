@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fscs_engine import _version
 from fscs_engine.worker import client, protocol
 from fscs_engine.worker.client import LayerMask, Pixels, Plate, Worker
@@ -62,6 +63,11 @@ class TestStart:
         assert "FSCS_PYTHON" in error.cure
         assert list(temporary.iterdir()) == []
 
+    @pytest.mark.parametrize("python", ["python3", "bin/python3", ""])
+    def test_python_must_be_a_whole_path(self, temporary, python):
+        assert "whole path" in refused(lambda: Worker(python)).message
+        assert list(temporary.iterdir()) == []
+
     def test_python_without_the_engine(self, temporary):
         error = refused(lambda: Worker(Path(sys.base_prefix) / "bin" / "python3"))
         assert "No module named" in error.message
@@ -103,7 +109,9 @@ class TestStart:
         worker.close()
         sizes = [log.stat().st_size, Path(f"{log}.1").stat().st_size]
         assert max(sizes) <= client.LOG_LIMIT
-        assert log.read_bytes().endswith(b"0049999 chatter that nobody asked for, line after line after line after line\n")
+        assert log.read_bytes().endswith(
+            b"0049999 chatter that nobody asked for, line after line after line after line\n"
+        )
 
     def test_log_that_can_not_be_written_stops_nothing(self, misbehaving, tmp_path):
         worker = misbehaving("chatter", log=tmp_path / "missing" / "engine.log")

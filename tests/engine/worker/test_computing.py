@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -14,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
+from fscs_engine.key import cache_key, file_identity, result_parameters
 from fscs_engine.palette import Palette
 from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.worker import client, protocol, server
 from fscs_engine.worker.client import LayerMask, Pixels, Plate, Worker
 from fscs_engine.worker.protocol import WorkerError
-
-from PIL import Image as PillowImage
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -99,19 +98,6 @@ class TestSegment:
         with worker.segment(pixels_of(array), PALETTE, working_space="srgb") as layers:
             np.testing.assert_allclose(np.asarray(layers.memory()).sum(axis=0), array, atol=1e-6)
 
-    def test_strips_come_to_their_places(self, own_worker, monkeypatch):
-        """A picture wide and tall enough for several strips."""
-        array = np.linspace(0.0, 1.0, 3000 * 2200 * 3, dtype=np.float32).reshape(2200, 3000, 3)
-        rows = picture(1, 3, 3)
-        assert rows.shape
-        with (
-            own_worker.segment(
-                pixels_of(np.ascontiguousarray(array)), Palette.from_hex(["#808080"] * 3).to_dict(), working_space="srgb"
-            ) as layers
-        ):
-            total = np.asarray(layers.memory())[..., :3].sum(axis=0)
-        np.testing.assert_allclose(total, array, atol=1e-6)
-
     def test_plate_by_path(self, worker, segmenter, tmp_path):
         path = tmp_path / "plate é 1.png"
         PillowImage.fromarray((picture() * 255).astype(np.uint8)).save(path)
@@ -152,7 +138,9 @@ class TestSegment:
 
     def test_progress(self, worker):
         seen = []
-        worker.segment(pixels_of(picture(200, 200)), PALETTE, tile=32, progress=lambda *event: seen.append(event)).close()
+        worker.segment(
+            pixels_of(picture(200, 200)), PALETTE, tile=32, progress=lambda *event: seen.append(event)
+        ).close()
         fractions = [fraction for fraction, _ in seen]
         assert fractions == sorted(fractions)
         assert fractions[-1] == 1.0
@@ -206,7 +194,7 @@ class TestBadInput:
         refused(segment(palette=Palette.from_hex([f"#{n:06x}" for n in range(16)]).to_dict()), "palette")
         refused(segment(pixels_of(picture(), "no such space")), "color-space")
         refused(segment(working_space="no such space"), "color-space")
-        refused(segment(ocio=str(tmp_path / "no.ocio")), "color-space")
+        refused(segment(ocio=str(broken)), "color-space")
         refused(segment(masks=[LayerMask("limit", [1], bytes(4), 1, 1)]), "usage")
         refused(segment(masks=[LayerMask("limit", [9], bytes(24 * 40 * 4), 24, 40)]), "usage")
         refused(segment(masks=[LayerMask("limit", [1], np.full((24, 40), np.nan, np.float32), 24, 40)]), "non-finite")
@@ -237,14 +225,6 @@ class TestBadInput:
             (folder / "image.f32").rename(folder / "other.f32")
             (folder / "image.f32").symlink_to("other.f32")
             assert "plain file" in refusal()
-
-    def test_an_output_that_has_no_room(self, own_worker, monkeypatch):
-        """16 layers of 65536 × 65536 are a terabyte: refused before anything is computed or filled."""
-        free = os.statvfs(own_worker.hello["folder"]).f_bavail * os.statvfs(own_worker.hello["folder"]).f_frsize
-        side = min(protocol.MAXIMUM_SIDE, int((free / 16 / 16) ** 0.5) + 64)
-        with pytest.raises(WorkerError) as caught:
-            protocol.create_shared(Path(own_worker.hello["folder"]), "layers.f32", protocol.pixel_bytes((16, side, side, 4)))
-        assert caught.value.code == "output"
 
 
 class TestInTheMiddle:
@@ -426,8 +406,7 @@ def test_models_stay_warm(monkeypatch):
     assert len(made) == 3
 
 
-def test_memory_of_the_worker_does_not_hold_the_layers(tmp_path):
-    """Strips are written where they belong, in any order."""
+def test_strips_are_written_where_they_belong(tmp_path):
     layers = np.arange(3 * 5 * 2 * 4, dtype=np.float32).reshape(3, 5, 2, 4)
     with protocol.create_shared(tmp_path, "layers.f32", layers.nbytes) as file:
         server.write_strip(file, layers[:, 3:], 3, 5)
@@ -435,14 +414,25 @@ def test_memory_of_the_worker_does_not_hold_the_layers(tmp_path):
     np.testing.assert_array_equal(np.fromfile(tmp_path / "layers.f32", "<f4").reshape(layers.shape), layers)
 
 
-def test_file_identity_and_pixel_identity_differ(worker, tmp_path):
-    """A file is known by its bytes, pixels in memory by themselves."""
+def test_a_file_is_known_by_its_bytes_and_pixels_by_themselves(worker, tmp_path):
     array = (picture() * 255).astype(np.uint8)
     PillowImage.fromarray(array).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    shared = pixels_of(array.astype(np.float32) / 255)
     keys = []
-    for image in (Plate(str(tmp_path / "a.png")), pixels_of(array.astype(np.float32) / 255)):
-        with worker.segment(image, PALETTE) as layers:
+    for image in (Plate(str(tmp_path / "a.png")), Plate(str(tmp_path / "b.png")), shared):
+        with worker.segment(image, PALETTE, working_space="srgb") as layers:
             keys.append(layers.key)
-    assert keys[0] != keys[1]
-    assert all(len(bytes.fromhex(key)) == hashlib.sha256().digest_size for key in keys)
-    assert json.dumps(keys)
+    assert keys[0] == keys[1] != keys[2]
+    own = cache_key(
+        weights_sha256=worker_weights(worker),
+        palette=[color["rgb"] for color in PALETTE["colors"]],
+        parameters=result_parameters({}, {}, working_space="srgb"),
+        input_identity=file_identity(tmp_path / "a.png"),
+    )
+    assert keys[0] == own, "hosts know the key of a result before they ask for it"
+
+
+def worker_weights(worker) -> str:
+    with worker.segment(pixels_of(picture()), PALETTE) as layers:
+        return layers.weights_sha256

@@ -6,10 +6,11 @@ import pickle
 from pathlib import Path
 
 import pytest
-from fscs_engine.worker import protocol
-from fscs_engine.worker.protocol import Fields, LineSplitter, WorkerError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fscs_engine.worker import protocol
+from fscs_engine.worker.protocol import Fields, LineSplitter, WorkerError
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -62,7 +63,19 @@ def test_what_json_has_not_is_not_sent(value):
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"nonsense", b"\xff\xfe", b'{"a": NaN}', b'{"a": -Infinity}', b"[1]", b"7", b"null", b'"text"', b"{", b"[" * 99999],
+    [
+        b"",
+        b"nonsense",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b"[1]",
+        b"7",
+        b"null",
+        b'"text"',
+        b"{",
+        b"[" * 99999,
+    ],
 )
 def test_what_is_no_object_is_refused(line):
     with pytest.raises(WorkerError) as caught:

@@ -10,12 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+
 from fscs_engine import _version
-from fscs_engine.parameters import BY_NAME
 from fscs_engine.worker import protocol, server
-from fscs_engine.worker.protocol import Fields, WorkerError
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from fscs_engine.worker.protocol import WorkerError
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -73,11 +71,12 @@ def test_requests_before_the_end_of_input_are_answered(engine_python, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 class TestSignals:
-    def test_terminate(self, start):
+    @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+    def test_terminate(self, start, number):
         worker = start()
         worker.hello()
-        worker.process.terminate()
-        ended(worker, 128 + signal.SIGTERM)
+        worker.process.send_signal(signal.Signals[number])
+        ended(worker, 128 + signal.Signals[number])
         assert not worker.cwd.exists()
 
     def test_interrupt_is_for_the_host(self, start):
@@ -238,16 +237,32 @@ def test_cancel_of_what_does_not_run(start):
     assert worker.receive() == {"reply": "cancel", "id": 1, "pending": False}
 
 
-def test_the_hello_loads_no_torch(engine_python, tmp_path):
+def test_the_hello_loads_neither_torch_nor_numpy(engine_python, tmp_path):
     code = (
-        "import sys, os, threading; os.chdir(sys.argv[1]); from pathlib import Path; from fscs_engine.worker import server;"
-        "s = server.Server(0, os.open(os.devnull, os.O_WRONLY), Path(sys.argv[1]));"
-        's._take(b\'{"request":"hello","id":1,"protocol":%d}\');'
-        "sys.exit(int(s._folder is None or 'torch' in sys.modules or 'numpy' in sys.modules))"
+        "import os, sys; from pathlib import Path; from fscs_engine.worker import server\n"
+        "serving = server.Server(0, os.open(os.devnull, os.O_WRONLY), Path(sys.argv[1]))\n"
+        f'serving._take(b\'{{"request":"hello","id":1,"protocol":{protocol.PROTOCOL_VERSION}}}\')\n'
+        "print(serving._folder is not None, {'torch', 'numpy'} & set(sys.modules))"
     )
     tmp_path.chmod(0o700)
-    code = code % protocol.PROTOCOL_VERSION
-    assert subprocess.run([engine_python, "-I", "-c", code, tmp_path], check=False).returncode == 0
+    command = [engine_python, "-I", "-c", code, tmp_path]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "set()"]
+
+
+def test_the_models_are_those_that_are_shipped():
+    from fscs_engine.networks.weights import SHIPPED
+
+    models = server.registered_models()
+    assert sorted(models) == sorted(SHIPPED)
+    assert models["paper"] == 7
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"{}", b"\x04" + bytes(7) + b"null"])
+def test_damaged_weights_do_not_stop_the_hello(monkeypatch, tmp_path, content):
+    (tmp_path / "broken.safetensors").write_bytes(content)
+    monkeypatch.setattr(server, "WEIGHTS", tmp_path)
+    assert list(server.registered_models()) == ["broken"]
 
 
 def test_what_libraries_print_stays_out_of_the_pipe(engine_python, tmp_path):
@@ -290,41 +305,6 @@ class TestProgress:
         assert len(sent) == 4
 
 
-@given(
-    st.fixed_dictionaries(
-        {
-            "smoothing": st.integers(0, 256),
-            "smoothing_strength": st.floats(0.0, 1.0),
-            "layer_gain": st.dictionaries(st.integers(1, 16).map(str), st.floats(0.0, 100.0)),
-            "layer_white": st.dictionaries(st.integers(1, 16).map(str), st.floats(0.0, 1.0)),
-        }
-    )
-)
-@settings(max_examples=50, deadline=None)
-def test_parameters_arrive_as_they_were_sent(parameters):
-    fields = Fields({"image": SHARED, "palette": PALETTE, "parameters": parameters})
-    request = server.parse_segment(fields, {"paper": 7})
-    assert request.parameters == {name: parameters[name] for name in ("smoothing", "smoothing_strength")}
-    assert type(request.parameters["smoothing"]) is int
-    for control in ("gain", "white"):
-        found = {str(layer): values[control] for layer, values in request.adjustments.items() if control in values}
-        assert found == parameters[f"layer_{control}"]
-
-
-def test_what_is_not_said_is_the_default_of_the_table():
-    request = server.parse_segment(Fields({"image": SHARED, "palette": PALETTE}), {"paper": 7})
-    for name in ("model", "working_space", "device", "precision", "tile"):
-        assert getattr(request, name) == BY_NAME[name].default
-    assert request.parameters == {}
-    assert request.masks == ()
-
-
-def test_every_parameter_of_the_alpha_processing_can_be_sent():
-    single = {"colors", "model", "mask_mode", "working_space", "device", "precision", "tile"}
-    sent = {name for name, parameter in BY_NAME.items() if name not in single}
-    assert sent == {*server._SMOOTHING, *server._PER_LAYER}
-
-
 class TestErrors:
     def test_a_fault_of_the_engine_is_internal_and_logged(self, capsys):
         error = server.as_worker_error(ZeroDivisionError("by zero"))
@@ -342,4 +322,3 @@ class TestErrors:
         error = server.as_worker_error(MemoryError())
         assert error.code == "internal"
         assert "tile" in error.cure
-

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fscs_engine import __version__
+from fscs_engine.cli import app, doctor
+from fscs_engine.parameters import PARAMETERS
+
+COMMANDS = ("segment", "palette", "recompose", "recolor", "evaluate", "train", "weights", "doctor")
+
+SEGMENT_FLAGS = """
+-o --preview --palette -k --colors --model --smoothing --smoothing-eps --smoothing-strength --minimum-alpha
+--layer-gain --layer-gamma --layer-black --layer-white --mask --mask-mode --working-space --ocio --input-layer --half
+--clip --clean-nonfinite --device --precision --tile --overwrite --json
+""".split()
+
+HEAVY = ("torch", "numpy", "OpenImageIO", "PyOpenColorIO", "sklearn", "skimage", "safetensors")
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def shown(fscs, *arguments):
+    finished = fscs(*arguments, "--help")
+    assert finished.code == 0
+    return finished.out
+
+
+def test_help_names_every_command(fscs):
+    text = shown(fscs)
+    assert [command for command in COMMANDS if command not in text] == []
+
+
+def test_segment_has_every_flag(fscs):
+    words = shown(fscs, "segment").split()
+    assert [flag for flag in SEGMENT_FLAGS if flag not in words] == []
+
+
+def test_every_parameter_of_the_table_is_a_flag_with_its_tooltip(fscs):
+    words = shown(fscs, "segment").replace("│", " ").split()
+    for parameter in PARAMETERS:
+        assert f"--{parameter.name.replace('_', '-')}" in words
+        first = parameter.tooltip.split()[:6]
+        assert any(words[i : i + len(first)] == first for i in range(len(words))), parameter.name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(fscs, command):
+    assert f"fscs {command}" in shown(fscs, command)
+
+
+def test_version(fscs):
+    finished = fscs("--version")
+    assert (finished.code, finished.out) == (0, f"fscs {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["segment", "--help"], ["evaluate", "--help"]])
+def test_help_and_version_import_nothing_heavy(arguments):
+    code = (
+        "import sys\nfrom fscs_engine.cli.app import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        f"print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "loaded: []"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["segmnt"], "segmnt"),
+        (["segment"], "INPUT"),
+        (["segment", "a.png", "--nope"], "--nope"),
+        (["segment", "a.png", "-k"], "-k"),
+        (["segment", "a.png", "-k", "many"], "--colors"),
+        (["recompose", "a.exr"], "-o"),
+        (["weights", "export"], "export"),
+    ],
+)
+def test_usage_errors_are_one_line(fscs, arguments, word):
+    fscs(*arguments).failed_with(2, word, "--help)")
+
+
+def test_a_mistake_of_ours_is_one_line_too(fscs, monkeypatch):
+    def broken(_config):
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    fscs("doctor").failed_with(1, "internal error: ZeroDivisionError: two lines", app.TRACEBACK_VARIABLE)
+    monkeypatch.setenv(app.TRACEBACK_VARIABLE, "1")
+    assert "Traceback" in fscs("doctor").err
+
+
+def test_interrupt_is_130(fscs, monkeypatch):
+    def interrupted(_config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "examine", interrupted)
+    fscs("doctor").failed_with(130, "cancelled")
+
+
+def test_the_module_is_the_command(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "fscs_engine", "segment", "missing.png", "-o", "x.exr"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(app.__file__).parents[2])},
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "fscs: missing.png does not exist: name an image file\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a closed pipe is an error of POSIX")
+def test_a_reader_that_leaves_is_no_traceback():
+    command = [sys.executable, "-m", "fscs_engine", "segment", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fscs_engine import __version__
+from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
+from fscs_engine.files.exr import read_layers, write_exr
+from fscs_engine.files.reading import read_image
+from fscs_engine.image import Image as Picture
+from fscs_engine.palette import Palette
+
+COLORS = "#270a05,#a53615,#e1b389,#f6e9d9"
+
+JSON_FIELDS = {
+    "palette",
+    "coverage",
+    "seconds",
+    "peak_rss_bytes",
+    "error_max",
+    "model",
+    "weights_sha256",
+    "working_space",
+    "key",
+    "outputs",
+}
+
+
+def segmented(fscs, photo, output, *more):
+    finished = fscs("segment", photo, "--palette", COLORS, "-o", output, "--json", *more)
+    assert finished.code == 0, finished.err
+    return finished.json
+
+
+def linear(photo):
+    return ColorSpaces().convert(read_image(photo).pixels, SRGB, LIN_REC709)
+
+
+def png(path):
+    picture = read_image(path)
+    return picture.pixels  # premultiplied
+
+
+def test_json_has_the_fields_that_scripts_rely_on(fscs, photo, tmp_path):
+    finished = fscs("segment", photo, "-k", 3, "-o", tmp_path / "o.exr", "--json")
+    assert finished.code == 0
+    assert len(finished.out.splitlines()) == 1
+    result = finished.json
+    assert set(result) == JSON_FIELDS
+    assert [set(color) for color in result["palette"]] == [{"rgb", "hex", "name", "locked"}] * 3
+    assert set(result["seconds"]) == {"palette", "alpha", "colour", "write", "total"}
+    assert all(value >= 0 for value in result["seconds"].values())
+    assert len(result["coverage"]) == 3
+    assert sum(result["coverage"]) == pytest.approx(1, abs=1e-6)
+    assert 0 <= result["error_max"] <= 1e-6
+    assert result["peak_rss_bytes"] > 10_000_000
+    assert result["working_space"] == "lin_rec709"
+    assert result["outputs"] == [str(tmp_path / "o.exr")]
+
+
+def test_the_exr_adds_up_to_the_image_and_says_how_it_was_made(fscs, photo, tmp_path):
+    result = segmented(fscs, photo, tmp_path / "o.exr", "--layer-gain", "2=1.5")
+    layered = read_layers(tmp_path / "o.exr")
+    assert layered.layers.shape == (4, 40, 56, 4)
+    assert np.abs(layered.layers.sum(axis=0)[..., :3] - linear(photo)).max() <= 2e-6
+    metadata = {name.removeprefix("softcolor:"): text for name, text in layered.metadata.items()}
+    assert set(metadata) == {"palette", "model", "working_space", "parameters", "version", "key", "input"}
+    assert metadata["input"] == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert metadata["version"] == __version__
+    assert (metadata["model"], metadata["key"]) == (result["model"], result["key"])
+    assert metadata["working_space"] == result["working_space"] == "lin_rec709"
+    assert Palette.from_dict(json.loads(metadata["palette"])).array == pytest.approx(Palette.from_hex(COLORS).array)
+    assert json.loads(metadata["parameters"])["layer_gain"] == {"2": "1.5"}
+
+
+def test_each_output_has_its_own_working_space(fscs, photo, tmp_path):
+    folder = tmp_path / "new" / "layers"
+    result = segmented(fscs, photo, tmp_path / "o.exr", "-o", f"{folder}/", "--preview", tmp_path / "sheet.png")
+    files = [folder / f"cup.layer{number}.png" for number in range(1, 5)]
+    assert result["outputs"] == [str(path) for path in (tmp_path / "o.exr", *files, tmp_path / "sheet.png")]
+    assert read_layers(tmp_path / "o.exr").color_space == "lin_rec709"
+    added = sum(png(file)[..., :3] for file in files)
+    assert np.abs(added - read_image(photo).pixels).max() <= 5 / 131070 + 1e-6
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert min(sheet.size) > 200
+
+
+def test_the_working_space_asked_for(fscs, photo, tmp_path):
+    assert segmented(fscs, photo, tmp_path / "o.exr", "--working-space", "acescg")["working_space"] == "acescg"
+    expected = ColorSpaces().convert(read_image(photo).pixels, SRGB, "acescg")
+    assert np.abs(read_layers(tmp_path / "o.exr").layers.sum(axis=0)[..., :3] - expected).max() <= 2e-6
+
+
+def test_an_existing_folder_needs_no_slash(fscs, photo, tmp_path):
+    segmented(fscs, photo, tmp_path, "--working-space", "srgb")
+    assert (tmp_path / "cup.layer4.png").exists()
+
+
+def test_same_work_same_bytes_and_key(fscs, photo, tmp_path):
+    first, second = (segmented(fscs, photo, tmp_path / name) for name in ("a.exr", "b.exr"))
+    assert (tmp_path / "a.exr").read_bytes() == (tmp_path / "b.exr").read_bytes()
+    assert first["key"] == second["key"]
+
+
+def test_the_key_follows_everything_that_decides_the_pixels(fscs, photo, tmp_path):
+    mask = tmp_path / "mask.png"
+    Image.new("L", (56, 40), 128).save(mask)
+    changes = [
+        [],
+        ["--smoothing", "4"],
+        ["--smoothing-strength", "0.5"],
+        ["--minimum-alpha", "0.1"],
+        ["--layer-gamma", "1=2"],
+        ["--working-space", "srgb"],
+        ["--mask", mask, "--mask-mode", "limit:1"],
+        ["--mask", mask, "--mask-mode", "limit:2"],
+        ["--precision", "bfloat16"],
+    ]
+    keys = [segmented(fscs, photo, tmp_path / "o.exr", "--overwrite", *more)["key"] for more in changes]
+    assert len(set(keys)) == len(changes)
+    same = [["--tile", "64"], ["--half"], ["--layer-gain", "1=1"], ["--device", "cpu"]]
+    assert {segmented(fscs, photo, tmp_path / "o.exr", "--overwrite", *more)["key"] for more in same} == {keys[0]}
+
+
+def test_fewer_colors_than_asked_for_are_filled_up(fscs, photo, tmp_path):
+    result = fscs("segment", photo, "--palette", "#ff0000,#00ff00", "-k", 4, "-o", tmp_path / "o.exr", "--json").json
+    assert [color["hex"] for color in result["palette"]][:2] == ["#ff0000", "#00ff00"]
+    assert len(result["palette"]) == 4
+
+
+@pytest.mark.parametrize("suffix", [".json", ".gpl", ".txt"])
+def test_palette_files(fscs, photo, tmp_path, suffix):
+    assert fscs("palette", photo, "-k", 3, "-o", tmp_path / f"p{suffix}").code == 0
+    wanted = [color["hex"] for color in fscs("palette", photo, "-k", 3, "--json").json["palette"]]
+    result = fscs("segment", photo, "--palette", tmp_path / f"p{suffix}", "-o", tmp_path / "o.exr", "--json").json
+    assert [color["hex"] for color in result["palette"]] == wanted
+
+
+def test_masks_in_pairs(fscs, photo, tmp_path):
+    left = np.zeros((40, 56), np.uint8)
+    left[:, :28] = 255
+    Image.fromarray(left).save(tmp_path / "left.png")
+    mask = ["--mask", tmp_path / "left.png", "--mask-mode"]
+    segmented(fscs, photo, tmp_path / "limit.exr", *mask, "limit:1,3")
+    limited = read_layers(tmp_path / "limit.exr").layers[..., 3]
+    assert limited[[0, 2], :, 28:].max() == 0
+    assert limited[[0, 2], :, :28].max() > 0.1
+    segmented(fscs, photo, tmp_path / "split.exr", *mask, "split:2,4", *mask, "limit:3")
+    split = read_layers(tmp_path / "split.exr").layers[..., 3]
+    assert split[3, :, :28].max() == 0
+    assert split[1, :, 28:].max() == 0
+    assert split[2, :, 28:].max() == 0
+    assert np.abs(split.sum(axis=0) - 1).max() <= 1e-6
+
+
+def test_layer_flags_change_their_layer(fscs, photo, tmp_path):
+    plain = segmented(fscs, photo, tmp_path / "a.exr")["coverage"]
+    gain = segmented(fscs, photo, tmp_path / "b.exr", "--layer-gain", "2=0", "--layer-gain", "3=2")["coverage"]
+    assert gain[1] == 0
+    assert gain[2] > plain[2]
+    dark = segmented(fscs, photo, tmp_path / "c.exr", "--layer-black", "2=0.5", "--layer-white", "2=0.9")["coverage"]
+    assert 0 < dark[1] < plain[1]
+
+
+def test_half(fscs, photo, tmp_path):
+    segmented(fscs, photo, tmp_path / "o.exr")
+    segmented(fscs, photo, tmp_path / "h.exr", "--half")
+    assert (tmp_path / "h.exr").stat().st_size < 0.7 * (tmp_path / "o.exr").stat().st_size
+    assert np.abs(read_layers(tmp_path / "h.exr").layers.sum(axis=0)[..., :3] - linear(photo)).max() <= 2e-3
+
+
+def test_a_bright_plate_into_png_needs_clip(fscs, tmp_path):
+    pixels = np.full((16, 16, 3), 0.5, np.float32)
+    pixels[3, 4] = 5.0
+    plate = tmp_path / "plate.exr"
+    write_exr(plate, Picture.from_pixels(pixels, "lin_rec709"))
+    before = sorted(tmp_path.iterdir())
+    command = ["segment", plate, "--palette", "#ffffff,#808080", "-o", f"{tmp_path}/layers/"]
+    fscs(*command).failed_with(2, "--clip")
+    assert sorted(tmp_path.iterdir()) == before
+    assert fscs(*command, "--clip").code == 0
+
+
+def test_nonfinite_pixels_are_named_or_cleaned(fscs, tmp_path):
+    pixels = np.full((16, 16, 3), 0.5, np.float32)
+    pixels[3, 4, 1] = np.nan
+    plate = tmp_path / "plate.exr"
+    write_exr(plate, Picture.from_pixels(pixels, "lin_rec709"))
+    command = ["segment", plate, "--palette", "#ffffff,#808080", "-o", tmp_path / "o.exr"]
+    fscs(*command).failed_with(2, "plate.exr", "x=4 y=3", "--clean-nonfinite")
+    assert fscs(*command, "--clean-nonfinite").code == 0
+    assert np.isfinite(read_layers(tmp_path / "o.exr").layers).all()
+
+
+def test_for_people(fscs, photo, tmp_path):
+    finished = fscs("segment", photo, "--palette", COLORS, "-o", tmp_path / "o.exr", "-o", f"{tmp_path}/layers/")
+    assert finished.code == 0
+    assert f"wrote {tmp_path / 'o.exr'}" in finished.out
+    assert "wrote 4 PNG layers" in finished.out
+    assert "#a53615" in finished.out
+    assert "add up to the image" in finished.out
+
+
+def test_existing_outputs_are_kept_without_overwrite(fscs, photo, tmp_path):
+    for name in ("o.exr", "sheet.png"):
+        (tmp_path / name).write_bytes(b"precious")
+    folder = tmp_path / "layers"
+    folder.mkdir()
+    (folder / "cup.layer2.png").write_bytes(b"precious")
+    for output in (["-o", tmp_path / "o.exr"], ["--preview", tmp_path / "sheet.png"], ["-o", folder]):
+        fscs("segment", photo, "--palette", COLORS, *output).failed_with(2, "exists already", "--overwrite")
+        # Nothing is written anywhere if one of the outputs can't be.
+        fscs("segment", photo, "--palette", COLORS, "-o", tmp_path / "new.exr", *output).failed_with(2, "exists")
+        assert not (tmp_path / "new.exr").exists()
+    assert (folder / "cup.layer2.png").read_bytes() == b"precious"
+    assert [path.name for path in folder.iterdir()] == ["cup.layer2.png"]
+    assert fscs("segment", photo, "--palette", COLORS, "-o", folder, "-o", tmp_path / "o.exr", "--overwrite").code == 0
+    assert (tmp_path / "o.exr").stat().st_size > 1000
+
+
+def test_the_input_is_never_replaced(fscs, tmp_path):
+    plate = tmp_path / "plate.exr"
+    write_exr(plate, Picture.from_pixels(np.full((8, 8, 3), 0.5, np.float32), "lin_rec709"))
+    before = plate.read_bytes()
+    (tmp_path / "link.exr").symlink_to(plate)
+    for output in (plate, tmp_path / "link.exr"):
+        fscs("segment", plate, "-k", 1, "-o", output, "--overwrite").failed_with(2, "is the input")
+    assert plate.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], ["nothing to write"]),
+        (["-o", "o.tif"], ["o.tif", "/"]),
+        (["-o", "missing/o.exr"], ["missing"]),
+        (["-o", "o.exr", "-o", "./o.exr"], ["twice"]),
+        (["--preview", "sheet.jpg"], ["sheet.jpg", ".png"]),
+        (["-o", "o.exr", "--palette", "#12345"], ["#12345"]),
+        (["-o", "o.exr", "--palette", "missing.json"], ["missing.json"]),
+        (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colours"]),
+        (["-o", "o.exr", "-k", "17"], ["1 to 16"]),
+        (["-o", "o.exr", "-k", "0"], ["1 to 16"]),
+        (["-o", "o.exr", "-k", "16"], ["'paper'"]),
+        (["-o", "o.exr", "--model", "missing"], ["'missing'", "paper"]),
+        (["-o", "o.exr", "--model", "missing.safetensors"], ["missing.safetensors"]),
+        (["-o", "o.exr", "--smoothing", "257"], ["0 to 256"]),
+        (["-o", "o.exr", "--smoothing-eps", "nan"], ["--smoothing-eps"]),
+        (["-o", "o.exr", "--minimum-alpha", "2"], ["0 to 1"]),
+        (["-o", "o.exr", "--layer-gain", "8=1"], ["layer 8"]),
+        (["-o", "o.exr", "--layer-gain", "1"], ["LAYER=VALUE"]),
+        (["-o", "o.exr", "--layer-black", "1=0.5", "--layer-white", "1=0.5"], ["black point"]),
+        (["-o", "o.exr", "-k", "2", "--layer-gain", "1=0", "--layer-gain", "2=0"], ["gain of 0"]),
+        (["-o", "o.exr", "--mask", "cup.png"], ["--mask-mode"]),
+        (["-o", "o.exr", "--mask-mode", "limit:1"], ["--mask"]),
+        (["-o", "o.exr", "--mask", "missing.png", "--mask-mode", "limit:1"], ["missing.png"]),
+        (["-o", "o.exr", "--mask", "small.png", "--mask-mode", "limit:1"], ["small.png", "9 x 9"]),
+        (["-o", "o.exr", "--mask", "cup.png", "--mask-mode", "split:1,2,3"], ["split"]),
+        (["-o", "o.exr", "--mask", "cup.png", "--mask-mode", "limit:8"], ["layer 8"]),
+        (["-o", "o.exr", "-k", "2", "--mask", "cup.png", "--mask-mode", "limit:1,2"], ["every layer"]),
+        (["-o", "o.exr", "--working-space", "nowhere"], ["'nowhere'", "acescg"]),
+        (["-o", "o.exr", "--ocio", "missing.ocio"], ["missing.ocio"]),
+        (["-o", "o.exr", "--ocio", "cup.png"], ["cup.png", "config"]),
+        (["-o", "o.exr", "--input-layer", "diffuse"], ["diffuse"]),
+        (["-o", "o.exr", "--device", "abacus"], ["'abacus'", "cuda"]),
+        (["-o", "o.exr", "--precision", "float64"], ["'float64'"]),
+        (["-o", "o.exr", "--device", "cpu", "--precision", "float16"], ["float16", "GPU"]),
+        (["-o", "o.exr", "--tile", "-1"], ["0 to 16384"]),
+        (["-o", "o.exr", "--seed", "-1"], ["--seed"]),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_one_line(fscs, photo, monkeypatch, more, words):
+    Image.new("L", (9, 9)).save(photo.with_name("small.png"))
+    before = sorted(path.name for path in photo.parent.iterdir())
+    monkeypatch.chdir(photo.parent)
+    fscs("segment", photo, *more).failed_with(2, *words)
+    assert sorted(path.name for path in photo.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["missing.png", "folder", "empty.png", "broken.png", "text.png"])
+def test_inputs_that_can_not_be_read(fscs, photo, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:1000])
+    (tmp_path / "text.png").write_text("hello")
+    fscs("segment", tmp_path / name, "-o", tmp_path / "o.exr").failed_with(2, name)
+    assert not (tmp_path / "o.exr").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_cancelled_in_the_middle_leaves_nothing(tmp_path, number):
+    plate = tmp_path / "large.png"
+    Image.effect_noise((1600, 1600), 90).convert("RGB").save(plate)
+    output, folder = tmp_path / "o.exr", tmp_path / "layers"
+    output.write_bytes(b"the old one")
+    command = [sys.executable, "-m", "fscs_engine", "segment", str(plate), "--palette", COLORS]
+    process = subprocess.Popen(
+        [*command, "-o", str(output), "-o", f"{folder}/", "--overwrite", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts its jobs in the background lets them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        give_up = time.monotonic() + 60
+        while not any(".partial" in path.name for path in folder.glob(".*")):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1] == "fscs: cancelled"
+    assert "Traceback" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.png", "o.exr"]
+    assert output.read_bytes() == b"the old one"

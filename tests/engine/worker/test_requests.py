@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fscs_engine.parameters import BY_NAME
+from fscs_engine.worker import requests
+from fscs_engine.worker.protocol import Fields
+
+PALETTE = {"version": 1, "space": "srgb", "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
+SHARED = {"file": "image.f32", "height": 2, "width": 3, "channels": 4, "color_space": "srgb"}
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "smoothing": st.integers(0, 256),
+            "smoothing_strength": st.floats(0.0, 1.0),
+            "layer_gain": st.dictionaries(st.integers(1, 16).map(str), st.floats(0.0, 100.0)),
+            "layer_white": st.dictionaries(st.integers(1, 16).map(str), st.floats(0.0, 1.0)),
+        }
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_parameters_arrive_as_they_were_sent(parameters):
+    fields = Fields({"image": SHARED, "palette": PALETTE, "parameters": parameters})
+    request = requests.parse_segment(fields, {"paper": 7})
+    assert request.parameters == {name: parameters[name] for name in ("smoothing", "smoothing_strength")}
+    assert type(request.parameters["smoothing"]) is int
+    for control in ("gain", "white"):
+        found = {str(layer): values[control] for layer, values in request.adjustments.items() if control in values}
+        assert found == parameters[f"layer_{control}"]
+
+
+def test_what_is_not_said_is_the_default_of_the_table():
+    request = requests.parse_segment(Fields({"image": SHARED, "palette": PALETTE}), {"paper": 7})
+    for name in ("model", "working_space", "device", "precision", "tile"):
+        assert getattr(request, name) == BY_NAME[name].default
+    assert request.parameters == {}
+    assert request.masks == ()
+
+
+def test_every_parameter_of_the_alpha_processing_can_be_sent():
+    single = {"colors", "model", "mask_mode", "working_space", "device", "precision", "tile"}
+    sent = {name for name, parameter in BY_NAME.items() if name not in single}
+    assert sent == {*requests.SMOOTHING, *requests.PER_LAYER}
