@@ -33,15 +33,29 @@ def canonical_number(value: float) -> str:
 
 
 def result_parameters(
-    values: Values, layers: Mapping[str, Mapping[int, float]], *, working_space: str, precision: str = "float32"
+    values: Values,
+    layers: Mapping[str, Mapping[int, float]],
+    *,
+    working_space: str,
+    input_space: str,
+    precision: str = "float32",
+    input_layer: str = "",
+    clean_nonfinite: bool = False,
+    ocio_identity: str = "",
+    depth: str = "float",
 ) -> dict[str, object]:
-    """Every parameter that changes pixels, defaults filled in, in canonical form.
+    """Everything that is chosen and changes pixels, defaults filled in, in canonical form.
 
     Args:
         values: single-valued parameters by name; what is missing has its default.
         layers: per-layer parameters by name, then by layer from 1; defaults are left out of the result.
         working_space: resolved.
+        input_space: the color space that the input was read in.
         precision: resolved, of the networks.
+        input_layer: the layer of the file that was read, empty for its own RGB.
+        clean_nonfinite: whether NaN and infinity were cleaned.
+        ocio_identity: :func:`file_identity` of the OpenColorIO config, empty for the built-in one.
+        depth: of the layers' file: ``float``, or ``half``, or with clipping ``float-clip``, ``half-clip``.
     """
     filled: dict[str, object] = {
         name: canonical_number(float(values.get(name, BY_NAME[name].default))) for name in RESULT_PARAMETERS
@@ -51,8 +65,15 @@ def result_parameters(
             default = canonical_number(float(parameter.default))
             numbers = {str(layer): canonical_number(value) for layer, value in layers.get(name, {}).items()}
             filled[name] = {layer: number for layer, number in sorted(numbers.items()) if number != default}
-    filled["working_space"] = working_space
-    filled["precision"] = precision
+    filled.update(
+        working_space=working_space,
+        input_space=input_space,
+        precision=precision,
+        input_layer=input_layer,
+        clean_nonfinite=clean_nonfinite,
+        ocio=ocio_identity,
+        depth=depth,
+    )
     return filled
 
 

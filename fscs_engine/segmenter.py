@@ -16,6 +16,7 @@ from .color import AUTO, ColorSpaces, association, layer_colors, network_image, 
 from .errors import CancelledError, NonFiniteError, PaletteError, UsageError
 from .exact import exact_colors, settle
 from .image import Image
+from .key import file_identity
 from .networks.device import resolve_device, resolve_precision
 from .networks.model import PaperModel, create_model
 from .palette import Palette, kmeans_palette
@@ -29,8 +30,9 @@ _ALPHA_SHARE = 0.4  # of the time of both networks, for the progress bar
 _PALETTE_PIXELS = 2**18
 _CPU_TILE = 512
 _GPU_TILE = 1536
-_STRIP_VALUES = 18_000_000  # layer pixels a strip, all layers together
+_STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
 _STRIP_ROWS = 16  # strips are multiples of the rows that EXR compresses together, and of the networks' stride
+_LEAST_ROWS = 192  # thinner strips compute more halo than picture
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,10 @@ class Segmenter:
             raise UsageError(f"tile is {tile}", cure=f"use 0 (automatic) to {limits.maximum:g} pixels")
         self.device = resolve_device(device)
         self.spaces = ColorSpaces(ocio)
-        self.model, weights = create_model(model, self.device, resolve_precision(precision, self.device))
+        self.ocio_identity = file_identity(ocio) if ocio else ""
+        dtype = resolve_precision(precision, self.device)
+        self.precision = str(dtype).removeprefix("torch.")
+        self.model, weights = create_model(model, self.device, dtype)
         self.model_name = weights.name
         self.weights_sha256 = weights.sha256
         stride = self.model.stride
@@ -187,7 +192,10 @@ class Segmenter:
         for top, bottom in run.rows():
             alphas, colors = run.decompose(top, bottom)
             started = time.perf_counter()
-            layers = {space: run.deliver(top, alphas, colors, space) for space in dict.fromkeys(working_spaces)}
+            layers = {}
+            for space in dict.fromkeys(working_spaces):
+                run.ask()
+                layers[space] = run.deliver(top, alphas, colors, space)
             totals += alphas.double().sum(dim=(1, 2)).cpu().numpy()
             self.report.seconds["colour"] += time.perf_counter() - started
             yield Strip(top, layers, alphas.cpu().numpy())
@@ -308,8 +316,9 @@ class _Run:
         """The strips: top and bottom row."""
         height, width = self.image.height, self.image.width
         rows = _STRIP_VALUES // (len(self.entries) * width) // _STRIP_ROWS * _STRIP_ROWS
-        for top in range(0, height, max(_STRIP_ROWS, rows)):
-            yield top, min(height, top + max(_STRIP_ROWS, rows))
+        rows = max(_LEAST_ROWS, rows)
+        for top in range(0, height, rows):
+            yield top, min(height, top + rows)
 
     @torch.no_grad()
     def decompose(self, top: int, bottom: int) -> tuple[Tensor, Tensor]:
@@ -409,9 +418,13 @@ class _Run:
                     slice(max(0, columns.start - halo), min(width, columns.stop + halo)),
                 )
 
-    def _tile_done(self, rows: slice, columns: slice, share: float) -> None:
+    def ask(self) -> None:
+        """Ends the run if the user wants it."""
         if self.cancelled():
             raise CancelledError("cancelled", cure="nothing was written")
+
+    def _tile_done(self, rows: slice, columns: slice, share: float) -> None:
+        self.ask()
         area = (rows.stop - rows.start) * (columns.stop - columns.start)
         self.done += share * area / (self.image.height * self.image.width)
         self.progress(min(1.0, self.done))

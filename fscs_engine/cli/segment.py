@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from .._version import __version__
 from ..errors import UsageError
-from ..naming import METADATA_PREFIX
 from . import options
 from .progress import Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..image import Image
     from ..palette import Palette
-    from ..processing import AlphaProcessing
     from ..segmenter import Segmenter
 
 EXR = ".exr"
@@ -184,12 +180,16 @@ def segment(
         used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed)
         segmenter.check(image, used, processing)
         spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
-        identity = identify(segmenter, input_file, used, processing, precision)
+        from ..identity import Identity, depth_name
+        from ..key import file_identity
+
+        identity = Identity(segmenter, image, used, processing, file_identity(input_file), input_layer, clean_nonfinite)
+        depth = depth_name(half=half, clip=clip)
         report = progress.stage("computing the layers")
         write_seconds = 0.0
         with ExitStack() as stack:
             sinks = [
-                _exr_sink(stack, place.path, space, image, used, identity, half, clip, overwrite)
+                _exr_sink(stack, place.path, space, image, used, identity.metadata(space, depth), half, clip, overwrite)
                 if not place.is_folder
                 else _png_sink(stack, place.path, space, image, used, segmenter, clip, overwrite)
                 for place, space in zip(outputs, spaces, strict=True)
@@ -224,7 +224,7 @@ def segment(
                 "model": segmenter.model_name,
                 "weights_sha256": segmenter.weights_sha256,
                 "working_space": sinks[0].working_space,
-                "key": identity.key(sinks[0].working_space),
+                "key": identity.key(sinks[0].working_space, depth),
                 "outputs": [str(path) for path in paths],
             }
         )
@@ -234,82 +234,13 @@ def segment(
     print(f"the layers add up to the image within {result.error_max:.1e}; {time.perf_counter() - started:.1f} s")
 
 
-@dataclass(frozen=True)
-class Identity:
-    """What decides the pixels of a run, but for the working space, which is an output's own."""
-
-    model: str
-    weights_sha256: str
-    palette: Palette
-    values: Mapping[str, float]
-    layers: Mapping[str, Mapping[int, float]]
-    masks: Sequence[Mapping[str, object]]
-    precision: str
-    input_sha256: str
-
-    def parameters(self, working_space: str) -> dict[str, object]:
-        """The parameters in canonical form."""
-        from ..key import result_parameters
-
-        return result_parameters(self.values, self.layers, working_space=working_space, precision=self.precision)
-
-    def key(self, working_space: str) -> str:
-        """The cache key of the layers in a working space."""
-        from ..key import cache_key
-
-        return cache_key(
-            weights_sha256=self.weights_sha256,
-            palette=[color.rgb for color in self.palette],
-            parameters=self.parameters(working_space),
-            input_identity=self.input_sha256,
-            masks=self.masks,
-        )
-
-    def metadata(self, working_space: str) -> dict[str, str]:
-        """What an EXR says about how its layers were made: no time, host, user or path."""
-        from ..key import canonical_json
-
-        values = {
-            "palette": json.dumps(self.palette.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True),
-            "model": self.model,
-            "working_space": working_space,
-            "parameters": canonical_json(self.parameters(working_space)),
-            "version": __version__,
-            "key": self.key(working_space),
-            "input": self.input_sha256,
-        }
-        return {METADATA_PREFIX + name: value for name, value in values.items()}
-
-
-def identify(
-    segmenter: Segmenter, input_file: Path, palette: Palette, processing: AlphaProcessing, precision: str
-) -> Identity:
-    """The identity of a run; ``precision`` as it was asked for."""
-    from ..key import RESULT_PARAMETERS, file_identity
-    from ..networks.device import resolve_precision
-
-    return Identity(
-        model=segmenter.model_name,
-        weights_sha256=segmenter.weights_sha256,
-        palette=palette,
-        values={name: getattr(processing, name) for name in RESULT_PARAMETERS},
-        layers={
-            f"layer_{name}": {number: getattr(edit, name) for number, edit in processing.adjustments.items()}
-            for name in ("gain", "gamma", "black", "white")
-        },
-        masks=[{"mode": mask.mode, "layers": mask.layers, "identity": mask.identity} for mask in processing.masks],
-        precision=str(resolve_precision(precision, segmenter.device)).removeprefix("torch."),
-        input_sha256=file_identity(input_file),
-    )
-
-
 def _exr_sink(
     stack: ExitStack,
     path: Path,
     space: str,
     image: Image,
     palette: Palette,
-    identity: Identity,
+    metadata: Mapping[str, str],
     half: bool,
     clip: bool,
     overwrite: bool,
@@ -321,7 +252,7 @@ def _exr_sink(
         height=image.height,
         width=image.width,
         layers=len(palette),
-        metadata=identity.metadata(space),
+        metadata=metadata,
         image=image,
         color_space=space,
         half=half,

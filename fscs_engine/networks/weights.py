@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +98,18 @@ def save_weights(
         OutputError: the file exists and ``overwrite`` is false, or can't be written.
     """
     ready = {name: tensors[name].detach().to("cpu", torch.float32).contiguous() for name in sorted(tensors)}
-    data = safetensors_bytes(ready, {"format": FORMAT, **dict(sorted(metadata.items()))})
+    data = _sorted_header(safetensors_bytes(ready, {"format": FORMAT, **metadata}))
     with replaced_file(file, overwrite=overwrite) as partial:
         partial.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with the keys of its JSON header sorted: the library writes metadata in random order."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors stay aligned, as the format asks
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def import_released(

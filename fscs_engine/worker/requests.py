@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fscs_engine.key import RESULT_PARAMETERS
 from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
 
 from . import protocol
 from .protocol import Fields, JsonObject, WorkerError
 
-SMOOTHING = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+SMOOTHING = RESULT_PARAMETERS
 PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
 
 

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fscs_engine.image import Image
-    from fscs_engine.palette import Palette
     from fscs_engine.processing import AlphaProcessing, Mask
     from fscs_engine.segmenter import Segmenter
 
@@ -339,6 +338,7 @@ class Server:
     def _segment(self, job: Job, request: SegmentRequest, progress: Progress) -> JsonObject:
         import numpy as np
 
+        from fscs_engine.identity import Identity
         from fscs_engine.palette import Palette
 
         started = time.perf_counter()
@@ -346,7 +346,8 @@ class Server:
         palette = Palette.from_dict(request.palette)
         segmenter = self._segmenter(request.model, request.device, request.precision, request.tile, request.ocio)
         check_cancelled(job)
-        image, identity = self._image(request.image, job.folder)
+        source = request.image
+        image, identity = self._image(source, job.folder)
         masks = tuple(self._mask(mask, job.folder, image) for mask in request.masks)
         check_cancelled(job)
         processing = _processing(request, masks)
@@ -383,7 +384,9 @@ class Server:
             "working_space": space,
             "model": segmenter.model_name,
             "weights_sha256": segmenter.weights_sha256,
-            "key": _key(request, segmenter, palette, space, identity, masks),
+            "key": Identity(segmenter, image, palette, processing, identity, source.layer, source.clean_nonfinite).key(
+                space
+            ),
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
@@ -456,27 +459,6 @@ def _processing(request: SegmentRequest, masks: tuple[Mask, ...]) -> AlphaProces
         **request.parameters,
         adjustments={layer: LayerAdjustment(**values) for layer, values in request.adjustments.items()},
         masks=masks,
-    )
-
-
-def _key(
-    request: SegmentRequest, segmenter: Segmenter, palette: Palette, space: str, identity: str, masks: tuple[Mask, ...]
-) -> str:
-    """The cache key of the result, the same that the command line gives it."""
-    from fscs_engine.key import cache_key, result_parameters
-    from fscs_engine.networks.device import resolve_precision
-
-    per_layer: dict[str, dict[int, float]] = {}
-    for layer, values in request.adjustments.items():
-        for name, value in values.items():
-            per_layer.setdefault(f"layer_{name}", {})[layer] = value
-    precision = str(resolve_precision(request.precision, segmenter.device)).removeprefix("torch.")
-    return cache_key(
-        weights_sha256=segmenter.weights_sha256,
-        palette=palette.array.tolist(),
-        parameters=result_parameters(request.parameters, per_layer, working_space=space, precision=precision),
-        input_identity=identity,
-        masks=[{"mode": mask.mode, "layers": mask.layers, "identity": mask.identity} for mask in masks],
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import PyOpenColorIO as ocio
 import pytest
-from fscs_engine.color import ColorSpaces, association, layer_colors, network_image, resolve, straight
-from fscs_engine.errors import ColorSpaceError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fscs_engine.color import ColorSpaces, association, layer_colors, network_image, resolve, straight
+from fscs_engine.errors import ColorSpaceError
 
 SPACES = ColorSpaces()
 colors = st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3)

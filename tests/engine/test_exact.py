@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from fscs_engine.exact import exact_colors, recompose, settle, sum_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fscs_engine.exact import exact_colors, recompose, settle, sum_layers
 
 
 def random_alphas(generator, colors, sparse):

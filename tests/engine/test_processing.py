@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fscs_engine.errors import UsageError
-from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask, nearest_color, normalize, process_alphas
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fscs_engine.errors import UsageError
+from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask, nearest_color, normalize, process_alphas
 
 SIZE = (6, 7)
 

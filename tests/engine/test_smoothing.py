@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from fscs_engine.smoothing import box_sum, gray, guided_filter, reach
 
 

@@ -13,11 +13,14 @@ from fscs_engine.parameters import PARAMETERS
 
 COMMANDS = ("segment", "palette", "recompose", "recolor", "evaluate", "train", "weights", "doctor")
 
-SEGMENT_FLAGS = """
--o --preview --palette -k --colors --model --smoothing --smoothing-eps --smoothing-strength --minimum-alpha
---layer-gain --layer-gamma --layer-black --layer-white --mask --mask-mode --working-space --ocio --input-layer --half
---clip --clean-nonfinite --device --precision --tile --overwrite --json
-""".split()
+# fmt: off
+SEGMENT_FLAGS = (
+    "-o", "--preview", "--palette", "-k", "--colors", "--model", "--smoothing", "--smoothing-eps",
+    "--smoothing-strength", "--minimum-alpha", "--layer-gain", "--layer-gamma", "--layer-black", "--layer-white",
+    "--mask", "--mask-mode", "--working-space", "--ocio", "--input-layer", "--half", "--clip", "--clean-nonfinite",
+    "--device", "--precision", "--tile", "--overwrite", "--json",
+)
+# fmt: on
 
 HEAVY = ("torch", "numpy", "OpenImageIO", "PyOpenColorIO", "sklearn", "skimage", "safetensors")
 

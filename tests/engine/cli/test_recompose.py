@@ -62,11 +62,12 @@ def test_half(fscs, layers, plate, tmp_path):
 
 
 def test_half_overflow_needs_clip(fscs, tmp_path):
-    write_exr(tmp_path / "sun.exr", Image.from_pixels(np.full((8, 8, 3), 60000, np.float32), "lin_rec709"))
-    assert fscs("segment", tmp_path / "sun.exr", "-k", 1, "-o", tmp_path / "layers.exr").code == 0
+    plate = tmp_path / "sun.exr"
+    write_exr(plate, Image.from_pixels(np.full((8, 8, 3), 60000, np.float32), "lin_rec709"))
+    assert fscs("segment", plate, "-k", 1, "-o", tmp_path / "layers.exr").code == 0
     assert fscs("recolor", tmp_path / "layers.exr", "--set", "1:hue=0", "-o", tmp_path / "a.exr", "--half").code == 0
-    write_exr(tmp_path / "sun.exr", Image.from_pixels(np.full((8, 8, 3), 1e5, np.float32), "lin_rec709"), overwrite=True)
-    assert fscs("segment", tmp_path / "sun.exr", "-k", 1, "-o", tmp_path / "layers.exr", "--overwrite").code == 0
+    write_exr(plate, Image.from_pixels(np.full((8, 8, 3), 1e5, np.float32), "lin_rec709"), overwrite=True)
+    assert fscs("segment", plate, "-k", 1, "-o", tmp_path / "layers.exr", "--overwrite").code == 0
     command = ["recompose", tmp_path / "layers.exr", "-o", tmp_path / "b.exr", "--half"]
     fscs(*command).failed_with(2, "b.exr", "--clip")
     assert not (tmp_path / "b.exr").exists()

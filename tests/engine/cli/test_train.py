@@ -49,7 +49,7 @@ def test_trains_weights_that_segment_can_use(fscs, photographs, photo, tmp_path)
     assert used["weights_sha256"] == result["weights_sha256"]
 
 
-def test_resumed_is_the_same_as_in_one_go(fscs, photographs, tmp_path):
+def test_a_finished_run_stays_what_it_is(fscs, photographs, tmp_path):
     whole = fscs("train", photographs, "--run", tmp_path / "a", *SMALL, "--json").json
     again = fscs("train", photographs, "--run", tmp_path / "a", *SMALL, "--json").json
     assert again["weights_sha256"] == whole["weights_sha256"]

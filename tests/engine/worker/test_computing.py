@@ -195,6 +195,7 @@ class TestBadInput:
         refused(segment(pixels_of(picture(), "no such space")), "color-space")
         refused(segment(working_space="no such space"), "color-space")
         refused(segment(ocio=str(broken)), "color-space")
+        refused(segment(ocio=str(tmp_path / "no.ocio")), "color-space")
         refused(segment(masks=[LayerMask("limit", [1], bytes(4), 1, 1)]), "usage")
         refused(segment(masks=[LayerMask("limit", [9], bytes(24 * 40 * 4), 24, 40)]), "usage")
         refused(segment(masks=[LayerMask("limit", [1], np.full((24, 40), np.nan, np.float32), 24, 40)]), "non-finite")
@@ -427,7 +428,7 @@ def test_a_file_is_known_by_its_bytes_and_pixels_by_themselves(worker, tmp_path)
     own = cache_key(
         weights_sha256=worker_weights(worker),
         palette=[color["rgb"] for color in PALETTE["colors"]],
-        parameters=result_parameters({}, {}, working_space="srgb"),
+        parameters=result_parameters({}, {}, working_space="srgb", input_space="srgb"),
         input_identity=file_identity(tmp_path / "a.png"),
     )
     assert keys[0] == own, "hosts know the key of a result before they ask for it"

@@ -1,0 +1,165 @@
+"""Training: seeded, resumed as if never stopped, every ablation reachable; losses against their formulas."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+
+from fscs_engine.errors import CancelledError, InputError, UsageError
+from fscs_engine.image import Image
+from fscs_engine.palette import Palette
+from fscs_engine.segmenter import Segmenter
+from fscs_engine.training.data import PhotoCrops
+from fscs_engine.training.losses import LossWeights, centering_loss, distance_loss, total_loss
+from fscs_engine.training.trainer import CURVES, TrainingConfig, learning_rate, save_trained, train
+
+TINY = TrainingConfig(colors=3, steps=6, batch=2, crop=16, warm_up=2)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        noise = rng.integers(0, 255, (5, 6, 3), dtype=np.uint8)
+        Pillow.fromarray(noise).resize((60, 50), Pillow.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def tensors(networks):
+    return {name: tensor.clone() for name, tensor in networks.state_dict().items()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_same_seed_same_weights_and_another_seed_others(photographs, tmp_path):
+    first = tensors(train(photographs, tmp_path / "a", TINY))
+    assert_same(first, tensors(train(photographs, tmp_path / "b", TINY)))
+    other = tensors(train(photographs, tmp_path / "c", replace(TINY, seed=2)))
+    assert not torch.equal(first["alpha.unet.conv1.weight"], other["alpha.unet.conv1.weight"])
+
+
+def test_a_resumed_run_gives_what_the_uninterrupted_one_gives(photographs, tmp_path):
+    whole = tensors(train(photographs, tmp_path / "whole", TINY))
+    asked = []
+
+    def cancelled():
+        asked.append(1)
+        return len(asked) == 4
+
+    with pytest.raises(CancelledError, match="step 3"):
+        train(photographs, tmp_path / "parts", TINY, cancelled=cancelled)
+    assert_same(whole, tensors(train(photographs, tmp_path / "parts", TINY)))
+    with (tmp_path / "parts" / CURVES).open(newline="") as opened:
+        assert [row["step"] for row in csv.DictReader(opened)] == ["6"]
+
+
+def test_a_checkpoint_of_another_run_is_refused(photographs, tmp_path):
+    train(photographs, tmp_path, TINY)
+    with pytest.raises(InputError, match="crop differ"):
+        train(photographs, tmp_path, replace(TINY, crop=24))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"skip": False},
+        {"single_network": True},
+        {"zero_centering": "none"},
+        {"zero_centering": "image-mean"},
+        {"losses": LossWeights(reconstruction=0)},
+        {"losses": LossWeights(alpha=0)},
+        {"losses": LossWeights(distance=0)},
+        {"losses": LossWeights(distance_form="norm", sparsity=0.1)},
+    ],
+)
+def test_every_ablation_trains_and_its_weights_segment(change, photographs, tmp_path):
+    config = replace(TINY, steps=2, **change)
+    file = tmp_path / "weights.safetensors"
+    save_trained(train(photographs, tmp_path, config), config, file)
+    image = Image.from_pixels(np.random.default_rng(0).random((20, 24, 3), dtype=np.float32), "srgb")
+    result = Segmenter(file, device="cpu").segment(image, Palette.from_hex(["#000000", "#ff0000", "#ffffff"]))
+    assert result.report.error_max <= 1e-6
+
+
+def test_training_reduces_the_loss(photographs, tmp_path):
+    seen = []
+    train(photographs, tmp_path, replace(TINY, steps=60, warm_up=5), progress=seen.append)
+    assert [report.step for report in seen] == [10, 20, 30, 40, 50, 60]
+    assert seen[-1].losses["total"] < 0.7 * seen[0].losses["total"]
+
+
+def test_samples_depend_on_their_number_alone(photographs):
+    crops = PhotoCrops(photographs, 16, 5, seed=3)
+    (alone,) = crops.samples(7, 1)
+    among = PhotoCrops(photographs, 16, 5, seed=3).samples(4, 8)[3]
+    assert np.array_equal(alone.image, among.image)
+    assert np.array_equal(alone.palette, among.palette)
+    assert alone.image.shape == (3, 16, 16)
+    assert alone.palette.shape == (5, 3)
+    for values in (alone.image, alone.palette):
+        assert values.dtype == np.float32
+        assert values.min() >= 0
+        assert values.max() <= 1
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no photographs"):
+        PhotoCrops(tmp_path, 16, 3, 0)
+
+
+def test_the_losses_are_equations_6_to_9():
+    generator = torch.Generator().manual_seed(0)
+    alphas = torch.rand(2, 3, 4, 5, generator=generator)
+    alphas /= alphas.sum(dim=1, keepdim=True)
+    palette, image = torch.rand(2, 3, 3, generator=generator), torch.rand(2, 3, 4, 5, generator=generator)
+    residues = torch.rand(2, 3, 3, 4, 5, generator=generator) * 0.2 - 0.1
+    weights = LossWeights(centering=0)
+    total, terms = total_loss(alphas, residues, palette, image, torch.ones(2), weights)
+    p = palette.numpy()[..., None, None]
+    u = np.clip(p + residues.numpy(), 0, 1)
+    a = alphas.numpy()[:, :, None]
+    reconstruction = np.abs((a * u).sum(axis=1) - image.numpy()).mean()
+    alpha = np.abs((a * p).sum(axis=1) - image.numpy()).mean()
+    distance = (a[:, :, 0] * ((p - u) ** 2).sum(axis=2)).sum(axis=1).mean()
+    assert terms["reconstruction"].item() == pytest.approx(reconstruction, rel=1e-5)
+    assert terms["alpha"].item() == pytest.approx(alpha, rel=1e-5)
+    assert terms["distance"].item() == pytest.approx(distance, rel=1e-5)
+    assert total.item() == pytest.approx(reconstruction + alpha + 0.5 * distance, rel=1e-5)
+
+
+def test_the_distance_of_the_text_is_the_plain_norm():
+    residues = torch.tensor([0.3, 0.4, 0.0])[None, None, :, None, None]
+    assert distance_loss(torch.ones(1, 1, 1, 1), residues, "norm").item() == pytest.approx(0.5, abs=1e-5)
+    assert distance_loss(torch.ones(1, 1, 1, 1), residues, "squared").item() == pytest.approx(0.25, abs=1e-6)
+
+
+def test_centering_is_0_for_centred_residues():
+    residues = torch.randn(1, 2, 3, 8, 8)
+    alphas = torch.full((1, 2, 8, 8), 0.5)
+    centred = residues - residues.mean(dim=(3, 4), keepdim=True)
+    assert centering_loss(alphas, centred, torch.ones(1)).item() == pytest.approx(0, abs=1e-6)
+    assert centering_loss(alphas, centred + 0.1, torch.ones(1)).item() == pytest.approx(0.3, abs=1e-5)
+    assert centering_loss(alphas, centred + 0.1, torch.zeros(1)).item() == 0
+
+
+def test_the_learning_rate_warms_up_and_falls():
+    rates = [learning_rate(TrainingConfig(steps=1000), step) for step in range(1000)]
+    assert max(rates) == pytest.approx(2e-3)
+    assert rates[0] < 2e-5
+    assert rates[-1] < 2e-5
+    assert rates[199:] == sorted(rates[199:], reverse=True)
+
+
+def test_impossible_configs_are_refused():
+    with pytest.raises(UsageError):
+        TrainingConfig(crop=4)

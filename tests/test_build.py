@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from fscs_engine import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PINS = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line
+)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(requirement: str) -> str:
+    return canonical(re.match(r"[A-Za-z0-9._-]+", requirement)[0])
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """The module build.py, whose environment and outputs are in the test's folder."""
+    spec = importlib.util.spec_from_file_location("build_door", ROOT / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / "venv" / "installed.json")
+    monkeypatch.setattr(module, "DIST", tmp_path / "dist")
+    monkeypatch.setattr(module, "DEMO_OUTPUT", tmp_path / "demo_output")
+    return module
+
+
+@pytest.fixture
+def commands(build, monkeypatch):
+    """What build.py runs, recorded instead of run; a venv gets a Python as the real one does."""
+    ran = []
+
+    def record(command):
+        ran.append([str(part) for part in command])
+        if "venv" in ran[-1]:
+            build.venv_python().parent.mkdir(parents=True, exist_ok=True)
+            build.venv_python().touch()
+
+    monkeypatch.setattr(build, "run", record)
+    return ran
+
+
+def installs(commands):
+    return [command for command in commands if "--editable" in command]
+
+
+def test_it_needs_nothing_but_the_standard_library():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import build; print(build.ROOT)"
+    run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == str(ROOT), run.stderr
+
+
+def test_first_installation_makes_the_environment_and_uses_the_pins(build, commands):
+    python = build.install(["test"])
+    assert python == build.venv_python()
+    assert commands[0][1:] == ["-m", "venv", "--clear", str(build.VENV)]
+    (command,) = installs(commands)
+    assert command[-1] == f"{ROOT}[test]"
+    assert all(str(ROOT / "constraints.txt") in command for command in commands[1:])
+
+
+def test_second_installation_does_nothing(build, commands):
+    build.install(["test"])
+    commands.clear()
+    build.install(["test"])
+    build.install()
+    assert commands == []
+
+
+def test_more_extras_are_added_to_those_there(build, commands):
+    build.install(["test"])
+    commands.clear()
+    build.install(["train"])
+    assert [command[-1] for command in installs(commands)] == [f"{ROOT}[test,train]"]
+    assert not any("venv" in command for command in commands)
+
+
+def test_a_changed_project_or_half_made_environment_is_made_anew(build, commands, monkeypatch):
+    build.install()
+    monkeypatch.setattr(build, "installation_fingerprint", lambda: "another")
+    commands.clear()
+    build.install()
+    assert "--clear" in commands[0]
+    build.STAMP.write_text("{")
+    commands.clear()
+    build.install()
+    assert "--clear" in commands[0]
+    build.venv_python().unlink()
+    commands.clear()
+    build.install()
+    assert "--clear" in commands[0]
+
+
+def test_a_failed_installation_is_not_taken_for_a_good_one(build, commands, monkeypatch):
+    def broken(*_arguments):
+        raise build.BuildError("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "pip", broken)
+        with pytest.raises(build.BuildError):
+            build.install()
+    commands.clear()
+    build.install()
+    assert installs(commands)
+
+
+def test_the_fingerprint_follows_the_pins(build, tmp_path, monkeypatch):
+    before = build.installation_fingerprint()
+    assert before == build.installation_fingerprint()
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("torch==0.0.1\n")
+    monkeypatch.setattr(build, "CONSTRAINTS", pins)
+    assert build.installation_fingerprint() != before
+
+
+def test_a_failing_command_is_an_error_of_one_line(build, monkeypatch, capsys):
+    with pytest.raises(build.BuildError, match="ended with code 3"):
+        build.run([sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(build.BuildError, match="can't be run"):
+        build.run([str(build.VENV / "missing")])
+    with pytest.raises(KeyboardInterrupt):
+        build.run([sys.executable, "-c", "raise SystemExit(130)"])
+    monkeypatch.setattr(build, "install", lambda *_: build.run([sys.executable, "-c", "raise SystemExit(3)"]))
+    assert build.main(["demo"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setattr(build, "install", lambda *_: build.run([sys.executable, "-c", "raise SystemExit(130)"]))
+    assert build.main(["demo"]) == 130
+
+
+def test_an_old_python_is_told_so(build, monkeypatch, capsys):
+    monkeypatch.setattr(build, "OLDEST_PYTHON", (99, 0))
+    assert build.main(["demo"]) == 1
+    assert "run build.py with Python 3.11" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["tset"], ["demo", "--fast"]])
+def test_usage_errors(build, arguments):
+    with pytest.raises(SystemExit) as ended:
+        build.main(arguments)
+    assert ended.value.code == 2
+
+
+def test_children_do_not_inherit_other_packages(build, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("FSCS_SHARED", "/data")
+    assert "PYTHONPATH" not in build.child_environment()
+    assert build.child_environment()["FSCS_SHARED"] == "/data"
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_test_runs_all_checks_even_when_one_fails(build, monkeypatch, fast):
+    ran = []
+
+    def child(command, **_options):
+        ran.append(command[2:])
+        return subprocess.CompletedProcess(command, 1 if "ruff" in command else 0)
+
+    monkeypatch.setattr(build, "install", lambda _extras: Path(sys.executable))
+    monkeypatch.setattr(build.subprocess, "run", child)
+    with pytest.raises(build.BuildError, match="^ruff failed"):
+        build.test(fast=fast)
+    assert [command[0] for command in ran] == ["ruff", "mypy", "pytest"]
+    assert ("not slow" in ran[2]) == fast
+
+
+def test_a_wheel_without_weights_is_refused(build, tmp_path):
+    package = ROOT / "fscs_engine"
+    files = [*package.glob("**/*.py"), *package.glob("weights/*")]
+    wheel = tmp_path / "engine.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file in files:
+            if file.suffix != ".safetensors":
+                archive.writestr(file.relative_to(ROOT).as_posix(), "")
+    missing = build.missing_from_wheel(wheel)
+    assert "fscs_engine/weights/paper.safetensors" in missing
+    assert all(name.endswith((".safetensors", "py.typed")) for name in missing)
+
+
+def test_every_dependency_is_pinned():
+    pinned = {canonical(name) for name in PINS}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [*PROJECT["project"]["dependencies"], *(name for extra in extras for name in extra)]
+    assert {name_of(requirement) for requirement in wanted} <= pinned
+
+
+def test_what_is_installed_is_what_is_pinned():
+    present = {canonical(found.metadata["Name"]): found.version for found in metadata.distributions()}
+    differing = {
+        name: (present[canonical(name)], pin)
+        for name, pin in PINS.items()
+        if canonical(name) in present and present[canonical(name)].split("+")[0] != pin
+    }
+    assert differing == {}
+
+
+def test_ci_runs_the_test_command():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    lines = script.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert "set -euo pipefail" in lines
+    assert lines[-1] == "exec python build.py test"
+
+
+@pytest.mark.slow
+def test_demo(build, monkeypatch, capfd):
+    monkeypatch.setattr(build, "install", lambda: Path(sys.executable))
+    monkeypatch.setattr(build, "child_environment", lambda: {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert build.main(["demo"]) == 0
+    made = build.DEMO_OUTPUT
+    layers = sorted(path.name for path in (made / "layers").iterdir())
+    assert layers == [f"coffee.layer{number}.png" for number in range(1, 8)]
+    assert len(json.loads((made / "coffee_palette.json").read_text(encoding="utf-8"))["colors"]) == 7
+    out = capfd.readouterr().out
+    for path in (made / "coffee.exr", made / "coffee_sheet.png", made / "layers", made / "coffee_palette.json"):
+        assert path.exists()
+        assert str(path) in out
+    assert build.main(["demo"]) == 0  # again, over what is there
+
+
+@pytest.mark.slow
+def test_package(build, monkeypatch):
+    for tool in build.BUILD_TOOLS:
+        pytest.importorskip(tool, reason=f"{tool} comes with `python build.py package`")
+    monkeypatch.setattr(build, "install", lambda: Path(sys.executable))
+    assert build.main(["package"]) == 0
+    (wheel,) = build.DIST.iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        entry_points = next(name for name in names if name.endswith("entry_points.txt"))
+        assert "fscs = fscs_engine.cli.app:run" in archive.read(entry_points).decode()
+    assert "fscs_engine/weights/paper.safetensors" in names
+    assert not any(name.startswith(("tests/", "fscs_engine/runs")) or name.endswith(".pyc") for name in names)
+    assert wheel.name.split("-")[1] == __version__
