@@ -107,7 +107,8 @@ def examine(ocio: Path | None) -> Installation:
 
 def model_states() -> list[ModelState]:
     """Every shipped model with the state of its file."""
-    from ..networks.weights import FOLDER, SHIPPED, sha256_of
+    from ..networks.shipped import FOLDER, SHIPPED
+    from ..networks.weights import sha256_of
 
     states = []
     for name, shipped in SHIPPED.items():

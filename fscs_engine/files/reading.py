@@ -350,7 +350,7 @@ def _to_rgb(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels[..., [0, 0, 0] if channels == 1 else [0, 0, 0, 1]])
 
 
-def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chosen: _Channels, clean: bool) -> None:
+def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chosen: _Channels, cleaned: bool) -> None:
     """Raises or, in place, cleans what is NaN or infinite."""
     # In slabs: a mask of the whole picture would cost a quarter of its memory.
     bad_rows = [
@@ -360,7 +360,7 @@ def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chose
     ]
     if not bad_rows:
         return
-    if not clean:
+    if not cleaned:
         y = int(bad_rows[0])
         x, channel = (int(v) for v in np.argwhere(~np.isfinite(pixels[y]))[0])
         what = "NaN" if np.isnan(pixels[y, x, channel]) else "infinity"
@@ -368,6 +368,11 @@ def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chose
             f"{path}: {what} in pixel x={x + window.x} y={y + window.y}, channel {chosen.names[channel]}",
             cure="mend the render or pass --clean-nonfinite",
         )
+    clean(pixels)
+
+
+def clean(pixels: NDArray[np.float32]) -> None:
+    """Replaces NaN and infinity by the mean of the finite neighbours, 0 where there are none. (H, W, C), in place."""
     rows, columns, channels = np.nonzero(~np.isfinite(pixels))
     total = np.zeros(len(rows), np.float64)
     count = np.zeros(len(rows), np.float64)

@@ -15,23 +15,10 @@ from torch import Tensor
 
 from ..errors import WeightsError
 from ..files.atomic import replaced_file
+from .shipped import FOLDER, SHIPPED
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights"
 FORMAT = "fscs-weights-1"
 
-
-@dataclass(frozen=True)
-class ShippedWeights:
-    """A file of the package and the sha256 it must have."""
-
-    file: str
-    sha256: str
-
-
-SHIPPED: dict[str, ShippedWeights] = {
-    "paper": ShippedWeights("paper.safetensors", "fe9d96f2ba34f39e8a571a418a5bc050b0cb4d78d6a852e4a693d8d287869b12"),
-}
-"""Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
 RELEASED_SHA256 = {
     "alpha": "92c911b9a70c91c06eaa66828fc28b6df275b1aabc9e4ec12c46a7ee00776610",

@@ -39,7 +39,7 @@ class TrainingConfig:
     """
 
     colors: int = 7
-    steps: int = 10_000
+    steps: int = 8_000
     batch: int = 16
     crop: int = 64
     seed: int = 1

@@ -61,7 +61,7 @@ class Plate:
         path: its whole path.
         color_space: "auto", "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
         layer: the layer of an EXR to take, empty for the root layer.
-        clean_nonfinite: sets NaN and infinity to 0 instead of refusing them.
+        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
     """
 
     path: str
@@ -81,7 +81,7 @@ class Pixels:
         width: W.
         channels: C.
         color_space: "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
-        clean_nonfinite: sets NaN and infinity to 0 instead of refusing them.
+        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
     """
 
     data: Any

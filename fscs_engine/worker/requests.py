@@ -13,7 +13,6 @@ from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
 from . import protocol
 from .protocol import Fields, JsonObject, WorkerError
 
-SMOOTHING = RESULT_PARAMETERS
 PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
 
 
@@ -176,7 +175,7 @@ def _parse_model(name: str, models: Mapping[str, object]) -> str:
 
 
 def _parse_parameters(fields: Fields) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
-    values = {name: _table_value(name, fields.number(name)) for name in SMOOTHING if fields.has(name)}
+    values = {name: _table_value(name, fields.number(name)) for name in RESULT_PARAMETERS if fields.has(name)}
     adjustments: dict[int, dict[str, float]] = {}
     for name in PER_LAYER:
         layers = Fields(fields.mapping(name, {}), fields.called(name))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import json
 import os
 import queue
 import signal
@@ -29,7 +28,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
 from fscs_engine._version import __version__
 from fscs_engine.errors import CancelledError, FscsError, NonFiniteError
-from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
+from fscs_engine.networks.shipped import SHIPPED
+from fscs_engine.parameters import BY_NAME
 
 from . import protocol
 from .protocol import Fields, JsonObject, WorkerError
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from fscs_engine.processing import AlphaProcessing, Mask
     from fscs_engine.segmenter import Segmenter
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 PENDING_LIMIT = 64
 """Requests that may wait for their turn."""
@@ -406,12 +405,11 @@ class Server:
 
     def _image(self, source: ImageSource, folder: Path) -> tuple[Image, str]:
         """The picture and its identity for the cache key."""
+        from fscs_engine.files.reading import clean, read_image
         from fscs_engine.image import Image
         from fscs_engine.key import file_identity, pixels_identity
 
         if source.path is not None:
-            from fscs_engine.files.reading import read_image
-
             image = read_image(
                 source.path,
                 layer=source.layer,
@@ -422,7 +420,7 @@ class Server:
         pixels = self._map(folder, source.file, source.shape)
         identity = pixels_identity(pixels, *source.shape, source.color_space)
         if source.clean_nonfinite:
-            clean_pixels(pixels)
+            clean(pixels)
         return Image.from_pixels(pixels, source.color_space), identity
 
     def _mask(self, source: MaskSource, folder: Path, image: Image) -> Mask:
@@ -463,23 +461,8 @@ def _processing(request: SegmentRequest, masks: tuple[Mask, ...]) -> AlphaProces
 
 
 def registered_models() -> dict[str, int]:
-    """The models that a request may name, and how many colours each takes.
-
-    They are the weights files of the package; their headers are read here without loading torch.
-    """
-    return {file.stem: _maximum_colors(file) for file in sorted(WEIGHTS.glob("*.safetensors"))}
-
-
-def _maximum_colors(file: Path) -> int:
-    """From the header of a safetensors file: eight bytes with its length, then JSON.
-
-    A damaged file is refused by the first request that needs it, with what to do about it.
-    """
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        header = json.loads(opened.read(min(length, protocol.MAXIMUM_LINE)))
-        return int(header["__metadata__"]["colors"])
-    return MAXIMUM_COLORS
+    """The models that a request may name, and how many colours each takes."""
+    return {name: shipped.colors for name, shipped in SHIPPED.items()}
 
 
 def check_private(folder: Path) -> None:
@@ -503,14 +486,6 @@ def check_cancelled(job: Job) -> None:
     """Raises CancelledError if the request was cancelled."""
     if job.cancelled.is_set():
         raise CancelledError("cancelled")
-
-
-def clean_pixels(pixels: NDArray[np.float32]) -> None:
-    """Sets NaN and infinity to 0, in place and row by row so that memory stays small. pixels (H, W, C)."""
-    import numpy as np
-
-    for row in pixels:
-        row[~np.isfinite(row)] = 0.0
 
 
 def write_strip(file: BinaryIO, layers: NDArray[np.float32], top: int, height: int) -> None:

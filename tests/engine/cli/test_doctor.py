@@ -5,7 +5,8 @@ import platform
 import torch
 
 from fscs_engine import __version__
-from fscs_engine.networks import weights
+from fscs_engine.networks import shipped
+from fscs_engine.networks.shipped import SHIPPED
 
 
 def test_json(fscs):
@@ -17,7 +18,7 @@ def test_json(fscs):
     assert found["packages"]["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()
     assert "cpu" in [device["device"] for device in found["devices"]]
-    assert [(model["name"], model["ok"]) for model in found["models"]] == [(name, True) for name in weights.SHIPPED]
+    assert [(model["name"], model["ok"]) for model in found["models"]] == [(name, True) for name in SHIPPED]
     assert found["ocio"]["color_spaces"] > 3
     assert found["problems"] == []
 
@@ -31,7 +32,7 @@ def test_in_words(fscs):
 
 def test_damaged_weights_are_found(fscs, monkeypatch, tmp_path):
     (tmp_path / "paper.safetensors").write_bytes(b"damaged")
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     finished = fscs("doctor", "--json")
     assert finished.code == 2
     assert [model["ok"] for model in finished.json["models"]] == [False]
@@ -40,7 +41,7 @@ def test_damaged_weights_are_found(fscs, monkeypatch, tmp_path):
 
 
 def test_missing_weights_are_found(fscs, monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     finished = fscs("doctor")
     assert finished.code == 2
     assert "paper.safetensors is missing" in finished.out

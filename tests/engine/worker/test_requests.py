@@ -43,4 +43,4 @@ def test_what_is_not_said_is_the_default_of_the_table():
 def test_every_parameter_of_the_alpha_processing_can_be_sent():
     single = {"colors", "model", "mask_mode", "working_space", "device", "precision", "tile"}
     sent = {name for name, parameter in BY_NAME.items() if name not in single}
-    assert sent == {*requests.SMOOTHING, *requests.PER_LAYER}
+    assert sent == {*requests.RESULT_PARAMETERS, *requests.PER_LAYER}

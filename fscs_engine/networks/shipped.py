@@ -1,0 +1,23 @@
+"""The models that come with the package. Standard library only: asked for before PyTorch is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True)
+class ShippedWeights:
+    """A weights file of the package, the sha256 it must have, and the most different colours it takes."""
+
+    file: str
+    sha256: str
+    colors: int
+
+
+SHIPPED: dict[str, ShippedWeights] = {
+    "paper": ShippedWeights("paper.safetensors", "38e7390f4623272ea207a595a7d18285026e6ca36342f07ad5732de4206040d9", 7),
+}
+"""Every model that can be named. What is not here is given as a ``.safetensors`` file."""
