@@ -5,6 +5,7 @@ The networks see the sRGB encoding with Rec.709 primaries in [0, 1]: an encoding
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
 from .errors import ColorSpaceError
+from .image import Image
 
 SRGB = "srgb"
 LIN_REC709 = "lin_rec709"
@@ -153,6 +155,20 @@ def association(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(all="ignore"):
         finite = np.isfinite(pixels[..., :3] / alpha[..., None]).all(axis=-1)
     return np.where((alpha > 0) & finite, alpha, np.float32(1))
+
+
+def in_space(image: Image, space: str, spaces: ColorSpaces) -> Image:
+    """The same picture in another color space, premultiplied as before; ``image`` itself where it is in it already.
+
+    Raises:
+        ColorSpaceError: unknown name.
+    """
+    if spaces.check(space) == spaces.check(image.color_space):
+        return image
+    pixels = image.pixels.copy()
+    converted = spaces.convert(straight(image.pixels), image.color_space, space)
+    pixels[..., :3] = converted * association(image.pixels)[..., None]
+    return replace(image, pixels=pixels, color_space=space)
 
 
 def network_image(

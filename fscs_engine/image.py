@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import NonFiniteError
+
 
 @dataclass(frozen=True)
 class Window:
@@ -80,3 +82,19 @@ class Image:
     def linear(self) -> bool:
         """Whether the values are scene-linear: everything but "srgb"."""
         return self.color_space != "srgb"
+
+
+def check_finite(image: Image) -> None:
+    """Refuses NaN and infinity.
+
+    Raises:
+        NonFiniteError: names the first such pixel, counted from the top left of ``pixels``.
+    """
+    for top in range(0, image.height, 256):  # in slabs: a mask of the whole picture would cost a quarter of its memory
+        bad = ~np.isfinite(image.pixels[top : top + 256])
+        if bad.any():
+            y, x, channel = (int(i) for i in np.argwhere(bad)[0])
+            raise NonFiniteError(
+                f"pixel x {x}, y {y + top}, channel {'RGBA'[channel]} is {image.pixels[y + top, x, channel]}",
+                cure="clean the picture, or ask for it with --clean-nonfinite",
+            )

@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .color import AUTO, ColorSpaces, association, layer_colors, network_image, resolve, straight
-from .errors import CancelledError, NonFiniteError, PaletteError, UsageError
+from .errors import CancelledError, PaletteError, UsageError
 from .exact import exact_colors, settle
-from .image import Image
+from .image import Image, check_finite
+from .image_palette import image_palette
 from .key import file_identity
 from .networks.device import resolve_device, resolve_precision
 from .networks.model import PaperModel, create_model
-from .palette import Palette, kmeans_palette
-from .parameters import BY_NAME, MAXIMUM_COLORS
+from .palette import Palette
+from .parameters import BY_NAME
 from .processing import AlphaProcessing, process_alphas
 
 Progress = Callable[[float], None]
 Cancelled = Callable[[], bool]
 
 _ALPHA_SHARE = 0.4  # of the time of both networks, for the progress bar
-_PALETTE_PIXELS = 2**18
 _CPU_TILE = 512
 _GPU_TILE = 1536
 _STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
@@ -123,21 +123,8 @@ class Segmenter:
         return self.model.maximum_colors
 
     def auto_palette(self, image: Image, colors: int, given: Palette | None = None, seed: int = 0) -> Palette:
-        """K-means in what the networks see, on at most 2^18 pixels of a regular grid; see :func:`kmeans_palette`.
-
-        Pixels with an alpha of 0 do not count, unless there are no others.
-        """
-        if not 1 <= colors <= MAXIMUM_COLORS:
-            raise PaletteError(f"{colors} colors", cure=f"use 1 to {MAXIMUM_COLORS}")
-        step = max(1, int(np.ceil(np.sqrt(image.height * image.width / _PALETTE_PIXELS))))
-        pixels = np.ascontiguousarray(image.pixels[::step, ::step])
-        _check_finite(pixels)
-        seen, _ = network_image(straight(pixels), image.color_space, self.spaces)
-        flat = seen.reshape(-1, 3)
-        if image.has_alpha:
-            opaque = (pixels[..., 3] > 0).reshape(-1)
-            flat = flat[opaque] if opaque.any() else flat
-        return kmeans_palette(flat, colors, given=given, seed=seed)
+        """A palette for the picture; see :func:`fscs_engine.image_palette.image_palette`."""
+        return image_palette(image, colors, given, seed, self.spaces)
 
     def working_space(self, image: Image, asked: str = AUTO, *, display: bool = False) -> str:
         """The working space of an output; ``display`` for formats like PNG. See :func:`fscs_engine.color.resolve`."""
@@ -158,7 +145,7 @@ class Segmenter:
                 cure="use fewer colors or another model",
             )
         processing.check(len(palette), image.height, image.width)
-        _check_finite(image.pixels)
+        check_finite(image)
 
     def strips(
         self,
@@ -477,14 +464,3 @@ def _duplicates(palette: Palette) -> list[list[int]]:
     for position, color in enumerate(palette.array.tolist()):
         positions.setdefault(tuple(color), []).append(position)
     return list(positions.values())
-
-
-def _check_finite(pixels: NDArray[np.float32]) -> None:
-    for top in range(0, len(pixels), 256):
-        bad = ~np.isfinite(pixels[top : top + 256])
-        if bad.any():
-            y, x, channel = (int(i) for i in np.argwhere(bad)[0])
-            raise NonFiniteError(
-                f"pixel x {x}, y {y + top}, channel {'RGBA'[channel]} is {pixels[y + top, x, channel]}",
-                cure="clean the picture, or ask for it with --clean-nonfinite",
-            )

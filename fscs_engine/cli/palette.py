@@ -58,13 +58,14 @@ def palette(
         options.check_free(output, input_file, overwrite=overwrite)
     with Progress() as progress:
         progress.stage("reading the image")
+        from ..color import ColorSpaces
         from ..files.reading import read_image
-        from ..segmenter import Segmenter
+        from ..image_palette import image_palette
 
         image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
         progress.stage("finding the palette")
         found_at = time.perf_counter()
-        found = Segmenter(ocio=ocio).auto_palette(image, colors, given, seed)
+        found = image_palette(image, colors, given, seed, ColorSpaces(ocio))
         seconds = time.perf_counter() - found_at
     if output is not None:
         write_palette(output, found, overwrite=overwrite)

@@ -128,6 +128,14 @@ def segment(
     ocio: options.Ocio = None,
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
+    keep_image: Annotated[
+        bool,
+        options.switch(
+            "--keep-image",
+            "Also keep the image itself, as R, G, B (and A), in the EXR of the layers.",
+            options.OUTPUT_PANEL,
+        ),
+    ] = False,
     half: options.Half = False,
     clip: options.Clip = False,
     device: options.Device = options.DEFAULTS["device"],
@@ -180,6 +188,7 @@ def segment(
         used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed)
         segmenter.check(image, used, processing)
         spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
+        from ..color import in_space
         from ..identity import Identity, depth_name
         from ..key import file_identity
 
@@ -189,7 +198,18 @@ def segment(
         write_seconds = 0.0
         with ExitStack() as stack:
             sinks = [
-                _exr_sink(stack, place.path, space, image, used, identity.metadata(space, depth), half, clip, overwrite)
+                _exr_sink(
+                    stack,
+                    place.path,
+                    space,
+                    in_space(image, space, segmenter.spaces) if keep_image else image,
+                    used,
+                    identity.metadata(space, depth),
+                    half,
+                    clip,
+                    overwrite,
+                    keep_image,
+                )
                 if not place.is_folder
                 else _png_sink(stack, place.path, space, image, used, segmenter, clip, overwrite)
                 for place, space in zip(outputs, spaces, strict=True)
@@ -244,6 +264,7 @@ def _exr_sink(
     half: bool,
     clip: bool,
     overwrite: bool,
+    kept: bool,
 ) -> Sink:
     from ..files.exr import ExrLayerWriter
 
@@ -258,6 +279,7 @@ def _exr_sink(
         half=half,
         clip=clip,
         overwrite=overwrite,
+        plate=kept,
     )
     return Sink(stack.enter_context(writer), space, [path])
 

@@ -206,13 +206,6 @@ def test_decompose_shows_the_palette_color_where_alpha_is_0(segmenter):
     np.testing.assert_allclose((alphas[..., None] * colors).sum(axis=0), image.pixels, atol=1e-6)
 
 
-def test_auto_palette_ignores_what_has_no_alpha(segmenter):
-    pixels = np.zeros((20, 20, 4), np.float32)
-    pixels[:, :10] = (0.8, 0.1, 0.1, 1)
-    (color,) = segmenter.auto_palette(Image.from_pixels(pixels, "srgb"), 1)
-    np.testing.assert_allclose(color.rgb, (0.8, 0.1, 0.1), atol=1e-5)
-
-
 def test_progress_rises_to_1_and_coverage_is_the_mean_alpha(segmenter):
     image, seen = coffee(64, 64), []
     (strip,) = segmenter.strips(image, palette_of(4), working_spaces=["srgb"], progress=seen.append)

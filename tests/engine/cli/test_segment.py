@@ -173,6 +173,16 @@ def test_layer_flags_change_their_layer(fscs, photo, tmp_path):
     assert 0 < dark[1] < plain[1]
 
 
+@pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
+def test_the_image_is_kept_beside_its_layers(fscs, photo, tmp_path, space):
+    finished = fscs("segment", photo, "-o", tmp_path / "a.exr", "-k", "3", "--keep-image", "--working-space", space)
+    assert finished.code == 0
+    kept = read_image(tmp_path / "a.exr")
+    layers = read_layers(tmp_path / "a.exr").layers
+    assert kept.color_space == space
+    np.testing.assert_allclose(layers.sum(axis=0)[..., :3], kept.pixels[..., :3], atol=2e-6)
+
+
 def test_half(fscs, photo, tmp_path):
     segmented(fscs, photo, tmp_path / "o.exr")
     segmented(fscs, photo, tmp_path / "h.exr", "--half")
