@@ -33,7 +33,7 @@ def scores() -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
         mean = result["mean"]
-        exact = result["recomposition_error_max"] < 1e-5
+        exact = result["recomposition_error_max"] <= 1e-6
         cells = [row]
         for _, name, form in COLUMNS:
             if exact and name in ("psnr", "ssim"):

@@ -22,6 +22,8 @@ ACESCG = "acescg"
 SCENE_LINEAR = "scene_linear"
 AUTO = "auto"
 
+_LARGEST = 1e30  # far beyond any picture, far below float32's end
+
 _BUILT_IN = "ocio://default"
 _NAMES = {SRGB: "sRGB Encoded Rec.709 (sRGB)", LIN_REC709: "Linear Rec.709 (sRGB)", ACESCG: "ACEScg"}
 """Our names and theirs in the built-in config."""
@@ -138,7 +140,7 @@ def straight(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         pixels: (..., 3 or 4) premultiplied.
 
     Returns:
-        (..., 3). Where RGB/A would overflow, RGB.
+        (..., 3). Where RGB/A would be above 1e30, RGB.
     """
     rgb = pixels[..., :3]
     if pixels.shape[-1] == 3:
@@ -148,13 +150,13 @@ def straight(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def association(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What c is multiplied by to give the premultiplied RGB: A where A > 0 and RGB/A is finite, else 1. (...)."""
+    """What c is multiplied by to give the premultiplied RGB: A where A > 0 and RGB/A ≤ 1e30, else 1. (...)."""
     if pixels.shape[-1] == 3:
         return np.ones(pixels.shape[:-1], np.float32)
     alpha = pixels[..., 3]
     with np.errstate(all="ignore"):
-        finite = np.isfinite(pixels[..., :3] / alpha[..., None]).all(axis=-1)
-    return np.where((alpha > 0) & finite, alpha, np.float32(1))
+        held = (np.abs(pixels[..., :3] / alpha[..., None]) <= _LARGEST).all(axis=-1)
+    return np.where((alpha > 0) & held, alpha, np.float32(1))
 
 
 def in_space(image: Image, space: str, spaces: ColorSpaces) -> Image:
@@ -191,7 +193,8 @@ def network_image(
     gain = np.ones(color.shape[:-1], np.float32)
     if space == SRGB and not (color > 1).any():
         return np.clip(color, 0.0, 1.0), gain
-    linear = np.maximum(spaces.convert(color, space, LIN_REC709), 0.0)
+    linear = np.nan_to_num(spaces.convert(color, space, LIN_REC709), nan=0.0, posinf=_LARGEST, neginf=0.0)
+    np.clip(linear, 0.0, _LARGEST, out=linear)
     np.maximum(linear.max(axis=-1), 1.0, out=gain)
     linear /= gain[..., None]
     encoded = spaces.convert(linear, LIN_REC709, SRGB)

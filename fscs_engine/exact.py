@@ -39,7 +39,7 @@ def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor |
             color.copy_(torch.where(boxed, moved.clamp(0.0, 1.0), moved))
         error = target - recompose(alphas, colors)
         if error.device.type == "cpu" and not bool((error.abs() > 1e-7).any()):
-            break  # elsewhere asking would wait for the device; further rounds change nothing
+            break  # elsewhere asking would wait for the device; further rounds do no harm
     return colors
 
 

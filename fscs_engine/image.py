@@ -78,11 +78,6 @@ class Image:
         """Whether there is a fourth channel."""
         return bool(self.pixels.shape[2] == 4)
 
-    @property
-    def linear(self) -> bool:
-        """Whether the values are scene-linear: everything but "srgb"."""
-        return self.color_space != "srgb"
-
 
 def check_finite(image: Image) -> None:
     """Refuses NaN and infinity.

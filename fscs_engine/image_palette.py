@@ -21,8 +21,8 @@ def image_palette(
     """Finds K colours; see :func:`fscs_engine.palette.kmeans_palette`.
 
     Args:
-        image: of which at most 2^18 pixels on a regular grid are looked at. Pixels with an alpha of 0 do not
-            count, unless there are no others.
+        image: of which at most 2^18 pixels on a regular grid are looked at. Pixels count by their alpha,
+            unless it is 0 everywhere.
         colors: K, 1 to 16.
         given: colours that stay as they are and come first; the rest is found around them.
         seed: same picture and seed, same palette.
@@ -34,12 +34,11 @@ def image_palette(
     """
     if not 1 <= colors <= MAXIMUM_COLORS:
         raise PaletteError(f"{colors} colors", cure=f"use 1 to {MAXIMUM_COLORS}")
-    step = max(1, math.ceil(math.sqrt(image.height * image.width / _GRID_PIXELS)))
+    step = 1
+    while math.ceil(image.height / step) * math.ceil(image.width / step) > _GRID_PIXELS:
+        step += 1
     check_finite(image)
     pixels = np.ascontiguousarray(image.pixels[::step, ::step])
     seen, _ = network_image(straight(pixels), image.color_space, spaces or ColorSpaces())
-    flat = seen.reshape(-1, 3)
-    if image.has_alpha:
-        opaque = (pixels[..., 3] > 0).reshape(-1)
-        flat = flat[opaque] if opaque.any() else flat
-    return kmeans_palette(flat, colors, given=given, seed=seed)
+    weights = np.clip(pixels[..., 3], 0.0, 1.0) if image.has_alpha else None
+    return kmeans_palette(seen, colors, given=given, seed=seed, weights=weights)

@@ -16,6 +16,9 @@ from .parameters import BY_NAME
 CACHE_FORMAT = 1
 """Raised whenever equal inputs would give other pixels or another file layout."""
 
+MASK_SPACE = "data"
+"""What stands for the color space in the identity of a mask's pixels."""
+
 RESULT_PARAMETERS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
 """The parameters with one value that change pixels; the per-layer ones of the table do too."""
 

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import UsageError
+from .key import MASK_SPACE, pixels_identity
 from .parameters import BY_NAME
 from .smoothing import gray, guided_filter, reach
+
+_LARGEST = 1e12  # gain and gamma at their limits overflow float32; this much is alone anyway
 
 FLOOR = 1e-6
 """Alphas below this become 0 before the last normalise."""
@@ -42,13 +45,26 @@ class Mask:
         mode: ``limit`` multiplies each of ``layers`` by the mask and gives what is lost to the others;
             ``split`` pools the two ``layers`` and gives mask × pool to the first, the rest to the second.
         layers: layer numbers from 1; two of them for ``split``.
-        identity: sha256 of where the mask came from, for the cache key.
+        identity: sha256 of where the mask came from, for the cache key; of the pixels where none is given.
+
+    Raises:
+        UsageError: not two-dimensional, or a value that is not in [0, 1].
     """
 
     pixels: NDArray[np.float32]
     mode: Literal["limit", "split"]
     layers: tuple[int, ...]
     identity: str = ""
+
+    def __post_init__(self) -> None:
+        pixels = np.array(self.pixels, dtype=np.float32, order="C")
+        if pixels.ndim != 2:
+            raise UsageError(f"the mask has shape {pixels.shape}", cure="give (H, W)")
+        if not ((pixels >= 0) & (pixels <= 1)).all():  # also refuses NaN
+            raise UsageError("the mask has values outside 0 to 1", cure="clip it, and repair NaN")
+        object.__setattr__(self, "pixels", pixels)
+        if not self.identity:
+            object.__setattr__(self, "identity", pixels_identity(pixels, len(pixels), pixels.shape[1], 1, MASK_SPACE))
 
 
 @dataclass(frozen=True)
@@ -152,11 +168,11 @@ def process_alphas(
         alphas = torch.lerp(alphas, smooth, processing.smoothing_strength)
         alphas = normalize(alphas.clamp_(0.0, 1.0), nearest)
     alphas = _adjust(alphas, image, palette, duplicates, processing)
-    entries = palette[_owners(duplicates)]
+    owners = owners_of(duplicates)
     for mask, pixels in zip(processing.masks, masks, strict=True):
         layers = [number - 1 for number in mask.layers]
         if mask.mode == "limit":
-            alphas = _limit(alphas, pixels, layers, image, entries)
+            alphas = _limit(alphas, pixels, layers, image, palette, owners)
         else:
             pool = alphas[layers[0]] + alphas[layers[1]]
             alphas[layers[0]] = pixels * pool
@@ -164,7 +180,7 @@ def process_alphas(
     return alphas.clamp_(0.0, 1.0)
 
 
-def _owners(duplicates: Sequence[Sequence[int]]) -> list[int]:
+def owners_of(duplicates: Sequence[Sequence[int]]) -> list[int]:
     """For each entry of the user's palette, which of the different colours it is."""
     owners = [0] * sum(len(positions) for positions in duplicates)
     for color, positions in enumerate(duplicates):
@@ -202,7 +218,7 @@ def _adjust(
     Every entry of a duplicated colour edits the whole alpha of that colour and takes its share afterwards, so
     duplicates without edits of their own, merged, give what the colour alone gives.
     """
-    owners = _owners(duplicates)
+    owners = owners_of(duplicates)
     layers = torch.empty((len(owners), *alphas.shape[1:]), dtype=alphas.dtype, device=alphas.device)
     open_entries = []
     for entry, owner in enumerate(owners):
@@ -212,7 +228,7 @@ def _adjust(
         adjustment = processing.adjustments.get(entry + 1, LayerAdjustment())
         if adjustment != LayerAdjustment():
             alpha = ((alpha - adjustment.black) / (adjustment.white - adjustment.black)).clamp(0.0, 1.0)
-            alpha = (alpha * adjustment.gain) ** (1.0 / adjustment.gamma)
+            alpha = ((alpha * adjustment.gain) ** (1.0 / adjustment.gamma)).clamp_max(_LARGEST)
         if adjustment.gain > 0:
             open_entries.append(entry)
         layers[entry] = torch.where(alpha < FLOOR, 0.0, alpha) / len(duplicates[owner])
@@ -233,16 +249,22 @@ def _fill_empty(
     return layers
 
 
-def _limit(alphas: Tensor, mask: Tensor, layers: Sequence[int], image: Tensor, palette: Tensor) -> Tensor:
+def _limit(
+    alphas: Tensor, mask: Tensor, layers: Sequence[int], image: Tensor, palette: Tensor, owners: Sequence[int]
+) -> Tensor:
     """Mode limit of one mask: limited layers leave with mask × alpha, the others take the rest in proportion."""
     others = [entry for entry in range(len(alphas)) if entry not in layers]
     limited = alphas[layers] * mask
     lost = (alphas[layers] - limited).sum(dim=0)
     rest = alphas[others]
     total = rest.sum(dim=0)
-    nearest = nearest_color(image, palette[others])
-    one_hot = nearest == torch.arange(len(others), device=alphas.device)[:, None, None]
-    share = torch.where(total > 0, rest / torch.where(total > 0, total, 1.0), one_hot.to(alphas.dtype))
+    colors = sorted({owners[entry] for entry in others})
+    nearest = nearest_color(image, palette[colors])
+    twins = [sum(owners[other] == owners[entry] for other in others) for entry in others]
+    even = torch.stack(
+        [(nearest == colors.index(owners[entry])) / twin for entry, twin in zip(others, twins, strict=True)]
+    )
+    share = torch.where(total > 0, rest / torch.where(total > 0, total, 1.0), even)
     result = alphas.clone()
     result[layers] = limited
     result[others] = rest + lost * share

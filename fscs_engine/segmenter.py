@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .color import AUTO, ColorSpaces, association, layer_colors, network_image, resolve, straight
-from .errors import CancelledError, PaletteError, UsageError
+from .errors import CancelledError, PaletteError, RangeError, UsageError
 from .exact import exact_colors, settle
 from .image import Image, check_finite
 from .image_palette import image_palette
@@ -22,7 +23,7 @@ from .networks.device import resolve_device, resolve_precision
 from .networks.model import PaperModel, create_model
 from .palette import Palette
 from .parameters import BY_NAME
-from .processing import AlphaProcessing, process_alphas
+from .processing import AlphaProcessing, owners_of, process_alphas
 
 Progress = Callable[[float], None]
 Cancelled = Callable[[], bool]
@@ -56,8 +57,8 @@ class Report:
 
     Attributes:
         seconds: spent in ``alpha`` (network and processing) and ``colour`` (residues, exact step, conversion).
-        error_max: largest recomposition error of any working space, relative to max(1, largest |channel|) of the
-            pixel, as the layers add up in float32.
+        error_max: largest recomposition error of any working space as the layers add up in float32, relative to
+            the largest of 1 and the pixel's |channels|, straight and premultiplied, alpha included.
         coverage: (K,) mean alpha of each layer.
     """
 
@@ -183,9 +184,10 @@ class Segmenter:
             for space in dict.fromkeys(working_spaces):
                 run.ask()
                 layers[space] = run.deliver(top, alphas, colors, space)
-            totals += alphas.double().sum(dim=(1, 2)).cpu().numpy()
+            totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
             self.report.seconds["colour"] += time.perf_counter() - started
             yield Strip(top, layers, alphas.cpu().numpy())
+        progress(1.0)
         self.report.coverage = (totals / (image.height * image.width)).tolist()
 
     def segment(
@@ -262,6 +264,8 @@ class Segmenter:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not isinstance(self.model, PaperModel) or self.model.single is not None:
             raise UsageError("the released inference needs a two-network 'paper' model", cure="name one with --model")
+        if processing != AlphaProcessing(smoothing=processing.smoothing):
+            raise UsageError("the released inference has no alpha processing but its filter", cure="leave it off")
         if len(palette) != self.maximum_colors or image.height % 8 or image.width % 8:
             raise UsageError(
                 f"the released inference takes {self.maximum_colors} colors and sizes that are multiples of 8",
@@ -303,7 +307,7 @@ class _Run:
         """The strips: top and bottom row."""
         height, width = self.image.height, self.image.width
         rows = _STRIP_VALUES // (len(self.entries) * width) // _STRIP_ROWS * _STRIP_ROWS
-        rows = max(_LEAST_ROWS, rows)
+        rows = max(_LEAST_ROWS, rows, self.processing.reach // _STRIP_ROWS * _STRIP_ROWS)
         for top in range(0, height, rows):
             yield top, min(height, top + rows)
 
@@ -333,10 +337,7 @@ class _Run:
         else:
             merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
             colors = self._colors(top, bottom, above, seen[:, above - outer[0] : below - outer[0]], merged)
-        owners = [0] * len(self.entries)
-        for color, positions in enumerate(self.duplicates):
-            for position in positions:
-                owners[position] = color
+        owners = owners_of(self.duplicates)
         if owners != list(range(len(owners))):
             colors = colors[owners]
         self.report.seconds["colour"] += time.perf_counter() - started
@@ -424,8 +425,9 @@ class _Run:
         color = straight(pixels)
         _, gain = network_image(color, self.image.color_space, spaces)
         target = spaces.convert(color, self.image.color_space, space)
+        _check_range(target, top, space)
         boxed = None
-        if spaces.is_display_referred(space):
+        if spaces.is_display_referred(space) or spaces.is_display_referred(self.image.color_space):
             boxed = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)).to(self.device)
         own = colors.permute(0, 2, 3, 1).cpu().numpy()
         delivered = layer_colors(own, gain, space, spaces)
@@ -446,8 +448,13 @@ class _Run:
             layers[..., :3] *= torch.from_numpy(associated).to(self.device)[..., None]
             layers[..., 3] *= torch.from_numpy(np.ascontiguousarray(pixels[..., 3])).to(self.device)
         missing = settle(layers, torch.from_numpy(total).to(self.device), alphas)
-        scale = np.maximum(1.0, np.abs(target).max(axis=-1))
+        scale = np.maximum(np.maximum(1.0, np.abs(target).max(axis=-1)), np.abs(total).max(axis=-1))
         error = float((missing.abs().amax(dim=-1) / torch.from_numpy(scale).to(self.device)).max())
+        if not math.isfinite(error):
+            raise RangeError(
+                f"rows {top} to {top + len(pixels)}: layers are beyond the numbers of float32",
+                cure="use --precision float32, or a picture and controls that are less extreme",
+            )
         self.report.error_max = max(self.report.error_max, error)
         return layers.cpu().numpy()
 
@@ -456,6 +463,13 @@ def _inner(part: Tensor, rows: slice, columns: slice, context_rows: slice, conte
     """A tile's own pixels out of what was computed with its halo."""
     y, x = rows.start - context_rows.start, columns.start - context_columns.start
     return part[..., y : y + rows.stop - rows.start, x : x + columns.stop - columns.start]
+
+
+def _check_range(target: NDArray[np.float32], top: int, space: str) -> None:
+    """Refuses colours that the working space's numbers can't hold."""
+    if not np.isfinite(target).all():
+        y, x, _ = (int(i) for i in np.argwhere(~np.isfinite(target))[0])
+        raise RangeError(f"pixel x {x}, y {y + top} has no finite value in {space}", cure="use another working space")
 
 
 def _duplicates(palette: Palette) -> list[list[int]]:

@@ -40,18 +40,18 @@ def guided_filter(guide: Tensor, source: Tensor, radius: int, eps: float) -> Ten
     if radius == 0:
         return source
     wide = torch.float32 if guide.device.type == "mps" else torch.float64
-    guide = guide.to(wide)
+    guide = guide.to(wide) - 0.5  # around 0 the differences of means below lose least
     count = box_sum(torch.ones_like(guide), radius)
     mean_guide = box_sum(guide, radius) / count
     variance = box_sum(guide * guide, radius) / count - mean_guide * mean_guide
     planes = []
     for plane in source:  # one at a time: the wide intermediates are several times a plane
-        p = plane.to(wide)
+        p = plane.to(wide) - 0.5
         mean = box_sum(p, radius) / count
         covariance = box_sum(guide * p, radius) / count - mean_guide * mean
         a = covariance / (variance + eps)
         b = mean - a * mean_guide
-        filtered = (box_sum(a, radius) * guide + box_sum(b, radius)) / count
+        filtered = (box_sum(a, radius) * guide + box_sum(b, radius)) / count + 0.5
         planes.append(filtered.to(source.dtype))
     return torch.stack(planes)
 

@@ -18,6 +18,6 @@ class ShippedWeights:
 
 
 SHIPPED: dict[str, ShippedWeights] = {
-    "paper": ShippedWeights("paper.safetensors", "38e7390f4623272ea207a595a7d18285026e6ca36342f07ad5732de4206040d9", 7),
+    "paper": ShippedWeights("paper.safetensors", "5d156e5975930fab677a916ca65fb9e1ae7d055cc194f879b5d14f0de39be628", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""

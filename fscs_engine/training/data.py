@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..palette import canonical_order
@@ -89,8 +90,11 @@ class PhotoCrops:
         """A photograph at a random size, from a third of the file's own to the whole. (H, W, 3)."""
         file = self.files[rng.integers(len(self.files))]
         scale = float(rng.uniform(0.35, 1.0))
-        with Image.open(file) as opened:
-            photo = ImageOps.exif_transpose(opened).convert("RGB")
+        try:
+            with Image.open(file) as opened:
+                photo = ImageOps.exif_transpose(opened).convert("RGB")
+        except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
+            raise InputError(f"{file}: can't be read as a photograph", cure="take it out of the folder") from error
         if min(photo.size) < self.crop:
             raise InputError(
                 f"{file}: is {photo.width}×{photo.height}, smaller than the crop of {self.crop} pixels",
@@ -102,7 +106,8 @@ class PhotoCrops:
     def _palette(self, pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
         """K-means centres; mostly K, sometimes fewer. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
         colors = self.colors if rng.random() < 0.75 else int(rng.integers(1, self.colors + 1))
-        with warnings.catch_warnings():
+        # Threads of K-means add up in any order: with one the palette does not depend on their number.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colours than clusters
             means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
         return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)

@@ -139,13 +139,13 @@ def train(
     average = PaperNetworks(config).to(device)
     average.load_state_dict(networks.state_dict())
     optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate, betas=(0.0, 0.99))
-    first = _resume(run, config, networks, average, optimizer, device)
-    curves = _Curves(run / CURVES, first)
+    first, pending = _resume(run, config, networks, average, optimizer, device)
+    curves = _Curves(run / CURVES, first, pending)
     crops = PhotoCrops(photographs, config.crop, config.colors, config.seed)
     networks.train()
     for step, batch in _batches(crops, config, first):
         if cancelled():
-            _save(run, config, step, networks, average, optimizer)
+            _save(run, config, step, networks, average, optimizer, curves)
             raise CancelledError(f"training stopped at step {step}", cure=f"resume it from {run}")
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
@@ -162,7 +162,7 @@ def train(
         if (step + 1) % 10 == 0 or step + 1 == config.steps:
             progress(TrainingProgress(step + 1, config.steps, curves.write()))
         if (step + 1) % checkpoint_every == 0 or step + 1 == config.steps:
-            _save(run, config, step + 1, networks, average, optimizer)
+            _save(run, config, step + 1, networks, average, optimizer, curves)
     return average.eval()
 
 
@@ -223,6 +223,7 @@ def _save(
     networks: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
+    curves: _Curves,
 ) -> None:
     state = {
         "config": asdict(config),
@@ -230,6 +231,7 @@ def _save(
         "networks": networks.state_dict(),
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "pending_losses": curves.sums,
     }
     partial = run / (CHECKPOINT + ".partial")
     torch.save(state, partial)
@@ -243,11 +245,11 @@ def _resume(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device | str,
-) -> int:
-    """The step to go on with: 0, or that of the checkpoint, whose state is loaded."""
+) -> tuple[int, dict[str, list[Tensor]]]:
+    """The step to go on with, and the losses since the last row of the curves; loads the checkpoint's state."""
     file = run / CHECKPOINT
     if not file.exists():
-        return 0
+        return 0, {}
     state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
     ours = asdict(config)
     changed = [k for k, v in ours.items() if k != "steps" and state["config"].get(k) != v]
@@ -259,7 +261,7 @@ def _resume(
     networks.load_state_dict(state["networks"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    return int(state["step"]), state.get("pending_losses", {})
 
 
 class _Curves:
@@ -267,10 +269,10 @@ class _Curves:
 
     columns = ("step", "seconds", "total", "reconstruction", "alpha", "distance", "sparsity", "centering")
 
-    def __init__(self, file: Path, first: int) -> None:
+    def __init__(self, file: Path, first: int, pending: dict[str, list[Tensor]]) -> None:
         self.file, self.started = file, time.monotonic()
-        self.steps: list[int] = []
-        self.sums: dict[str, list[Tensor]] = {}
+        self.step = first
+        self.sums = pending
         rows: list[dict[str, str]] = []
         if first and file.exists():
             with file.open(newline="") as opened:
@@ -282,7 +284,7 @@ class _Curves:
             writer.writerows(rows)
 
     def add(self, step: int, terms: dict[str, Tensor]) -> None:
-        self.steps.append(step)
+        self.step = step + 1
         for name, term in terms.items():
             self.sums.setdefault(name, []).append(term)
 
@@ -290,7 +292,7 @@ class _Curves:
         means = {name: float(torch.stack(terms).mean()) for name, terms in self.sums.items()}
         seconds = self.before + time.monotonic() - self.started
         with self.file.open("a", newline="") as opened:
-            row: dict[str, Any] = {"step": self.steps[-1] + 1, "seconds": f"{seconds:.1f}"}
+            row: dict[str, Any] = {"step": self.step, "seconds": f"{seconds:.1f}"}
             csv.DictWriter(opened, self.columns).writerow(row | {k: f"{v:.6f}" for k, v in means.items()})
-        self.steps, self.sums = [], {}
+        self.sums = {}
         return means

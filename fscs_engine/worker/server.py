@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
 from fscs_engine._version import __version__
 from fscs_engine.errors import CancelledError, FscsError, NonFiniteError
+from fscs_engine.key import MASK_SPACE
 from fscs_engine.networks.shipped import SHIPPED
-from fscs_engine.parameters import BY_NAME
 
 from . import protocol
 from .protocol import Fields, JsonObject, WorkerError
@@ -58,9 +58,6 @@ REPORT_EVERY = 0.2
 
 HEARTBEAT = 1.0
 """Seconds between progress events while it does not."""
-
-MASK_SPACE = "data"
-"""What stands for the colour space in the identity of a mask's pixels."""
 
 
 @dataclass
@@ -324,13 +321,15 @@ class Server:
 
     def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
         check_cancelled(job)
+        from fscs_engine.color import ColorSpaces
+        from fscs_engine.image_palette import image_palette
         from fscs_engine.palette import Palette
 
         given = Palette.from_dict(request.given) if request.given is not None else None
-        segmenter = self._segmenter(str(BY_NAME["model"].default), "auto", "auto", 0, request.ocio)
+        spaces = ColorSpaces(request.ocio)
         image, _ = self._image(request.image, job.folder)
         check_cancelled(job)
-        palette = segmenter.auto_palette(image, request.colors, given, request.seed)
+        palette = image_palette(image, request.colors, given, request.seed, spaces)
         check_cancelled(job)
         return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
 

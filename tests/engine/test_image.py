@@ -10,11 +10,10 @@ from fscs_engine.image import Image, Window
 
 def test_properties_follow_the_pixels() -> None:
     image = Image.from_pixels(np.zeros((2, 5, 4), np.float32), "acescg")
-    assert (image.height, image.width, image.has_alpha, image.linear) == (2, 5, True, True)
+    assert (image.height, image.width, image.has_alpha) == (2, 5, True)
     assert image.data_window == image.display_window == Window(0, 0, 5, 2)
     display = Image.from_pixels(np.zeros((2, 5, 3), np.float32), "srgb")
     assert not display.has_alpha
-    assert not display.linear
 
 
 @pytest.mark.parametrize(

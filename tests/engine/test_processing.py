@@ -38,8 +38,8 @@ def random_mask(seed):
 
 adjustments = st.builds(
     LayerAdjustment,
-    gain=st.floats(0.1, 5),
-    gamma=st.floats(0.2, 4),
+    gain=st.floats(0.001, 100),
+    gamma=st.floats(0.01, 100),
     black=st.floats(0, 0.4),
     white=st.floats(0.5, 1),
 )
@@ -187,6 +187,30 @@ def test_black_and_white_point_gain_and_gamma():
     alphas = run(raw, image, palette, AlphaProcessing(smoothing=0, adjustments={1: adjustment}))
     edited = (0.5 * 0.8) ** 0.5
     assert alphas[0, 0, 0].item() == pytest.approx(edited / (edited + 0.5), abs=1e-6)
+
+
+def test_what_a_limit_mask_takes_is_shared_evenly_by_twins():
+    raw = torch.zeros(2, *SIZE)
+    raw[0] = 1
+    _, image, palette = case(14, 2)
+    mask = Mask(np.zeros(SIZE, np.float32), "limit", (1,))
+    alphas = run(raw, image, palette, AlphaProcessing(smoothing=0, masks=(mask,)), duplicates=[[0], [1, 2]])
+    assert alphas[:, 0, 0].tolist() == [0.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("bad", [np.full(SIZE, np.nan), np.full(SIZE, 1.5), np.full(SIZE, -0.1), np.zeros((2, 3, 1))])
+def test_bad_masks_are_refused(bad):
+    with pytest.raises(UsageError, match="mask"):
+        Mask(bad, "limit", (1,))
+
+
+def test_a_mask_is_its_own_copy_and_known_by_its_pixels():
+    pixels = random_mask(1).astype(np.float64)[::-1]
+    mask = Mask(pixels, "limit", (1,))
+    pixels[:] = 0
+    assert mask.pixels.dtype == np.float32
+    assert mask.pixels.max() > 0
+    assert mask.identity != Mask(pixels, "limit", (1,)).identity
 
 
 def test_normalize_leaves_no_nan():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine import segmenter as segmenter_module
-from fscs_engine.errors import CancelledError, DeviceError, NonFiniteError, PaletteError, UsageError
+from fscs_engine.errors import CancelledError, DeviceError, NonFiniteError, PaletteError, RangeError, UsageError
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
 from fscs_engine.palette import Palette
@@ -77,6 +77,10 @@ def test_every_working_space_is_exact(segmenter, space):
     assert result.working_space == space
     assert_adds_up(result.pixels, target, 1e-6)
     assert result.report.error_max <= 1e-6
+    alpha = result.pixels[..., 3:]
+    straight = np.where(alpha > 1e-3, result.pixels[..., :3] / np.maximum(alpha, 1e-3), 0.5)
+    assert straight.min() >= -1e-4, "a display-referred picture has no negative layers in any space"
+    assert straight.max() <= 1 + 1e-4
 
 
 def test_two_spaces_of_one_run_are_each_exact(segmenter):
@@ -206,6 +210,29 @@ def test_decompose_shows_the_palette_color_where_alpha_is_0(segmenter):
     np.testing.assert_allclose((alphas[..., None] * colors).sum(axis=0), image.pixels, atol=1e-6)
 
 
+@pytest.mark.parametrize("adjustment", [LayerAdjustment(gain=30, gamma=0.03), LayerAdjustment(gain=100, gamma=0.01)])
+def test_controls_at_their_limits_add_up(segmenter, adjustment):
+    image = coffee(24, 24)
+    result = segmenter.segment(image, palette_of(5), AlphaProcessing(adjustments={1: adjustment}), working_space="srgb")
+    assert_adds_up(result.pixels, image.pixels, 1e-6)
+
+
+@pytest.mark.parametrize("space", ["srgb", "lin_rec709"])
+@pytest.mark.parametrize("alpha", [1e-38, 1e-20, 1e-6, 3.0, 1000.0])
+def test_odd_alphas_add_up(segmenter, space, alpha):
+    rgb = coffee(16, 16).pixels
+    pixels = np.concatenate([rgb, np.full_like(rgb[..., :1], alpha)], axis=-1)
+    result = segmenter.segment(Image.from_pixels(pixels, space), palette_of(5), working_space=space)
+    assert np.isfinite(result.pixels).all()
+    assert result.report.error_max <= 1e-6
+
+
+def test_colors_no_space_can_hold_are_refused_not_written(segmenter):
+    pixels = np.full((8, 8, 3), 3e38, np.float32)
+    with pytest.raises(RangeError):
+        segmenter.segment(Image.from_pixels(pixels, "ACES2065-1"), palette_of(3), working_space="lin_rec709")
+
+
 def test_progress_rises_to_1_and_coverage_is_the_mean_alpha(segmenter):
     image, seen = coffee(64, 64), []
     (strip,) = segmenter.strips(image, palette_of(4), working_spaces=["srgb"], progress=seen.append)
@@ -213,6 +240,12 @@ def test_progress_rises_to_1_and_coverage_is_the_mean_alpha(segmenter):
     assert seen[-1] == pytest.approx(1)
     np.testing.assert_allclose(segmenter.report.coverage, strip.alphas.mean(axis=(1, 2)), atol=1e-6)
     assert segmenter.report.seconds["alpha"] > 0
+
+
+def test_progress_reaches_1_without_networks_too(segmenter):
+    seen = []
+    segmenter.segment(coffee(16, 16), palette_of(1), progress=seen.append)
+    assert seen == [1.0]
 
 
 def test_cancel_in_the_middle():

@@ -63,6 +63,30 @@ def test_a_resumed_run_gives_what_the_uninterrupted_one_gives(photographs, tmp_p
         assert [row["step"] for row in csv.DictReader(opened)] == ["6"]
 
 
+def test_the_curves_of_a_resumed_run_are_those_of_the_uninterrupted_one(photographs, tmp_path):
+    config, asked = replace(TINY, steps=20), []
+    train(photographs, tmp_path / "whole", config)
+
+    def cancelled():
+        asked.append(1)
+        return len(asked) == 15
+
+    with pytest.raises(CancelledError):
+        train(photographs, tmp_path / "parts", config, cancelled=cancelled)
+    train(photographs, tmp_path / "parts", config)
+    rows = []
+    for name in ("whole", "parts"):
+        with (tmp_path / name / CURVES).open(newline="") as opened:
+            rows.append([(row["step"], row["total"], row["distance"]) for row in csv.DictReader(opened)])
+    assert rows[0] == rows[1]
+
+
+def test_a_broken_photograph_is_named(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"broken\.jpg"):
+        PhotoCrops(tmp_path, 16, 3, 0).samples(0, 1)
+
+
 def test_a_checkpoint_of_another_run_is_refused(photographs, tmp_path):
     train(photographs, tmp_path, TINY)
     with pytest.raises(InputError, match="crop differ"):
@@ -76,6 +100,7 @@ def test_a_checkpoint_of_another_run_is_refused(photographs, tmp_path):
         {"single_network": True},
         {"zero_centering": "none"},
         {"zero_centering": "image-mean"},
+        {"single_network": True, "zero_centering": "image-mean"},
         {"losses": LossWeights(reconstruction=0)},
         {"losses": LossWeights(alpha=0)},
         {"losses": LossWeights(distance=0)},
