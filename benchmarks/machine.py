@@ -31,6 +31,7 @@ def machine() -> dict[str, Any]:
 
 def store(name: str, key: str, result: dict[str, Any]) -> None:
     """Puts one result into ``results/NAME.json`` beside those that are there."""
+    RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}.json"
     results = json.loads(file.read_text()) if file.exists() else {}
     results[key] = {**result, "machine": machine()}
