@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import ColorSpaceError
 from .image import Image
+from .key import file_identity
 
 SRGB = "srgb"
 LIN_REC709 = "lin_rec709"
@@ -33,7 +34,7 @@ class ColorSpaces:
     """Conversions between `srgb`, `lin_rec709`, `acescg` and the names of an OpenColorIO config.
 
     Args:
-        config: an OpenColorIO config file, or None for the one that comes with OpenColorIO. ``srgb``,
+        config: an OpenColorIO config file, an ``ocio://`` name, or None for the built-in one. ``srgb``,
             ``lin_rec709`` and ``acescg`` always mean those of the built-in config; a config reaches them
             through its interchange roles.
 
@@ -41,13 +42,17 @@ class ColorSpaces:
         ColorSpaceError: the config can't be read.
     """
 
-    def __init__(self, config: Path | None = None) -> None:
+    def __init__(self, config: str | Path | None = None) -> None:
         self.built_in = ocio.Config.CreateFromFile(_BUILT_IN)
         self.config = self.built_in
+        self.identity = ""
+        """For the cache key: empty for the built-in config, else its ``ocio://`` name or sha256. The look-up tables
+        that a config names are not part of it."""
         if config is not None:
             try:
                 self.config = ocio.Config.CreateFromFile(str(config))
-            except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+                self.identity = str(config) if str(config).startswith("ocio://") else file_identity(config)
+            except (ocio.Exception, ocio.ExceptionMissingFile, OSError) as error:
                 raise ColorSpaceError(f"{config}: {_first_line(error)}", cure="name a readable .ocio config") from error
 
     @property

@@ -105,6 +105,8 @@ class AlphaProcessing:
             raise UsageError("every layer has a gain of 0", cure="leave at least one layer above 0")
         for mask in self.masks:
             self._check_mask(mask, colors, height, width)
+        if len({number for mask in self.masks if mask.mode == "limit" for number in mask.layers}) == colors:
+            raise UsageError("the limit masks limit every layer", cure="leave at least one layer to take what is lost")
 
     @staticmethod
     def _check_mask(mask: Mask, colors: int, height: int, width: int) -> None:
@@ -118,9 +120,7 @@ class AlphaProcessing:
         if len(set(mask.layers)) != len(mask.layers) or not mask.layers:
             raise UsageError(f"mask layers {list(mask.layers)}", cure="name each layer once, at least one")
         if mask.mode == "split" and len(mask.layers) != 2:
-            raise UsageError(f"split mask with {len(mask.layers)} layers", cure="split takes two layers: split:2,5")
-        if mask.mode == "limit" and len(mask.layers) == colors:
-            raise UsageError("the mask limits every layer", cure="leave at least one layer to take what is lost")
+            raise UsageError(f"a split mask names layers {list(mask.layers)}", cure="name two: --mask-mode split:2,5")
         if mask.mode not in ("limit", "split"):
             raise UsageError(f"mask mode {mask.mode!r}", cure="use limit or split")
 
@@ -136,7 +136,7 @@ def _check_range(name: str, value: float, shown: str) -> None:
 
 def _check_layer(number: int, colors: int) -> None:
     if not 1 <= number <= colors:
-        raise UsageError(f"there is no layer {number}", cure=f"use 1 to {colors}")
+        raise UsageError(f"there is no layer {number}", cure=f"the palette has layers 1 to {colors}")
 
 
 def process_alphas(

@@ -18,7 +18,6 @@ from .errors import CancelledError, PaletteError, RangeError, UsageError
 from .exact import exact_colors, settle
 from .image import Image, check_finite
 from .image_palette import image_palette
-from .key import file_identity
 from .networks.device import resolve_device, resolve_precision
 from .networks.model import PaperModel, create_model
 from .palette import Palette
@@ -85,7 +84,7 @@ class Segmenter:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``float32``, ``float16`` or ``bfloat16`` for the networks; the rest is float32.
         tile: side in pixels of the networks' tiles, 0 chooses. The result does not depend on it.
-        ocio: an OpenColorIO config, or None for the built-in one.
+        ocio: an OpenColorIO config file, an ``ocio://`` name, or None for the built-in one.
 
     Raises:
         WeightsError: no such model.
@@ -100,14 +99,14 @@ class Segmenter:
         device: str = "auto",
         precision: str = "auto",
         tile: int = 0,
-        ocio: Path | None = None,
+        ocio: str | Path | None = None,
     ) -> None:
         limits = BY_NAME["tile"]
         if not (limits.minimum or 0) <= tile <= (limits.maximum or 0):
             raise UsageError(f"tile is {tile}", cure=f"use 0 (automatic) to {limits.maximum:g} pixels")
         self.device = resolve_device(device)
         self.spaces = ColorSpaces(ocio)
-        self.ocio_identity = file_identity(ocio) if ocio else ""
+        self.ocio_identity = self.spaces.identity
         dtype = resolve_precision(precision, self.device)
         self.precision = str(dtype).removeprefix("torch.")
         self.model, weights = create_model(model, self.device, dtype)
@@ -155,6 +154,7 @@ class Segmenter:
         processing: AlphaProcessing | None = None,
         *,
         working_spaces: Sequence[str],
+        clip: bool = False,
         progress: Progress = lambda _: None,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[Strip]:
@@ -165,6 +165,9 @@ class Segmenter:
             palette: 1 to 16 colours.
             processing: the alpha processing; None is its default.
             working_spaces: resolved names; each gets its own exact step.
+            clip: in display-referred working spaces the picture is clipped to [0, 1] first, its alpha too, and
+                colour without alpha is left out, so that the layers fit integer files and add up to the clipped
+                picture.
             progress: called with the fraction that is done.
             cancelled: asked after every tile.
 
@@ -183,7 +186,7 @@ class Segmenter:
             layers = {}
             for space in dict.fromkeys(working_spaces):
                 run.ask()
-                layers[space] = run.deliver(top, alphas, colors, space)
+                layers[space] = run.deliver(top, alphas, colors, space, clip)
             totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
             self.report.seconds["colour"] += time.perf_counter() - started
             yield Strip(top, layers, alphas.cpu().numpy())
@@ -418,7 +421,7 @@ class _Run:
         self.progress(min(1.0, self.done))
 
     @torch.no_grad()
-    def deliver(self, top: int, alphas: Tensor, colors: Tensor, space: str) -> NDArray[np.float32]:
+    def deliver(self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool) -> NDArray[np.float32]:
         """The exact step in one working space. alphas (K, h, W), colours (K, 3, h, W) → (K, h, W, 4) premultiplied."""
         spaces = self.segmenter.spaces
         pixels = self.image.pixels[top : top + alphas.shape[1]]
@@ -426,6 +429,9 @@ class _Run:
         _, gain = network_image(color, self.image.color_space, spaces)
         target = spaces.convert(color, self.image.color_space, space)
         _check_range(target, top, space)
+        same = space == self.image.color_space
+        if clip and spaces.is_display_referred(space):
+            target, pixels, same = np.clip(target, 0.0, 1.0), np.clip(pixels, 0.0, 1.0), False
         boxed = None
         if spaces.is_display_referred(space) or spaces.is_display_referred(self.image.color_space):
             boxed = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)).to(self.device)
@@ -436,8 +442,9 @@ class _Run:
         c = torch.from_numpy(np.ascontiguousarray(target.transpose(2, 0, 1))).to(self.device)
         u = exact_colors(alphas, u, c, boxed)
         associated = association(pixels)
+        if clip and spaces.is_display_referred(space) and self.image.has_alpha:
+            associated = pixels[..., 3]
         total = np.ones((*associated.shape, 4), np.float32)
-        same = space == self.image.color_space
         total[..., :3] = pixels[..., :3] if same else target * associated[..., None]
         if self.image.has_alpha:
             total[..., 3] = pixels[..., 3]

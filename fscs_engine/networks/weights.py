@@ -132,7 +132,8 @@ def import_released(
             )
         origin[f"{part}_sha256"] = digest
         loaded = _load_pth(source)
-        inputs = loaded["conv1.weight"].shape[1] - 3 if "conv1.weight" in loaded else 0
+        first = loaded.get("conv1.weight")
+        inputs = first.shape[1] - 3 if first is not None and first.ndim == 4 else 0
         colors = inputs // (3 if part == "alpha" else 4)
         _check_shapes(loaded, part, colors, source)
         tensors |= {f"{part}.unet.{name}": tensor for name, tensor in loaded.items() if tensor.dtype.is_floating_point}
@@ -145,8 +146,8 @@ def _load_pth(file: Path) -> dict[str, Tensor]:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises anything from UnpicklingError to RuntimeError
         raise WeightsError(
-            f"{file}: can't be read as weights ({str(error).splitlines()[0]})",
-            cure="give a state dictionary saved by torch.save; files that hold code are refused",
+            f"{file}: holds no plain weights ({type(error).__name__})",
+            cure="give a state dictionary saved by torch.save; a file that holds code is refused and not run",
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
         raise WeightsError(f"{file}: holds no state dictionary", cure="give a state dictionary saved by torch.save")
@@ -161,6 +162,10 @@ def _check_shapes(loaded: Mapping[str, Tensor], part: str, colors: int, file: Pa
             f"{file}: is not a U-Net of the paper", cure="give mask_generator.pth and residue_predictor.pth"
         )
     network = AlphaPredictor(colors) if part == "alpha" else ResiduePredictor(colors)
+    bad = [n for n, t in loaded.items() if t.dtype.is_floating_point and not t.isfinite().all()]
+    bad += [n for n, t in loaded.items() if not t.dtype.is_floating_point and not n.endswith("num_batches_tracked")]
+    if bad:
+        raise WeightsError(f"{file}: {bad[0]} holds no finite floating-point numbers", cure="check the training")
     expected = {name: tuple(tensor.shape) for name, tensor in network.unet.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in loaded.items()}
     wrong = [name for name in expected if expected[name] != found.get(name)] + [n for n in found if n not in expected]

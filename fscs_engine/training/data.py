@@ -6,6 +6,7 @@ uninterrupted one would have seen.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class PhotoCrops:
         if not self.files:
             raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
         self.crop, self.colors, self.seed = crop, colors, seed
+        listed = "\n".join(f"{file.name} {file.stat().st_size}" for file in self.files)
+        self.identity = hashlib.sha256(listed.encode()).hexdigest()
+        """Which photographs: sha256 of their names and sizes."""
 
     def samples(self, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count`` of the run."""

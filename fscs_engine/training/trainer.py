@@ -1,7 +1,7 @@
 """The training loop of the `paper` model: seeded, resumable, with its curves.
 
 Adam with β = (0, 0.99) as the paper has it. Its learning rate of 0.2 diverges (the released code has 1e-3):
-1e-3 with a warm-up and a cosine to 1e-5 is taken, and the weights that are kept are a moving average.
+2e-3 with a warm-up and a cosine to 1e-5 is taken, and the weights that are kept are a moving average.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.colors < 1 or self.steps < 1 or self.batch < 1 or self.crop < 16:
-            raise UsageError("colors, steps and batch are at least 1, crop is at least 16 pixels")
+            raise UsageError(
+                f"colors {self.colors}, steps {self.steps}, batch {self.batch}, crop {self.crop}",
+                cure="--colors, --steps and --batch are at least 1, --crop at least 16 pixels",
+            )
 
 
 class PaperNetworks(nn.Module):
@@ -139,13 +142,13 @@ def train(
     average = PaperNetworks(config).to(device)
     average.load_state_dict(networks.state_dict())
     optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate, betas=(0.0, 0.99))
-    first, pending = _resume(run, config, networks, average, optimizer, device)
-    curves = _Curves(run / CURVES, first, pending)
     crops = PhotoCrops(photographs, config.crop, config.colors, config.seed)
+    first, pending = _resume(run, config, crops, networks, average, optimizer, device)
+    curves = _Curves(run / CURVES, first, pending)
     networks.train()
     for step, batch in _batches(crops, config, first):
         if cancelled():
-            _save(run, config, step, networks, average, optimizer, curves)
+            _save(run, config, step, networks, average, optimizer, curves, crops)
             raise CancelledError(f"training stopped at step {step}", cure=f"resume it from {run}")
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
@@ -162,7 +165,7 @@ def train(
         if (step + 1) % 10 == 0 or step + 1 == config.steps:
             progress(TrainingProgress(step + 1, config.steps, curves.write()))
         if (step + 1) % checkpoint_every == 0 or step + 1 == config.steps:
-            _save(run, config, step + 1, networks, average, optimizer, curves)
+            _save(run, config, step + 1, networks, average, optimizer, curves, crops)
     return average.eval()
 
 
@@ -224,9 +227,11 @@ def _save(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     curves: _Curves,
+    crops: PhotoCrops,
 ) -> None:
     state = {
         "config": asdict(config),
+        "photographs": crops.identity,
         "step": step,
         "networks": networks.state_dict(),
         "average": average.state_dict(),
@@ -241,6 +246,7 @@ def _save(
 def _resume(
     run: Path,
     config: TrainingConfig,
+    crops: PhotoCrops,
     networks: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -250,18 +256,26 @@ def _resume(
     file = run / CHECKPOINT
     if not file.exists():
         return 0, {}
-    state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-    ours = asdict(config)
-    changed = [k for k, v in ours.items() if k != "steps" and state["config"].get(k) != v]
-    if changed:
+    cure = "use the settings it was made with, or another run folder"
+    try:
+        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        made_with, step = state["config"], int(state["step"])
+    except Exception as error:  # torch raises anything from UnpicklingError to RuntimeError
         raise InputError(
-            f"{file}: is of another run ({', '.join(changed)} differ)",
-            cure="use the settings it was made with, or another run folder",
-        )
+            f"{file}: is no checkpoint ({type(error).__name__})", cure="delete it, or use another run folder"
+        ) from error
+    ours = asdict(config)
+    changed = [k for k, v in ours.items() if k != "steps" and made_with.get(k) != v]
+    if state.get("photographs", crops.identity) != crops.identity:
+        changed.append("photographs")
+    if changed:
+        raise InputError(f"{file}: is of another run ({', '.join(changed)} differ)", cure=cure)
+    if step > config.steps:
+        raise InputError(f"{file}: is at step {step} already, {config.steps} were asked for", cure=cure)
     networks.load_state_dict(state["networks"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"]), state.get("pending_losses", {})
+    return step, state.get("pending_losses", {})
 
 
 class _Curves:

@@ -234,6 +234,7 @@ MASK = np.zeros(SIZE, np.float32)
         (AlphaProcessing(adjustments={n: LayerAdjustment(gain=0) for n in (1, 2, 3)}), "every layer"),
         (AlphaProcessing(masks=(Mask(np.zeros((2, 2), np.float32), "limit", (1,)),)), "2×2"),
         (AlphaProcessing(masks=(Mask(MASK, "limit", (1, 2, 3)),)), "every layer"),
+        (AlphaProcessing(masks=(Mask(MASK, "limit", (1, 2)), Mask(MASK, "limit", (3,)))), "every layer"),
         (AlphaProcessing(masks=(Mask(MASK, "split", (1, 2, 3)),)), "split"),
         (AlphaProcessing(masks=(Mask(MASK, "split", (1, 1)),)), "once"),
         (AlphaProcessing(masks=(Mask(MASK, "limit", (9,)),)), "no layer 9"),

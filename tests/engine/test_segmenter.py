@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine import segmenter as segmenter_module
+from fscs_engine.color import straight
 from fscs_engine.errors import CancelledError, DeviceError, NonFiniteError, PaletteError, RangeError, UsageError
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
@@ -231,6 +232,22 @@ def test_colors_no_space_can_hold_are_refused_not_written(segmenter):
     pixels = np.full((8, 8, 3), 3e38, np.float32)
     with pytest.raises(RangeError):
         segmenter.segment(Image.from_pixels(pixels, "ACES2065-1"), palette_of(3), working_space="lin_rec709")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_clipped_layers_add_up_to_the_clipped_picture(segmenter, channels):
+    rng = np.random.default_rng(0)
+    pixels = (rng.normal(size=(20, 24, channels)) * 2).astype(np.float32)
+    pixels[:4, :4] = 0.5
+    image = Image.from_pixels(pixels, "lin_rec709")
+    (strip,) = segmenter.strips(image, palette_of(5), working_spaces=["srgb", "lin_rec709"], clip=True)
+    assert_adds_up(strip.layers["lin_rec709"], pixels, 1e-6)
+    layers = strip.layers["srgb"]
+    c = np.clip(segmenter.spaces.convert(straight(pixels), "lin_rec709", "srgb"), 0, 1)
+    alpha = np.clip(pixels[..., 3:], 0, 1) if channels == 4 else np.ones((20, 24, 1), np.float32)
+    assert_adds_up(layers, np.concatenate([c * alpha, alpha], axis=-1), 1e-6)
+    assert layers[..., :3].min() >= -1e-6
+    assert (layers[..., :3] <= layers[..., 3:] + 1e-6).all()
 
 
 def test_progress_rises_to_1_and_coverage_is_the_mean_alpha(segmenter):

@@ -118,6 +118,17 @@ def test_unknown_names_missing_files_and_foreign_files(tmp_path):
         create_model(tmp_path / "bare.safetensors", CPU, torch.float32)
 
 
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(()), torch.zeros(3), torch.full((24, 12, 3, 3), torch.nan), torch.zeros(24, 12, 3, 3).long()]
+)
+def test_odd_tensors_are_refused(tensor, pth, tmp_path):
+    state = torch.load(pth[0], weights_only=True)
+    state["conv1.weight"] = tensor
+    torch.save(state, pth[0])
+    with pytest.raises(WeightsError, match=r"alpha\.pth"):
+        import_released(*pth, tmp_path / "a.safetensors", allow_unknown=True)
+
+
 def test_existing_files_stay(tmp_path):
     file = tmp_path / "kept.safetensors"
     file.write_bytes(b"mine")

@@ -16,7 +16,7 @@ from fscs_engine.palette import Palette
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.training.data import PhotoCrops
 from fscs_engine.training.losses import LossWeights, centering_loss, distance_loss, total_loss
-from fscs_engine.training.trainer import CURVES, TrainingConfig, learning_rate, save_trained, train
+from fscs_engine.training.trainer import CHECKPOINT, CURVES, TrainingConfig, learning_rate, save_trained, train
 
 TINY = TrainingConfig(colors=3, steps=6, batch=2, crop=16, warm_up=2)
 
@@ -79,6 +79,27 @@ def test_the_curves_of_a_resumed_run_are_those_of_the_uninterrupted_one(photogra
         with (tmp_path / name / CURVES).open(newline="") as opened:
             rows.append([(row["step"], row["total"], row["distance"]) for row in csv.DictReader(opened)])
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def test_a_broken_checkpoint_is_refused(photographs, tmp_path, content):
+    file = tmp_path / CHECKPOINT
+    if content is None:
+        torch.save({"step": 3}, file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match="is no checkpoint"):
+        train(photographs, tmp_path, TINY)
+
+
+def test_a_checkpoint_beyond_the_steps_or_of_other_photographs_is_refused(photographs, tmp_path):
+    train(photographs, tmp_path / "run", TINY)
+    with pytest.raises(InputError, match="step 6 already"):
+        train(photographs, tmp_path / "run", replace(TINY, steps=4))
+    (tmp_path / "others").mkdir()
+    Pillow.new("RGB", (30, 30)).save(tmp_path / "others" / "black.png")
+    with pytest.raises(InputError, match="photographs differ"):
+        train(tmp_path / "others", tmp_path / "run", replace(TINY, steps=8))
 
 
 def test_a_broken_photograph_is_named(tmp_path):
