@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("cancelled", CANCELLED)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer doesn't export it
+            print(error.format_message(), end="", flush=True)  # empty where rich has shown the help already
+            return USAGE
         command_path = "fscs" if context is None else context.command_path
         return _fail(f"{error.format_message()} (see {command_path} --help)", USAGE)
     except BrokenPipeError:
@@ -93,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERNAL_ERROR
     except OSError as error:
         _trace()
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", USAGE)
+        # Files are named by their errors.
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", USAGE)
     except Exception as error:  # the last door: whatever is left is our fault, not the user's
         _trace()
         hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f" (set {TRACEBACK_VARIABLE}=1 to see where)"

@@ -74,7 +74,7 @@ def doctor(ocio: options.Ocio = None, as_json: options.AsJson = False) -> None:
         raise WeightsError(f"found wrong: {'; '.join(found.problems)}", cure="install fscs-engine again")
 
 
-def examine(ocio: Path | None) -> Installation:
+def examine(ocio: str | None) -> Installation:
     """Looks at this installation; what is wrong goes into ``problems``."""
     import psutil
     import torch
@@ -88,7 +88,7 @@ def examine(ocio: Path | None) -> Installation:
         config = _ocio(ocio)
     except FscsError as error:
         problems.append(str(error))
-        config = {"name": None, "file": str(ocio), "color_spaces": 0}
+        config = {"name": None, "file": ocio, "color_spaces": 0}
     return Installation(
         version=__version__,
         python=platform.python_version(),
@@ -147,13 +147,13 @@ def _devices() -> list[dict[str, str]]:
     return devices
 
 
-def _ocio(config: Path | None) -> dict[str, object]:
+def _ocio(config: str | None) -> dict[str, object]:
     from ..color import ColorSpaces
 
     spaces = ColorSpaces(config)
     return {
         "name": spaces.config.getName() or None,
-        "file": None if config is None else str(config),
+        "file": config,
         "color_spaces": len(spaces.names),
     }
 

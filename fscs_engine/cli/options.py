@@ -31,7 +31,9 @@ COMPUTE_PANEL = "Computing"
 INPUT_PANEL = "Input"
 MEASURE_PANEL = "Measuring"
 
+JSON_HELP = "Print one JSON object on stdout and nothing else there."
 AUTO = "auto"
+OCIO_SCHEME = "ocio://"
 PALETTE_SUFFIXES = (".json", ".gpl", ".txt")
 
 DEFAULTS: Mapping[str, Any] = {name: parameter.default for name, parameter in BY_NAME.items()}
@@ -72,6 +74,13 @@ def _checked(name: str) -> Callable[[Any], Any]:
             raise typer.BadParameter(str(error)) from error
 
     return callback
+
+
+def _ocio(value: str | None) -> str | None:
+    if value is not None and not value.startswith(OCIO_SCHEME) and not Path(value).is_file():
+        wrong = "is not a file" if Path(value).exists() else "does not exist"
+        raise typer.BadParameter(f"{value} {wrong}: name an OpenColorIO config file or {OCIO_SCHEME}NAME")
+    return value
 
 
 def switch(flag: str, text: str, panel: str) -> Any:
@@ -168,13 +177,13 @@ MaskMode = Annotated[
 ]
 WorkingSpace = Annotated[str, option("working_space", COLOR_PANEL, metavar="NAME")]
 Ocio = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--ocio",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="An OpenColorIO config whose colour spaces can be used. Without it: the one that comes with OpenColorIO.",
+        metavar="FILE|ocio://NAME",
+        callback=_ocio,
+        help="An OpenColorIO config whose colour spaces can be used: a file, or the name of one that comes with "
+        "OpenColorIO, as ocio://studio-config-latest. Without it: ocio://default.",
         rich_help_panel=COLOR_PANEL,
     ),
 ]
@@ -206,7 +215,7 @@ Clip = Annotated[
 Overwrite = Annotated[bool, switch("--overwrite", "Replace outputs that exist already.", OUTPUT_PANEL)]
 AsJson = Annotated[
     bool,
-    switch("--json", "Print one JSON object on stdout and nothing else there.", OUTPUT_PANEL),
+    switch("--json", JSON_HELP, OUTPUT_PANEL),
 ]
 
 
@@ -388,16 +397,18 @@ def whole_palette(
     return palette, time.perf_counter() - started
 
 
-def check_input(path: Path) -> Path:
+def check_input(path: Path, what: str = "an image file") -> Path:
     """Refuses an input that is not a file before anything heavy is loaded.
+
+    ``what`` is what the cure says to name.
 
     Raises:
         InputError: it is not there, or a folder.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder", cure="name an image file")
+        raise InputError(f"{path} is a folder", cure=f"name {what}")
     if not path.exists():
-        raise InputError(f"{path} does not exist", cure="name an image file")
+        raise InputError(f"{path} does not exist", cure=f"name {what}")
     return path
 
 

@@ -6,8 +6,10 @@ The engine knows nothing of it: it calls a function with the part that is done, 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -25,7 +27,8 @@ LINE_SECONDS = 5.0
 class Progress:
     """The stages of one command, one after the other.
 
-    Use as a context manager; `stage` starts the next stage and ends the one before.
+    Use as a context manager; `stage` starts the next stage and ends the one before. In plain lines, a stage that says
+    nothing of itself for QUIET_SECONDS is named once.
 
     Args:
         stream: where to, stderr without it.
@@ -40,6 +43,7 @@ class Progress:
         self.label = ""
         self.started = self.printed = clock()
         self.first: tuple[float, float] | None = None
+        self.silence: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         if self.stream.isatty():
@@ -50,11 +54,13 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end_silence()
         if self.bars is not None:
             self.bars.stop()
 
     def stage(self, label: str) -> Callable[[float], None]:
         """Starts a stage and returns what takes its progress, 0 to 1."""
+        self._end_silence()
         self.label = label
         self.started = self.printed = self.clock()
         self.first = None
@@ -62,6 +68,10 @@ class Progress:
             if self.task is not None:
                 self.bars.remove_task(self.task)
             self.task = self.bars.add_task(label, total=None)
+        else:
+            self.silence = threading.Timer(QUIET_SECONDS, self._name_stage, (label,))
+            self.silence.daemon = True
+            self.silence.start()
         return self.report
 
     def report(self, done: float, note: str = "") -> None:
@@ -70,6 +80,7 @@ class Progress:
         What was done before the first report of a stage does not count for the time left: a run that is resumed
         in the middle begins there.
         """
+        self._end_silence()
         done = min(1.0, max(0.0, done))
         label = f"{self.label}, {note}" if note else self.label
         now = self.clock()
@@ -86,6 +97,18 @@ class Progress:
         began, before = self.first
         left = f", about {_seconds((now - began) * (1 - done) / (done - before))} left" if before < done < 1 else ""
         print(f"fscs: {label}: {done:.0%}{left}", file=self.stream, flush=True)
+
+    def _name_stage(self, label: str) -> None:
+        with suppress(OSError, ValueError):  # a log that was closed: nobody reads what goes wrong in this thread
+            print(f"fscs: {label} ...", file=self.stream, flush=True)
+
+    def _end_silence(self) -> None:
+        """Keeps the stage from being named; when this returns, the thread that would have is over."""
+        timer, self.silence = self.silence, None
+        if timer is not None:
+            timer.cancel()
+            if timer.ident is not None:  # interrupted before it was started, it can't be joined
+                timer.join()
 
 
 def _rich_progress(stream: TextIO) -> RichProgress:

@@ -67,7 +67,7 @@ def recolor(
     The palette the layers were made with is read from the file.
     """
     started = time.perf_counter()
-    options.check_input(layers_file)
+    options.check_input(layers_file, "a layered EXR")
     delivery.check_picture(output, layers_file, overwrite=overwrite)
     parsed = [parse_edit(text) for text in edits]
     with Progress() as progress:

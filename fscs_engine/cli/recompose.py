@@ -23,7 +23,7 @@ def recompose(
     The layers may have been graded, blurred or repainted since; what comes out is their sum.
     """
     started = time.perf_counter()
-    options.check_input(layers_file)
+    options.check_input(layers_file, "a layered EXR")
     delivery.check_picture(output, layers_file, overwrite=overwrite)
     with Progress() as progress:
         progress.stage("reading the layers")

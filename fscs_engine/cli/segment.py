@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from ..errors import UsageError
+from ..errors import OutputError, UsageError
 from . import options
 from .progress import Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
@@ -73,7 +73,7 @@ def check_outputs(outputs: Sequence[Output], preview: Path | None, source: Path,
 
     Raises:
         UsageError: none, the same twice, or the input itself.
-        OutputError: an existing file without ``overwrite``, or a missing folder.
+        OutputError: an existing file without ``overwrite``, a missing folder, or a file in the place of one.
     """
     if not outputs and preview is None:
         raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
@@ -87,6 +87,10 @@ def check_outputs(outputs: Sequence[Output], preview: Path | None, source: Path,
     for output in outputs:
         if not output.is_folder:
             options.check_free(output.path, source, overwrite=overwrite)
+            continue
+        nearest = next(place for place in (output.path, *output.path.parents) if place.exists())
+        if not nearest.is_dir():
+            raise OutputError(f"-o {output.path}/: {nearest} is a file", cure="name a folder, a new one or an old one")
 
 
 def segment(
@@ -142,7 +146,14 @@ def segment(
     precision: options.Precision = options.DEFAULTS["precision"],
     tile: options.Tile = options.DEFAULTS["tile"],
     overwrite: options.Overwrite = False,
-    as_json: options.AsJson = False,
+    as_json: Annotated[
+        bool,
+        options.switch(
+            "--json",
+            f"{options.JSON_HELP} Its error_max is that of the float32 layers, before a file rounds them.",
+            options.OUTPUT_PANEL,
+        ),
+    ] = False,
 ) -> None:
     """Takes an image apart into layers that add up to it.
 
@@ -215,9 +226,9 @@ def segment(
                 for place, space in zip(outputs, spaces, strict=True)
             ]
             if preview is not None:
-                sinks.append(_sheet_sink(stack, preview, image, used, segmenter, overwrite))
+                sinks.append(_sheet_sink(stack, preview, image, used, segmenter, clip, overwrite))
             wanted = [sink.working_space for sink in sinks]
-            for strip in segmenter.strips(image, used, processing, working_spaces=wanted, progress=report):
+            for strip in segmenter.strips(image, used, processing, working_spaces=wanted, clip=clip, progress=report):
                 began = time.perf_counter()
                 for sink in sinks:
                     sink.writer.write(strip.top, strip.layers[sink.working_space])
@@ -251,7 +262,19 @@ def segment(
         return
     print_palette(used, result.coverage)
     print_outputs(paths)
-    print(f"the layers add up to the image within {result.error_max:.1e}; {time.perf_counter() - started:.1f} s")
+    rounded = _rounded(outputs, half=half)
+    before = f", before they are rounded to {rounded}" if rounded else ""
+    clipped = "clipped " if clip and any(map(segmenter.spaces.is_display_referred, wanted)) else ""
+    print(
+        f"the layers add up to the {clipped}image within {result.error_max:.1e}{before}; "
+        f"{time.perf_counter() - started:.1f} s"
+    )
+
+
+def _rounded(outputs: Sequence[Output], *, half: bool) -> str:
+    """To what numbers the outputs round the float32 of the layers; empty for none."""
+    folders = {output.is_folder for output in outputs}
+    return " or ".join((["half"] if half and False in folders else []) + (["16 bit"] if True in folders else []))
 
 
 def _exr_sink(
@@ -310,15 +333,17 @@ def _png_sink(
 
 
 def _sheet_sink(
-    stack: ExitStack, path: Path, image: Image, palette: Palette, segmenter: Segmenter, overwrite: bool
+    stack: ExitStack, path: Path, image: Image, palette: Palette, segmenter: Segmenter, clip: bool, overwrite: bool
 ) -> Sink:
     import numpy as np
 
     from ..color import SRGB, straight
     from ..files.sheet import ContactSheet
 
-    # Not clipped: the sheet compares it with the sum of the layers.
+    # Clipped only where the layers are: the sheet compares it with their sum.
     picture = segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
+    if clip:
+        np.clip(picture, 0.0, 1.0, out=picture)
     return Sink(
         stack.enter_context(ContactSheet(path, image=picture, palette=palette, overwrite=overwrite)), SRGB, [path]
     )

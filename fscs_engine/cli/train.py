@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,8 +157,15 @@ def train(
         digest = save_trained(networks, config, target, overwrite=overwrite or output is None)
         curves = run / CURVES
         outputs = [target, curves]
-        if plot_curves(curves, run / CURVES_PICTURE):
+        plotted = plot_curves(curves, run / CURVES_PICTURE)
+        if plotted:
             outputs.append(run / CURVES_PICTURE)
+    if not plotted:
+        print(
+            f"fscs: {CURVES_PICTURE} needs matplotlib, which is not installed: pip install fscs-engine[train]",
+            file=sys.stderr,
+            flush=True,
+        )
     if as_json:
         print_json(
             {

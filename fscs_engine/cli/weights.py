@@ -56,7 +56,7 @@ def import_weights(
     Nothing in the files is executed; their shapes and their sha256 are checked.
     """
     for source in (alpha, residue):
-        options.check_input(source)
+        options.check_input(source, "a weights file (.pth)")
         options.check_free(output, source, overwrite=overwrite)
     options.check_suffix(output, (".safetensors",), "a model file")
     with Progress() as progress:

@@ -100,7 +100,7 @@ def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.flo
         display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
         if opened.format != "openexr":
             window = display = Window(0, 0, width, height)
-        _check_finite(path, plane, window, chosen, False)
+        _check_finite(path, plane, window, chosen, False, cure="repair the mask")
         mask: NDArray[np.float32] = np.clip(plane[..., 0], 0.0, 1.0)
         return mask if image is None else _placed(path, mask, window, display, image)
 
@@ -350,7 +350,14 @@ def _to_rgb(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels[..., [0, 0, 0] if channels == 1 else [0, 0, 0, 1]])
 
 
-def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chosen: _Channels, cleaned: bool) -> None:
+def _check_finite(
+    path: Path,
+    pixels: NDArray[np.float32],
+    window: Window,
+    chosen: _Channels,
+    cleaned: bool,
+    cure: str = "mend the render or pass --clean-nonfinite",
+) -> None:
     """Raises or, in place, cleans what is NaN or infinite."""
     # In slabs: a mask of the whole picture would cost a quarter of its memory.
     bad_rows = [
@@ -366,7 +373,7 @@ def _check_finite(path: Path, pixels: NDArray[np.float32], window: Window, chose
         what = "NaN" if np.isnan(pixels[y, x, channel]) else "infinity"
         raise NonFiniteError(
             f"{path}: {what} in pixel x={x + window.x} y={y + window.y}, channel {chosen.names[channel]}",
-            cure="mend the render or pass --clean-nonfinite",
+            cure=cure,
         )
     clean(pixels)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from fscs_engine.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[3]
-PROGRESS = re.compile(r": \d+%(, about .* left)?$")
+PROGRESS = re.compile(r"(: \d+%(, about .* left)?| \.\.\.)$")
 EXAMPLE = ROOT / "examples" / "coffee.png"
 
 

@@ -91,6 +91,28 @@ def test_usage_errors_are_one_line(fscs, arguments, word):
     fscs(*arguments).failed_with(2, word, "--help)")
 
 
+@pytest.mark.parametrize("group", [[], ["weights"]])
+def test_without_a_command_there_is_the_help_and_nothing_else(fscs, group):
+    finished = fscs(*group)
+    assert (finished.code, finished.err) == (2, "")
+    assert f"Usage: {' '.join(['fscs', *group])} [OPTIONS] COMMAND" in finished.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_stdout_is_named(photo):
+    command = [sys.executable, "-m", "fscs_engine", "palette", str(photo), "-k", "2", "--json"]
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == "fscs: standard output: No space left on device"
+
+
+def test_evaluate_says_what_its_scores_are_of(fscs):
+    text = " ".join(shown(fscs, "evaluate").split())
+    assert "the colours that the networks see" in text
+    assert "not that of delivered layers" in text
+
+
 def test_a_mistake_of_ours_is_one_line_too(fscs, monkeypatch):
     def broken(_config):
         raise ZeroDivisionError("two\nlines")

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 
+import pytest
+
+from fscs_engine.cli import progress as module
 from fscs_engine.cli.progress import LINE_SECONDS, Progress
 
 
@@ -83,3 +88,72 @@ def test_a_terminal_gets_a_bar():
     assert "computing the layers" in stream.getvalue()
     assert "50%" in stream.getvalue()
     assert "\x1b[" in stream.getvalue()
+
+
+def wait_for(condition):
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def no_threads_left():
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def test_a_silent_stage_is_named_once(monkeypatch, no_threads_left):
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.01)
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        for label in ("loading the model", "finding the palette"):
+            progress.stage(label)
+            wait_for(lambda label=label: label in stream.getvalue())
+            time.sleep(0.05)
+    assert stream.getvalue() == "fscs: loading the model ...\nfscs: finding the palette ...\n"
+
+
+@pytest.mark.parametrize("end", ["stage", "report", "exit", "error"])
+def test_a_stage_that_ends_or_reports_in_time_is_not_named(monkeypatch, no_threads_left, end):
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.2)
+    stream = io.StringIO()
+
+    def run():
+        with Progress(stream, Clock()) as progress:
+            report = progress.stage("first")
+            if end == "error":
+                raise ZeroDivisionError
+            if end == "stage":
+                report = progress.stage("second")
+            if end in ("stage", "report"):
+                report(0.5)
+                time.sleep(0.4)
+
+    if end == "error":
+        with pytest.raises(ZeroDivisionError):
+            run()
+    else:
+        run()
+    if end in ("exit", "error"):
+        time.sleep(0.4)
+    assert stream.getvalue() == ""
+
+
+def test_a_closed_log_does_not_matter_to_a_silent_stage(monkeypatch, no_threads_left):
+    class Full(io.StringIO):
+        asked = False
+
+        def write(self, _text):
+            self.asked = True
+            raise OSError(28, "No space left on device")
+
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.01)
+    stream = Full()
+    with Progress(stream) as progress:
+        progress.stage("working")
+        wait_for(lambda: stream.asked)
+    assert failures == []

@@ -9,11 +9,12 @@ import sys
 import time
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 from PIL import Image
 
 from fscs_engine import __version__
-from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
+from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces, straight
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image as Picture
@@ -48,6 +49,13 @@ def linear(photo):
 def png(path):
     picture = read_image(path)
     return picture.pixels  # premultiplied
+
+
+def straight_png(path):
+    """(H, W, 4) float64 as a 16-bit file holds it."""
+    hints = oiio.ImageSpec()
+    hints.attribute("oiio:UnassociatedAlpha", 1)
+    return oiio.ImageBuf(str(path), 0, 0, hints).get_pixels("uint16") / 65535
 
 
 def test_json_has_the_fields_that_scripts_rely_on(fscs, photo, tmp_path):
@@ -98,6 +106,13 @@ def test_the_working_space_asked_for(fscs, photo, tmp_path):
     assert segmented(fscs, photo, tmp_path / "o.exr", "--working-space", "acescg")["working_space"] == "acescg"
     expected = ColorSpaces().convert(read_image(photo).pixels, SRGB, "acescg")
     assert np.abs(read_layers(tmp_path / "o.exr").layers.sum(axis=0)[..., :3] - expected).max() <= 2e-6
+
+
+def test_a_config_by_its_name(fscs, photo, tmp_path):
+    """The config for studios has cameras' spaces that the built-in default lacks."""
+    command = ["segment", photo, "-k", 2, "-o", tmp_path / "o.exr", "--working-space", "Linear ARRI Wide Gamut 3"]
+    fscs(*command).failed_with(2, "Linear ARRI Wide Gamut 3")
+    assert fscs(*command, "--ocio", "ocio://studio-config-latest").code == 0
 
 
 def test_an_existing_folder_needs_no_slash(fscs, photo, tmp_path):
@@ -202,6 +217,39 @@ def test_a_bright_plate_into_png_needs_clip(fscs, tmp_path):
     assert fscs(*command, "--clip").code == 0
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_clipped_png_layers_add_up_to_the_clipped_plate(fscs, tmp_path, channels):
+    random = np.random.default_rng(8)
+    pixels = random.uniform(-1, 8, (40, 48, channels)).astype(np.float32)
+    pixels[:20] = random.uniform(0, 1, (20, 48, channels))
+    if channels == 4:
+        pixels[..., 3] = random.uniform(0.05, 1, (40, 48))
+    plate = tmp_path / "hdr.exr"
+    write_exr(plate, Picture.from_pixels(pixels, "lin_rec709"))
+    sheet = tmp_path / "sheet.png"
+    finished = fscs("segment", plate, "--palette", COLORS, "-o", f"{tmp_path}/l/", "--clip", "--preview", sheet)
+    assert finished.code == 0, finished.err
+    added = np.zeros((40, 48, 4))
+    for number in range(1, 5):
+        layer = straight_png(tmp_path / "l" / f"hdr.layer{number}.png")
+        added += np.concatenate([layer[..., :3] * layer[..., 3:], layer[..., 3:]], axis=-1)
+    alpha = pixels[..., 3:] if channels == 4 else np.ones((40, 48, 1), np.float32)
+    clipped = np.clip(ColorSpaces().convert(np.ascontiguousarray(straight(pixels)), LIN_REC709, SRGB), 0, 1)
+    assert np.abs(added - np.concatenate([clipped * alpha, alpha], axis=-1)).max() <= 5 / 131070 + 1e-6
+    assert "add up to the clipped image" in finished.out
+
+
+def test_a_nonfinite_mask_is_to_be_repaired(fscs, photo, tmp_path):
+    pixels = np.full((40, 56, 3), 0.5, np.float32)
+    pixels[3, 4] = np.nan
+    write_exr(tmp_path / "mask.exr", Picture.from_pixels(pixels, "lin_rec709"))
+    finished = fscs(
+        "segment", photo, "-o", tmp_path / "o.exr", "--mask", tmp_path / "mask.exr", "--mask-mode", "limit:1"
+    )
+    finished.failed_with(2, "mask.exr", "x=4 y=3", "repair the mask")
+    assert "--clean-nonfinite" not in finished.err
+
+
 def test_nonfinite_pixels_are_named_or_cleaned(fscs, tmp_path):
     pixels = np.full((16, 16, 3), 0.5, np.float32)
     pixels[3, 4, 1] = np.nan
@@ -219,7 +267,18 @@ def test_for_people(fscs, photo, tmp_path):
     assert f"wrote {tmp_path / 'o.exr'}" in finished.out
     assert "wrote 4 PNG layers" in finished.out
     assert "#a53615" in finished.out
-    assert "add up to the image" in finished.out
+    (line,) = [line for line in finished.out.splitlines() if "add up to the image" in line]
+    assert ", before they are rounded to 16 bit; " in line
+
+
+@pytest.mark.parametrize(
+    ("more", "rounded"), [([], None), (["--half"], "half"), (["--half", "-o", "l/"], "half or 16 bit")]
+)
+def test_the_error_claims_no_more_than_was_measured(fscs, photo, tmp_path, monkeypatch, more, rounded):
+    monkeypatch.chdir(tmp_path)
+    out = fscs("segment", photo, "--palette", COLORS, "-o", "o.exr", *more).out
+    (line,) = [line for line in out.splitlines() if "add up to the image" in line]
+    assert (f", before they are rounded to {rounded}; " in line) if rounded else ("rounded" not in line)
 
 
 def test_existing_outputs_are_kept_without_overwrite(fscs, photo, tmp_path):
@@ -280,7 +339,11 @@ def test_the_input_is_never_replaced(fscs, tmp_path):
         (["-o", "o.exr", "--mask", "cup.png", "--mask-mode", "limit:8"], ["layer 8"]),
         (["-o", "o.exr", "-k", "2", "--mask", "cup.png", "--mask-mode", "limit:1,2"], ["every layer"]),
         (["-o", "o.exr", "--working-space", "nowhere"], ["'nowhere'", "acescg"]),
-        (["-o", "o.exr", "--ocio", "missing.ocio"], ["missing.ocio"]),
+        (["-o", "o.exr", "--ocio", "missing.ocio"], ["--ocio", "missing.ocio does not exist", "ocio://NAME"]),
+        (["-o", "o.exr", "--ocio", "."], ["--ocio", "not a file"]),
+        (["-o", "o.exr", "--ocio", "ocio://nowhere"], ["ocio://nowhere"]),
+        (["-o", "cup.png/"], ["cup.png is a file", "name a folder"]),
+        (["-o", "cup.png/layers/"], ["cup.png is a file", "name a folder"]),
         (["-o", "o.exr", "--ocio", "cup.png"], ["cup.png", "config"]),
         (["-o", "o.exr", "--input-layer", "diffuse"], ["diffuse"]),
         (["-o", "o.exr", "--device", "abacus"], ["'abacus'", "cuda"]),

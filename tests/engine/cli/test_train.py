@@ -49,6 +49,15 @@ def test_trains_weights_that_segment_can_use(fscs, photographs, photo, tmp_path)
     assert used["weights_sha256"] == result["weights_sha256"]
 
 
+def test_without_matplotlib_the_cure_is_said_once(fscs, photographs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    finished = fscs("train", photographs, "--run", tmp_path / "run", *SMALL, "--steps", "2", "--json")
+    assert finished.code == 0, finished.err
+    (line,) = [line for line in finished.err.splitlines() if "matplotlib" in line]
+    assert line.endswith("pip install fscs-engine[train]")
+    assert not any(path.endswith(".png") for path in finished.json["outputs"])
+
+
 def test_a_finished_run_stays_what_it_is(fscs, photographs, tmp_path):
     whole = fscs("train", photographs, "--run", tmp_path / "a", *SMALL, "--json").json
     again = fscs("train", photographs, "--run", tmp_path / "a", *SMALL, "--json").json

@@ -44,7 +44,9 @@ def test_import_of_the_released_weights(fscs, shared, tmp_path):
 
 def test_what_can_not_be_done(fscs, pair, tmp_path):
     output = tmp_path / "o.safetensors"
-    fscs("weights", "import", tmp_path / "no.pth", pair[1], "-o", output).failed_with(2, "no.pth")
+    fscs("weights", "import", tmp_path / "no.pth", pair[1], "-o", output).failed_with(
+        2, "no.pth does not exist: name a weights file (.pth)"
+    )
     fscs("weights", "import", *pair, "-o", tmp_path / "o.pth").failed_with(2, "o.pth", ".safetensors")
     output.write_bytes(b"precious")
     fscs("weights", "import", *pair, "-o", output, "--allow-unknown").failed_with(2, "--overwrite")
