@@ -64,6 +64,15 @@ def train(
     crop: Annotated[int | None, _number("--crop", "Side of a crop in pixels.")] = None,
     learning_rate: Annotated[float | None, _number("--learning-rate", "Adam's learning rate after warm-up.")] = None,
     seed: Annotated[int | None, _number("--seed", "Same seed and thread count, same weights.")] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME|FILE.safetensors",
+            help="A model of the same networks to start from. Without it the weights are random at first.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = None,
     threads: Annotated[int, _number("--threads", "CPU threads; 0 leaves the choice to PyTorch.")] = 0,
     no_skip: Annotated[bool, options.switch("--no-skip", "Networks without skip connections.", SHAPE_PANEL)] = False,
     single_network: Annotated[
@@ -113,6 +122,7 @@ def train(
         import torch
 
         from ..networks.device import resolve_device
+        from ..networks.weights import load_weights
         from ..training.trainer import CURVES, TrainingConfig, save_trained
         from ..training.trainer import train as run_training
 
@@ -144,11 +154,15 @@ def train(
                 zero_centering=zero_centering,
             ),
         )
+        initial = None if start_from is None else load_weights(start_from)
+        if initial is not None:
+            config = replace(config, initial=initial.sha256)
         progress.stage("training")
         networks = run_training(
             photographs,
             run,
             config,
+            initial=initial,
             device=resolve_device(device),
             progress=lambda state: progress.report(state.step / state.steps, _note(state)),
             cancelled=stopped,

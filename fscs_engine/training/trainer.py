@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import CancelledError, InputError, UsageError
+from ..errors import CancelledError, InputError, UsageError, WeightsError
 from ..networks.unet import AlphaPredictor, ResiduePredictor, SinglePredictor
-from ..networks.weights import save_weights
+from ..networks.weights import Weights, save_weights
 from .data import PhotoCrops, Sample
 from .losses import LossWeights, total_loss
 
@@ -35,7 +35,8 @@ class TrainingConfig:
     """Everything that decides a training run. The ablations of Table 1 are values of these fields.
 
     ``zero_centering``: ``penalty`` draws each layer's mean residue to zero by a loss; ``image-mean`` subtracts
-    the crop's mean as the released code does; ``none`` is the ablation.
+    the crop's mean as the released code does; ``none`` is the ablation. ``initial`` is the sha256 of the weights
+    that the run starts from, empty for random ones.
     """
 
     colors: int = 7
@@ -50,6 +51,7 @@ class TrainingConfig:
     skip: bool = True
     single_network: bool = False
     zero_centering: Literal["penalty", "image-mean", "none"] = "penalty"
+    initial: str = ""
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,7 @@ def train(
     run: Path,
     config: TrainingConfig,
     *,
+    initial: Weights | None = None,
     device: torch.device | str = "cpu",
     checkpoint_every: int = 200,
     progress: Callable[[TrainingProgress], None] = lambda _: None,
@@ -127,6 +130,7 @@ def train(
         photographs: folder of photographs.
         run: folder for the checkpoint and the curves; a checkpoint in it is resumed.
         config: what to train; must equal the checkpoint's, but for ``steps``.
+        initial: weights of the same networks to start from, instead of random ones.
         device: where to compute.
         checkpoint_every: steps between two checkpoints.
         progress: called about every tenth step.
@@ -134,11 +138,16 @@ def train(
 
     Raises:
         InputError: no photographs, or a checkpoint of another config.
+        WeightsError: ``initial`` is of other networks.
         CancelledError: ``cancelled`` said so.
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    networks = PaperNetworks(config).to(device)
+    networks = PaperNetworks(config)
+    if initial is not None:
+        config = replace(config, initial=initial.sha256)
+        _start_from(networks, initial)
+    networks.to(device)
     average = PaperNetworks(config).to(device)
     average.load_state_dict(networks.state_dict())
     optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate, betas=(0.0, 0.99))
@@ -188,6 +197,16 @@ def save_trained(networks: PaperNetworks, config: TrainingConfig, file: Path, *,
         "training": json.dumps(asdict(config), sort_keys=True),
     }
     return save_weights(file, tensors, metadata, overwrite=overwrite)
+
+
+def _start_from(networks: PaperNetworks, initial: Weights) -> None:
+    own = networks.state_dict()
+    shapes = {name: tensor.shape for name, tensor in own.items() if tensor.dtype.is_floating_point}
+    if shapes != {name: tensor.shape for name, tensor in initial.tensors.items()}:
+        raise WeightsError(
+            f"{initial.name}: is not of the networks to be trained", cure="use the same --colors, --no-skip and so on"
+        )
+    networks.load_state_dict({**own, **initial.tensors})
 
 
 def _batches(crops: PhotoCrops, config: TrainingConfig, first: int) -> Iterator[tuple[int, tuple[Tensor, ...]]]:

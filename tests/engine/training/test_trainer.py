@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from fscs_engine.errors import CancelledError, InputError, UsageError
+from fscs_engine.errors import CancelledError, InputError, UsageError, WeightsError
 from fscs_engine.image import Image
+from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette import Palette
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.training.data import PhotoCrops
@@ -100,6 +101,19 @@ def test_a_checkpoint_beyond_the_steps_or_of_other_photographs_is_refused(photog
     Pillow.new("RGB", (30, 30)).save(tmp_path / "others" / "black.png")
     with pytest.raises(InputError, match="photographs differ"):
         train(tmp_path / "others", tmp_path / "run", replace(TINY, steps=8))
+
+
+def test_training_goes_on_from_given_weights(photographs, tmp_path):
+    save_trained(train(photographs, tmp_path / "a", TINY), TINY, tmp_path / "a.safetensors")
+    initial = load_weights(tmp_path / "a.safetensors")
+    still = replace(TINY, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
+    networks = train(photographs, tmp_path / "b", still, initial=initial)
+    for name, tensor in networks.named_parameters():
+        torch.testing.assert_close(tensor, initial.tensors[name], atol=1e-9, rtol=0)
+    with pytest.raises(InputError, match="initial differ"):
+        train(photographs, tmp_path / "b", still)
+    with pytest.raises(WeightsError, match="networks to be trained"):
+        train(photographs, tmp_path / "c", replace(TINY, colors=4), initial=initial)
 
 
 def test_a_broken_photograph_is_named(tmp_path):
