@@ -18,6 +18,6 @@ class ShippedWeights:
 
 
 SHIPPED: dict[str, ShippedWeights] = {
-    "paper": ShippedWeights("paper.safetensors", "5d156e5975930fab677a916ca65fb9e1ae7d055cc194f879b5d14f0de39be628", 7),
+    "paper": ShippedWeights("paper.safetensors", "4b9c498d40b70d1d9500af7df9628d917e746b372ba82fa410012e435ab82c44", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
