@@ -100,9 +100,9 @@ def wait_for(condition):
 
 @pytest.fixture
 def no_threads_left():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     yield
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
 
 
 def test_a_silent_stage_is_named_once(monkeypatch, no_threads_left):
