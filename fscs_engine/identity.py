@@ -51,7 +51,7 @@ class Identity:
             precision=self.segmenter.precision,
             input_layer=self.input_layer,
             clean_nonfinite=self.clean_nonfinite,
-            ocio_identity=self.segmenter.ocio_identity,
+            ocio_identity=self.segmenter.spaces.identity,
             depth=depth,
         )
 

@@ -106,7 +106,6 @@ class Segmenter:
             raise UsageError(f"tile is {tile}", cure=f"use 0 (automatic) to {limits.maximum:g} pixels")
         self.device = resolve_device(device)
         self.spaces = ColorSpaces(ocio)
-        self.ocio_identity = self.spaces.identity
         dtype = resolve_precision(precision, self.device)
         self.precision = str(dtype).removeprefix("torch.")
         self.model, weights = create_model(model, self.device, dtype)
@@ -429,11 +428,12 @@ class _Run:
         _, gain = network_image(color, self.image.color_space, spaces)
         target = spaces.convert(color, self.image.color_space, space)
         _check_range(target, top, space)
-        same = space == self.image.color_space
-        if clip and spaces.is_display_referred(space):
-            target, pixels, same = np.clip(target, 0.0, 1.0), np.clip(pixels, 0.0, 1.0), False
+        display = spaces.is_display_referred(space)
+        clip = clip and display
+        if clip:
+            target, pixels = np.clip(target, 0.0, 1.0), np.clip(pixels, 0.0, 1.0)
         boxed = None
-        if spaces.is_display_referred(space) or spaces.is_display_referred(self.image.color_space):
+        if display or spaces.is_display_referred(self.image.color_space):
             boxed = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)).to(self.device)
         own = colors.permute(0, 2, 3, 1).cpu().numpy()
         delivered = layer_colors(own, gain, space, spaces)
@@ -441,11 +441,10 @@ class _Run:
         u = u.clone() if delivered is own else u.contiguous()
         c = torch.from_numpy(np.ascontiguousarray(target.transpose(2, 0, 1))).to(self.device)
         u = exact_colors(alphas, u, c, boxed)
-        associated = association(pixels)
-        if clip and spaces.is_display_referred(space) and self.image.has_alpha:
-            associated = pixels[..., 3]
+        associated = pixels[..., 3] if clip and self.image.has_alpha else association(pixels)
         total = np.ones((*associated.shape, 4), np.float32)
-        total[..., :3] = pixels[..., :3] if same else target * associated[..., None]
+        untouched = space == self.image.color_space and not clip
+        total[..., :3] = pixels[..., :3] if untouched else target * associated[..., None]
         if self.image.has_alpha:
             total[..., 3] = pixels[..., 3]
         layers = torch.empty((len(u), *associated.shape, 4), device=self.device)
