@@ -64,22 +64,57 @@ def size() -> str:
     return "\n".join(lines)
 
 
+def truth() -> str:
+    """The table of the composites whose alphas are known, the best first."""
+    results: dict[str, Any] = json.loads((RESULTS / "truth.json").read_text())
+    if len({result["test_set_sha256"] for result in results.values()}) != 1:
+        sys.exit("truth.json: its rows are of different test sets; measure all of them again with truth.py")
+    kinds = list(next(iter(results.values()))["kinds"])
+    released = min(result["mean"] for row, result in results.items() if row.startswith("released weights"))
+    lines = [f"| | all | of the released | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
+    for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
+        means = " | ".join(f"{result['kinds'][kind]:.3f}" for kind in kinds)
+        lines.append(f"| {row} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
+    return "\n".join(lines)
+
+
+def video() -> str:
+    """The table of the clips: one after the other, each with all models."""
+    results: dict[str, Any] = json.loads((RESULTS / "video.json").read_text())
+    released = next(result for row, result in results.items() if row.startswith("released weights"))
+    heads = ("", "flicker", "of the released", "pumping", "beside", "near", "out of reach", "L_s", "largest error")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for clip, own in released["sequences"].items():
+        lines.append(f"| *{clip}* |" + " |" * (len(heads) - 1))
+        for row, result in results.items():
+            scores = result["sequences"][clip]
+            cells = [row, f"{scores['flicker']:.4f}", f"{scores['flicker'] / own['flicker']:.2f}"]
+            cells.append(f"{scores['pumping']:.4f}")
+            for ring, value in (("beside", "mean"), ("near", "mean"), ("far", "largest")):
+                change = scores["entering"][ring]  # none where the picture ends before that
+                cells.append(_optional(change and change[value], "{:.1e}"))
+            cells += [f"{scores['sparsity']:.2f}", f"{scores['recomposition_error_max']:.1e}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _optional(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
 def main() -> int:
     """Writes or checks; returns 1 where a check fails."""
-    tables = {"scores": scores(), "size": size()}
+    tables = {"scores": scores(), "size": size(), "truth": truth()}
     stale = []
     for name, blocks in PLACES.items():
         file = ROOT / name
         text = before = file.read_text(encoding="utf-8")
         for block in blocks:
             pattern = re.compile(rf"(<!-- {block} -->\n).*?(<!-- /{block} -->)", re.DOTALL)
-            if not pattern.search(text):
+            found = pattern.search(text)
+            if not found:
                 sys.exit(f"{name}: has no block {block}")
-            text = pattern.sub(lambda found, table=tables[block]: f"{found[1]}{table}\n{found[2]}", text)
+            text = f"{text[: found.start()]}{found[1]}{tables[block]}\n{found[2]}{text[found.end() :]}"
         if text != before:
             stale.append(name)
             if "--check" not in sys.argv:

@@ -83,6 +83,15 @@ class ColorSpaces:
         config, canonical = self._find(name)
         return config.getColorSpace(canonical).getEncoding() == "sdr-video"
 
+    def is_linear(self, name: str) -> bool:
+        """Whether values of this space are proportional to light.
+
+        Raises:
+            ColorSpaceError: unknown name.
+        """
+        config, canonical = self._find(name)
+        return config.getColorSpace(canonical).getEncoding() == "scene-linear"
+
     def _find(self, name: str) -> tuple[ocio.Config, str]:
         """The config that knows a name, and its canonical name there: ours, the user's config, the built-in one."""
         if name in _NAMES:
@@ -195,15 +204,26 @@ def network_image(
     Returns:
         (H, W, 3) sRGB in [0, 1], and the gain (H, W) ≥ 1 that was taken out.
     """
-    gain = np.ones(color.shape[:-1], np.float32)
     if space == SRGB and not (color > 1).any():
-        return np.clip(color, 0.0, 1.0), gain
-    linear = np.nan_to_num(spaces.convert(color, space, LIN_REC709), nan=0.0, posinf=_LARGEST, neginf=0.0)
-    np.clip(linear, 0.0, _LARGEST, out=linear)
-    np.maximum(linear.max(axis=-1), 1.0, out=gain)
+        return np.clip(color, 0.0, 1.0), np.ones(color.shape[:-1], np.float32)
+    linear = _visible_light(color, space, spaces)
+    gain = np.maximum(linear.max(axis=-1), np.float32(1.0))
     linear /= gain[..., None]
     encoded = spaces.convert(linear, LIN_REC709, SRGB)
     return np.clip(encoded, 0.0, 1.0), gain
+
+
+def highlight_gain(color: NDArray[np.float32], space: str, spaces: ColorSpaces) -> NDArray[np.float32]:
+    """The gain of :func:`network_image` alone. (H, W, 3) → (H, W) ≥ 1."""
+    if space == SRGB and not (color > 1).any():
+        return np.ones(color.shape[:-1], np.float32)
+    return np.maximum(_visible_light(color, space, spaces).max(axis=-1), np.float32(1.0))
+
+
+def _visible_light(color: NDArray[np.float32], space: str, spaces: ColorSpaces) -> NDArray[np.float32]:
+    """Linear Rec.709 without negative and infinite values, in an array of its own."""
+    linear = np.nan_to_num(spaces.convert(color, space, LIN_REC709), nan=0.0, posinf=_LARGEST, neginf=0.0)
+    return np.clip(linear, 0.0, _LARGEST, out=linear)
 
 
 def layer_colors(

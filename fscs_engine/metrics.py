@@ -18,7 +18,7 @@ VISIBLE_ALPHA = 0.01
 """A layer is seen in a pixel where its alpha is above this."""
 
 FLAT_DIFFERENCE = 3 / 255
-"""Neighbours that differ by less than this in every channel are a flat area."""
+"""Neighbours, in the picture or in time, that differ by less than this in every channel are a flat area."""
 
 _SSIM_WINDOW = 7
 
@@ -146,17 +146,36 @@ def flat_noise(alphas: Array, image: Array) -> float:
     Returns:
         From 0 (calm) to 1; NaN where no pair is flat.
     """
-    # float32 has k/255 rounded: three levels apart may come out below 3/255 without the margin
-    limit = FLAT_DIFFERENCE - 1e-6
     total, pairs = 0.0, 0
     for axis in (0, 1):
-        flat = (np.abs(np.diff(np.asarray(image, dtype=np.float64), axis=axis)) < limit).all(axis=-1)
+        flat = _nearly_equal(np.diff(np.asarray(image, dtype=np.float64), axis=axis))
         change = np.zeros(flat.shape, dtype=np.float64)
         for alpha in alphas:
             change += np.abs(np.diff(alpha, axis=axis))
         total += 0.5 * float(change[flat].sum())
         pairs += int(np.count_nonzero(flat))
     return total / pairs if pairs else math.nan
+
+
+def flicker(alphas_before: Array, alphas: Array, image_before: Array, image: Array) -> float:
+    """Alpha noise in time: mean of ½ Σ|Δα| from one frame to the next over the pixels of nearly the same colour.
+
+    Pixels count where every channel of the picture changes by less than 3/255. Both frames have the same palette.
+
+    Args:
+        alphas_before: (K, H, W) of the frame before.
+        alphas: the same of the frame.
+        image_before: (H, W, 3) in [0, 1].
+        image: the same of the frame.
+
+    Returns:
+        From 0 (calm) to 1; NaN where no pixel stands still.
+    """
+    still = _nearly_equal(np.subtract(image, image_before, dtype=np.float64))
+    change = np.zeros(still.shape, dtype=np.float64)
+    for before, alpha in zip(alphas_before, alphas, strict=True):
+        change += np.abs(np.subtract(alpha, before, dtype=np.float64))
+    return 0.5 * float(change[still].mean()) if still.any() else math.nan
 
 
 def coverage(alphas: Array) -> NDArray[np.float64]:
@@ -177,3 +196,9 @@ def recomposition_error(layers: Array, image: Array) -> float:
     for layer in layers[1:]:
         total += layer
     return float(np.max(np.abs(np.subtract(total, image, dtype=np.float64)), initial=0.0))
+
+
+def _nearly_equal(difference: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where every channel is below ``FLAT_DIFFERENCE``. (H, W, 3) → (H, W)."""
+    # float32 has k/255 rounded: three levels apart may come out below 3/255 without the margin
+    return np.asarray((np.abs(difference) < FLAT_DIFFERENCE - 1e-6).all(axis=-1))

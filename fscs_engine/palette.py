@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -195,21 +195,76 @@ def kmeans_palette(
 ) -> Palette:
     """Finds a palette by K-means on the picture's sRGB values (paper §4.1, §5).
 
-    Same pixels and seed, same palette: the pixels are thinned to at most 50,000, one drawn at random from each
-    of as many equal runs of the picture, by a seeded generator; the colours are rounded to six decimals, so that
-    the order in which threads add up does not show.
+    Same pixels and seed, same palette: see :func:`found_palette`, which this is a method of.
 
     With given colours it is Lloyd's algorithm with fixed centres: a given colour takes the pixels nearest to it
     and stays where it is, the free centres take the rest and move to their means. The free centres start by
     k-means++ (Arthur and Vassilvitskii 2007) from the given ones, and the best of four starts is kept.
-
-    A picture with fewer distinct colours than asked for gives repeated entries.
 
     Args:
         pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
         colors: K, from 1 to 16.
         given: colours that come first, in their order, unchanged.
         seed: of the sampling and the starts.
+        weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
+            the weights are left out of account.
+
+    Returns:
+        The given colours, then the found ones from dark to light.
+
+    Raises:
+        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+    """
+
+    def find(sample: Sample, fixed: NDArray[np.float64], free: int) -> NDArray[np.float64]:
+        return _fill(sample, fixed, free, seed) if len(fixed) else _kmeans(sample, free, seed)
+
+    return found_palette(pixels, colors, find, given=given, seed=seed, weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A bounded part of a picture's pixels, in their order.
+
+    Attributes:
+        pixels: (N, 3) sRGB in [0, 1], rounded as palettes are; N is at most 50,000.
+        counts: (N,) how much each counts, above 0.
+        thinning: every ``thinning``-th pixel still has more different colours than are to be found.
+    """
+
+    pixels: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    thinning: int
+
+
+Finder = Callable[[Sample, NDArray[np.float64], int], NDArray[np.float64]]
+"""What a method has of its own: a sample, the given colours (G, 3) and a number F in, the F colours (F, 3) that are
+still missing out, in any order. The sample has more than F different colours that are not given."""
+
+
+def found_palette(
+    pixels: NDArray[np.floating],
+    colors: int,
+    find: Finder,
+    *,
+    given: Palette | None = None,
+    seed: int = 0,
+    weights: NDArray[np.floating] | None = None,
+) -> Palette:
+    """Finds a palette by a method: all that methods have in common.
+
+    Same pixels and seed, same palette: the pixels are thinned to at most 50,000, one drawn at random from each
+    of as many equal runs of the picture, by a seeded generator; the colours are rounded to six decimals, so that
+    the order in which threads add up does not show.
+
+    A picture with fewer distinct colours than asked for gives repeated entries.
+
+    Args:
+        pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
+        colors: K, from 1 to 16.
+        find: the method.
+        given: colours that come first, in their order, unchanged.
+        seed: of the sampling.
         weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
             the weights are left out of account.
 
@@ -241,10 +296,7 @@ def kmeans_palette(
         found = found[canonical_order(found)]
         found = found[np.sort(np.arange(free) % len(found))]
     else:
-        if len(fixed):
-            found = _fill(sample, counts, centers, free, seed, thinning)
-        else:
-            found = _kmeans(sample, counts, free, seed)
+        found = find(Sample(sample, counts, thinning), centers, free)
         found = found[canonical_order(found)]
     return Palette(fixed + Palette.from_array(found.round(_DECIMALS).clip(0.0, 1.0)).colors)
 
@@ -279,41 +331,34 @@ def _sample(
 def _distinct(pixels: NDArray[np.float64], fixed: NDArray[np.float64]) -> NDArray[np.float64]:
     """The distinct colours (N, 3) of the pixels, but for the fixed ones."""
     distinct = np.unique(pixels, axis=0)
-    return distinct[(_squared_distances(distinct, fixed) > _SAME).all(axis=0)]
+    return distinct[(squared_distances(distinct, fixed) > _SAME).all(axis=0)]
 
 
-def _kmeans(sample: NDArray[np.float64], counts: NDArray[np.float64], colors: int, seed: int) -> NDArray[np.float64]:
+def _kmeans(sample: Sample, colors: int, seed: int) -> NDArray[np.float64]:
     """Centres (colors, 3) by scikit-learn."""
     from sklearn.cluster import KMeans  # here, because they take most of a second to import
     from threadpoolctl import threadpool_limits
 
     # more threads gain little on so few pixels, and lose a lot where other work holds the cores
     with threadpool_limits(limits=1):
-        found = KMeans(colors, n_init=_STARTS, random_state=seed).fit(sample, sample_weight=counts)
+        found = KMeans(colors, n_init=_STARTS, random_state=seed).fit(sample.pixels, sample_weight=sample.counts)
     return np.asarray(found.cluster_centers_, dtype=np.float64)
 
 
-def _fill(
-    sample: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    fixed: NDArray[np.float64],
-    free: int,
-    seed: int,
-    thinning: int,
-) -> NDArray[np.float64]:
+def _fill(sample: Sample, fixed: NDArray[np.float64], free: int, seed: int) -> NDArray[np.float64]:
     """Free centres (free, 3) around fixed ones, which take their pixels but stay; scikit-learn can't hold any.
 
-    The starts compete on every ``thinning``-th pixel of the sample; the best of them settles on all of it.
+    The starts compete on the thinned sample; the best of them settles on all of it.
     """
     rng = np.random.default_rng([seed, 1])
-    part, part_counts = sample[::thinning], counts[::thinning]
+    part, part_counts = sample.pixels[:: sample.thinning], sample.counts[:: sample.thinning]
     best, best_cost = fixed, np.inf
     for _ in range(_STARTS):
         start = _start(part, part_counts, fixed, free, rng)
         centers, cost = _lloyd(part, part_counts, start, len(fixed))
         if cost < best_cost:
             best, best_cost = centers, cost
-    return _lloyd(sample, counts, best, len(fixed))[0][len(fixed) :]
+    return _lloyd(sample.pixels, sample.counts, best, len(fixed))[0][len(fixed) :]
 
 
 def _start(
@@ -325,12 +370,12 @@ def _start(
 ) -> NDArray[np.float64]:
     """Fixed centres and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
     centers = fixed
-    nearest = _squared_distances(sample, fixed).min(axis=0)
+    nearest = squared_distances(sample, fixed).min(axis=0)
     for _ in range(free):
         odds = np.cumsum(counts * nearest)
         drawn = min(int(np.searchsorted(odds, rng.random() * odds[-1], side="right")), len(sample) - 1)
         centers = np.concatenate((centers, sample[drawn : drawn + 1]))
-        nearest = np.minimum(nearest, _squared_distances(sample, centers[-1:])[0])
+        nearest = np.minimum(nearest, squared_distances(sample, centers[-1:])[0])
     return centers
 
 
@@ -343,7 +388,7 @@ def _lloyd(
     """
     cost = np.inf
     for _ in range(_STEPS):
-        distances = _squared_distances(sample, centers)
+        distances = squared_distances(sample, centers)
         nearest = distances.argmin(axis=0)
         cost = float(counts @ distances[nearest, np.arange(len(sample))])
         shares = np.bincount(nearest, counts, len(centers))
@@ -359,7 +404,7 @@ def _lloyd(
     return centers, cost
 
 
-def _squared_distances(pixels: NDArray[np.float64], centers: NDArray[np.float64]) -> NDArray[np.float64]:
+def squared_distances(pixels: NDArray[np.float64], centers: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 3) and (K, 3) → (K, N), never negative."""
     # the product instead of the differences: no (K, N, 3) in memory
     distances: NDArray[np.float64] = (centers**2).sum(axis=1)[:, None] - 2.0 * (centers @ pixels.T)

@@ -12,6 +12,9 @@ from typing import Optional, Union
 MAXIMUM_COLORS = 16
 """The largest palette anywhere."""
 
+ALPHA_FLOOR = 1e-6
+"""Alphas below this become 0 before the last normalise."""
+
 Value = Union[bool, int, float, str]
 
 
@@ -41,19 +44,28 @@ PARAMETERS: tuple[Parameter, ...] = (
         MAXIMUM_COLORS,
     ),
     Parameter(
+        "palette_method",
+        "Palette Method",
+        "enum",
+        "kmeans",
+        "How colours are found that are not given. kmeans: the colours of the large areas. "
+        "salient: small areas of strong colour get a colour of their own too.",
+        choices=("kmeans", "salient"),
+    ),
+    Parameter(
         "model",
         "Model",
         "string",
-        "paper",
+        "any-palette",
         "The trained networks that find the layers.",
     ),
     Parameter(
         "smoothing",
         "Smoothing Radius",
         "int",
-        3,
+        0,
         "Radius in pixels of the edge-preserving smoothing (guided filter) of the alphas. 0 turns it off. "
-        "Larger radii give calmer mattes and a slight veil around edges.",
+        "Larger radii give calmer mattes and a slight veil around edges. The paper's own networks want 3.",
         0,
         256,
     ),

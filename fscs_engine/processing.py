@@ -17,13 +17,10 @@ from torch import Tensor
 
 from .errors import UsageError
 from .key import MASK_SPACE, pixels_identity
-from .parameters import BY_NAME
+from .parameters import ALPHA_FLOOR, BY_NAME
 from .smoothing import gray, guided_filter, reach
 
 _LARGEST = 1e12  # gain and gamma at their limits overflow float32; this much is alone anyway
-
-FLOOR = 1e-6
-"""Alphas below this become 0 before the last normalise."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,12 @@ class AlphaProcessing:
     def reach(self) -> int:
         """How many pixels away a pixel can still change the processed alphas."""
         return reach(self.smoothing) if self.smoothing_strength > 0 else 0
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether alphas that are normalised leave as they came."""
+        edited = any(adjustment != LayerAdjustment() for adjustment in self.adjustments.values())
+        return not (self.reach or self.minimum_alpha > 0 or edited or self.masks)
 
     def check(self, colors: int, height: int, width: int) -> None:
         """Refuses what can't be done with this palette and picture.
@@ -231,7 +234,7 @@ def _adjust(
             alpha = ((alpha * adjustment.gain) ** (1.0 / adjustment.gamma)).clamp_max(_LARGEST)
         if adjustment.gain > 0:
             open_entries.append(entry)
-        layers[entry] = torch.where(alpha < FLOOR, 0.0, alpha) / len(duplicates[owner])
+        layers[entry] = torch.where(alpha < ALPHA_FLOOR, 0.0, alpha) / len(duplicates[owner])
     if layers.device.type != "cpu" or not (layers.sum(dim=0) > 0).all():  # asking a GPU would wait for it
         layers = _fill_empty(layers, image, palette, owners, open_entries)
     return layers / layers.sum(dim=0)

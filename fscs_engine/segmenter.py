@@ -13,23 +13,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .color import AUTO, ColorSpaces, association, layer_colors, network_image, resolve, straight
+from .color import (
+    AUTO,
+    SRGB,
+    ColorSpaces,
+    association,
+    highlight_gain,
+    layer_colors,
+    network_image,
+    resolve,
+    straight,
+)
 from .errors import CancelledError, PaletteError, RangeError, UsageError
 from .exact import exact_colors, settle
+from .exact_loops import layer_rows
 from .image import Image, check_finite
 from .image_palette import image_palette
 from .networks.device import resolve_device, resolve_precision
-from .networks.model import PaperModel, create_model
+from .networks.model import Prediction, View, create_model
+from .networks.paper_model import PaperModel
 from .palette import Palette
 from .parameters import BY_NAME
 from .processing import AlphaProcessing, owners_of, process_alphas
+from .threads import over_rows
 
 Progress = Callable[[float], None]
 Cancelled = Callable[[], bool]
 
-_ALPHA_SHARE = 0.4  # of the time of both networks, for the progress bar
-_CPU_TILE = 512
-_GPU_TILE = 1536
+_KEPT_PIXELS = 2**23  # what the networks see of a picture of at most so many pixels is kept, else made anew by rows
+_BLOCK = 32  # rows that a thread takes at a time
 _STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
 _STRIP_ROWS = 16  # strips are multiples of the rows that EXR compresses together, and of the networks' stride
 _LEAST_ROWS = 192  # thinner strips compute more halo than picture
@@ -111,9 +123,7 @@ class Segmenter:
         self.model, weights = create_model(model, self.device, dtype)
         self.model_name = weights.name
         self.weights_sha256 = weights.sha256
-        stride = self.model.stride
-        automatic = _CPU_TILE if self.device.type == "cpu" else _GPU_TILE
-        self.tile = max(stride, (tile or automatic) // stride * stride)
+        self.tile = tile
         self.report = Report()
 
     @property
@@ -121,9 +131,16 @@ class Segmenter:
         """The most different palette colours the model takes."""
         return self.model.maximum_colors
 
-    def auto_palette(self, image: Image, colors: int, given: Palette | None = None, seed: int = 0) -> Palette:
+    def auto_palette(
+        self,
+        image: Image,
+        colors: int,
+        given: Palette | None = None,
+        seed: int = 0,
+        method: str = str(BY_NAME["palette_method"].default),
+    ) -> Palette:
         """A palette for the picture; see :func:`fscs_engine.image_palette.image_palette`."""
-        return image_palette(image, colors, given, seed, self.spaces)
+        return image_palette(image, colors, given, seed, self.spaces, method)
 
     def working_space(self, image: Image, asked: str = AUTO, *, display: bool = False) -> str:
         """The working space of an output; ``display`` for formats like PNG. See :func:`fscs_engine.color.resolve`."""
@@ -177,15 +194,26 @@ class Segmenter:
         processing = processing or AlphaProcessing()
         self.check(image, palette, processing)
         run = _Run(self, image, palette, processing, progress, cancelled)
+        yield from self._strips(run, dict.fromkeys(working_spaces), clip)
+
+    def _strips(
+        self, run: _Run, outputs: Mapping[str, NDArray[np.float32] | None], clip: bool = False
+    ) -> Iterator[Strip]:
+        """:meth:`strips` of a run; layers go into the arrays (K, H, W, 4) of ``outputs`` where there are any."""
         self.report = run.report
-        totals = np.zeros(len(palette))
+        image, progress = run.image, run.progress
+        totals = np.zeros(len(run.entries))
         for top, bottom in run.rows():
             alphas, colors = run.decompose(top, bottom)
             started = time.perf_counter()
             layers = {}
-            for space in dict.fromkeys(working_spaces):
+            for space, output in outputs.items():
                 run.ask()
-                layers[space] = run.deliver(top, alphas, colors, space, clip)
+                if output is None:
+                    layers[space] = np.empty((*alphas.shape, 4), np.float32)
+                else:
+                    layers[space] = output[:, top:bottom]
+                run.deliver(top, alphas, colors, space, clip, layers[space])
             totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
             self.report.seconds["colour"] += time.perf_counter() - started
             yield Strip(top, layers, alphas.cpu().numpy())
@@ -210,12 +238,12 @@ class Segmenter:
         >>> segmenter.segment(image, segmenter.auto_palette(image, 7)).pixels.shape  # doctest: +SKIP
         (7, 400, 600, 4)
         """
+        processing = processing or AlphaProcessing()
+        self.check(image, palette, processing)
         space = self.working_space(image, working_space)
         pixels = np.empty((len(palette), image.height, image.width, 4), np.float32)
-        strips = self.strips(image, palette, processing, working_spaces=[space], progress=progress, cancelled=cancelled)
-        for strip in strips:
-            layers = strip.layers[space]
-            pixels[:, strip.top : strip.top + layers.shape[1]] = layers
+        for _ in self._strips(_Run(self, image, palette, processing, progress, cancelled), {space: pixels}):
+            pass
         return Layers(pixels, palette, space, self.report)
 
     @torch.no_grad()
@@ -255,7 +283,7 @@ class Segmenter:
         for top, bottom in run.rows():
             a, u = run.decompose(top, bottom)
             if exact:
-                u = exact_colors(a, u, run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
+                u = exact_colors(a, u.clone(), run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
             u = torch.where((a > 0)[:, None], u, entries[:, :, None, None])
             alphas[:, top:bottom] = a.cpu().numpy()
             colors[:, top:bottom] = u.permute(0, 2, 3, 1).cpu().numpy()
@@ -302,8 +330,14 @@ class _Run:
         self.palette = self.entries[[positions[0] for positions in self.duplicates]]
         self.report = Report()
         self.done = 0.0
-        self.raw_top = self.raw_bottom = 0
-        self.raw = torch.empty((len(self.palette), 0, image.width), device=self.device)
+        self.kept: NDArray[np.float32] | None = None
+        self.bright: bool | None = None  # whether anything is above 1
+        self.prediction: Prediction | None = None  # K = 1 needs none
+        if len(self.palette) > 1:
+            view = View(image.height, image.width, self.device, segmenter.tile, self.pixels, self.advance)
+            started = time.perf_counter()
+            self.prediction = self.model.predict(view, self.palette)
+            self.report.seconds["alpha"] += time.perf_counter() - started
 
     def rows(self) -> Iterator[tuple[int, int]]:
         """The strips: top and bottom row."""
@@ -318,157 +352,179 @@ class _Run:
         """Processed alphas (K, h, W) and the model's own colours (K, 3, h, W) in sRGB, of rows top to bottom."""
         started = time.perf_counter()
         height = self.image.height
-        single = len(self.palette) == 1
-        context = self.model.halo if not single else 0
+        context = self.model.halo if self.prediction and self.model.own_colors else 0
         above, below = max(0, top - context), min(height, bottom + context)
-        outer = (max(0, above - self.processing.reach), min(height, below + self.processing.reach))
-        seen = self.seen(*outer)
-        alphas = process_alphas(
-            self._raw_alphas(*outer),
-            seen,
-            self.palette,
-            self.duplicates,
-            self.processing,
-            [torch.from_numpy(mask.pixels[slice(*outer)]).to(self.device) for mask in self.processing.masks],
-        )[:, above - outer[0] : below - outer[0]]
+        first, last = max(0, above - self.processing.reach), min(height, below + self.processing.reach)
+        if self.prediction:
+            raw = self.prediction.alphas(first, last)
+        else:
+            raw = torch.ones((1, last - first, self.image.width), device=self.device)
+        own_colors = self.prediction is not None and self.model.own_colors
+        ready = self.model.normalized and self.processing.changes_nothing and len(self.palette) == len(self.entries)
+        seen = self.seen(first, last) if own_colors or not ready else raw[:0]
+        alphas = raw
+        if not ready:
+            masks = [torch.from_numpy(mask.pixels[first:last]).to(self.device) for mask in self.processing.masks]
+            alphas = process_alphas(raw, seen, self.palette, self.duplicates, self.processing, masks)
+        alphas = alphas[:, above - first : below - first]
         self.report.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
-        inner = slice(top - above, bottom - above)
-        if single:
-            colors = self.palette[:, :, None, None].repeat(1, 1, bottom - top, self.image.width)
-        else:
-            merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
-            colors = self._colors(top, bottom, above, seen[:, above - outer[0] : below - outer[0]], merged)
         owners = owners_of(self.duplicates)
-        if owners != list(range(len(owners))):
-            colors = colors[owners]
+        if self.prediction is not None and own_colors:
+            merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
+            near = seen[:, above - first : below - first]
+            colors = self.prediction.colors(top, bottom, above, near, merged)[owners]
+        else:
+            colors = self.entries[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
         self.report.seconds["colour"] += time.perf_counter() - started
-        return alphas[:, inner].contiguous(), colors
+        return alphas[:, top - above : bottom - above].contiguous(), colors
+
+    def pixels(self, top: int, bottom: int) -> NDArray[np.float32]:
+        """What the networks see of rows top to bottom: (h, W, 3) sRGB in [0, 1]."""
+        if self.kept is None and self.image.height * self.image.width <= _KEPT_PIXELS:
+            kept = np.empty((self.image.height, self.image.width, 3), np.float32)
+
+            def keep(first: int, last: int) -> None:
+                kept[first:last] = self._convert(first, last)
+
+            over_rows(keep, 0, self.image.height, _BLOCK, torch.get_num_threads())
+            self.kept = kept
+        return self._convert(top, bottom) if self.kept is None else self.kept[top:bottom]
+
+    def _convert(self, top: int, bottom: int) -> NDArray[np.float32]:
+        color = straight(self.image.pixels[top:bottom])
+        return network_image(color, self.image.color_space, self.segmenter.spaces)[0]
 
     def seen(self, top: int, bottom: int) -> Tensor:
-        """What the networks see of rows top to bottom: (3, h, W) sRGB in [0, 1]."""
-        color = straight(self.image.pixels[top:bottom])
-        seen, _ = network_image(color, self.image.color_space, self.segmenter.spaces)
-        return torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1))).to(self.device)
-
-    def _raw_alphas(self, top: int, bottom: int) -> Tensor:
-        """Raw alphas (U, h, W) of rows top to bottom; rows that the strip before computed are taken from it."""
-        if len(self.palette) == 1:
-            return torch.ones((1, bottom - top, self.image.width), device=self.device)
-        first = self.raw_bottom  # rows from here on are new
-        if bottom > first:
-            stride = self.model.stride
-            last = min(self.image.height, -(-bottom // stride) * stride)
-            fresh = torch.empty((len(self.palette), last - first, self.image.width), device=self.device)
-            halo_top = max(0, first - self.model.halo)
-            seen = self.seen(halo_top, min(self.image.height, last + self.model.halo))
-            for rows, columns, context_rows, context_columns in self._tiles(first, last):
-                part = self.model.predict_alphas(
-                    seen[:, context_rows.start - halo_top : context_rows.stop - halo_top, context_columns], self.palette
-                )
-                fresh[:, rows.start - first : rows.stop - first, columns] = _inner(
-                    part, rows, columns, context_rows, context_columns
-                )
-                self._tile_done(rows, columns, _ALPHA_SHARE)
-            keep = max(0, top // stride * stride - self.raw_top)
-            self.raw = torch.cat((self.raw[:, keep:], fresh), dim=1)
-            self.raw_top += keep
-            self.raw_bottom = last
-        return self.raw[:, top - self.raw_top : bottom - self.raw_top]
-
-    def _colors(self, top: int, bottom: int, above: int, seen: Tensor, alphas: Tensor) -> Tensor:
-        """The model's colours (U, 3, h, W) of rows top to bottom; ``seen`` and ``alphas`` begin at row ``above``."""
-        colors = torch.empty((len(self.palette), 3, bottom - top, self.image.width), device=self.device)
-        for rows, columns, context_rows, context_columns in self._tiles(top, bottom):
-            context = slice(context_rows.start - above, context_rows.stop - above)
-            part = self.model.predict_colors(
-                seen[:, context, context_columns], self.palette, alphas[:, context, context_columns]
-            )
-            colors[:, :, rows.start - top : rows.stop - top, columns] = _inner(
-                part, rows, columns, context_rows, context_columns
-            )
-            self._tile_done(rows, columns, 1 - _ALPHA_SHARE)
-        return colors
-
-    def _tiles(self, top: int, bottom: int) -> Iterator[tuple[slice, slice, slice, slice]]:
-        """Tiles of rows top to bottom: rows, columns, and the same with their halo, cut at the picture's border.
-
-        ``top`` is a multiple of the stride, so a context too begins at a multiple of it or at the border: the
-        networks' grid is that of the whole picture.
-        """
-        height, width, halo, side = self.image.height, self.image.width, self.model.halo, self.segmenter.tile
-        for y in range(top, bottom, side):
-            rows = slice(y, min(bottom, y + side))
-            for x in range(0, width, side):
-                columns = slice(x, min(width, x + side))
-                yield (
-                    rows,
-                    columns,
-                    slice(max(0, rows.start - halo), min(height, rows.stop + halo)),
-                    slice(max(0, columns.start - halo), min(width, columns.stop + halo)),
-                )
+        """The same as (3, h, W) on the device."""
+        return torch.from_numpy(np.ascontiguousarray(self.pixels(top, bottom).transpose(2, 0, 1))).to(self.device)
 
     def ask(self) -> None:
         """Ends the run if the user wants it."""
         if self.cancelled():
             raise CancelledError("cancelled", cure="nothing was written")
 
-    def _tile_done(self, rows: slice, columns: slice, share: float) -> None:
+    def advance(self, share: float) -> None:
+        """More of the work is done."""
         self.ask()
-        area = (rows.stop - rows.start) * (columns.stop - columns.start)
-        self.done += share * area / (self.image.height * self.image.width)
+        self.done += share
         self.progress(min(1.0, self.done))
 
     @torch.no_grad()
-    def deliver(self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool) -> NDArray[np.float32]:
-        """The exact step in one working space. alphas (K, h, W), colours (K, 3, h, W) → (K, h, W, 4) premultiplied."""
+    def deliver(
+        self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool, layers: NDArray[np.float32]
+    ) -> None:
+        """The exact step in one working space.
+
+        Args:
+            top: first row.
+            alphas: (K, h, W).
+            colors: (K, 3, h, W) sRGB.
+            space: the working space.
+            clip: see :meth:`Segmenter.strips`.
+            layers: (K, h, W, 4) premultiplied, written.
+        """
+        if self.device.type == "cpu" and not self.model.own_colors and self._is_proportional(space):
+            error = self._deliver_compiled(top, alphas.numpy(), space, clip, layers)
+        else:
+            error = self._deliver_tensors(top, alphas, colors, space, clip, layers)
+        if not math.isfinite(error):
+            raise RangeError(
+                f"rows {top} to {top + alphas.shape[1]}: layers are beyond the numbers of float32",
+                cure="use --precision float32, or a picture and controls that are less extreme",
+            )
+        self.report.error_max = max(self.report.error_max, error)
+
+    def _is_proportional(self, space: str) -> bool:
+        """Whether a highlight's gain multiplies colours of the space, or there is no highlight at all."""
         spaces = self.segmenter.spaces
-        pixels = self.image.pixels[top : top + alphas.shape[1]]
+        if self.bright is None:
+            self.bright = bool((straight(self.image.pixels) > 1).any())
+        return spaces.is_linear(space) or (self.image.color_space == SRGB and not self.bright)
+
+    def _deliver_compiled(
+        self, top: int, alphas: NDArray[np.float32], space: str, clip: bool, layers: NDArray[np.float32]
+    ) -> float:
+        """:meth:`deliver` for layers of one colour each. Returns the largest error."""
+        spaces = self.segmenter.spaces
+        own = self.entries.numpy()[:, None, None]
+        base = layer_colors(own, np.ones((1, 1), np.float32), space, spaces)[:, 0, 0]
+
+        def work(first: int, last: int) -> float:
+            goal = self._goal(top + first, top + last, space, clip)
+            planes = (goal.gain, goal.target, goal.total, goal.associated)
+            part, opacity = slice(first, last), goal.total[..., 3]
+            return float(layer_rows(alphas[:, part], base, *planes, opacity, goal.boxed, layers[:, part]))
+
+        errors = over_rows(work, 0, alphas.shape[1], _BLOCK, torch.get_num_threads())
+        return math.nan if any(math.isnan(error) for error in errors) else max(errors)
+
+    def _deliver_tensors(
+        self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool, out: NDArray[np.float32]
+    ) -> float:
+        """:meth:`deliver` for any layer colours, on any device. Returns the largest error."""
+        spaces = self.segmenter.spaces
+        goal = self._goal(top, top + alphas.shape[1], space, clip)
+        boxed = None
+        if goal.boxed:
+            inside = ((goal.target >= 0) & (goal.target <= 1)).all(axis=-1)
+            boxed = torch.from_numpy(inside).to(self.device)
+        own = colors.permute(0, 2, 3, 1).cpu().numpy()
+        delivered = layer_colors(own, goal.gain, space, spaces)
+        u = torch.from_numpy(delivered).to(self.device).permute(0, 3, 1, 2)
+        u = u.clone() if delivered is own else u.contiguous()
+        c = torch.from_numpy(np.ascontiguousarray(goal.target.transpose(2, 0, 1))).to(self.device)
+        u = exact_colors(alphas, u, c, boxed)
+        layers = torch.empty((len(u), *goal.gain.shape, 4), device=self.device)
+        layers[..., :3] = (u * alphas[:, None]).permute(0, 2, 3, 1)
+        layers[..., 3] = alphas
+        if self.image.has_alpha:
+            layers[..., :3] *= torch.from_numpy(goal.associated).to(self.device)[..., None]
+            layers[..., 3] *= torch.from_numpy(np.ascontiguousarray(goal.total[..., 3])).to(self.device)
+        missing = settle(layers, torch.from_numpy(goal.total).to(self.device), alphas)
+        scale = np.maximum(np.maximum(1.0, np.abs(goal.target).max(axis=-1)), np.abs(goal.total).max(axis=-1))
+        error = float((missing.abs().amax(dim=-1) / torch.from_numpy(scale).to(self.device)).max())
+        out[:] = layers.cpu().numpy()
+        return error
+
+    def _goal(self, top: int, bottom: int, space: str, clip: bool) -> _Goal:
+        spaces = self.segmenter.spaces
+        pixels = self.image.pixels[top:bottom]
         color = straight(pixels)
-        _, gain = network_image(color, self.image.color_space, spaces)
+        gain = highlight_gain(color, self.image.color_space, spaces)
         target = spaces.convert(color, self.image.color_space, space)
         _check_range(target, top, space)
         display = spaces.is_display_referred(space)
         clip = clip and display
         if clip:
             target, pixels = np.clip(target, 0.0, 1.0), np.clip(pixels, 0.0, 1.0)
-        boxed = None
-        if display or spaces.is_display_referred(self.image.color_space):
-            boxed = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)).to(self.device)
-        own = colors.permute(0, 2, 3, 1).cpu().numpy()
-        delivered = layer_colors(own, gain, space, spaces)
-        u = torch.from_numpy(delivered).to(self.device).permute(0, 3, 1, 2)
-        u = u.clone() if delivered is own else u.contiguous()
-        c = torch.from_numpy(np.ascontiguousarray(target.transpose(2, 0, 1))).to(self.device)
-        u = exact_colors(alphas, u, c, boxed)
         associated = pixels[..., 3] if clip and self.image.has_alpha else association(pixels)
         total = np.ones((*associated.shape, 4), np.float32)
         untouched = space == self.image.color_space and not clip
         total[..., :3] = pixels[..., :3] if untouched else target * associated[..., None]
         if self.image.has_alpha:
             total[..., 3] = pixels[..., 3]
-        layers = torch.empty((len(u), *associated.shape, 4), device=self.device)
-        layers[..., :3] = (u * alphas[:, None]).permute(0, 2, 3, 1)
-        layers[..., 3] = alphas
-        if self.image.has_alpha:
-            layers[..., :3] *= torch.from_numpy(associated).to(self.device)[..., None]
-            layers[..., 3] *= torch.from_numpy(np.ascontiguousarray(pixels[..., 3])).to(self.device)
-        missing = settle(layers, torch.from_numpy(total).to(self.device), alphas)
-        scale = np.maximum(np.maximum(1.0, np.abs(target).max(axis=-1)), np.abs(total).max(axis=-1))
-        error = float((missing.abs().amax(dim=-1) / torch.from_numpy(scale).to(self.device)).max())
-        if not math.isfinite(error):
-            raise RangeError(
-                f"rows {top} to {top + len(pixels)}: layers are beyond the numbers of float32",
-                cure="use --precision float32, or a picture and controls that are less extreme",
-            )
-        self.report.error_max = max(self.report.error_max, error)
-        return layers.cpu().numpy()
+        boxed = display or spaces.is_display_referred(self.image.color_space)
+        return _Goal(gain, target, total, associated, boxed)
 
 
-def _inner(part: Tensor, rows: slice, columns: slice, context_rows: slice, context_columns: slice) -> Tensor:
-    """A tile's own pixels out of what was computed with its halo."""
-    y, x = rows.start - context_rows.start, columns.start - context_columns.start
-    return part[..., y : y + rows.stop - rows.start, x : x + columns.stop - columns.start]
+@dataclass(frozen=True)
+class _Goal:
+    """What the layers of some rows must add up to in a working space.
+
+    Attributes:
+        gain: (h, W) ≥ 1, how much brighter the picture is than what the networks see.
+        target: (h, W, 3) straight colours.
+        total: (h, W, 4) premultiplied.
+        associated: (h, W) what straight colours are multiplied by.
+        boxed: whether layer colours stay in [0, 1] where the target is in it.
+    """
+
+    gain: NDArray[np.float32]
+    target: NDArray[np.float32]
+    total: NDArray[np.float32]
+    associated: NDArray[np.float32]
+    boxed: bool
 
 
 def _check_range(target: NDArray[np.float32], top: int, space: str) -> None:

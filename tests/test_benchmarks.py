@@ -1,21 +1,51 @@
-"""The tables in the documents are those that the measured results give."""
+"""The tables in the documents are those that the measured results give; the test sets are what they claim to be."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from numpy.typing import NDArray
+from PIL import Image
 
 from fscs_engine.networks.shipped import SHIPPED
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+KINDS = ("sharp edges", "soft edges", "defocus", "motion blur", "thin structures", "transparency")
 
 
-def test_tables_are_up_to_date():
+def script(name: str) -> ModuleType:
+    """A module of the benchmarks, whose modules find each other as scripts of one folder do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        return importlib.import_module(name)
+
+
+composites, truth, sheets = script("composites"), script("truth"), script("sheets")
+
+
+@pytest.fixture(scope="module")
+def photographs(shared: Path) -> Any:
+    folder = shared / "data" / "eval" / "kodak"
+    if len(list(folder.glob("*.png"))) != 24:
+        pytest.skip(f"the 24 Kodak images are not in {folder}")
+    return composites.read_photographs(folder)
+
+
+def test_tables_are_up_to_date() -> None:
     finished = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "tables.py", "--check"], capture_output=True, text=True, check=False
     )
@@ -23,7 +53,122 @@ def test_tables_are_up_to_date():
 
 
 @pytest.mark.parametrize("row", ["paper", "paper, no smoothing", "paper, not exact", "paper, not exact, no smoothing"])
-def test_the_scores_are_of_the_shipped_weights(row):
+def test_the_scores_are_of_the_shipped_weights(row: str) -> None:
     results = json.loads((RESULTS / "kodak.json").read_text())
     assert results[row]["weights_sha256"] == SHIPPED["paper"].sha256
     assert len(results[row]["images"]) == 24
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_the_truth_is_that_of_the_shipped_weights(model: str) -> None:
+    results = json.loads((RESULTS / "truth.json").read_text())
+    assert results[model]["weights_sha256"] == SHIPPED[model].sha256
+    assert results[model]["test_set_sha256"] == results["nearest colour"]["test_set_sha256"]
+    assert len(results[model]["pictures"]) == len(KINDS) * composites.PICTURES
+
+
+def test_composites_are_of_all_kinds() -> None:
+    assert composites.KINDS == KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_composite_is_made_of_its_layers(photographs: list[NDArray[np.uint8]], kind: str) -> None:
+    picture = composites.composite(photographs, kind, 2)
+    count, height, width = picture.alphas.shape
+    assert count == 5
+    assert all(256 <= side <= 384 and side % 8 == 0 for side in (height, width))
+    assert picture.image.shape == (height, width, 3)
+    assert picture.colors.shape == (count, height, width, 3)
+    for part in (picture.image, picture.alphas, picture.colors, picture.palette):
+        assert part.dtype == np.float32
+        assert part.min() >= 0
+        assert part.max() <= 1
+    np.testing.assert_allclose(picture.alphas.sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_allclose((picture.alphas[..., None] * picture.colors).sum(axis=0), picture.image, atol=1e-6)
+    weighted = picture.alphas[..., None].astype(np.float64) * picture.colors
+    seen = weighted.mean(axis=(1, 2)) / picture.alphas.mean(axis=(1, 2), dtype=np.float64)[:, None]
+    np.testing.assert_allclose(picture.palette, seen, atol=1e-6)
+    distances = np.linalg.norm(picture.palette[:, None] - picture.palette, axis=-1)
+    assert distances[~np.eye(count, dtype=bool)].min() >= 0.2
+    assert picture.alphas.mean(axis=(1, 2)).min() > 0.01
+    assert 0.01 < picture.colors.std(axis=(1, 2)).mean() < 0.08
+
+
+def test_the_same_seed_gives_the_same_bytes(photographs: list[NDArray[np.uint8]]) -> None:
+    first, again, other = (composites.composite(photographs, "thin structures", number) for number in (4, 4, 5))
+    assert composites.digest([first]) == composites.digest([again])
+    assert hashlib.sha256(first.colors).digest() == hashlib.sha256(again.colors).digest()
+    assert composites.digest([first]) != composites.digest([other])
+
+
+def test_composites_refuse_what_they_cannot_use() -> None:
+    large = np.zeros((500, 600, 3), np.uint8)
+    with pytest.raises(ValueError, match="none of sharp edges"):
+        composites.composite([large] * 5, "blurred", 0)
+    with pytest.raises(ValueError, match="at least 5"):
+        composites.composite([large] * 4, "defocus", 0)
+    with pytest.raises(ValueError, match="496×496"):
+        composites.composite([large] * 4 + [large[:480]], "defocus", 0)
+    with pytest.raises(ValueError, match="far enough"):
+        composites.composite([large] * 5, "defocus", 0)
+
+
+@given(npst.arrays(np.float64, (4, 3, 3), elements=st.floats(0, 1)))
+def test_layers_over_each_other_leave_nothing_out(mattes: NDArray[np.float64]) -> None:
+    alphas = composites._over([np.ones((3, 3)), *mattes])
+    assert alphas.min() >= 0
+    np.testing.assert_allclose(alphas.sum(axis=0), 1, atol=1e-12)
+    np.testing.assert_allclose(alphas[-1], mattes[-1], atol=composites._LEAST_VISIBLE)
+
+
+@pytest.mark.parametrize("radius", [1.5, 4, 10.3])
+def test_a_point_out_of_focus_is_a_disc(radius: float) -> None:
+    kernel = composites._disc(radius)
+    places = np.arange(len(kernel)) - len(kernel) // 2
+    assert kernel.sum() == pytest.approx(1)
+    assert (kernel * places**2).sum() == pytest.approx(radius**2 / 4, rel=0.05, abs=0.1)
+    assert kernel.max() == pytest.approx(1 / (math.pi * radius**2), rel=0.05)
+
+
+@pytest.mark.parametrize(("length", "degrees"), [(6, 0), (20, 30), (44, 117)])
+def test_a_moving_point_is_a_line(length: float, degrees: float) -> None:
+    angle = math.radians(degrees)
+    kernel = composites._streak(length, angle)
+    places = np.arange(len(kernel)) - len(kernel) // 2
+    along = places * math.cos(angle) + places[:, None] * math.sin(angle)
+    across = places[:, None] * math.cos(angle) - places * math.sin(angle)
+    assert kernel.sum() == pytest.approx(1)
+    assert (kernel * along**2).sum() == pytest.approx(length**2 / 12, rel=0.05, abs=0.25)
+    assert (kernel * across**2).sum() < 0.3
+
+
+def composite_of_two(rows: list[list[float]]) -> Any:
+    """Black and white, the first of which has these alphas (H, W)."""
+    alphas = np.asarray(rows, np.float32)
+    palette = np.array([[0, 0, 0], [1, 1, 1]], np.float32)
+    colors = np.ones((2, *alphas.shape, 3), np.float32) * palette[:, None, None]
+    image = np.repeat(1 - alphas[..., None], 3, axis=-1)
+    return composites.Composite("two 1", "two", image, np.stack((alphas, 1 - alphas)), colors, palette)
+
+
+def test_the_error_is_the_share_of_misplaced_alpha() -> None:
+    picture = composite_of_two([[1, 0.75], [0, 0.25]])
+    assert truth.error(picture.alphas, picture) == 0
+    assert truth.error(truth.nearest_color(picture), picture) == pytest.approx(0.125)
+    assert truth.error(1 - picture.alphas, composite_of_two([[1, 1], [0, 0]])) == pytest.approx(0.875)
+
+
+def test_sheets_stand_beside_each_other() -> None:
+    whole = sheets.beside({"left": Image.new("RGB", (300, 90), "red"), "right": Image.new("RGB", (200, 70), "blue")})
+    assert whole.width > 500
+    assert whole.height > 90
+    assert whole.getpixel((0, whole.height - 1)) == (255, 0, 0)
+    assert whole.getpixel((whole.width - 1, whole.height - 21)) == (0, 0, 255)
+
+
+def test_sheets_stay_out_of_the_repository() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "sheets.py"), str(ROOT / "docs" / "sheets")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode != 0
+    assert "name a folder outside it" in finished.stderr
+    assert not (ROOT / "docs" / "sheets").exists()

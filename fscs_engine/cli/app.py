@@ -19,7 +19,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FscsError
-from . import doctor, evaluate, palette, recolor, recompose, segment, train, weights
+from . import doctor, evaluate, export, palette, recolor, recompose, segment, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
 
@@ -42,6 +42,7 @@ app.command("recolor")(recolor.recolor)
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")
+app.add_typer(export.app, name="export")
 app.command("doctor")(doctor.doctor)
 
 

@@ -133,6 +133,7 @@ PaletteSource = Annotated[
         rich_help_panel=PALETTE_PANEL,
     ),
 ]
+PaletteMethod = Annotated[str, option("palette_method", PALETTE_PANEL)]
 Seed = Annotated[
     int,
     typer.Option(
@@ -378,11 +379,11 @@ def given_palette(source: str) -> Palette | None:
 
 
 def whole_palette(
-    segmenter: Segmenter, image: Image, given: Palette | None, colors: int | None, seed: int
+    segmenter: Segmenter, image: Image, given: Palette | None, colors: int | None, seed: int, method: str
 ) -> tuple[Palette, float]:
     """The palette of a run, and the seconds it took: the given colours, filled up from the image to ``colors``.
 
-    Without ``colors`` a given palette is taken as it is.
+    Without ``colors`` a given palette is taken as it is. ``method`` is one of the parameter table's.
 
     Raises:
         PaletteError: more colours given than asked for.
@@ -393,7 +394,7 @@ def whole_palette(
     wanted = colors if colors is not None else (len(given) if given is not None else int(DEFAULTS["colors"]))
     if given is not None and len(given) == wanted:
         return given, time.perf_counter() - started
-    palette = segmenter.auto_palette(image, wanted, given, seed)
+    palette = segmenter.auto_palette(image, wanted, given, seed, method)
     return palette, time.perf_counter() - started
 
 

@@ -35,6 +35,7 @@ def palette(
             rich_help_panel=options.PALETTE_PANEL,
         ),
     ] = None,
+    palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     seed: options.Seed = 0,
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
@@ -65,7 +66,7 @@ def palette(
         image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
         progress.stage("finding the palette")
         found_at = time.perf_counter()
-        found = image_palette(image, colors, given, seed, ColorSpaces(ocio))
+        found = image_palette(image, colors, given, seed, ColorSpaces(ocio), palette_method)
         seconds = time.perf_counter() - found_at
     if output is not None:
         write_palette(output, found, overwrite=overwrite)

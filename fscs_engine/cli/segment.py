@@ -116,6 +116,7 @@ def segment(
     ] = None,
     palette: options.PaletteSource = options.AUTO,
     colors: options.Colors = None,
+    palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     seed: options.Seed = 0,
     model: options.Model = options.DEFAULTS["model"],
     smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
@@ -196,7 +197,7 @@ def segment(
 
         segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
         progress.stage("finding the palette")
-        used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed)
+        used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed, palette_method)
         segmenter.check(image, used, processing)
         spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
         from ..color import in_space

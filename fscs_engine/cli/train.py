@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from . import options
 from .progress import Progress
 from .report import peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
-    from ..training.trainer import TrainingProgress
+    from ..training.trainer import TrainingConfig, TrainingProgress
 
 RUN_PANEL = "Run"
-SHAPE_PANEL = "Networks and losses (the ablations of the paper's Table 1)"
+SHAPE_PANEL = "Networks and losses of the paper (the ablations of its Table 1)"
+ANY_PALETTE_PANEL = "Losses of the any-palette model"
 WEIGHTS = "weights.safetensors"
 CURVES_PICTURE = "losses.png"
 
@@ -33,8 +34,22 @@ def _number(flag: str, text: str, panel: str = RUN_PANEL) -> Any:
     return typer.Option(flag, help=text, min=0, rich_help_panel=panel)
 
 
-def _loss(flag: str, text: str) -> Any:
-    return typer.Option(flag, help=f"Weight of {text}; 0 leaves it out.", min=0.0, rich_help_panel=SHAPE_PANEL)
+def _loss(flag: str, text: str, panel: str = SHAPE_PANEL) -> Any:
+    return typer.Option(flag, help=f"Weight of {text}; 0 leaves it out.", min=0.0, rich_help_panel=panel)
+
+
+_FLAGS = {
+    "colors": "--colors",
+    "skip": "--no-skip",
+    "single_network": "--single-network",
+    "zero_centering": "--zero-centering",
+    "distance_form": "--distance-form",
+    **{
+        name: f"--loss-{name.replace('_', '-')}"
+        for name in ("reconstruction", "centering", "layer_distance", "visible", "flat", "absent", "steady", "truth")
+    },
+}
+"""The flags that only one kind of model has a use for."""
 
 
 def train(
@@ -48,6 +63,14 @@ def train(
             rich_help_panel=RUN_PANEL,
         ),
     ],
+    model: Annotated[
+        Literal["any-palette", "paper"],
+        typer.Option(
+            "--model",
+            help="Which kind of model: the any-palette network, or the two networks of the paper for a fixed K.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = "any-palette",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -69,7 +92,7 @@ def train(
         typer.Option(
             "--from",
             metavar="NAME|FILE.safetensors",
-            help="A model of the same networks to start from. Without it the weights are random at first.",
+            help="A model of the same kind and size to start from. Without it the weights are random at first.",
             rich_help_panel=RUN_PANEL,
         ),
     ] = None,
@@ -101,6 +124,22 @@ def train(
             rich_help_panel=SHAPE_PANEL,
         ),
     ] = None,
+    layer_distance: Annotated[
+        float | None, _loss("--loss-layer-distance", "the residue in the mean over layers", ANY_PALETTE_PANEL)
+    ] = None,
+    visible: Annotated[
+        float | None, _loss("--loss-visible", "the number of layers that are just visible", ANY_PALETTE_PANEL)
+    ] = None,
+    flat: Annotated[float | None, _loss("--loss-flat", "alpha noise in flat areas", ANY_PALETTE_PANEL)] = None,
+    absent: Annotated[
+        float | None, _loss("--loss-absent", "alpha of colours that are nowhere", ANY_PALETTE_PANEL)
+    ] = None,
+    steady: Annotated[
+        float | None, _loss("--loss-steady", "what other light and entering things change", ANY_PALETTE_PANEL)
+    ] = None,
+    truth: Annotated[
+        float | None, _loss("--loss-truth", "the distance to the known alphas of composites", ANY_PALETTE_PANEL)
+    ] = None,
     device: options.Device = options.DEFAULTS["device"],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -123,35 +162,37 @@ def train(
 
         from ..networks.device import resolve_device
         from ..networks.weights import load_weights
-        from ..training.trainer import CURVES, TrainingConfig, save_trained
+        from ..training.trainer import CURVES, save_trained
         from ..training.trainer import train as run_training
 
         if threads:
             torch.set_num_threads(threads)
-        losses = replace(
-            TrainingConfig().losses,
-            **_given(
-                reconstruction=reconstruction,
-                alpha=alpha,
-                distance=distance,
-                sparsity=sparsity,
-                centering=centering,
-                distance_form=distance_form,
-            ),
-        )
-        config = replace(
-            TrainingConfig(),
-            losses=losses,
-            skip=not no_skip,
-            single_network=single_network,
-            **_given(
+        config = _config(
+            model,
+            _given(
                 colors=colors,
                 steps=steps,
                 batch=batch,
                 crop=crop,
                 learning_rate=learning_rate,
                 seed=seed,
+                skip=False if no_skip else None,
+                single_network=single_network or None,
                 zero_centering=zero_centering,
+            ),
+            _given(
+                reconstruction=reconstruction,
+                alpha=alpha,
+                distance=distance,
+                sparsity=sparsity,
+                centering=centering,
+                distance_form=distance_form,
+                layer_distance=layer_distance,
+                visible=visible,
+                flat=flat,
+                absent=absent,
+                steady=steady,
+                truth=truth,
             ),
         )
         initial = None if start_from is None else load_weights(start_from)
@@ -229,6 +270,24 @@ def plot_curves(table: Path, picture: Path) -> bool:
     with replaced_file(picture, overwrite=True) as temporary:
         figure.savefig(temporary, dpi=120, metadata={"Software": None})
     return True
+
+
+def _config(model: str, settings: dict[str, Any], losses: dict[str, Any]) -> TrainingConfig:
+    """The configuration of a run.
+
+    Raises:
+        UsageError: a flag that the model has no use for.
+    """
+    from ..training.any_palette import AnyPaletteConfig
+    from ..training.paper import PaperConfig
+
+    config = AnyPaletteConfig() if model == "any-palette" else PaperConfig()
+    foreign = [name for name in settings if not hasattr(config, name)]
+    foreign += [name for name in losses if not hasattr(config.losses, name)]
+    if foreign:
+        raise UsageError(f"{_FLAGS.get(foreign[0], foreign[0])} is not for the model {model!r}", cure="leave it out")
+    weights: Any = replace(config.losses, **losses)
+    return replace(config, **settings, losses=weights)
 
 
 def _given(**values: Any) -> dict[str, Any]:

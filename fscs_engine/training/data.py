@@ -37,11 +37,53 @@ class Sample:
     """Whether the palette was made from this crop alone."""
 
 
-class PhotoCrops:
-    """Random crops of the photographs in a folder.
+class Photographs:
+    """The photographs in a folder, at random sizes.
 
     Args:
         folder: searched for photographs, not recursively.
+        least: the shortest side that is of use, in pixels.
+
+    Raises:
+        InputError: the folder holds no photographs.
+    """
+
+    def __init__(self, folder: Path, least: int) -> None:
+        self.files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
+        if not self.files:
+            raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
+        self.least = least
+        listed = "\n".join(f"{file.name} {file.stat().st_size}" for file in self.files)
+        self.identity = hashlib.sha256(listed.encode()).hexdigest()
+        """Which photographs: sha256 of their names and sizes."""
+
+    def photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A photograph at a random size, from a third of the file's own to the whole. (H, W, 3).
+
+        Raises:
+            InputError: it can't be read, or is smaller than ``least``.
+        """
+        file = self.files[rng.integers(len(self.files))]
+        scale = float(rng.uniform(0.35, 1.0))
+        try:
+            with Image.open(file) as opened:
+                photo = ImageOps.exif_transpose(opened).convert("RGB")
+        except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
+            raise InputError(f"{file}: can't be read as a photograph", cure="take it out of the folder") from error
+        if min(photo.size) < self.least:
+            raise InputError(
+                f"{file}: is {photo.width}×{photo.height}, smaller than the crop of {self.least} pixels",
+                cure="take it out of the folder, or train with a smaller --crop",
+            )
+        size = (max(self.least, round(photo.width * scale)), max(self.least, round(photo.height * scale)))
+        return np.asarray(photo.resize(size, Image.Resampling.BOX))
+
+
+class PhotoCrops:
+    """Random crops of the photographs in a folder, for a network of fixed K.
+
+    Args:
+        folder: see :class:`Photographs`.
         crop: side of the square crops in pixels.
         colors: K of the network; fewer distinct colours come as repeated entries.
         seed: of everything random here.
@@ -51,13 +93,9 @@ class PhotoCrops:
     """
 
     def __init__(self, folder: Path, crop: int, colors: int, seed: int) -> None:
-        self.files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
-        if not self.files:
-            raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
+        self.photographs = Photographs(folder, crop)
         self.crop, self.colors, self.seed = crop, colors, seed
-        listed = "\n".join(f"{file.name} {file.stat().st_size}" for file in self.files)
-        self.identity = hashlib.sha256(listed.encode()).hexdigest()
-        """Which photographs: sha256 of their names and sizes."""
+        self.identity = self.photographs.identity
 
     def samples(self, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count`` of the run."""
@@ -66,22 +104,18 @@ class PhotoCrops:
         for number in range(first, first + count):
             group = number // _CROPS_A_PHOTO
             if group not in photos:
-                photos[group] = self._photo(np.random.default_rng([self.seed, 0, group]))
+                photos[group] = self.photographs.photo(np.random.default_rng([self.seed, 0, group]))
             samples.append(self._sample(photos[group], np.random.default_rng([self.seed, 1, number])))
         return samples
 
     def _sample(self, photo: NDArray[np.uint8], rng: np.random.Generator) -> Sample:
-        height, width = photo.shape[:2]
-        top = int(rng.integers(height - self.crop + 1))
-        left = int(rng.integers(width - self.crop + 1))
-        crop = photo[top : top + self.crop, left : left + self.crop]
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
+        crop = random_crop(photo, self.crop, rng)
         crop_palette = bool(rng.random() < 0.5)
         source = (crop if crop_palette else photo).reshape(-1, 3)
         pixels = source[rng.integers(len(source), size=_PALETTE_PIXELS)]
-        recolor = _random_recoloring(rng)
-        palette = self._palette(recolor(pixels), rng)
+        recolor = random_recoloring(rng)
+        colors = self.colors if rng.random() < 0.75 else int(rng.integers(1, self.colors + 1))
+        palette = kmeans_colors(recolor(pixels), colors, rng)
         if rng.random() < 0.1:  # a palette by hand can hold a colour that is nowhere in the picture
             palette[rng.integers(len(palette))] = rng.random(3)
             crop_palette = False
@@ -90,34 +124,26 @@ class PhotoCrops:
         image = np.ascontiguousarray(recolor(crop).transpose(2, 0, 1))
         return Sample(image, palette[repeats].astype(np.float32), crop_palette)
 
-    def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A photograph at a random size, from a third of the file's own to the whole. (H, W, 3)."""
-        file = self.files[rng.integers(len(self.files))]
-        scale = float(rng.uniform(0.35, 1.0))
-        try:
-            with Image.open(file) as opened:
-                photo = ImageOps.exif_transpose(opened).convert("RGB")
-        except (OSError, SyntaxError) as error:  # what Pillow raises for broken files
-            raise InputError(f"{file}: can't be read as a photograph", cure="take it out of the folder") from error
-        if min(photo.size) < self.crop:
-            raise InputError(
-                f"{file}: is {photo.width}×{photo.height}, smaller than the crop of {self.crop} pixels",
-                cure="take it out of the folder, or train with a smaller --crop",
-            )
-        size = (max(self.crop, round(photo.width * scale)), max(self.crop, round(photo.height * scale)))
-        return np.asarray(photo.resize(size, Image.Resampling.BOX))
 
-    def _palette(self, pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
-        """K-means centres; mostly K, sometimes fewer. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
-        colors = self.colors if rng.random() < 0.75 else int(rng.integers(1, self.colors + 1))
-        # Threads of K-means add up in any order: with one the palette does not depend on their number.
-        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colours than clusters
-            means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
-        return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)
+def random_crop(photo: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A random square, as it is or mirrored. (H, W, 3) → (side, side, 3)."""
+    height, width = photo.shape[:2]
+    top = int(rng.integers(height - side + 1))
+    left = int(rng.integers(width - side + 1))
+    crop = photo[top : top + side, left : left + side]
+    return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
-def _random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+def kmeans_colors(pixels: NDArray[np.float32], colors: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """K-means centres. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
+    # Threads of K-means add up in any order: with one the palette does not depend on their number.
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colours than clusters
+        means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
+    return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)
+
+
+def random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """A random turn of hue, change of saturation and of tone: photographs alone hold few saturated colours.
 
     Returns:

@@ -1,7 +1,7 @@
-"""The training loop of the `paper` model: seeded, resumable, with its curves.
+"""The training loop of every model: seeded, resumable, with its curves.
 
-Adam with β = (0, 0.99) as the paper has it. Its learning rate of 0.2 diverges (the released code has 1e-3):
-2e-3 with a warm-up and a cosine to 1e-5 is taken, and the weights that are kept are a moving average.
+Adam with a warm-up and a cosine; the weights that are kept are a moving average. What is trained on and for what is
+the configuration's: `paper.py`, `any_palette.py`.
 """
 
 from __future__ import annotations
@@ -10,87 +10,82 @@ import csv
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import CancelledError, InputError, UsageError, WeightsError
-from ..networks.unet import AlphaPredictor, ResiduePredictor, SinglePredictor
 from ..networks.weights import Weights, save_weights
-from .data import PhotoCrops, Sample
-from .losses import LossWeights, total_loss
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "losses.csv"
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a training run. The ablations of Table 1 are values of these fields.
+class Samples(Protocol):
+    """Batches decided by the run's seed and the step alone, so that a resumed run sees what it would have seen.
 
-    ``zero_centering``: ``penalty`` draws each layer's mean residue to zero by a loss; ``image-mean`` subtracts
-    the crop's mean as the released code does; ``none`` is the ablation. ``initial`` is the sha256 of the weights
-    that the run starts from, empty for random ones.
+    Attributes:
+        identity: which photographs they come from.
     """
 
-    colors: int = 7
-    steps: int = 8_000
-    batch: int = 16
-    crop: int = 64
+    identity: str
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """The tensors of one step, on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingConfig(ABC):
+    """What decides a training run, and how one kind of model is trained: the part that all kinds have.
+
+    ``initial`` is the sha256 of the weights that the run starts from, empty for random ones.
+    """
+
+    steps: int
+    batch: int
+    crop: int
     seed: int = 1
     learning_rate: float = 2e-3
     final_learning_rate: float = 1e-5
     warm_up: int = 200
     average: float = 0.999
-    skip: bool = True
-    single_network: bool = False
-    zero_centering: Literal["penalty", "image-mean", "none"] = "penalty"
+    beta1: float = 0.0
     initial: str = ""
-    losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        if self.colors < 1 or self.steps < 1 or self.batch < 1 or self.crop < 16:
+        if self.steps < 1 or self.batch < 1 or self.crop < 16:
             raise UsageError(
-                f"colors {self.colors}, steps {self.steps}, batch {self.batch}, crop {self.crop}",
-                cure="--colors, --steps and --batch are at least 1, --crop at least 16 pixels",
+                f"steps {self.steps}, batch {self.batch}, crop {self.crop}",
+                cure="--steps and --batch are at least 1, --crop at least 16 pixels",
             )
 
+    @property
+    @abstractmethod
+    def terms(self) -> tuple[str, ...]:
+        """Names of the losses, in the order of the curves' columns."""
 
-class PaperNetworks(nn.Module):
-    """The two U-Nets, trained together (or the one of the ablation)."""
+    @abstractmethod
+    def networks(self) -> nn.Module:
+        """New networks with random weights."""
 
-    def __init__(self, config: TrainingConfig) -> None:
-        super().__init__()
-        self.zero_centering = config.zero_centering
-        self.single: SinglePredictor | None = None
-        if config.single_network:
-            self.single = SinglePredictor(config.colors, config.skip)
-        else:
-            self.alpha = AlphaPredictor(config.colors, config.skip)
-            self.residue = ResiduePredictor(config.colors, config.skip)
+    @abstractmethod
+    def samples(self, photographs: Path) -> Samples:
+        """What is trained on."""
 
-    def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
-        """image (B, 3, H, W), palette (B, K, 3) → alphas (B, K, H, W) adding to 1, residues (B, K, 3, H, W)."""
-        if self.single is not None:
-            raw, residues = self.single(image, palette)
-            alphas = normalize(raw)
-        else:
-            alphas = normalize(self.alpha(image, palette))
-            residues = self.residue(image, palette, alphas)
-        if self.zero_centering == "image-mean":
-            residues = residues - residues.mean(dim=(3, 4), keepdim=True)
-        return alphas, residues
+    @abstractmethod
+    def loss(self, networks: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss to go down, and every term unweighted and detached."""
 
-
-def normalize(raw: Tensor) -> Tensor:
-    """Eq. 5, for the positive alphas of a sigmoid. (B, K, H, W) → (B, K, H, W)."""
-    return raw / (raw.sum(dim=1, keepdim=True) + 1e-8)
+    @abstractmethod
+    def metadata(self) -> dict[str, str]:
+        """What a weights file says so that a model can be made of it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,7 @@ def train(
     checkpoint_every: int = 200,
     progress: Callable[[TrainingProgress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> PaperNetworks:
+) -> nn.Module:
     """Trains, or goes on with the run in ``run``; returns the averaged networks, in evaluation mode.
 
     A resumed run with the same config and thread count gives the weights of an uninterrupted one.
@@ -143,28 +138,25 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    networks = PaperNetworks(config)
+    networks = config.networks()
     if initial is not None:
         config = replace(config, initial=initial.sha256)
         _start_from(networks, initial)
     networks.to(device)
-    average = PaperNetworks(config).to(device)
+    average = config.networks().to(device)
     average.load_state_dict(networks.state_dict())
-    optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate, betas=(0.0, 0.99))
-    crops = PhotoCrops(photographs, config.crop, config.colors, config.seed)
-    first, pending = _resume(run, config, crops, networks, average, optimizer, device)
-    curves = _Curves(run / CURVES, first, pending)
+    optimizer = torch.optim.Adam(networks.parameters(), lr=config.learning_rate, betas=(config.beta1, 0.99))
+    samples = config.samples(photographs)
+    first, pending = _resume(run, config, samples, networks, average, optimizer, device)
+    curves = _Curves(run / CURVES, ("total", *config.terms), first, pending)
     networks.train()
-    for step, batch in _batches(crops, config, first):
+    for step, batch in _batches(samples, config.steps, first):
         if cancelled():
-            _save(run, config, step, networks, average, optimizer, curves, crops)
+            _save(run, config, step, networks, average, optimizer, curves, samples)
             raise CancelledError(f"training stopped at step {step}", cure=f"resume it from {run}")
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        image, palette, crop_palette = (t.to(device) for t in batch)
-        alphas, residues = networks(image, palette)
-        weights = config.losses if config.zero_centering == "penalty" else replace(config.losses, centering=0.0)
-        loss, terms = total_loss(alphas, residues, palette, image, crop_palette, weights)
+        loss, terms = config.loss(networks, tuple(tensor.to(device) for tensor in batch))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(networks.parameters(), 1.0)
@@ -174,11 +166,11 @@ def train(
         if (step + 1) % 10 == 0 or step + 1 == config.steps:
             progress(TrainingProgress(step + 1, config.steps, curves.write()))
         if (step + 1) % checkpoint_every == 0 or step + 1 == config.steps:
-            _save(run, config, step + 1, networks, average, optimizer, curves, crops)
+            _save(run, config, step + 1, networks, average, optimizer, curves, samples)
     return average.eval()
 
 
-def save_trained(networks: PaperNetworks, config: TrainingConfig, file: Path, *, overwrite: bool = False) -> str:
+def save_trained(networks: nn.Module, config: TrainingConfig, file: Path, *, overwrite: bool = False) -> str:
     """Writes the networks as a weights file that :func:`fscs_engine.networks.model.create_model` takes.
 
     Returns:
@@ -188,18 +180,11 @@ def save_trained(networks: PaperNetworks, config: TrainingConfig, file: Path, *,
         OutputError: the file exists and ``overwrite`` is false, or can't be written.
     """
     tensors = {name: t for name, t in networks.state_dict().items() if t.dtype.is_floating_point}
-    metadata = {
-        "architecture": "paper",
-        "colors": str(config.colors),
-        "centering": "chart" if config.zero_centering == "image-mean" else "none",
-        "skip": str(config.skip).lower(),
-        "single_network": str(config.single_network).lower(),
-        "training": json.dumps(asdict(config), sort_keys=True),
-    }
+    metadata = {**config.metadata(), "training": json.dumps(asdict(config), sort_keys=True)}
     return save_weights(file, tensors, metadata, overwrite=overwrite)
 
 
-def _start_from(networks: PaperNetworks, initial: Weights) -> None:
+def _start_from(networks: nn.Module, initial: Weights) -> None:
     own = networks.state_dict()
     shapes = {name: tensor.shape for name, tensor in own.items() if tensor.dtype.is_floating_point}
     if shapes != {name: tensor.shape for name, tensor in initial.tensors.items()}:
@@ -209,23 +194,14 @@ def _start_from(networks: PaperNetworks, initial: Weights) -> None:
     networks.load_state_dict({**own, **initial.tensors})
 
 
-def _batches(crops: PhotoCrops, config: TrainingConfig, first: int) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
+def _batches(samples: Samples, steps: int, first: int) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
     """Batch by batch from step ``first`` on, the next one read while this one is used."""
-
-    def batch(step: int) -> tuple[Tensor, ...]:
-        samples: list[Sample] = crops.samples(step * config.batch, config.batch)
-        return (
-            torch.from_numpy(np.stack([s.image for s in samples])),
-            torch.from_numpy(np.stack([s.palette for s in samples])),
-            torch.tensor([float(s.crop_palette) for s in samples]),
-        )
-
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(batch, first)
-        for step in range(first, config.steps):
+        ahead = reader.submit(samples.batch, first)
+        for step in range(first, steps):
             now = ahead.result()
-            if step + 1 < config.steps:
-                ahead = reader.submit(batch, step + 1)
+            if step + 1 < steps:
+                ahead = reader.submit(samples.batch, step + 1)
             yield step, now
 
 
@@ -246,11 +222,11 @@ def _save(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     curves: _Curves,
-    crops: PhotoCrops,
+    samples: Samples,
 ) -> None:
     state = {
         "config": asdict(config),
-        "photographs": crops.identity,
+        "photographs": samples.identity,
         "step": step,
         "networks": networks.state_dict(),
         "average": average.state_dict(),
@@ -265,7 +241,7 @@ def _save(
 def _resume(
     run: Path,
     config: TrainingConfig,
-    crops: PhotoCrops,
+    samples: Samples,
     networks: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -285,7 +261,7 @@ def _resume(
         ) from error
     ours = asdict(config)
     changed = [k for k, v in ours.items() if k != "steps" and made_with.get(k) != v]
-    if state.get("photographs", crops.identity) != crops.identity:
+    if state.get("photographs", samples.identity) != samples.identity:
         changed.append("photographs")
     if changed:
         raise InputError(f"{file}: is of another run ({', '.join(changed)} differ)", cure=cure)
@@ -300,10 +276,9 @@ def _resume(
 class _Curves:
     """The losses as CSV, one row per ten steps (their mean); rows after a resumed checkpoint are dropped."""
 
-    columns = ("step", "seconds", "total", "reconstruction", "alpha", "distance", "sparsity", "centering")
-
-    def __init__(self, file: Path, first: int, pending: dict[str, list[Tensor]]) -> None:
+    def __init__(self, file: Path, terms: tuple[str, ...], first: int, pending: dict[str, list[Tensor]]) -> None:
         self.file, self.started = file, time.monotonic()
+        self.columns = ("step", "seconds", *terms)
         self.step = first
         self.sums = pending
         rows: list[dict[str, str]] = []

@@ -297,6 +297,7 @@ class Worker:
         *,
         given: Optional[JsonObject] = None,
         seed: int = 0,
+        palette_method: str = "",
         ocio: str = "",
         progress: Optional[ProgressCallback] = None,
         cancelled: Optional[CancelledCallback] = None,
@@ -308,6 +309,7 @@ class Worker:
             colors: K, 1 to 16.
             given: colours to keep, in the form of the palette file; they come first.
             seed: equal seeds give equal palettes.
+            palette_method: one of the choices of the parameter of this name, empty for its default.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
             progress: called with the fraction done and the seconds to go (None while unknown).
             cancelled: asked often; True cancels.
@@ -321,6 +323,8 @@ class Worker:
         request: JsonObject = {"request": "palette", "colors": colors, "seed": seed}
         if given is not None:
             request["given"] = given
+        if palette_method:
+            request["palette_method"] = palette_method
         if ocio:
             request["ocio"] = ocio
         palette = self._ask(request, image, (), progress, cancelled).get("palette")

@@ -46,6 +46,7 @@ class PaletteRequest:
     image: ImageSource
     colors: int
     given: JsonObject | None
+    method: str
     seed: int
     ocio: Path | None
 
@@ -75,6 +76,7 @@ def parse_palette(fields: Fields) -> PaletteRequest:
         image=_parse_image(fields),
         colors=int(colors),
         given=given,
+        method=_choice("palette_method", fields.text("palette_method", BY_NAME["palette_method"].default)),
         seed=fields.integer("seed", 0, 2**32 - 1, 0),
         ocio=_absolute(fields, "ocio"),
     )

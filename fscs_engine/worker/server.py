@@ -329,7 +329,7 @@ class Server:
         spaces = ColorSpaces(request.ocio)
         image, _ = self._image(request.image, job.folder)
         check_cancelled(job)
-        palette = image_palette(image, request.colors, given, request.seed, spaces)
+        palette = image_palette(image, request.colors, given, request.seed, spaces, request.method)
         check_cancelled(job)
         return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fscs_engine.color import ColorSpaces
-from fscs_engine.errors import NonFiniteError, PaletteError
+from fscs_engine.errors import NonFiniteError, PaletteError, UsageError
 from fscs_engine.image import Image
-from fscs_engine.image_palette import image_palette
+from fscs_engine.image_palette import METHODS, image_palette
 from fscs_engine.palette import Palette
+from fscs_engine.parameters import BY_NAME
 
 SPACES = ColorSpaces()
 
@@ -59,6 +60,37 @@ def test_a_large_picture_gives_the_palette_of_its_grid():
     large = np.repeat(np.repeat(blocks(60), 20, axis=0), 20, axis=1)
     palette = image_palette(Image.from_pixels(large, "srgb"), 3)
     np.testing.assert_allclose(palette.array, [(0, 0, 0), (0.1, 0.2, 0.9), (0.8, 0.1, 0.1)], atol=1e-5)
+
+
+def test_methods_are_those_of_the_parameter_table():
+    assert tuple(METHODS) == BY_NAME["palette_method"].choices
+
+
+def test_the_method_is_the_one_asked_for():
+    pixels = np.repeat(np.linspace(0.1, 0.9, 160, dtype=np.float32)[None, :, None], 3, axis=2).repeat(120, axis=0)
+    pixels[40:48, 60:70] = (0.8, 0.1, 0.1)
+    image = Image.from_pixels(SPACES.convert(pixels, "srgb", "acescg"), "acescg")
+
+    def nearest_to_red(**options):
+        return np.abs(image_palette(image, 5, **options).array - (0.8, 0.1, 0.1)).max(axis=1).min()
+
+    assert nearest_to_red(method="salient") < 1e-4
+    assert nearest_to_red(method="kmeans") == nearest_to_red() > 0.2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pixels_without_alpha_count_in_no_method(method):
+    pixels = np.zeros((40, 40, 4), np.float32)
+    pixels[:, :20] = (0.2, 0.2, 0.2, 1)
+    pixels[20:, :20] = (0.6, 0.6, 0.6, 1)
+    pixels[:, 30:, 0] = 0.9
+    found = image_palette(Image.from_pixels(pixels, "srgb"), 2, method=method)
+    np.testing.assert_allclose(found.array, [(0.2, 0.2, 0.2), (0.6, 0.6, 0.6)], atol=1e-5)
+
+
+def test_unknown_method_is_refused():
+    with pytest.raises(UsageError, match="'median': use kmeans or salient"):
+        image_palette(Image.from_pixels(blocks(), "srgb"), 2, method="median")
 
 
 @pytest.mark.parametrize("colors", [0, 17, -1])

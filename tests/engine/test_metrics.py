@@ -193,6 +193,38 @@ def test_constant_alphas_have_no_noise(shape: tuple[int, int, int, int]) -> None
     assert noise == 0 if height * width > 1 else math.isnan(noise)
 
 
+def test_flicker_is_the_mean_over_still_pixels() -> None:
+    before = levels([[100, 100, 100], [100, 100, 100]])
+    after = levels([[100, 102, 103], [98, 97, 200]])
+    first = np.array([[0.0, 0.5, 1.0], [0.2, 0.5, 0.9]], np.float32)
+    second = np.array([[0.1, 0.5, 0.0], [0.6, 0.0, 0.0]], np.float32)
+    expected = (0.1 + 0.0 + 0.4) / 3  # the first two of the first row and the first of the second stand still
+    alphas_before, alphas = np.stack((first, 1 - first)), np.stack((second, 1 - second))
+    assert metrics.flicker(alphas_before, alphas, before, after) == pytest.approx(expected, rel=1e-6)
+    assert metrics.flicker(alphas, alphas_before, after, before) == pytest.approx(expected, rel=1e-6)
+
+
+def test_flicker_of_three_levels_of_eight_bits_is_movement() -> None:
+    first, second = np.array([[[1.0]], [[0.0]]], np.float32), np.array([[[0.0]], [[1.0]]], np.float32)
+    for level in range(253):
+        assert metrics.flicker(first, second, levels([[level]]), levels([[level + 2]])) == 1
+        assert math.isnan(metrics.flicker(first, second, levels([[level]]), levels([[level + 3]])))
+    one_channel = np.array([[[0.5, 0.5, 0.52]]], np.float32)
+    assert math.isnan(metrics.flicker(first, second, np.full((1, 1, 3), 0.5, np.float32), one_channel))
+
+
+@given(SHAPES)
+def test_flicker_is_between_none_and_all(shape: tuple[int, int, int, int]) -> None:
+    before, _ = random_layers(*shape)
+    after, _ = random_layers(*shape[:3], shape[3] + 1)
+    image = np.zeros((*before.shape[1:], 3), np.float32)
+    order = np.random.default_rng(shape[3]).permutation(len(before))
+    value = metrics.flicker(before, after, image, image)
+    assert 0 <= value <= 1 + 1e-6
+    assert metrics.flicker(before[order], after[order], image, image) == pytest.approx(value, rel=1e-9)
+    assert metrics.flicker(before, before, image, image) == 0
+
+
 def test_recompose_is_the_sum_of_alpha_times_colour() -> None:
     alphas, colors = random_layers(4, 3, 5, 2)
     expected = np.einsum("khw,khwc->hwc", alphas.astype(np.float64), colors.astype(np.float64))

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.cli import options
 from fscs_engine.errors import UsageError
+from fscs_engine.image import Image
+from fscs_engine.image_palette import image_palette
 from fscs_engine.parameters import PARAMETERS
 
 NUMBERS = [p for p in PARAMETERS if p.kind in ("int", "float")]
@@ -72,3 +75,20 @@ def test_palette_of_the_flag(tmp_path):
     file = tmp_path / "with #hash.txt"
     file.write_text("#ff0000\n#00ff00 // green\n")
     assert [color.hex for color in options.given_palette(str(file))] == ["#ff0000", "#00ff00"]
+
+
+def test_whole_palette_is_found_by_the_method_asked_for():
+    picture = np.repeat(np.linspace(0.1, 0.9, 160, dtype=np.float32)[None, :, None], 3, axis=2).repeat(120, axis=0)
+    picture[40:48, 60:70] = (0.8, 0.1, 0.1)
+    image = Image.from_pixels(picture, "srgb")
+
+    class Finder:
+        """The part of a Segmenter that finds palettes, without a model."""
+
+        def auto_palette(self, image, colors, given, seed, method):
+            return image_palette(image, colors, given, seed, method=method)
+
+    for method, found in (("kmeans", False), ("salient", True)):
+        palette, _ = options.whole_palette(Finder(), image, options.given_palette("#101010"), 5, 0, method)
+        assert palette.colors[0].hex == "#101010"
+        assert bool(np.abs(palette.array - (0.8, 0.1, 0.1)).max(axis=1).min() < 1e-4) is found

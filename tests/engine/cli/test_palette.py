@@ -21,6 +21,14 @@ def test_same_input_and_seed_same_palette(fscs, photo):
     assert first == again
 
 
+def test_method(fscs, photo):
+    def found(*more):
+        return [color["hex"] for color in fscs("palette", photo, "-k", 5, "--json", *more).json["palette"]]
+
+    assert found("--palette-method", "salient") != found("--palette-method", "kmeans") == found()
+    assert found("--palette-method", "salient", "--lock", "#3366ff")[0] == "#3366ff"
+
+
 def test_seven_colors_without_a_number(fscs, photo):
     assert len(fscs("palette", photo, "--json").json["palette"]) == 7
 
@@ -54,6 +62,7 @@ def test_for_people(fscs, photo):
         (["--lock", "blue"], ["'blue'"]),
         (["-k", "1", "--lock", "#000000", "--lock", "#ffffff"], ["2 colours"]),
         (["--seed", "x"], ["--seed"]),
+        (["--palette-method", "median"], ["--palette-method", "kmeans or salient"]),
     ],
 )
 def test_what_can_not_be_done(fscs, photo, monkeypatch, more, words):

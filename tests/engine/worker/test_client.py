@@ -164,7 +164,7 @@ class TestExchange:
     def test_what_a_request_says(self, misbehaving, tmp_path):
         worker = misbehaving("good")
         plate = Plate(str(tmp_path / "plate é.exr"), layer="beauty", clean_nonfinite=True)
-        request = worker.palette(plate, 5, given=PALETTE, seed=3, ocio="/c.ocio")["request"]
+        request = worker.palette(plate, 5, given=PALETTE, seed=3, palette_method="salient", ocio="/c.ocio")["request"]
         assert request == {
             "request": "palette",
             "id": request["id"],
@@ -172,8 +172,13 @@ class TestExchange:
             "colors": 5,
             "given": PALETTE,
             "seed": 3,
+            "palette_method": "salient",
             "ocio": "/c.ocio",
         }
+
+    def test_what_is_not_asked_for_is_not_sent(self, misbehaving):
+        request = misbehaving("good").palette(Plate("/plate.exr"), 5)["request"]
+        assert set(request) == {"request", "id", "image", "colors", "seed"}
 
     def test_closing_layers_frees_the_disk_and_keeps_views(self, misbehaving):
         worker = misbehaving("good")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine.parameters import BY_NAME
 from fscs_engine.worker import requests
-from fscs_engine.worker.protocol import Fields
+from fscs_engine.worker.protocol import Fields, WorkerError
 
 PALETTE = {"version": 1, "space": "srgb", "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
 SHARED = {"file": "image.f32", "height": 2, "width": 3, "channels": 4, "color_space": "srgb"}
@@ -40,7 +41,19 @@ def test_what_is_not_said_is_the_default_of_the_table():
     assert request.masks == ()
 
 
+def test_the_palette_method_may_be_left_out():
+    assert requests.parse_palette(Fields({"image": SHARED, "colors": 3})).method == BY_NAME["palette_method"].default
+    asked = requests.parse_palette(Fields({"image": SHARED, "colors": 3, "palette_method": "salient"}))
+    assert asked.method == "salient"
+
+
+def test_an_unknown_palette_method_is_refused():
+    with pytest.raises(WorkerError, match="palette_method is 'median'") as caught:
+        requests.parse_palette(Fields({"image": SHARED, "colors": 3, "palette_method": "median"}))
+    assert caught.value.code == "usage"
+
+
 def test_every_parameter_of_the_alpha_processing_can_be_sent():
-    single = {"colors", "model", "mask_mode", "working_space", "device", "precision", "tile"}
+    single = {"colors", "palette_method", "model", "mask_mode", "working_space", "device", "precision", "tile"}
     sent = {name for name, parameter in BY_NAME.items() if name not in single}
     assert sent == {*requests.RESULT_PARAMETERS, *requests.PER_LAYER}

@@ -144,6 +144,7 @@ BAD_REQUESTS = [
     {"request": "palette", "image": IMAGE, "colors": "7"},
     {"request": "palette", "image": IMAGE, "colors": 7, "seed": -1},
     {"request": "palette", "image": IMAGE, "colors": 7, "given": ["#fff"]},
+    {"request": "palette", "image": IMAGE, "colors": 7, "palette_method": 1},
     {"request": "segment", "image": IMAGE},
     {"request": "segment", "palette": PALETTE},
     {"request": "segment", "image": "plate.exr", "palette": PALETTE},

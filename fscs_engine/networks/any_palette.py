@@ -1,0 +1,305 @@
+"""The `any-palette` network: one set of weights for every K, unchanged by the palette's order.
+
+A small U-Net sees the picture shrunk to cells of 8×8 pixels, once for each palette colour with shared weights, and
+gives every cell a *local colour model* of that colour: ten numbers that say how likely a colour near it belongs to
+this layer. They are interpolated to full size, where each pixel's own colour decides, so edges are the picture's.
+A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
+Σ αp towards the pixel. The entries know of each other by their mean (Zaheer et al. 2017), so their order can't matter.
+
+Everything here is plain PyTorch on any device. `local_layers.py` has the same mathematics from the interpolation on
+as loops for the CPU, and tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CELL = 8
+"""Side in pixels of a cell, the network's pixel."""
+
+CALM_RADIUS = 2
+CALM_VARIANCE = 4e-4
+"""Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
+
+PLANES = 12
+"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias and gate of the steps."""
+
+SHARPNESS = 20.0
+"""Before training, the logit of a colour is minus this many times the squared distance."""
+
+REFINEMENTS = 6
+_CELL_STEPS = 8  # projected gradient on the cells' mean colours, one of the network's inputs
+_FEATURES = 18
+_LEAST_LIPSCHITZ = 1e-4
+_SQUARINGS = 10
+
+
+class _Sparsemax(torch.autograd.Function):
+    """Euclidean projection of logits onto the simplex, over dim 1; its gradient is that of the support alone."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        alphas = project_to_simplex(logits)
+        ctx.save_for_backward(alphas > 0)
+        return alphas
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (support,) = ctx.saved_tensors
+        inside = gradient * support
+        return inside - support * (inside.sum(dim=1, keepdim=True) / support.sum(dim=1, keepdim=True))
+
+
+def sparsemax(logits: Tensor) -> Tensor:
+    """Projection onto the simplex along dim 1, differentiable. (B, K, N) → (B, K, N) ≥ 0, adding to 1."""
+    return _Sparsemax.apply(logits) if torch.is_grad_enabled() else project_to_simplex(logits)  # type: ignore[no-untyped-call]
+
+
+def project_to_simplex(logits: Tensor) -> Tensor:
+    """Michelot's algorithm (1986): the threshold grows as entries fall out, at most K times. (B, K, N) → the same."""
+    count = logits.shape[1]
+    logits = logits - logits.amax(dim=1, keepdim=True)  # as far from rounding as can be
+    threshold = (logits.sum(dim=1, keepdim=True) - 1.0) / count
+    for _ in range(count - 1):
+        inside = (logits > threshold).to(logits.dtype)
+        threshold = ((logits * inside).sum(dim=1, keepdim=True) - 1.0) / inside.sum(dim=1, keepdim=True)
+    return (logits - threshold).clamp_min(0.0)
+
+
+def box_mean(planes: Tensor, radius: int) -> Tensor:
+    """Mean over (2 radius + 1)² pixels, the border's pixels repeated outwards. (B, C, H, W) → the same."""
+    size = 2 * radius + 1
+    rows = F.avg_pool2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), (1, size), 1)
+    return F.avg_pool2d(F.pad(rows, (0, 0, radius, radius), mode="replicate"), (size, 1), 1)
+
+
+def calm(image: Tensor) -> Tensor:
+    """The picture without its grain: a guided filter with the picture as its own guide.
+
+    Alphas follow this picture, the layers' colours the true one: grain ends up in the colours and not in the mattes.
+
+    Args:
+        image: (B, 3, H, W) sRGB in [0, 1].
+
+    Returns:
+        The same shape.
+    """
+    mean = box_mean(image, CALM_RADIUS)
+    variance = (box_mean(image * image, CALM_RADIUS) - mean * mean).sum(dim=1, keepdim=True).clamp_min(0.0)
+    keep = variance / (variance + CALM_VARIANCE)
+    return box_mean(keep, CALM_RADIUS) * image + box_mean((1.0 - keep) * mean, CALM_RADIUS)
+
+
+def cells_of(image: Tensor) -> Tensor:
+    """Mean and standard deviation of each cell; the last row and column are repeated to fill theirs.
+
+    (B, 3, H, W) sRGB in [0, 1] → (B, 6, ⌈H/8⌉, ⌈W/8⌉).
+    """
+    height, width = image.shape[2:]
+    image = F.pad(image, (0, -width % CELL, 0, -height % CELL), mode="replicate")
+    mean = F.avg_pool2d(image, CELL)
+    variance = F.avg_pool2d(image * image, CELL) - mean * mean
+    return torch.cat((mean, variance.clamp_min(1e-8).sqrt()), dim=1)
+
+
+def step_matrix(palette: Tensor) -> Tensor:
+    """The palette less its mean over the largest eigenvalue of its Gram matrix: a unit gradient step.
+
+    (B, K, 3) → (B, K, 3), zero where all colours are (nearly) one.
+    """
+    centered = palette - palette.mean(dim=1, keepdim=True)
+    gram = centered.transpose(1, 2) @ centered
+    power = gram / _trace(gram).clamp_min(_LEAST_LIPSCHITZ)
+    for _ in range(_SQUARINGS):  # its 1024th power is the projection on the first eigenvector
+        power = power @ power
+        power = power / _trace(power).clamp_min(1e-30)
+    largest = _trace(power @ gram)
+    scale = torch.where(largest > _LEAST_LIPSCHITZ, 1.0 / largest.clamp_min(_LEAST_LIPSCHITZ), 0.0)
+    return centered * scale
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    """(B, 3, 3) → (B, 1, 1)."""
+    return matrix.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
+
+
+def gradient_step(
+    alphas: Tensor, colors: Tensor, palette: Tensor, steps: Tensor, size: Any, sharpen: Any, bias: Any = 0.0
+) -> Tensor:
+    """One step of projected gradient on size · ‖c − Pα‖² / 2 − sharpen · ‖α‖² / 2 − bias · α.
+
+    Args:
+        alphas: (B, K, N).
+        colors: (B, 3, N), c.
+        palette: (B, K, 3).
+        steps: (B, K, 3), see :func:`step_matrix`.
+        size: factor of the step, a scalar or (B, 1, N).
+        sharpen: ≥ 0; draws alphas to 0 and 1.
+        bias: for or against an entry, a scalar or (B, K, N).
+    """
+    residue = colors - palette.transpose(1, 2) @ alphas
+    return sparsemax(alphas * (1.0 + sharpen) + size * (steps @ residue) + bias)
+
+
+def local_logits(models: Tensor, difference: Tensor) -> Tensor:
+    """The local colour model: a quadratic form in the pixel's colour less the palette colour.
+
+    Args:
+        models: (B, K, ≥ 10, N).
+        difference: (B, K, 3, N), c − p.
+
+    Returns:
+        (B, K, N).
+    """
+    r, g, b = difference.unbind(dim=2)
+    m = models.unbind(dim=2)
+    linear = m[0] + m[1] * r + m[2] * g + m[3] * b
+    return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
+
+
+class _SetBlock(nn.Module):
+    """A convolution over each entry's planes, to which the entries' means are added."""
+
+    def __init__(self, inputs: int, outputs: int, *, residual: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.mix = nn.Conv2d(2 * outputs, outputs, 1)
+        self.residual = residual
+
+    def forward(self, planes: Tensor, share: Tensor) -> Tensor:
+        """planes (B·K, C, h, w), share (B, K, 1, h, w), adding to 1 over K → (B·K, C', h, w)."""
+        own = F.relu(self.conv(planes))
+        sets = own.view(*share.shape[:2], *own.shape[1:])
+        means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
+        mixed = F.relu(sets + self.mix(means)[:, None]).view_as(own)
+        return planes + mixed if self.residual else mixed
+
+
+class AnyPaletteNetwork(nn.Module):
+    """See the module. ``widths`` are the planes at cells of 8, 16 and 32 pixels."""
+
+    def __init__(self, widths: tuple[int, int, int] = (16, 32, 64)) -> None:
+        super().__init__()
+        fine, middle, coarse = widths
+        self.widths = widths
+        self.enter = _SetBlock(_FEATURES, fine)
+        self.fine = _SetBlock(fine, fine, residual=True)
+        self.down1 = _SetBlock(fine, middle)
+        self.middle = _SetBlock(middle, middle, residual=True)
+        self.down2 = _SetBlock(middle, coarse)
+        self.coarse = _SetBlock(coarse, coarse, residual=True)
+        self.up1 = nn.Conv2d(coarse, middle, 1)
+        self.join1 = _SetBlock(middle, middle, residual=True)
+        self.up2 = nn.Conv2d(middle, fine, 1)
+        self.join2 = _SetBlock(fine, fine, residual=True)
+        self.head = nn.Conv2d(fine, PLANES, 1)
+        nn.init.zeros_(self.head.weight)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
+        self.register_buffer("scales", torch.tensor([1.0] + [4.0] * 3 + [SHARPNESS] * 6 + [0.2, 4.0]), persistent=False)
+        start = torch.zeros(PLANES)
+        start[4:7] = -SHARPNESS
+        start[11] = 2.0
+        self.register_buffer("start", start, persistent=False)
+        self.sizes = nn.Parameter(torch.full((REFINEMENTS,), 1.5))
+        self.sharpening = nn.Parameter(torch.full((REFINEMENTS,), -4.0))
+
+    def models(self, cells: Tensor, palette: Tensor) -> Tensor:
+        """The local colour models.
+
+        Args:
+            cells: (B, 6, h, w), see :func:`cells_of`.
+            palette: (B, K, 3) sRGB in [0, 1].
+
+        Returns:
+            (B, K, 12, h, w). The last plane is the gate, equal for all entries, in [0, 1].
+        """
+        batch, count = palette.shape[:2]
+        height, width = cells.shape[2:]
+        padding = (0, -width % 4, 0, -height % 4)
+        planes, share = features(F.pad(cells, padding, mode="replicate"), palette)
+        share2 = F.avg_pool2d(share.flatten(0, 1), 2).unflatten(0, (batch, count))
+        share4 = F.avg_pool2d(share2.flatten(0, 1), 2).unflatten(0, (batch, count))
+        x8 = self.fine(self.enter(planes.flatten(0, 1), share), share)
+        x16 = self.middle(self.down1(F.avg_pool2d(x8, 2), share2), share2)
+        x32 = self.coarse(self.down2(F.avg_pool2d(x16, 2), share4), share4)
+        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
+        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
+        models = self.head(x8)[..., :height, :width].unflatten(0, (batch, count))
+        scales, start = self.get_buffer("scales"), self.get_buffer("start")
+        models = models * scales[:, None, None] + start[:, None, None]
+        gate = torch.sigmoid(models[:, :, -1:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
+        return torch.cat((models[:, :, :-1], gate), dim=2)
+
+    def pixel_alphas(self, models: Tensor, colors: Tensor, palette: Tensor) -> Tensor:
+        """Alphas of pixels whose local colour models are at hand.
+
+        Args:
+            models: (B, K, 12, N).
+            colors: (B, 3, N), the calm picture.
+            palette: (B, K, 3).
+
+        Returns:
+            (B, K, N) ≥ 0, adding to 1.
+        """
+        difference = colors[:, None] - palette[..., None]
+        alphas = sparsemax(local_logits(models, difference))
+        steps, bias, gate = step_matrix(palette), models[:, :, -2], models[:, :1, -1]
+        for size, sharpen in zip(self.sizes, F.softplus(self.sharpening), strict=True):
+            alphas = gradient_step(alphas, colors, palette, steps, size * gate, sharpen, bias)
+        return alphas
+
+    def forward(self, image: Tensor, palette: Tensor) -> Tensor:
+        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1] → alphas (B, K, H, W) ≥ 0, adding to 1."""
+        height, width = image.shape[2:]
+        models = enlarge(self.models(cells_of(image), palette), height, width)
+        return self.pixel_alphas(models.flatten(3), calm(image).flatten(2), palette).unflatten(2, (height, width))
+
+
+def enlarge(models: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear interpolation from cells to pixels. (B, K, C, h, w) → (B, K, C, H, W)."""
+    count = models.shape[1]
+    whole = F.interpolate(models.flatten(0, 1), scale_factor=float(CELL), mode="bilinear", align_corners=False)
+    return whole[..., :height, :width].unflatten(0, (-1, count))
+
+
+def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+    """What the network sees of each entry.
+
+    Args:
+        cells: (B, 6, h, w).
+        palette: (B, K, 3).
+
+    Returns:
+        (B, K, 18, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
+    """
+    count = palette.shape[1]
+    height, width = cells.shape[2:]
+    mean = cells[:, :3]
+    difference = mean[:, None] - palette[..., None, None]
+    distance = difference.square().sum(dim=2, keepdim=True)
+    share = torch.softmax(-4.0 * SHARPNESS * distance, dim=1)
+    flat = mean.flatten(2)
+    with torch.no_grad():
+        steps = step_matrix(palette)
+        mixed = sparsemax(-SHARPNESS * distance.flatten(3)[:, :, 0])
+        for _ in range(_CELL_STEPS):
+            mixed = gradient_step(mixed, flat, palette, steps, 1.5, 0.01)
+        residue = (flat - palette.transpose(1, 2) @ mixed).unflatten(2, (height, width))
+    per_picture = torch.cat((cells, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
+    planes = torch.cat(
+        (
+            per_picture,
+            palette[..., None, None].expand(-1, -1, -1, height, width),
+            difference,
+            distance.clamp_min(1e-8).sqrt(),
+            share,
+            mixed.unflatten(2, (height, width))[:, :, None],
+        ),
+        dim=2,
+    )
+    return planes, share

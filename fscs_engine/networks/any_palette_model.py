@@ -1,0 +1,171 @@
+"""The `any-palette` model: cells and local colour models of the whole picture first, then its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import WeightsError
+from ..parameters import MAXIMUM_COLORS
+from ..threads import over_rows
+from .any_palette import CALM_RADIUS, CELL, PLANES, AnyPaletteNetwork, calm, cells_of, enlarge, step_matrix
+from .model import View
+from .weights import Weights
+
+_GRID = 4  # cells; what the network's coarsest level sees as one
+_HALO_CELLS = 32  # of the network, a multiple of the grid
+_REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
+_TILE_CELLS = {"cpu": 256, "cuda": 512, "mps": 256}
+_BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
+_CELL_SHARE, _NETWORK_SHARE = 0.1, 0.3  # of the time, for the progress
+
+
+class AnyPaletteModel:
+    """One set of weights for 1 to 16 colours, unchanged by their order. See `any_palette.py`.
+
+    Layer colours are the palette's: the exact step alone closes the sum.
+
+    Args:
+        weights: with ``widths`` in its metadata.
+        device: where to compute.
+        dtype: precision of the network; what comes out is float32.
+
+    Raises:
+        WeightsError: tensors or metadata do not fit.
+    """
+
+    maximum_colors = MAXIMUM_COLORS
+    halo = (_HALO_CELLS + 1) * CELL + _REACH
+    own_colors = False
+
+    def __init__(self, weights: Weights, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self.device, self.dtype = device, dtype
+        self.normalized = device.type == "cpu"
+        try:
+            fine, middle, coarse = (int(width) for width in weights.metadata["widths"].split(","))
+            network = AnyPaletteNetwork((fine, middle, coarse))
+            network.load_state_dict(dict(weights.tensors))
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"{weights.name}: tensors or metadata do not fit the model 'any-palette' "
+                f"({str(error).splitlines()[0]})",
+                cure="make the file with fscs train",
+            ) from error
+        self.network = network.eval().requires_grad_(False).to(device)
+
+    def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
+        """See :class:`fscs_engine.networks.model.Model`."""
+        return AnyPalettePrediction(self, view, palette)
+
+
+class AnyPalettePrediction:
+    """One picture's local colour models, and its rows made of them.
+
+    See :class:`fscs_engine.networks.model.Prediction`.
+    """
+
+    def __init__(self, model: AnyPaletteModel, view: View, palette: Tensor) -> None:
+        self.model, self.view, self.palette = model, view, palette
+        self.bottom = 0  # rows above it have been reported as done
+        self.models = self._models(self._cells())
+        self.steps = step_matrix(palette[None])[0]
+        if view.device.type == "cpu":
+            network = model.network
+            self.arrays = tuple(
+                np.ascontiguousarray(tensor.numpy())
+                for tensor in (self.models, palette, self.steps, network.sizes, 1.0 + F.softplus(network.sharpening))
+            )
+
+    def alphas(self, top: int, bottom: int) -> Tensor:
+        """Adding to 1. On the CPU each is 0 or at least the floor."""
+        compiled = self.view.device.type == "cpu"
+        rows = self._compiled_rows(top, bottom) if compiled else self._tensor_rows(top, bottom)
+        fresh, self.bottom = max(0, bottom - max(top, self.bottom)), max(self.bottom, bottom)
+        self.view.done((1.0 - _CELL_SHARE - _NETWORK_SHARE) * fresh / self.view.height)
+        return rows
+
+    def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
+        """The palette, (U, 3, h, W) without memory of its own."""
+        del first, seen, alphas
+        return self.palette[:, :, None, None].expand(-1, -1, bottom - top, self.view.width)
+
+    def _cells(self) -> Tensor:
+        """(6, ch, cw) of the whole picture, a block of rows at a time."""
+        view = self.view
+        high, wide = -(-view.height // CELL), -(-view.width // CELL)
+        if view.device.type != "cpu":
+            rows = 8 * _BLOCK
+            parts = [
+                cells_of(view.tensor(top, min(view.height, top + rows))[None])[0] for top in range(0, view.height, rows)
+            ]
+            view.done(_CELL_SHARE)
+            return torch.cat(parts, dim=1)
+        from .loops import cell_rows
+
+        cells = np.empty((6, high, wide), np.float32)
+
+        def work(top: int, bottom: int) -> None:
+            cell_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
+
+        for top in range(0, view.height, 16 * _BLOCK):  # so that a cancel is heard
+            bottom = min(view.height, top + 16 * _BLOCK)
+            over_rows(work, top, bottom, _BLOCK, torch.get_num_threads())
+            view.done(_CELL_SHARE * (bottom - top) / view.height)
+        return torch.from_numpy(cells)
+
+    @torch.no_grad()
+    def _models(self, cells: Tensor) -> Tensor:
+        """(U, 12, ch, cw), by tiles of cells with a halo, on the network's grid."""
+        high, wide = cells.shape[1:]
+        asked = self.view.tile // CELL or _TILE_CELLS[self.view.device.type]
+        tile = max(_GRID, asked // _GRID * _GRID)
+        whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
+        half = self.model.dtype != torch.float32
+        for y in range(0, high, tile):
+            for x in range(0, wide, tile):
+                rows, columns = (
+                    slice(max(0, y - _HALO_CELLS), y + tile + _HALO_CELLS),
+                    slice(max(0, x - _HALO_CELLS), x + tile + _HALO_CELLS),
+                )
+                with (
+                    torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
+                    torch.autocast(self.view.device.type, self.model.dtype, enabled=half),
+                ):
+                    part = self.model.network.models(cells[None, :, rows, columns], self.palette[None])[0].float()
+                inner = part[..., y - rows.start :, x - columns.start :][..., :tile, :tile]
+                whole[..., y : y + tile, x : x + tile] = inner
+                area = inner.shape[-1] * inner.shape[-2]
+                self.view.done(_NETWORK_SHARE * area / (high * wide))
+        return whole
+
+    def _compiled_rows(self, top: int, bottom: int) -> Tensor:
+        from .loops import alpha_rows, calm_rows
+
+        view = self.view
+        models, palette, steps, sizes, sharpening = self.arrays
+        alphas = np.empty((len(self.palette), bottom - top, view.width), np.float32)
+
+        def work(first: int, last: int) -> None:
+            start = max(0, first - _REACH)
+            seen = view.pixels(start, min(view.height, last + _REACH))
+            calmed: NDArray[np.float32] = np.empty((3, last - first, view.width), np.float32)
+            calm_rows(seen, start, first, last, view.height, calmed)
+            alpha_rows(calmed, first, models, palette, steps, sizes, sharpening, alphas[:, first - top : last - top])
+
+        over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
+        return torch.from_numpy(alphas)
+
+    @torch.no_grad()
+    def _tensor_rows(self, top: int, bottom: int) -> Tensor:
+        start, end = max(0, top - _REACH), min(self.view.height, bottom + _REACH)
+        calmed = calm(self.view.tensor(start, end)[None])[:, :, top - start : bottom - start]
+        first, last = max(0, (top - CELL // 2) // CELL), (bottom - 1 + CELL // 2) // CELL + 1
+        near = self.models[None, :, :, first:last]
+        models = enlarge(near, near.shape[3] * CELL, self.view.width)[
+            ..., top - first * CELL : bottom - first * CELL, :
+        ]
+        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.palette[None])
+        return alphas[0].unflatten(1, (bottom - top, self.view.width))

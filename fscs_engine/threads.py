@@ -1,0 +1,32 @@
+"""Rows shared out among threads, for work that releases the interpreter (compiled loops, NumPy, OpenColorIO)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+def over_rows(job: Callable[[int, int], _T], top: int, bottom: int, rows: int, threads: int) -> list[_T]:
+    """Runs ``job(first, last)`` for blocks of rows; results from top to bottom.
+
+    Args:
+        job: works on rows ``first`` to ``last``, which no other call has.
+        top: first row.
+        bottom: the row after the last.
+        rows: of a block.
+        threads: how many run at a time.
+    """
+    firsts = range(top, bottom, rows)
+    lasts = [min(bottom, first + rows) for first in firsts]
+    if threads < 2 or len(firsts) < 2:
+        return [job(first, last) for first, last in zip(firsts, lasts, strict=True)]
+    return list(_pool(threads).map(job, firsts, lasts))
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="rows")

@@ -1,0 +1,261 @@
+"""How the `any-palette` model is trained: on photographs without truth, and on composites whose alphas are known.
+
+On photographs the exact step closes the decomposition, so that the colour that a layer is given beside its palette
+colour is the residue e = c - Σαp (L_r of the paper is zero by construction). What is made small is that residue (L_a
+and the squared form of L_d), the sparsity score, the number of layers that are just visible, and the change of alphas
+where the picture does not change. On composites the alphas are drawn to the true ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
+from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..parameters import MAXIMUM_COLORS
+from .composites import composite
+from .data import Photographs, kmeans_colors, random_crop, random_recoloring
+from .losses import sparsity_loss
+from .trainer import Samples, TrainingConfig
+
+_PALETTE_PIXELS = 1000
+_MOMENTS = 2  # photographs of a batch that are seen a moment later too
+
+
+@dataclass(frozen=True)
+class AnyPaletteLosses:
+    """Weights of the terms.
+
+    ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
+    layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
+    of alphas when the light changes by a level or two and when something else enters the picture.
+    """
+
+    alpha: float = 0.3
+    distance: float = 5.0
+    layer_distance: float = 5.0
+    sparsity: float = 0.011
+    visible: float = 0.004
+    flat: float = 0.2
+    absent: float = 0.6
+    steady: float = 0.3
+    truth: float = 0.7
+
+
+@dataclass(frozen=True)
+class AnyPaletteConfig(TrainingConfig):
+    """The settings of the `any-palette` model.
+
+    ``crop`` is what the network sees; the losses are taken in a window of half its side, where everything that
+    decides a pixel is seen as it would be in a whole picture. A third of a batch are composites.
+    """
+
+    steps: int = 5_600
+    batch: int = 6
+    crop: int = 256
+    average: float = 0.9985
+    beta1: float = 0.9
+    widths: tuple[int, int, int] = (16, 32, 64)
+    losses: AnyPaletteLosses = field(default_factory=AnyPaletteLosses)
+
+    @property
+    def composites(self) -> int:
+        """How many samples of a batch are composites."""
+        return self.batch // 3
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """See :class:`TrainingConfig`."""
+        return tuple(AnyPaletteLosses.__dataclass_fields__)
+
+    def networks(self) -> nn.Module:
+        """See :class:`TrainingConfig`."""
+        return AnyPaletteNetwork(self.widths)
+
+    def samples(self, photographs: Path) -> Samples:
+        """See :class:`TrainingConfig`."""
+        return AnyPaletteSamples(self, photographs)
+
+    def loss(self, networks: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """See :class:`TrainingConfig`."""
+        image, palette, absent, changed, same, truth, window = batch
+        alphas, colors = window_alphas(networks, image, palette, window)
+        photographs = len(image) - len(truth)
+        terms = photograph_losses(alphas[:photographs], colors[:photographs], palette[:photographs], absent)
+        other, _ = window_alphas(networks, changed, palette[: len(changed)], window)
+        change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
+        terms["steady"] = (change * same).sum() / same.sum().clamp_min(1.0)
+        errors = (alphas[photographs:] - truth).abs().sum(dim=1)
+        terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
+        total = torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
+        return total, {name: term.detach() for name, term in terms.items()}
+
+    def metadata(self) -> dict[str, str]:
+        """See :class:`TrainingConfig`."""
+        return {"architecture": "any-palette", "widths": ",".join(map(str, self.widths))}
+
+
+def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """Alphas (B, K, S/2, S/2) of a window of the crops, and its pixels (B, 3, S/2, S/2).
+
+    Args:
+        networks: an :class:`AnyPaletteNetwork`.
+        image: (B, 3, S, S) crops.
+        palette: (B, K, 3).
+        window: (2,) top and left of the window, in cells.
+    """
+    if not isinstance(networks, AnyPaletteNetwork):
+        raise TypeError(type(networks))
+    models = networks.models(cells_of(image), palette)
+    cells, side = models.shape[-1], image.shape[-1] // 2
+    spans, inner, wide = [], [], []
+    for start in window.tolist():
+        first, last = max(0, start - 1), min(cells, start + side // CELL + 1)
+        spans.append(slice(first, last))
+        inner.append(slice((start - first) * CELL, (start - first) * CELL + side))
+        wide.append(slice(first * CELL, last * CELL))
+    near = models[..., spans[0], spans[1]]
+    local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
+    picture = image[..., wide[0], wide[1]]
+    colors = calm(picture)[..., inner[0], inner[1]]
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), palette)
+    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]]
+
+
+def photograph_losses(alphas: Tensor, colors: Tensor, palette: Tensor, absent: Tensor) -> dict[str, Tensor]:
+    """Every term but ``truth``, unweighted scalars.
+
+    Args:
+        alphas: (B, K, H, W).
+        colors: (B, 3, H, W), c.
+        palette: (B, K, 3).
+        absent: (B, K), 1 where a palette colour is nowhere near the picture's.
+    """
+    mixed = (palette.transpose(1, 2) @ alphas.flatten(2)).view_as(colors)
+    residue = colors - mixed
+    squared = residue.square().sum(dim=1)
+    mass = alphas.sum(dim=(2, 3))
+    least = 0.01 * squared[0].numel()  # a layer that is hardly in the crop says little of its variance
+    in_layers = (alphas * squared[:, None]).sum(dim=(2, 3)) / mass.clamp_min(least)
+    flat_change = torch.zeros((), device=alphas.device)
+    pairs = torch.zeros((), device=alphas.device)
+    for axis in (2, 3):
+        flat = (colors.diff(dim=axis).abs() < FLAT_DIFFERENCE).all(dim=1)
+        change = 0.5 * alphas.diff(dim=axis).abs().sum(dim=1)
+        flat_change = flat_change + (change * flat).sum()
+        pairs = pairs + flat.sum()
+    return {
+        "alpha": residue.abs().mean(),
+        "distance": squared.mean(),
+        "layer_distance": (in_layers.sum(dim=1) / (mass > 0).sum(dim=1)).mean(),
+        "sparsity": sparsity_loss(alphas),
+        "visible": (alphas / (alphas + VISIBLE_ALPHA)).sum(dim=1).mean(),
+        "flat": flat_change / pairs.clamp_min(1.0),
+        "absent": (alphas.mean(dim=(2, 3)) * absent).sum() / absent.sum().clamp_min(1.0),
+    }
+
+
+class AnyPaletteSamples:
+    """Batches; K is the same in one of them and changes from step to step.
+
+    image (B, 3, S, S), the P photographs first, then the C composites; palette (B, K, 3); absent (P, K); changed
+    (P', 3, S, S), the first P' photographs a moment later, and where they are still the same, same (P', S/2, S/2);
+    truth (C, K, S/2, S/2); window (2,) in cells.
+    """
+
+    def __init__(self, config: AnyPaletteConfig, photographs: Path) -> None:
+        self.config = config
+        self.photographs = Photographs(photographs, config.crop)
+        self.identity = self.photographs.identity
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """See :class:`Samples`."""
+        crop, composites = self.config.crop, self.config.composites
+        rng = np.random.default_rng([self.config.seed, 2, step])
+        colors = _random_count(rng)
+        photos = [self.photographs.photo(rng) for _ in range(2)]  # reading them costs most: each gives several crops
+        images, palettes, absent, truths = [], [], [], []
+        for number in range(self.config.batch - composites):
+            image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, rng)
+            images.append(image)
+            palettes.append(palette)
+            absent.append(missing)
+        textures = [_unit(random_crop(photo, crop, rng)) for photo in photos]
+        window = rng.integers(crop // 2 // CELL + 1, size=2)
+        top, left = (int(start) * CELL for start in window)
+        for _ in range(composites):
+            layers = int(rng.integers(min(2, colors), min(colors, 6) + 1))
+            image, palette, alphas = composite(textures, layers, colors - layers, rng)
+            images.append(image)
+            palettes.append(palette)
+            truths.append(alphas[:, top : top + crop // 2, left : left + crop // 2])
+        moments = [_moment_later(images[n], images[n - 1], rng) for n in range(min(_MOMENTS, len(absent)))]
+        changed = np.stack([moment[0] for moment in moments])
+        same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
+        truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
+        arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window)
+        return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+
+
+def _random_count(rng: np.random.Generator) -> int:
+    """K of a step: often 7, the default; seldom many, since they cost most."""
+    draw = rng.random()
+    if draw < 0.35:
+        return 7
+    return int(rng.integers(2, 11)) if draw < 0.92 else int(rng.integers(11, MAXIMUM_COLORS + 1))
+
+
+def _photograph_sample(
+    photo: NDArray[np.uint8], crop: int, colors: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """A crop (3, S, S), a palette (K, 3) in random order, and which of its colours are nowhere near (K,)."""
+    recolor = random_recoloring(rng)
+    square = random_crop(photo, crop, rng)
+    source = (square if rng.random() < 0.4 else photo).reshape(-1, 3)
+    pixels = recolor(source[rng.integers(len(source), size=_PALETTE_PIXELS)])
+    image = recolor(square)
+    kind = rng.random()
+    palette = pixels[rng.integers(len(pixels), size=colors)].astype(np.float64)  # as picked by hand
+    if kind > 0.1:
+        found = kmeans_colors(pixels, colors, rng)
+        palette[: len(found)] = found
+    if rng.random() < 0.1:
+        palette += rng.normal(0.0, 0.03, palette.shape)
+    if rng.random() < 0.1 and colors > 1:  # two that are nearly one
+        palette[0] = palette[1] + rng.normal(0.0, 0.01, 3)
+    absent = np.zeros(colors, np.float32)
+    if rng.random() < 0.35 and colors > 1:
+        palette[0] = rng.random(3).round(int(rng.integers(2)))  # half of them corners of the cube
+        apart = np.linalg.norm(image.reshape(-1, 3)[::17] - palette[0], axis=1).min()
+        absent[0] = float(apart > 0.2)
+    order = rng.permutation(colors)
+    ready = np.clip(palette[order], 0.0, 1.0).astype(np.float32)
+    return np.ascontiguousarray(image.transpose(2, 0, 1)), ready, absent[order]
+
+
+def _moment_later(
+    image: NDArray[np.float32], other: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A crop in slightly other light with something else in it (3, S, S), and 1 where nothing entered (S, S)."""
+    side = image.shape[1]
+    light = rng.normal(0.0, 1.5 / 255) + rng.normal(0.0, 0.5 / 255, (3, 1, 1))
+    changed = image * (1.0 + rng.normal(0.0, 0.006)) + light
+    same = np.ones((side, side), np.float32)
+    height, width = (int(length) for length in rng.integers(side // 8, side // 2, size=2))
+    top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
+    inside = (slice(top, top + height), slice(left, left + width))
+    flat = rng.random((3, 1, 1)) if rng.random() < 0.5 else other[(slice(None), *inside)]
+    changed[(slice(None), *inside)] = flat
+    near = 2 * CALM_RADIUS  # the calm picture differs up to there
+    same[max(0, top - near) : top + height + near, max(0, left - near) : left + width + near] = 0.0
+    return np.clip(changed, 0.0, 1.0).astype(np.float32), same
+
+
+def _unit(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pixels.astype(np.float32) / np.float32(255)

@@ -1,0 +1,157 @@
+"""Training pictures whose alphas are known: soft masks of many kinds over textured layers of one colour each.
+
+All random numbers come from the generator that is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy.ndimage import uniform_filter, uniform_filter1d
+
+Plane = NDArray[np.float32]
+
+_LEAST_APART = 0.15  # between two palette colours of a composite
+
+
+def composite(
+    textures: Sequence[NDArray[np.float32]], colors: int, decoys: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """One picture of ``colors`` layers, whose palette has ``decoys`` more colours that are nowhere in it.
+
+    Args:
+        textures: (S, S, 3) photographs in [0, 1], any number of them; layers and masks are made of them.
+        colors: layers, at least 1.
+        decoys: palette colours without a layer.
+        rng: decides everything.
+
+    Returns:
+        Picture (3, S, S) sRGB in [0, 1], palette (colors + decoys, 3), alphas (colors + decoys, S, S) adding to 1.
+        The palette is in random order.
+    """
+    side = textures[0].shape[0]
+    palette = _apart_colors(colors + decoys, rng)
+    alphas = np.zeros((colors + decoys, side, side), np.float32)
+    alphas[0] = 1.0
+    for number in range(1, colors):
+        mask = _mask(side, textures[int(rng.integers(len(textures)))], rng)
+        alphas *= 1.0 - mask
+        alphas[number] += mask
+    picture = np.zeros((side, side, 3), np.float32)
+    for number in range(colors):
+        layer = palette[number] + _texture(textures[int(rng.integers(len(textures)))], rng)
+        picture += alphas[number][..., None] * np.clip(layer, 0.0, 1.0)
+    if rng.random() < 0.5:
+        picture += rng.normal(0.0, rng.uniform(0.0, 0.012), picture.shape).astype(np.float32)
+    picture = np.round(np.clip(picture, 0.0, 1.0) * 255) / np.float32(255)
+    order = rng.permutation(colors + decoys)
+    palette = np.clip(palette + rng.normal(0.0, 0.012, palette.shape), 0.0, 1.0).astype(np.float32)
+    return picture.transpose(2, 0, 1).copy(), palette[order], alphas[order]
+
+
+def _apart_colors(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random colours (count, 3), some greyish, some between two others, at some distance from each other.
+
+    A colour between two others is what a soft edge of those two passes through: only its place tells which it is.
+    """
+    found: list[NDArray[np.float32]] = []
+    apart = _LEAST_APART
+    while len(found) < count:
+        if len(found) > 1 and rng.random() < 0.12:
+            first, second = rng.choice(len(found), 2, replace=False)
+            mix = rng.uniform(0.3, 0.7)
+            color = found[first] * mix + found[second] * (1.0 - mix) + rng.normal(0.0, 0.02, 3)
+            color = np.clip(color, 0.0, 1.0).astype(np.float32)
+        else:
+            color = rng.random(3)
+            color = (color.mean() + (color - color.mean()) * rng.uniform(0.1, 1.0)).astype(np.float32)
+        if all(np.linalg.norm(color - other) > apart for other in found):
+            found.append(color)
+        else:
+            apart *= 0.98
+    return np.stack(found)
+
+
+def _texture(photo: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A photograph's variation around its mean, weaker; sometimes none, or only its lightness."""
+    kind = rng.random()
+    if kind < 0.2:
+        return np.zeros((1, 1, 3), np.float32)
+    texture = np.roll(photo, tuple(rng.integers(photo.shape[0], size=2)), axis=(0, 1))
+    texture = texture - texture.mean(axis=(0, 1))
+    if kind < 0.6:
+        texture = texture.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    strength = float(np.exp(rng.uniform(np.log(0.01), np.log(0.09))))
+    return (texture * (strength / max(1e-3, float(texture.std())))).astype(np.float32)
+
+
+def _mask(side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+    """A soft mask (S, S) in [0, 1]."""
+    kinds: tuple[Callable[[int, NDArray[np.float32], np.random.Generator], Plane], ...]
+    kinds = (_clouds, _shapes, _lines, _tones)
+    mask = kinds[int(rng.choice(len(kinds), p=(0.3, 0.3, 0.2, 0.2)))](side, photo, rng)
+    blur = rng.random()
+    if blur < 0.3:  # defocus
+        radius = int(np.exp(rng.uniform(np.log(1.0), np.log(14.0))))
+        for _ in range(2):
+            mask = uniform_filter(mask, 2 * radius + 1, mode="nearest")
+    elif blur < 0.45:  # motion
+        mask = uniform_filter1d(mask, int(rng.integers(3, 40)), axis=int(rng.integers(2)), mode="nearest")
+    if rng.random() < 0.2:
+        mask = mask * np.float32(rng.uniform(0.3, 0.95))
+    return np.clip(mask, 0.0, 1.0).astype(np.float32)
+
+
+def _clouds(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+    """Noise of one scale, cut at a level by a ramp from hard to wide."""
+    cells = int(rng.integers(2, 24))
+    noise = Image.fromarray(rng.random((cells, cells), np.float32))
+    height = np.asarray(noise.resize((side, side), Image.Resampling.BICUBIC))
+    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), rng)
+
+
+def _shapes(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+    """Ellipses and polygons, drawn at twice the size for smooth edges."""
+    canvas = Image.new("L", (2 * side, 2 * side))
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(int(rng.integers(1, 5))):
+        center, size = rng.uniform(0, 2 * side, 2), rng.uniform(0.05, 0.7, 2) * side
+        if rng.random() < 0.5:
+            draw.ellipse((*(center - size), *(center + size)), fill=255)
+        else:
+            turns = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8))))
+            corners = center + np.stack((np.cos(turns), np.sin(turns)), axis=1) * size
+            draw.polygon([(float(x), float(y)) for x, y in corners], fill=255)
+    return _half_size(canvas)
+
+
+def _lines(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+    """Thin curves: hair, cables, twigs."""
+    canvas = Image.new("L", (2 * side, 2 * side))
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(int(rng.integers(3, 30))):
+        steps = np.cumsum(rng.normal(0, 0.25, 12)) + rng.uniform(0, 2 * np.pi)
+        length = rng.uniform(0.02, 0.15) * 2 * side
+        walk = np.cumsum(np.stack((np.cos(steps), np.sin(steps)), axis=1) * length, axis=0)
+        points = [(float(x), float(y)) for x, y in walk + rng.uniform(0, 2 * side, 2)]
+        draw.line(points, fill=255, width=int(rng.integers(1, 9)), joint="curve")
+    return _half_size(canvas)
+
+
+def _tones(_side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+    """A photograph's light and dark as a mask: foliage, fur, smoke."""
+    height = np.roll(photo.mean(axis=2), tuple(rng.integers(photo.shape[0], size=2)), axis=(0, 1))
+    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), rng)
+
+
+def _ramp(height: Plane, level: float, rng: np.random.Generator) -> Plane:
+    width = float(np.exp(rng.uniform(np.log(0.02), np.log(1.0)))) * max(1e-3, float(height.std()) * 2)
+    return np.clip((height - level) / width + 0.5, 0.0, 1.0).astype(np.float32)
+
+
+def _half_size(canvas: Image.Image) -> Plane:
+    small = canvas.resize((canvas.width // 2, canvas.height // 2), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32) / np.float32(255)
