@@ -15,13 +15,18 @@ from machine import store
 ROOT = Path(__file__).resolve().parent.parent
 FSCS = [sys.executable, "-m", "fscs_engine"]
 
+FILTER = ["--smoothing", "3"]
+"""The filter of the paper's networks, which is not the default; the released inference has it of this size only."""
+
 RUNS: dict[str, tuple[str, list[str]]] = {
-    "paper": ("paper", ["--absent", "--permuted"]),
+    "any-palette": ("any-palette", ["--absent", "--permuted"]),
+    "any-palette, smoothing": ("any-palette", ["--smoothing", "3"]),
+    "paper": ("paper", [*FILTER, "--absent", "--permuted"]),
     "paper, no smoothing": ("paper", ["--smoothing", "0"]),
-    "paper, not exact": ("paper", ["--no-exact"]),
+    "paper, not exact": ("paper", [*FILTER, "--no-exact"]),
     "paper, not exact, no smoothing": ("paper", ["--no-exact", "--smoothing", "0"]),
-    "released weights": ("released", []),
-    "released weights, released inference": ("released", ["--released", "--absent", "--permuted"]),
+    "released weights": ("released", FILTER),
+    "released weights, released inference": ("released", [*FILTER, "--released", "--absent", "--permuted"]),
     "released weights, released inference, no smoothing": ("released", ["--released", "--smoothing", "0"]),
 }
 """Name of a row, which weights, and the flags of ``fscs evaluate``."""

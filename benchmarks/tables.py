@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,17 @@ COLUMNS = (
     ("alpha-weighted", "color_variance_weighted", "{:.4f}"),
     ("alpha noise in flat areas", "flat_noise", "{:.4f}"),
 )
+
+CURVE_LOSSES = ("sparsity", "distance", "layer_distance")
+RELEASED = {
+    "released weights, released inference": "released weights",
+    "released weights": "released weights, made exact",
+}
+"""Rows of ``kodak.json`` that stand beside the curve, and what they are called there."""
+
+OPTIMUM = {"sparsity": 0.29, "visible_layers": 1.98, "color_variance_weighted": 0.0023, "flat_noise": 0.037}
+OPTIMUM_TITLE = "best of each pixel alone, without smoothness (6 images, half size)"
+"""The best single, pair or triple of palette colours of each pixel, under squared residue + 0.001 L_s."""
 
 
 def scores() -> str:
@@ -52,15 +64,15 @@ def scores() -> str:
 def size() -> str:
     """The table of the 8K picture."""
     results: dict[str, Any] = json.loads((RESULTS / "size.json").read_text())
+    _same_weights("size", results)
     lines = ["| working space | peak memory | time | of it writing | largest error |", "|---|---|---|---|---|"]
-    for space, result in results.items():
+    for row, result in results.items():
         seconds = result["seconds"]
         lines.append(
-            f"| {space} | {result['peak_rss_bytes'] / 2**30:.2f} GiB | {seconds['total']:.0f} s "
+            f"| {row} | {result['peak_rss_bytes'] / 2**30:.2f} GiB | {seconds['total']:.0f} s "
             f"| {seconds['write']:.0f} s | {result['error_max']:.1e} |"
         )
-    machine = next(iter(results.values()))["machine"]
-    lines.append(f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {machine['threads']}.")
+    lines.append(_measured_on(results))
     return "\n".join(lines)
 
 
@@ -98,13 +110,95 @@ def video() -> str:
     return "\n".join(lines)
 
 
+def speed() -> str:
+    """Three tables: how long a frame takes, where the time goes, and the first frame of a process."""
+    results: dict[str, Any] = json.loads((RESULTS / "speed.json").read_text())
+    ours = {row: result for row, result in results.items() if "process" in result}
+    ((paper_row, paper),) = ((row, result) for row, result in results.items() if row not in ours)
+    small, large = next(iter(ours.values()))["seconds"]
+    theirs = median(paper["seconds"][small])
+    heads = [_pixels(small), "times as fast", _pixels(large), f"of {_pixels(small)}", "peak memory", "less imports"]
+    lines = _head(["", *heads])
+    lines.append(f"| {paper_row} | {_spread(paper['seconds'][small])} | 1 |" + " |" * 4)
+    for row, result in ours.items():
+        own, process = median(result["seconds"][small]), result["process"]["filled"]
+        cells = [row, _spread(result["seconds"][small]), f"{theirs / own:.1f}", _spread(result["seconds"][large])]
+        cells.append(f"{median(result['seconds'][large]) / own:.2f}")
+        cells.append(f"{process['peak_rss_bytes'] / 2**30:.2f} GiB")
+        cells.append(f"{(process['peak_rss_bytes'] - process['import_rss_bytes']) / 2**30:.2f} GiB")
+        lines.append("| " + " | ".join(cells) + " |")
+    rounds = len(paper["seconds"][small])
+    lines += ["", f"Seconds a frame: the median of {rounds}, and the least and the most.{_measured_on(results)}"]
+    lines += ["", f"Where the time goes at {_pixels(small)}, in milliseconds; the parts of the alphas one by one:", ""]
+    stages = [stage for stage in next(iter(ours.values()))["stages"] if not stage.startswith("of ")]
+    lines += _head(["", *stages, "all alphas", "layers", "of it conversion", "the rest", "total"])
+    for row, result in ours.items():
+        total = median(result["seconds"][small])
+        alpha, layers = median(result["report"][small]["alpha"]), median(result["report"][small]["colour"])
+        conversion = median(result["stages"][f"of layers: to {result['working_space']}"])
+        parts = [median(result["stages"][stage]) for stage in stages]
+        parts += [alpha, layers, conversion, total - alpha - layers, total]
+        lines.append(f"| {row} | " + " | ".join(f"{1000 * part:.0f}" for part in parts) + " |")
+    lines += ["", f"The first frame of a process, {_pixels(small)}:", ""]
+    heads = ["cache of compiled loops", "imports", "model", "first frame", "second frame", "peak memory"]
+    lines += _head(["", *heads])
+    for row, result in ours.items():
+        for cache, process in result["process"].items():
+            cells = [row, cache, *(f"{second:.2f} s" for second in process["seconds"].values())]
+            lines.append("| " + " | ".join([*cells, f"{process['peak_rss_bytes'] / 2**30:.2f} GiB"]) + " |")
+    return "\n".join(lines)
+
+
+def curve() -> str:
+    """The trade-off between few layers a pixel and layers of one colour, from few layers to many."""
+    results: dict[str, Any] = json.loads((RESULTS / "curve.json").read_text())
+    kodak: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
+    columns = tuple(column for column in COLUMNS if column[1] in OPTIMUM)
+    lines = _head(["", *(f"weight of {name.replace('_', ' ')}" for name in CURVE_LOSSES), *(c[0] for c in columns)])
+    rows = {row: ([f"{result['losses'][name]:g}" for name in CURVE_LOSSES], result) for row, result in results.items()}
+    rows = dict(sorted(rows.items(), key=lambda item: item[1][1]["mean"]["sparsity"]))
+    rows |= {title: ([""] * len(CURVE_LOSSES), kodak[row]) for row, title in RELEASED.items()}
+    rows[OPTIMUM_TITLE] = ([""] * len(CURVE_LOSSES), {"mean": OPTIMUM})
+    for row, (weights, result) in rows.items():
+        cells = [row, *weights, *(form.format(result["mean"][name]) for _, name, form in columns)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _head(titles: list[str]) -> list[str]:
+    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+
+
+def _same_weights(name: str, results: dict[str, Any]) -> None:
+    if len({result["weights_sha256"] for result in results.values()}) != 1:
+        sys.exit(f"{name}.json: its rows are of different weights; measure all of them again with {name}.py")
+
+
+def _measured_on(results: dict[str, Any]) -> str:
+    """The machine, as the last line of a table."""
+    machine = next(iter(results.values()))["machine"]
+    return f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {machine['threads']}."
+
+
+def _pixels(size: str) -> str:
+    return size.replace("x", "×")
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
 def _optional(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
+TABLES = {"scores": scores, "size": size, "truth": truth, "video": video, "speed": speed, "curve": curve}
+"""What can stand between the marks of a document, see ``PLACES``."""
+
+
 def main() -> int:
     """Writes or checks; returns 1 where a check fails."""
-    tables = {"scores": scores(), "size": size(), "truth": truth()}
+    tables = {block: TABLES[block]() for block in {block for blocks in PLACES.values() for block in blocks}}
     stale = []
     for name, blocks in PLACES.items():
         file = ROOT / name

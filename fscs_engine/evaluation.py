@@ -31,7 +31,9 @@ class Decomposer(Protocol):
     def spaces(self) -> ColorSpaces:
         """The color spaces that images may be in."""
 
-    def auto_palette(self, image: Image, colors: int, given: Palette | None = None, seed: int = 0) -> Palette:
+    def auto_palette(
+        self, image: Image, colors: int, given: Palette | None = None, seed: int = 0, method: str = "kmeans"
+    ) -> Palette:
         """A palette for the picture."""
 
     def decompose(
@@ -146,6 +148,7 @@ def evaluate(
     *,
     palettes: Mapping[str, Palette] | None = None,
     colors: int = 7,
+    palette_method: str = "kmeans",
     seed: int = 0,
     processing: AlphaProcessing | None = None,
     exact: bool = True,
@@ -164,9 +167,10 @@ def evaluate(
     Args:
         images: files, at least one.
         segmenter: what decomposes.
-        palettes: palette of each file's stem; None finds each by K-means.
+        palettes: palette of each file's stem; None finds each.
         colors: K where the palette is found.
-        seed: of the K-means.
+        palette_method: how it is found, a choice of the parameter of this name.
+        seed: of the search.
         processing: of the alphas; None is the default one. Its layer numbers are those of the palette as given,
             also where the palette is permuted.
         exact: whether the exact step closes the decomposition.
@@ -202,7 +206,11 @@ def evaluate(
         if cancelled():
             raise CancelledError("the evaluation was cancelled")
         image = read(path)
-        palette = segmenter.auto_palette(image, colors, seed=seed) if palettes is None else palettes[path.stem]
+        palette = (
+            segmenter.auto_palette(image, colors, seed=seed, method=palette_method)
+            if palettes is None
+            else palettes[path.stem]
+        )
         variants = _variants(palette, absent, permuted)
         alphas, layer_colors = segmenter.decompose(image, palette, processing, exact=exact, released=released)
         picture, _ = network_image(straight(image.pixels), image.color_space, segmenter.spaces)

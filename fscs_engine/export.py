@@ -17,13 +17,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ._version import __version__
 from .errors import UsageError
 from .files.atomic import replaced_file
 from .naming import METADATA_PREFIX
-from .networks.any_palette import AnyPaletteNetwork, _SetBlock
+from .networks.any_palette import AnyPaletteNetwork
 from .networks.any_palette_model import AnyPaletteModel
 from .networks.model import create_model
 from .networks.weights import Weights, sha256_of
@@ -61,9 +60,6 @@ class ExportedModel(nn.Module):
     def __init__(self, network: AnyPaletteNetwork) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        for name, block in list(self.network.named_children()):
-            if isinstance(block, _SetBlock):
-                setattr(self.network, name, _BlockOfOnePicture(block))
 
     def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
         """The layers of one picture.
@@ -109,24 +105,6 @@ def boxed_colors(alphas: Tensor, palette: Tensor, image: Tensor) -> Tensor:
         colors = (start + moved[:, None]).clamp(0.0, 1.0)
         error = image - (weights * colors).sum(dim=1)
     return colors
-
-
-class _BlockOfOnePicture(nn.Module):
-    """The network's block without a batch of pictures, all in four dimensions.
-
-    The exporter takes the entries' number for a constant where it is read from a shape further down the network.
-    """
-
-    def __init__(self, block: _SetBlock) -> None:
-        super().__init__()
-        self.conv, self.mix, self.residual = block.conv, block.mix, block.residual
-
-    def forward(self, planes: Tensor, share: Tensor) -> Tensor:
-        """planes (K, C, h, w), share (1, K, 1, h, w), adding to 1 over K → (K, C', h, w)."""
-        own = F.relu(self.conv(planes))
-        means = torch.cat((own.mean(dim=0, keepdim=True), (own * share[0]).sum(dim=0, keepdim=True)), dim=1)
-        mixed = F.relu(own + self.mix(means))
-        return planes + mixed if self.residual else mixed
 
 
 def export_onnx(model: str | Path, file: Path, *, overwrite: bool = False) -> Exported:

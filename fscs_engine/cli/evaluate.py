@@ -43,6 +43,7 @@ def evaluate(
         ),
     ] = None,
     colors: options.Colors = None,
+    palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     seed: options.Seed = 0,
     absent: Annotated[
         bool,
@@ -137,6 +138,7 @@ def evaluate(
             segmenter,
             palettes=given,
             colors=int(options.DEFAULTS["colors"]) if colors is None else colors,
+            palette_method=palette_method,
             seed=seed,
             processing=processing,
             exact=not no_exact,

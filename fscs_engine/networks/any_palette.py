@@ -25,17 +25,23 @@ CALM_RADIUS = 2
 CALM_VARIANCE = 4e-4
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
-PLANES = 12
-"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias and gate of the steps."""
+PLANES = 13
+"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias of the gradient steps, and
+the gates of the gradient steps and of the fitting steps."""
 
 SHARPNESS = 20.0
 """Before training, the logit of a colour is minus this many times the squared distance."""
 
-REFINEMENTS = 6
+GRADIENT_STEPS = 6
+FITTING_STEPS = 2
+LARGEST_CHANGE = 2.0
+"""A fitting step at most doubles an alpha."""
+
 _CELL_STEPS = 8  # projected gradient on the cells' mean colours, one of the network's inputs
-_FEATURES = 18
+_FEATURES = 19
 _LEAST_LIPSCHITZ = 1e-4
 _SQUARINGS = 10
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
 class _Sparsemax(torch.autograd.Function):
@@ -102,7 +108,8 @@ def cells_of(image: Tensor) -> Tensor:
     height, width = image.shape[2:]
     image = F.pad(image, (0, -width % CELL, 0, -height % CELL), mode="replicate")
     mean = F.avg_pool2d(image, CELL)
-    variance = F.avg_pool2d(image * image, CELL) - mean * mean
+    apart = image - F.interpolate(mean, scale_factor=float(CELL), mode="nearest")  # squares would cancel
+    variance = F.avg_pool2d(apart * apart, CELL)
     return torch.cat((mean, variance.clamp_min(1e-8).sqrt()), dim=1)
 
 
@@ -124,7 +131,7 @@ def step_matrix(palette: Tensor) -> Tensor:
 
 def _trace(matrix: Tensor) -> Tensor:
     """(B, 3, 3) → (B, 1, 1)."""
-    return matrix.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
+    return matrix[:, :1, :1] + matrix[:, 1:2, 1:2] + matrix[:, 2:, 2:]
 
 
 def gradient_step(
@@ -143,6 +150,35 @@ def gradient_step(
     """
     residue = colors - palette.transpose(1, 2) @ alphas
     return sparsemax(alphas * (1.0 + sharpen) + size * (steps @ residue) + bias)
+
+
+def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any, size: Any) -> Tensor:
+    """Draws Σ αp to the pixel by the layers that are there, each in proportion to its alpha.
+
+    The change of least Σ (Δα)² / α that gives Σ αp = c, short of it by ``tolerance``, the variance that colours may
+    have within a layer: an alpha of 0 or 1 stays what it is. An alpha becomes 0 at the least, and doubles at most.
+
+    Args:
+        alphas: (B, K, N), adding to 1.
+        colors: (B, 3, N), c.
+        palette: (B, K, 3).
+        tolerance: > 0, a scalar.
+        size: share of the change that is made, a scalar or (B, 1, N).
+    """
+    mean = palette.transpose(1, 2) @ alphas
+    offsets = palette[..., None] - mean[:, None]  # the moments of p itself would lose in rounding what counts here
+    weighted = alphas[:, :, None] * offsets
+    a, b, c, d, e, f = ((weighted[:, :, i] * offsets[:, :, j]).sum(dim=1) for i, j in _PAIRS)
+    a, d, f = a + tolerance, d + tolerance, f + tolerance
+    r0, r1, r2 = (colors - mean).unbind(dim=1)
+    # the inverse of the symmetric matrix a b c, b d e, c e f, by its adjugate
+    A, B, C, D, E, G = d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b
+    determinant = a * A + b * B + c * C
+    direction = torch.stack((A * r0 + B * r1 + C * r2, B * r0 + D * r1 + E * r2, C * r0 + E * r1 + G * r2), dim=1)
+    direction = direction / determinant[:, None]
+    along = (offsets * direction[:, None]).sum(dim=2)
+    moved = alphas * (1.0 + size * along).clamp(0.0, LARGEST_CHANGE)
+    return moved / moved.sum(dim=1, keepdim=True)
 
 
 def local_logits(models: Tensor, difference: Tensor) -> Tensor:
@@ -200,13 +236,16 @@ class AnyPaletteNetwork(nn.Module):
         nn.init.zeros_(self.head.weight)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
-        self.register_buffer("scales", torch.tensor([1.0] + [4.0] * 3 + [SHARPNESS] * 6 + [0.2, 4.0]), persistent=False)
+        self.register_buffer(
+            "scales", torch.tensor([1.0] + [4.0] * 3 + [SHARPNESS] * 6 + [0.2, 4.0, 4.0]), persistent=False
+        )
         start = torch.zeros(PLANES)
         start[4:7] = -SHARPNESS
-        start[11] = 2.0
+        start[11:] = 2.0
         self.register_buffer("start", start, persistent=False)
-        self.sizes = nn.Parameter(torch.full((REFINEMENTS,), 1.5))
-        self.sharpening = nn.Parameter(torch.full((REFINEMENTS,), -4.0))
+        self.sizes = nn.Parameter(torch.full((GRADIENT_STEPS,), 1.5))
+        self.sharpening = nn.Parameter(torch.full((GRADIENT_STEPS,), -4.0))
+        self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
 
     def models(self, cells: Tensor, palette: Tensor) -> Tensor:
         """The local colour models.
@@ -216,30 +255,30 @@ class AnyPaletteNetwork(nn.Module):
             palette: (B, K, 3) sRGB in [0, 1].
 
         Returns:
-            (B, K, 12, h, w). The last plane is the gate, equal for all entries, in [0, 1].
+            (B, K, 13, h, w). The last two planes are the gates, equal for all entries, in [0, 1].
         """
         batch, count = palette.shape[:2]
         height, width = cells.shape[2:]
         padding = (0, -width % 4, 0, -height % 4)
         planes, share = features(F.pad(cells, padding, mode="replicate"), palette)
-        share2 = F.avg_pool2d(share.flatten(0, 1), 2).unflatten(0, (batch, count))
-        share4 = F.avg_pool2d(share2.flatten(0, 1), 2).unflatten(0, (batch, count))
+        share2 = F.avg_pool2d(share[:, :, 0], 2)[:, :, None]
+        share4 = F.avg_pool2d(share2[:, :, 0], 2)[:, :, None]
         x8 = self.fine(self.enter(planes.flatten(0, 1), share), share)
         x16 = self.middle(self.down1(F.avg_pool2d(x8, 2), share2), share2)
         x32 = self.coarse(self.down2(F.avg_pool2d(x16, 2), share4), share4)
         x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
         x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
-        models = self.head(x8)[..., :height, :width].unflatten(0, (batch, count))
+        models = self.head(x8)[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]
-        gate = torch.sigmoid(models[:, :, -1:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
-        return torch.cat((models[:, :, :-1], gate), dim=2)
+        gates = torch.sigmoid(models[:, :, -2:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
+        return torch.cat((models[:, :, :-2], gates), dim=2)
 
     def pixel_alphas(self, models: Tensor, colors: Tensor, palette: Tensor) -> Tensor:
         """Alphas of pixels whose local colour models are at hand.
 
         Args:
-            models: (B, K, 12, N).
+            models: (B, K, 13, N).
             colors: (B, 3, N), the calm picture.
             palette: (B, K, 3).
 
@@ -248,23 +287,26 @@ class AnyPaletteNetwork(nn.Module):
         """
         difference = colors[:, None] - palette[..., None]
         alphas = sparsemax(local_logits(models, difference))
-        steps, bias, gate = step_matrix(palette), models[:, :, -2], models[:, :1, -1]
+        steps, bias, gate, fit = step_matrix(palette), models[:, :, -3], models[:, :1, -2], models[:, :1, -1]
         for size, sharpen in zip(self.sizes, F.softplus(self.sharpening), strict=True):
             alphas = gradient_step(alphas, colors, palette, steps, size * gate, sharpen, bias)
+        for tolerance in self.tolerance.exp():
+            alphas = fitting_step(alphas, colors, palette, tolerance, fit)
         return alphas
 
     def forward(self, image: Tensor, palette: Tensor) -> Tensor:
         """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1] → alphas (B, K, H, W) ≥ 0, adding to 1."""
         height, width = image.shape[2:]
         models = enlarge(self.models(cells_of(image), palette), height, width)
-        return self.pixel_alphas(models.flatten(3), calm(image).flatten(2), palette).unflatten(2, (height, width))
+        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), palette)
+        return alphas.reshape(*palette.shape[:2], height, width)
 
 
 def enlarge(models: Tensor, height: int, width: int) -> Tensor:
     """Bilinear interpolation from cells to pixels. (B, K, C, h, w) → (B, K, C, H, W)."""
     count = models.shape[1]
     whole = F.interpolate(models.flatten(0, 1), scale_factor=float(CELL), mode="bilinear", align_corners=False)
-    return whole[..., :height, :width].unflatten(0, (-1, count))
+    return whole[..., :height, :width].reshape(-1, count, models.shape[2], height, width)
 
 
 def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
@@ -275,7 +317,7 @@ def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
         palette: (B, K, 3).
 
     Returns:
-        (B, K, 18, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
+        (B, K, 19, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
     """
     count = palette.shape[1]
     height, width = cells.shape[2:]
@@ -289,7 +331,10 @@ def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
         mixed = sparsemax(-SHARPNESS * distance.flatten(3)[:, :, 0])
         for _ in range(_CELL_STEPS):
             mixed = gradient_step(mixed, flat, palette, steps, 1.5, 0.01)
-        residue = (flat - palette.transpose(1, 2) @ mixed).unflatten(2, (height, width))
+        residue = (flat - palette.transpose(1, 2) @ mixed).view_as(mean)
+        number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
+        apart = torch.cdist(palette, palette) + 2.0 * (number[:, :, None] == number[:, None])  # not from itself
+        nearest = apart.amin(dim=2).clamp_max(1.0)[..., None, None, None].expand(-1, -1, -1, height, width)
     per_picture = torch.cat((cells, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
     planes = torch.cat(
         (
@@ -298,7 +343,8 @@ def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
             difference,
             distance.clamp_min(1e-8).sqrt(),
             share,
-            mixed.unflatten(2, (height, width))[:, :, None],
+            mixed.view_as(share),
+            nearest,
         ),
         dim=2,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import WeightsError
+from ..palette import canonical_order
 from ..parameters import MAXIMUM_COLORS
 from ..threads import over_rows
 from .any_palette import CALM_RADIUS, CELL, PLANES, AnyPaletteNetwork, calm, cells_of, enlarge, step_matrix
@@ -68,15 +71,27 @@ class AnyPalettePrediction:
     """
 
     def __init__(self, model: AnyPaletteModel, view: View, palette: Tensor) -> None:
-        self.model, self.view, self.palette = model, view, palette
+        self.model, self.view = model, view
+        # One order inside, so that the order outside does not even show in the rounding.
+        self.order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=view.device)
+        self.palette = palette[self.order]
+        self.own_palette = palette
         self.bottom = 0  # rows above it have been reported as done
         self.models = self._models(self._cells())
-        self.steps = step_matrix(palette[None])[0]
+        self.steps = step_matrix(self.palette[None])[0]
         if view.device.type == "cpu":
             network = model.network
-            self.arrays = tuple(
+            self.constants: tuple[Any, ...] = tuple(
                 np.ascontiguousarray(tensor.numpy())
-                for tensor in (self.models, palette, self.steps, network.sizes, 1.0 + F.softplus(network.sharpening))
+                for tensor in (
+                    self.order,
+                    self.models,
+                    self.palette,
+                    self.steps,
+                    network.sizes,
+                    1.0 + F.softplus(network.sharpening),
+                    network.tolerance.exp(),
+                )
             )
 
     def alphas(self, top: int, bottom: int) -> Tensor:
@@ -90,7 +105,7 @@ class AnyPalettePrediction:
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
         """The palette, (U, 3, h, W) without memory of its own."""
         del first, seen, alphas
-        return self.palette[:, :, None, None].expand(-1, -1, bottom - top, self.view.width)
+        return self.own_palette[:, :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
     def _cells(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
@@ -118,7 +133,7 @@ class AnyPalettePrediction:
 
     @torch.no_grad()
     def _models(self, cells: Tensor) -> Tensor:
-        """(U, 12, ch, cw), by tiles of cells with a halo, on the network's grid."""
+        """(U, 13, ch, cw), by tiles of cells with a halo, on the network's grid."""
         high, wide = cells.shape[1:]
         asked = self.view.tile // CELL or _TILE_CELLS[self.view.device.type]
         tile = max(_GRID, asked // _GRID * _GRID)
@@ -145,7 +160,6 @@ class AnyPalettePrediction:
         from .loops import alpha_rows, calm_rows
 
         view = self.view
-        models, palette, steps, sizes, sharpening = self.arrays
         alphas = np.empty((len(self.palette), bottom - top, view.width), np.float32)
 
         def work(first: int, last: int) -> None:
@@ -153,7 +167,7 @@ class AnyPalettePrediction:
             seen = view.pixels(start, min(view.height, last + _REACH))
             calmed: NDArray[np.float32] = np.empty((3, last - first, view.width), np.float32)
             calm_rows(seen, start, first, last, view.height, calmed)
-            alpha_rows(calmed, first, models, palette, steps, sizes, sharpening, alphas[:, first - top : last - top])
+            alpha_rows(calmed, first, *self.constants, alphas[:, first - top : last - top])
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)
@@ -168,4 +182,4 @@ class AnyPalettePrediction:
             ..., top - first * CELL : bottom - first * CELL, :
         ]
         alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.palette[None])
-        return alphas[0].unflatten(1, (bottom - top, self.view.width))
+        return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from ..parameters import ALPHA_FLOOR
-from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, PLANES
+from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, LARGEST_CHANGE, PLANES
 
 _RUN = 128  # pixels, a multiple of the cell
 _compiled = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
@@ -134,18 +134,29 @@ def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> 
 
 @_compiled
 def alpha_rows(
-    calmed: Any, top: int, models: Any, palette: Any, steps: Any, sizes: Any, sharpening: Any, out: Any
+    calmed: Any,
+    top: int,
+    order: Any,
+    models: Any,
+    palette: Any,
+    steps: Any,
+    sizes: Any,
+    sharpening: Any,
+    tolerances: Any,
+    out: Any,
 ) -> None:
     """Rows of alphas, interpolation of the local colour models included.
 
     Args:
         calmed: (3, h, W) rows of the calm picture.
         top: which row of the picture the first of them is.
-        models: (U, 12, ch, cw), all cells of the picture.
+        order: (U,) which plane of ``out`` each entry has.
+        models: (U, 13, ch, cw), all cells of the picture.
         palette: (U, 3).
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         sizes: (T,) of the steps.
         sharpening: (T,) 1 + the sharpening of the steps.
+        tolerances: of the fitting steps.
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
     count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
@@ -155,8 +166,9 @@ def alpha_rows(
     logits = np.zeros((count, _RUN), np.float32)
     alphas = np.ones((count, _RUN), np.float32)
     bias = np.empty((count, _RUN), np.float32)
-    gate = np.empty(_RUN, np.float32)
+    gate, fit = np.empty(_RUN, np.float32), np.empty(_RUN, np.float32)
     scratch = np.empty((4, _RUN), np.float32)
+    moments = np.empty((9, _RUN), np.float32)
     residue = np.empty((3, _RUN), np.float32)
     for y in range(calmed.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
@@ -169,21 +181,25 @@ def alpha_rows(
             n = min(_RUN, width - x0)
             red, green, blue = calmed[0, y, x0 : x0 + n], calmed[1, y, x0 : x0 + n], calmed[2, y, x0 : x0 + n]
             for u in range(count):
-                for p in range(PLANES - 1):
+                for p in range(PLANES - 2):
                     _interpolate(line[u, p], x0 // CELL, n, planes[p])
                 _logits(planes, red, green, blue, palette[u], logits[u])
-                bias[u] = planes[PLANES - 2, CELL // 2 : CELL // 2 + _RUN]
-            _interpolate(line[0, PLANES - 1], x0 // CELL, n, planes[PLANES - 1])
-            gate[:] = planes[PLANES - 1, CELL // 2 : CELL // 2 + _RUN]
+                bias[u] = planes[PLANES - 3, CELL // 2 : CELL // 2 + _RUN]
+            for p in range(PLANES - 2, PLANES):
+                _interpolate(line[0, p], x0 // CELL, n, planes[p])
+            gate[:] = planes[PLANES - 2, CELL // 2 : CELL // 2 + _RUN]
+            fit[:] = planes[PLANES - 1, CELL // 2 : CELL // 2 + _RUN]
             _project(logits, scratch, alphas)
             for t in range(len(sizes)):
                 _residue(alphas, palette, red, green, blue, residue)
                 for u in range(count):
                     _step(alphas[u], residue, gate, bias[u], steps[u], sizes[t], sharpening[t], logits[u])
                 _project(logits, scratch, alphas)
+            for t in range(len(tolerances)):
+                _fit(alphas, palette, red, green, blue, fit, tolerances[t], moments)
             _floor_and_normalize(alphas, n, scratch[0])
             for u in range(count):
-                out[u, y, x0 : x0 + n] = alphas[u, :n]
+                out[order[u], y, x0 : x0 + n] = alphas[u, :n]
 
 
 @_compiled
@@ -246,6 +262,56 @@ def _step(alpha: Any, residue: Any, gate: Any, bias: Any, step: Any, size: Any, 
 
 
 @_compiled
+def _fit(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, size: Any, tolerance: Any, moments: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place."""
+    n = len(red)
+    m0, m1, m2, s00, s01 = moments[0], moments[1], moments[2], moments[3], moments[4]
+    s02, s11, s12, s22 = moments[5], moments[6], moments[7], moments[8]
+    moments[:] = 0.0
+    for u in range(len(alphas)):
+        alpha = alphas[u]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        for x in range(n):
+            m0[x] += alpha[x] * p0
+            m1[x] += alpha[x] * p1
+            m2[x] += alpha[x] * p2
+    for u in range(len(alphas)):
+        alpha = alphas[u]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        for x in range(n):
+            d0, d1, d2 = p0 - m0[x], p1 - m1[x], p2 - m2[x]
+            a0, a1 = alpha[x] * d0, alpha[x] * d1
+            s00[x] += a0 * d0
+            s01[x] += a0 * d1
+            s02[x] += a0 * d2
+            s11[x] += a1 * d1
+            s12[x] += a1 * d2
+            s22[x] += alpha[x] * d2 * d2
+    for x in range(n):
+        a, b, c = s00[x] + tolerance, s01[x], s02[x]
+        d, e, f = s11[x] + tolerance, s12[x], s22[x] + tolerance
+        r0, r1, r2 = red[x] - m0[x], green[x] - m1[x], blue[x] - m2[x]
+        i00, i01, i02 = d * f - e * e, c * e - b * f, b * e - c * d
+        i11, i12, i22 = a * f - c * c, b * c - a * e, a * d - b * b
+        part = size[x] / (a * i00 + b * i01 + c * i02)
+        s00[x] = (i00 * r0 + i01 * r1 + i02 * r2) * part
+        s01[x] = (i01 * r0 + i11 * r1 + i12 * r2) * part
+        s02[x] = (i02 * r0 + i12 * r1 + i22 * r2) * part
+        s11[x] = 0.0
+    for u in range(len(alphas)):
+        alpha = alphas[u]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        for x in range(n):
+            along = (p0 - m0[x]) * s00[x] + (p1 - m1[x]) * s01[x] + (p2 - m2[x]) * s02[x]
+            alpha[x] *= min(max(np.float32(1.0) + along, np.float32(0.0)), np.float32(LARGEST_CHANGE))
+            s11[x] += alpha[x]
+    for u in range(len(alphas)):
+        alpha = alphas[u]
+        for x in range(n):
+            alpha[x] /= s11[x]
+
+
+@_compiled
 def _project(logits: Any, scratch: Any, alphas: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run: (U, _RUN) → the same.
 
@@ -273,13 +339,17 @@ def _project(logits: Any, scratch: Any, alphas: Any) -> None:
             inside[x] += one if within else zero
     for x in range(_RUN):
         threshold[x] /= inside[x]
-    for _ in range(count + 1):
+    for attempt in range(count + 1):
         for x in range(_RUN):
             before[x] = inside[x]
             total[x] = -one
             inside[x] = zero
         for u in range(count):
-            z = logits[u]
+            z, alpha = logits[u], alphas[u]
+            if attempt == 0:  # the support that it began with can be a wrong one of the right size
+                for x in range(_RUN):
+                    was = one if alpha[x] > zero else zero
+                    before[x] -= abs((one if z[x] > threshold[x] else zero) - was) * np.float32(32.0)
             for x in range(_RUN):
                 within = z[x] > threshold[x]
                 total[x] += z[x] if within else zero

@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "06217cd6606f3f7a9c14c0192224871790aec3a144ed6a20a32dec0078b92f11", 16
+        "any-palette.safetensors", "cd078c93a0a921c1156c0543b321ae1bfc63a9b524c30d2772e67d8b67813234", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "4b9c498d40b70d1d9500af7df9628d917e746b372ba82fa410012e435ab82c44", 7),
 }

@@ -39,13 +39,13 @@ class AnyPaletteLosses:
 
     alpha: float = 0.3
     distance: float = 5.0
-    layer_distance: float = 5.0
-    sparsity: float = 0.011
-    visible: float = 0.004
+    layer_distance: float = 6.0
+    sparsity: float = 0.02
+    visible: float = 0.006
     flat: float = 0.2
     absent: float = 0.6
     steady: float = 0.3
-    truth: float = 0.7
+    truth: float = 1.2
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AnyPaletteConfig(TrainingConfig):
     """The settings of the `any-palette` model.
 
     ``crop`` is what the network sees; the losses are taken in a window of half its side, where everything that
-    decides a pixel is seen as it would be in a whole picture. A third of a batch are composites.
+    decides a pixel is seen as it would be in a whole picture. Half of a batch are composites.
     """
 
     steps: int = 5_600
@@ -67,7 +67,7 @@ class AnyPaletteConfig(TrainingConfig):
     @property
     def composites(self) -> int:
         """How many samples of a batch are composites."""
-        return self.batch // 3
+        return self.batch // 2
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from fscs_engine.errors import CancelledError, InputError, PaletteError, UsageEr
 from fscs_engine.evaluation import ABSENT_COLOR, evaluate, measure, permute_processing, read_palettes_csv
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
+from fscs_engine.image_palette import METHODS
 from fscs_engine.palette import Palette, kmeans_palette
 from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
 
@@ -41,8 +42,10 @@ class NearColors:
     def spaces(self) -> ColorSpaces:
         return SPACES
 
-    def auto_palette(self, image: Image, colors: int, given: Palette | None = None, seed: int = 0) -> Palette:
-        return kmeans_palette(image.pixels[..., :3], colors, given=given, seed=seed)
+    def auto_palette(
+        self, image: Image, colors: int, given: Palette | None = None, seed: int = 0, method: str = "kmeans"
+    ) -> Palette:
+        return METHODS[method](image.pixels[..., :3], colors, given=given, seed=seed)
 
     def decompose(
         self,
