@@ -76,7 +76,7 @@ def draw(results: dict[str, Any], kodak: dict[str, Any], target: Path) -> None:
         kodak: of ``kodak.json``, for the released weights.
         target: a PNG, replaced.
     """
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xscale="log", xlabel="sparsity L_s", ylabel="colour variance, alpha-weighted")
     points = sorted((row["mean"][_HORIZONTAL], row["mean"][_VERTICAL], name) for name, row in results.items())
@@ -98,8 +98,8 @@ def draw(results: dict[str, Any], kodak: dict[str, Any], target: Path) -> None:
     axes.set_xlim(low, high)
     axes.set_ylim(bottom=0.0)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8)
-    axes.set_title("24 Kodak images, K = 7, default processing; numbers: weights of the losses", fontsize=9)
+    axes.set_title("24 Kodak images, K = 7; beside the points: weights of losses that differ", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(target, dpi=120, metadata={"Software": None})
 
 

@@ -14,7 +14,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-PLACES = {"README.md": ("scores", "size"), "fscs_engine/weights/paper.md": ("scores",)}
+PLACES = {
+    "README.md": ("scores", "size", "truth", "speed", "video", "curve"),
+    "fscs_engine/weights/any-palette.md": ("scores", "truth"),
+    "fscs_engine/weights/paper.md": ("scores",),
+}
 
 COLUMNS = (
     ("PSNR (dB)", "psnr", "{:.2f}"),
@@ -28,8 +32,8 @@ COLUMNS = (
 
 CURVE_LOSSES = ("sparsity", "distance", "layer_distance")
 RELEASED = {
-    "released weights, released inference": "released weights",
-    "released weights": "released weights, made exact",
+    "released weights, released inference": "released weights and filter",
+    "released weights": "released weights and filter, made exact",
 }
 """Rows of ``kodak.json`` that stand beside the curve, and what they are called there."""
 
