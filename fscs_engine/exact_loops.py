@@ -6,13 +6,20 @@ and closed while they are in the cache. Tests hold both equal.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
 
 _RUN = 128  # pixels
-_compiled = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _compiled(function: _F) -> _F:
+    compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
+    return compiled  # type: ignore[no-any-return]
 
 
 @_compiled
@@ -125,7 +132,7 @@ def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
 
 @_compiled
 def _close(a: Any, color: Any, aim: Any, inside: Any, n: int, error: Any, room: Any) -> None:
-    """One channel of :func:`fscs_engine.exact.exact_colors`: changes ``color`` (K, n) so that Σ a · color is ``aim``."""
+    """One channel of :func:`fscs_engine.exact.exact_colors`. ``color`` (K, n) changes: Σ a · color becomes ``aim``."""
     count = len(a)
     one, zero = np.float32(1.0), np.float32(0.0)
     for _ in range(count + 1):

@@ -336,6 +336,8 @@ class _Run:
         if len(self.palette) > 1:
             view = View(image.height, image.width, self.device, segmenter.tile, self.pixels, self.advance)
             started = time.perf_counter()
+            if image.height * image.width <= _KEPT_PIXELS:
+                self.kept = self._keep()
             self.prediction = self.model.predict(view, self.palette)
             self.report.seconds["alpha"] += time.perf_counter() - started
 
@@ -381,15 +383,17 @@ class _Run:
 
     def pixels(self, top: int, bottom: int) -> NDArray[np.float32]:
         """What the networks see of rows top to bottom: (h, W, 3) sRGB in [0, 1]."""
-        if self.kept is None and self.image.height * self.image.width <= _KEPT_PIXELS:
-            kept = np.empty((self.image.height, self.image.width, 3), np.float32)
-
-            def keep(first: int, last: int) -> None:
-                kept[first:last] = self._convert(first, last)
-
-            over_rows(keep, 0, self.image.height, _BLOCK, torch.get_num_threads())
-            self.kept = kept
         return self._convert(top, bottom) if self.kept is None else self.kept[top:bottom]
+
+    def _keep(self) -> NDArray[np.float32]:
+        """:meth:`pixels` of the whole picture."""
+        kept = np.empty((self.image.height, self.image.width, 3), np.float32)
+
+        def keep(first: int, last: int) -> None:
+            kept[first:last] = self._convert(first, last)
+
+        over_rows(keep, 0, self.image.height, _BLOCK, torch.get_num_threads())
+        return kept
 
     def _convert(self, top: int, bottom: int) -> NDArray[np.float32]:
         color = straight(self.image.pixels[top:bottom])
@@ -442,13 +446,16 @@ class _Run:
             self.bright = bool((straight(self.image.pixels) > 1).any())
         return spaces.is_linear(space) or (self.image.color_space == SRGB and not self.bright)
 
+    def _base_colors(self, space: str) -> NDArray[np.float32]:
+        """The palette in a working space, (K, 3)."""
+        own = self.entries.cpu().numpy()[:, None, None]
+        return layer_colors(own, np.ones((1, 1), np.float32), space, self.segmenter.spaces)[:, 0, 0]
+
     def _deliver_compiled(
         self, top: int, alphas: NDArray[np.float32], space: str, clip: bool, layers: NDArray[np.float32]
     ) -> float:
         """:meth:`deliver` for layers of one colour each. Returns the largest error."""
-        spaces = self.segmenter.spaces
-        own = self.entries.numpy()[:, None, None]
-        base = layer_colors(own, np.ones((1, 1), np.float32), space, spaces)[:, 0, 0]
+        base = self._base_colors(space)
 
         def work(first: int, last: int) -> float:
             goal = self._goal(top + first, top + last, space, clip)
@@ -463,16 +470,19 @@ class _Run:
         self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool, out: NDArray[np.float32]
     ) -> float:
         """:meth:`deliver` for any layer colours, on any device. Returns the largest error."""
-        spaces = self.segmenter.spaces
         goal = self._goal(top, top + alphas.shape[1], space, clip)
         boxed = None
         if goal.boxed:
             inside = ((goal.target >= 0) & (goal.target <= 1)).all(axis=-1)
             boxed = torch.from_numpy(inside).to(self.device)
-        own = colors.permute(0, 2, 3, 1).cpu().numpy()
-        delivered = layer_colors(own, goal.gain, space, spaces)
-        u = torch.from_numpy(delivered).to(self.device).permute(0, 3, 1, 2)
-        u = u.clone() if delivered is own else u.contiguous()
+        if self.model.own_colors or not self._is_proportional(space):
+            own = colors.permute(0, 2, 3, 1).cpu().numpy()
+            delivered = layer_colors(own, goal.gain, space, self.segmenter.spaces)
+            u = torch.from_numpy(delivered).to(self.device).permute(0, 3, 1, 2)
+            u = u.clone() if delivered is own else u.contiguous()
+        else:  # the picture stays on the device
+            base = torch.from_numpy(self._base_colors(space)).to(self.device)
+            u = base[:, :, None, None] * torch.from_numpy(goal.gain).to(self.device)
         c = torch.from_numpy(np.ascontiguousarray(goal.target.transpose(2, 0, 1))).to(self.device)
         u = exact_colors(alphas, u, c, boxed)
         layers = torch.empty((len(u), *goal.gain.shape, 4), device=self.device)

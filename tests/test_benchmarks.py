@@ -35,6 +35,7 @@ def script(name: str) -> ModuleType:
 
 
 composites, truth, sheets = script("composites"), script("truth"), script("sheets")
+kodak, size, speed, curve, tables = (script(name) for name in ("kodak", "size", "speed", "curve", "tables"))
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,42 @@ def test_tables_are_up_to_date() -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-@pytest.mark.parametrize("row", ["paper", "paper, no smoothing", "paper, not exact", "paper, not exact, no smoothing"])
+@pytest.mark.parametrize("row", [row for row, (weights, _) in kodak.RUNS.items() if weights in SHIPPED])
 def test_the_scores_are_of_the_shipped_weights(row: str) -> None:
     results = json.loads((RESULTS / "kodak.json").read_text())
-    assert results[row]["weights_sha256"] == SHIPPED["paper"].sha256
+    weights, flags = kodak.RUNS[row]
+    assert results[row]["weights_sha256"] == SHIPPED[weights].sha256
+    assert results[row]["flags"] == flags
     assert len(results[row]["images"]) == 24
+
+
+@pytest.mark.parametrize("row", kodak.RUNS)
+def test_the_filter_of_the_paper_is_asked_for(row: str) -> None:
+    weights, flags = kodak.RUNS[row]
+    radius = flags[flags.index("--smoothing") + 1] if "--smoothing" in flags else None
+    if weights != "any-palette":  # its default processing is what counts; the others' filter is no default
+        assert radius == ("0" if row.endswith("no smoothing") else "3")
+    assert (radius is None) == (row == "any-palette")
+
+
+@pytest.mark.parametrize("name", ["size", "speed"])
+def test_size_and_speed_are_of_the_shipped_weights(name: str) -> None:
+    results = json.loads((RESULTS / f"{name}.json").read_text())
+    ours = {row for row, result in results.items() if "weights_sha256" in result}
+    assert {results[row]["weights_sha256"] for row in ours} == {SHIPPED["any-palette"].sha256}
+    if name == "size":
+        assert set(results) == set(size.ROWS)
+    else:
+        assert len(ours) == len(speed.SPACES)
+        assert set(results) - ours == {speed.PAPER}
+        assert all(len(times) == speed.ROUNDS for row in results.values() for times in row["seconds"].values())
+
+
+def test_the_curve_is_of_the_shipped_weights() -> None:
+    results = json.loads((RESULTS / "curve.json").read_text())
+    assert results["any-palette"]["weights_sha256"] == SHIPPED["any-palette"].sha256
+    assert len(results) > 2
+    assert curve.PICTURE.is_file()
 
 
 @pytest.mark.parametrize("model", SHIPPED)
@@ -172,3 +204,86 @@ def test_sheets_stay_out_of_the_repository() -> None:
     assert finished.returncode != 0
     assert "name a folder outside it" in finished.stderr
     assert not (ROOT / "docs" / "sheets").exists()
+
+
+def test_the_parent_of_the_measured_processes_is_small() -> None:
+    loaded = "import sys, speed; print(sorted({'torch', 'numpy', 'OpenImageIO', 'numba'} & set(sys.modules)))"
+    command = [sys.executable, "-c", loaded]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "benchmarks")
+    assert finished.stdout.strip() == "[]"
+
+
+def test_jobs_take_turns() -> None:
+    ran: list[str] = []
+    seconds, given = speed.take_turns({"a": lambda: ran.append("a"), "b": lambda: ran.append("b")}, 3)
+    assert ran == ["a", "b"] * 4
+    assert {name: len(times) for name, times in seconds.items()} == {"a": 3, "b": 3}
+    assert given == {"a": [None] * 3, "b": [None] * 3}
+
+
+def test_both_models_are_compared_on_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    palette = [0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255, 128, 128, 0, 90, 60, 30]
+    sheets.write_palette(tmp_path / speed.PALETTE, palette)
+    for height in (45, 90):
+        size.resize(speed.PICTURE, height * 16 // 9, height, tmp_path / speed.picture_name(height))
+    compared = speed.compare(tmp_path, (45, 90), 1)
+    assert set(compared["seconds"]) == {
+        f"{speed.PAPER} 80x45",
+        *(f"{space} {frame}" for space in ("srgb", "auto") for frame in ("80x45", "160x90")),
+    }
+    assert all(
+        second > 0 for times in (*compared["seconds"].values(), *compared["stages"].values()) for second in times
+    )
+    assert compared["working_spaces"] == {"srgb": "srgb", "auto": "lin_rec709"}
+    assert compared["error_max"] < 1e-6
+    process: dict[str, Any] = {"seconds": {"import": 1.0, "model": 0.0, "first frame": 9.0, "second frame": 1.0}}
+    process |= {"import_rss_bytes": 2**30, "peak_rss_bytes": 3 * 2**30}
+    monkeypatch.setattr(speed, "child", lambda part, *_: {"prepare": {}, "begin": process, "compare": compared}[part])
+    monkeypatch.setattr(script("machine"), "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    for row, result in speed.measure(speed.PICTURE, (45, 90), 1, 1).items():
+        speed.store("speed", row, result)
+    written = tables.speed()
+    assert "| any-palette, lin_rec709 (automatic) | empty | 1.00 s | 0.00 s | 9.00 s | 1.00 s | 3.00 GiB |" in written
+    assert written.count("| 3.00 GiB | 2.00 GiB |") == 2
+
+
+def trained(**losses: float) -> dict[str, Any]:
+    return {"losses": {"sparsity": 0.01, "layer_distance": 5.0, **losses}}
+
+
+def test_points_of_the_curve_are_called_by_what_differs() -> None:
+    trainings = {"any-palette": trained(), "a.safetensors": trained(sparsity=0.03), "b.safetensors": trained()}
+    trainings["c.safetensors"] = trained(sparsity=0.03, layer_distance=2.5)
+    assert curve.names(trainings) == {
+        "any-palette": "any-palette",
+        "a.safetensors": "sparsity 0.03",
+        "b.safetensors": "trained further, the losses the same",
+        "c.safetensors": "sparsity 0.03, layer distance 2.5",
+    }
+    with pytest.raises(SystemExit, match=r"d.safetensors: its losses weigh the same as those of a.safetensors"):
+        curve.names({**trainings, "d.safetensors": trained(sparsity=0.03)})
+
+
+def test_the_curve_is_drawn_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def result(sparsity: float, variance: float) -> dict[str, Any]:
+        mean = {"sparsity": sparsity, "color_variance_weighted": variance, "visible_layers": 2.0, "flat_noise": 0.01}
+        return {**trained(distance=4.0), "mean": mean}
+
+    results = {"any-palette": result(0.5, 0.004), "sparsity 0.03": result(0.4, 0.005)}
+    released = {row: result(2.0, 0.006) for row in tables.RELEASED}
+    curve.draw(results, released, tmp_path / "curve.png")
+    with Image.open(tmp_path / "curve.png") as drawn:
+        assert drawn.width > 800
+        assert len(drawn.convert("RGB").getcolors(2**20) or []) > 10
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    for name, content in (("curve", results), ("kodak", released)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    rows = tables.curve().splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| sparsity 0.03",
+        "| any-palette",
+        "| released weights and filter",
+        "| released weights and filter, made exact",
+        f"| {tables.OPTIMUM_TITLE}",
+    ]

@@ -162,12 +162,15 @@ class AnyPalettePrediction:
         view = self.view
         alphas = np.empty((len(self.palette), bottom - top, view.width), np.float32)
 
+        order, models, palette, steps, sizes, sharpening, tolerances = self.constants
+
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
             calmed: NDArray[np.float32] = np.empty((3, last - first, view.width), np.float32)
             calm_rows(seen, start, first, last, view.height, calmed)
-            alpha_rows(calmed, first, *self.constants, alphas[:, first - top : last - top])
+            rows = alphas[:, first - top : last - top]
+            alpha_rows(calmed, first, order, models, palette, steps, sizes, sharpening, tolerances, rows)
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)

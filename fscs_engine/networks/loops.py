@@ -8,7 +8,8 @@ interpreter, so that threads share the rows. Innermost are short runs of pixels,
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
@@ -17,7 +18,13 @@ from ..parameters import ALPHA_FLOOR
 from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, LARGEST_CHANGE, PLANES
 
 _RUN = 128  # pixels, a multiple of the cell
-_compiled = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _compiled(function: _F) -> _F:
+    compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
+    return compiled  # type: ignore[no-any-return]
 
 
 @_compiled
@@ -29,23 +36,26 @@ def cell_rows(seen: Any, out: Any) -> None:
         out: (6, ch, cw), written. Rows and columns that the last cells lack are the picture's last.
     """
     height, width = seen.shape[0], seen.shape[1]
-    sums = np.empty((2, out.shape[2], 3), np.float32)  # of colours and of their squares
+    sums = np.empty((2, out.shape[2], 3), np.float32)  # of colours and of their squares, less the cell's first colour
     part = np.float32(1.0 / (CELL * CELL))
     for row in range(out.shape[1]):
         sums[:] = 0.0
+        top = seen[row * CELL]
         for dy in range(CELL):
             line = seen[min(row * CELL + dy, height - 1)]
             for column in range(out.shape[2]):
                 r, g, b = np.float32(0.0), np.float32(0.0), np.float32(0.0)
                 rr, gg, bb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+                r0, g0, b0 = top[column * CELL, 0], top[column * CELL, 1], top[column * CELL, 2]
                 for dx in range(CELL):
                     x = min(column * CELL + dx, width - 1)
-                    r += line[x, 0]
-                    g += line[x, 1]
-                    b += line[x, 2]
-                    rr += line[x, 0] * line[x, 0]
-                    gg += line[x, 1] * line[x, 1]
-                    bb += line[x, 2] * line[x, 2]
+                    dr, dg, db = line[x, 0] - r0, line[x, 1] - g0, line[x, 2] - b0
+                    r += dr
+                    g += dg
+                    b += db
+                    rr += dr * dr
+                    gg += dg * dg
+                    bb += db * db
                 sums[0, column, 0] += r
                 sums[0, column, 1] += g
                 sums[0, column, 2] += b
@@ -56,7 +66,7 @@ def cell_rows(seen: Any, out: Any) -> None:
             for column in range(out.shape[2]):
                 mean = sums[0, column, channel] * part
                 variance = sums[1, column, channel] * part - mean * mean
-                out[channel, row, column] = mean
+                out[channel, row, column] = top[column * CELL, channel] + mean
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
@@ -189,6 +199,7 @@ def alpha_rows(
                 _interpolate(line[0, p], x0 // CELL, n, planes[p])
             gate[:] = planes[PLANES - 2, CELL // 2 : CELL // 2 + _RUN]
             fit[:] = planes[PLANES - 1, CELL // 2 : CELL // 2 + _RUN]
+            alphas[:] = 1.0  # a pixel depends on nothing that was computed before it
             _project(logits, scratch, alphas)
             for t in range(len(sizes)):
                 _residue(alphas, palette, red, green, blue, residue)
@@ -339,17 +350,14 @@ def _project(logits: Any, scratch: Any, alphas: Any) -> None:
             inside[x] += one if within else zero
     for x in range(_RUN):
         threshold[x] /= inside[x]
-    for attempt in range(count + 1):
+        inside[x] = zero  # a wrong support can have the right size; from the first threshold on they only shrink
+    for _ in range(count + 1):
         for x in range(_RUN):
             before[x] = inside[x]
             total[x] = -one
             inside[x] = zero
         for u in range(count):
-            z, alpha = logits[u], alphas[u]
-            if attempt == 0:  # the support that it began with can be a wrong one of the right size
-                for x in range(_RUN):
-                    was = one if alpha[x] > zero else zero
-                    before[x] -= abs((one if z[x] > threshold[x] else zero) - was) * np.float32(32.0)
+            z = logits[u]
             for x in range(_RUN):
                 within = z[x] > threshold[x]
                 total[x] += z[x] if within else zero
