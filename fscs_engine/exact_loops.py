@@ -19,7 +19,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def _compiled(function: _F) -> _F:
     compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 @_compiled
@@ -69,7 +69,8 @@ def layer_rows(
             for x in range(n):
                 low, high = min(aim[0, x], aim[1, x], aim[2, x]), max(aim[0, x], aim[1, x], aim[2, x])
                 inside[x] = one if boxed and low >= zero and high <= one else zero
-                scale[x] = max(one, high, -low)
+                largest = max(abs(aim[4, x]), abs(aim[5, x]), abs(aim[6, x]), abs(aim[7, x]))
+                scale[x] = max(one, high, -low, largest)
             for channel in range(3):
                 for u in range(count):
                     own, p = color[u], base[u, channel]
@@ -103,7 +104,7 @@ def layer_rows(
                             for x in range(n):
                                 layer[x] += share[x] if heaviest[x] == number else zero
                 for x in range(n):
-                    relative = abs(share[x]) / max(scale[x], abs(whole[x]))
+                    relative = abs(share[x]) / scale[x]
                     worst[x] = max(worst[x], relative)
                     broken[x] += relative * zero
             for u in range(count):

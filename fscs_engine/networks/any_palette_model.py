@@ -36,6 +36,9 @@ class AnyPaletteModel:
         device: where to compute.
         dtype: precision of the network; what comes out is float32.
 
+    Attributes:
+        compiled: whether rows are made by the loops for the CPU, else by PyTorch as on every other device.
+
     Raises:
         WeightsError: tensors or metadata do not fit.
     """
@@ -46,7 +49,7 @@ class AnyPaletteModel:
 
     def __init__(self, weights: Weights, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = device, dtype
-        self.normalized = device.type == "cpu"
+        self.compiled = device.type == "cpu"
         try:
             fine, middle, coarse = (int(width) for width in weights.metadata["widths"].split(","))
             network = AnyPaletteNetwork((fine, middle, coarse))
@@ -58,6 +61,11 @@ class AnyPaletteModel:
                 cure="make the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
+
+    @property
+    def normalized(self) -> bool:
+        """See :class:`fscs_engine.networks.model.Model`: the loops do it, PyTorch leaves it to the processing."""
+        return self.compiled
 
     def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
@@ -79,7 +87,7 @@ class AnyPalettePrediction:
         self.bottom = 0  # rows above it have been reported as done
         self.models = self._models(self._cells())
         self.steps = step_matrix(self.palette[None])[0]
-        if view.device.type == "cpu":
+        if model.compiled:
             network = model.network
             self.constants: tuple[Any, ...] = tuple(
                 np.ascontiguousarray(tensor.numpy())
@@ -96,8 +104,7 @@ class AnyPalettePrediction:
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Adding to 1. On the CPU each is 0 or at least the floor."""
-        compiled = self.view.device.type == "cpu"
-        rows = self._compiled_rows(top, bottom) if compiled else self._tensor_rows(top, bottom)
+        rows = self._compiled_rows(top, bottom) if self.model.compiled else self._tensor_rows(top, bottom)
         fresh, self.bottom = max(0, bottom - max(top, self.bottom)), max(self.bottom, bottom)
         self.view.done((1.0 - _CELL_SHARE - _NETWORK_SHARE) * fresh / self.view.height)
         return rows
@@ -111,7 +118,7 @@ class AnyPalettePrediction:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
         view = self.view
         high, wide = -(-view.height // CELL), -(-view.width // CELL)
-        if view.device.type != "cpu":
+        if not self.model.compiled:
             rows = 8 * _BLOCK
             parts = [
                 cells_of(view.tensor(top, min(view.height, top + rows))[None])[0] for top in range(0, view.height, rows)

@@ -17,14 +17,15 @@ from numba import njit
 from ..parameters import ALPHA_FLOOR
 from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, LARGEST_CHANGE, PLANES
 
-_RUN = 128  # pixels, a multiple of the cell
+_RAMPS = 32
+_RUN = _RAMPS * CELL  # pixels that are worked on at a time
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _compiled(function: _F) -> _F:
     compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 @_compiled
@@ -171,14 +172,16 @@ def alpha_rows(
     """
     count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
     width = calmed.shape[2]
-    line = np.empty((count, PLANES, cells_wide + 2), np.float32)
-    planes = np.empty((PLANES, _RUN + 2 * CELL), np.float32)
+    runs = (width + CELL // 2 + _RUN - 1) // _RUN
+    left = np.empty((count, PLANES, max(runs * _RAMPS, cells_wide + 1)), np.float32)
+    rise = np.empty_like(left)
     logits = np.zeros((count, _RUN), np.float32)
     alphas = np.ones((count, _RUN), np.float32)
     bias = np.empty((count, _RUN), np.float32)
     gate, fit = np.empty(_RUN, np.float32), np.empty(_RUN, np.float32)
     scratch = np.empty((4, _RUN), np.float32)
     moments = np.empty((9, _RUN), np.float32)
+    colors = np.zeros((3, _RUN), np.float32)
     residue = np.empty((3, _RUN), np.float32)
     for y in range(calmed.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
@@ -186,20 +189,17 @@ def alpha_rows(
         first, second = max(above, 0), min(above + 1, cells_high - 1)
         for u in range(count):
             for p in range(PLANES):
-                _mix(models[u, p, first], models[u, p, second], np.float32(place - above), line[u, p])
-        for x0 in range(0, width, _RUN):
-            n = min(_RUN, width - x0)
-            red, green, blue = calmed[0, y, x0 : x0 + n], calmed[1, y, x0 : x0 + n], calmed[2, y, x0 : x0 + n]
+                _mix(models[u, p, first], models[u, p, second], np.float32(place - above), left[u, p], rise[u, p])
+        for run in range(runs):
+            ramp, x0 = run * _RAMPS, run * _RUN - CELL // 2
+            for channel in range(3):
+                _gather(calmed[channel, y], x0, colors[channel])
+            red, green, blue = colors[0], colors[1], colors[2]
             for u in range(count):
-                for p in range(PLANES - 2):
-                    _interpolate(line[u, p], x0 // CELL, n, planes[p])
-                _logits(planes, red, green, blue, palette[u], logits[u])
-                bias[u] = planes[PLANES - 3, CELL // 2 : CELL // 2 + _RUN]
-            for p in range(PLANES - 2, PLANES):
-                _interpolate(line[0, p], x0 // CELL, n, planes[p])
-            gate[:] = planes[PLANES - 2, CELL // 2 : CELL // 2 + _RUN]
-            fit[:] = planes[PLANES - 1, CELL // 2 : CELL // 2 + _RUN]
-            alphas[:] = 1.0  # a pixel depends on nothing that was computed before it
+                _logits(left[u], rise[u], ramp, red, green, blue, palette[u], logits[u])
+                _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])
+            _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, gate)
+            _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, fit)
             _project(logits, scratch, alphas)
             for t in range(len(sizes)):
                 _residue(alphas, palette, red, green, blue, residue)
@@ -208,43 +208,119 @@ def alpha_rows(
                 _project(logits, scratch, alphas)
             for t in range(len(tolerances)):
                 _fit(alphas, palette, red, green, blue, fit, tolerances[t], moments)
-            _floor_and_normalize(alphas, n, scratch[0])
+            _floor_and_normalize(alphas, scratch[0])
             for u in range(count):
-                out[order[u], y, x0 : x0 + n] = alphas[u, :n]
+                _scatter(alphas[u], x0, out[order[u], y])
 
 
 @_compiled
-def _mix(first: Any, second: Any, weight: Any, line: Any) -> None:
-    """A row between two rows of cells, (cw,) → (cw + 2,): its first and last cell are repeated outwards."""
-    wide = len(first)
-    for j in range(wide):
-        line[j + 1] = first[j] + weight * (second[j] - first[j])
-    line[0] = line[1]
-    line[wide + 1] = line[wide]
+def _gather(row: Any, x0: int, out: Any) -> None:
+    """A run of pixels out of a row, in the order that the loops work in: every first pixel of a ramp, every second...
 
-
-@_compiled
-def _interpolate(line: Any, start: int, n: int, plane: Any) -> None:
-    """Pixels between cells ``start`` and on; the first pixel of ``plane`` is half a cell left of the run's."""
-    last = len(line) - 1
-    for j in range((n + CELL - 1) // CELL + 1):
-        left = line[min(start + j, last)]
-        rise = (line[min(start + j + 1, last)] - left) / np.float32(CELL)
+    Neighbouring numbers then have neighbouring ramps, which are neighbours in memory. Pixels outside are left alone.
+    """
+    for j in range(_RAMPS):
         for k in range(CELL):
-            plane[j * CELL + k] = left + rise * (np.float32(k) + np.float32(0.5))
+            x = x0 + j * CELL + k
+            if 0 <= x < len(row):
+                out[k * _RAMPS + j] = row[x]
 
 
 @_compiled
-def _logits(planes: Any, red: Any, green: Any, blue: Any, color: Any, out: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.local_logits`."""
-    half = CELL // 2
-    m0, m1, m2, m3, m4 = planes[0, half:], planes[1, half:], planes[2, half:], planes[3, half:], planes[4, half:]
-    m5, m6, m7, m8, m9 = planes[5, half:], planes[6, half:], planes[7, half:], planes[8, half:], planes[9, half:]
+def _scatter(run: Any, x0: int, row: Any) -> None:
+    """The way back of :func:`_gather`."""
+    for j in range(_RAMPS):
+        for k in range(CELL):
+            x = x0 + j * CELL + k
+            if 0 <= x < len(row):
+                row[x] = run[k * _RAMPS + j]
+
+
+@_compiled
+def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
+    """A row between two rows of cells: where the ramps between its cells begin, and how they rise in a pixel.
+
+    Args:
+        first: (cw,).
+        second: (cw,).
+        weight: of the second.
+        left: (≥ cw + 1,), written: its first ramp comes from outside, where the first cell is repeated.
+        rise: the same shape, written.
+    """
+    cells = len(first)
+    for j in range(cells):
+        left[j + 1] = first[j] + weight * (second[j] - first[j])
+    left[0] = left[1]
+    for j in range(cells + 1, len(left)):
+        left[j] = left[cells]
+    for j in range(len(left) - 1):
+        rise[j] = (left[j + 1] - left[j]) / np.float32(CELL)
+    rise[len(left) - 1] = 0.0
+
+
+@_compiled
+def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
+    """One plane of a run of pixels, from its ramps ``ramp`` and on; see :func:`_mix`."""
+    a, b = left[ramp : ramp + _RAMPS], rise[ramp : ramp + _RAMPS]
+    for k in range(CELL):
+        t, part = np.float32(k) + np.float32(0.5), out[k * _RAMPS : (k + 1) * _RAMPS]
+        for j in range(_RAMPS):
+            part[j] = a[j] + b[j] * t
+
+
+@_compiled
+def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, color: Any, out: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.local_logits`, interpolated between cells on the way.
+
+    Args:
+        left: (≥ 10, …) see :func:`_mix`.
+        rise: the same shape.
+        ramp: the run's first.
+        red: (_RUN,) in the order of :func:`_gather`, as is all below.
+        green: the same.
+        blue: the same.
+        color: (3,) the entry's palette colour.
+        out: (_RUN,), written.
+    """
     p0, p1, p2 = color[0], color[1], color[2]
-    for x in range(len(red)):
-        r, g, b = red[x] - p0, green[x] - p1, blue[x] - p2
-        linear = m0[x] + m1[x] * r + m2[x] * g + m3[x] * b
-        out[x] = linear + (m4[x] * r + m7[x] * g + m8[x] * b) * r + (m5[x] * g + m9[x] * b) * g + m6[x] * b * b
+    last = ramp + _RAMPS
+    a0, a1, a2, a3, a4 = (
+        left[0, ramp:last],
+        left[1, ramp:last],
+        left[2, ramp:last],
+        left[3, ramp:last],
+        left[4, ramp:last],
+    )
+    a5, a6, a7, a8, a9 = (
+        left[5, ramp:last],
+        left[6, ramp:last],
+        left[7, ramp:last],
+        left[8, ramp:last],
+        left[9, ramp:last],
+    )
+    b0, b1, b2, b3, b4 = (
+        rise[0, ramp:last],
+        rise[1, ramp:last],
+        rise[2, ramp:last],
+        rise[3, ramp:last],
+        rise[4, ramp:last],
+    )
+    b5, b6, b7, b8, b9 = (
+        rise[5, ramp:last],
+        rise[6, ramp:last],
+        rise[7, ramp:last],
+        rise[8, ramp:last],
+        rise[9, ramp:last],
+    )
+    for k in range(CELL):
+        t, start, end = np.float32(k) + np.float32(0.5), k * _RAMPS, (k + 1) * _RAMPS
+        result, c0, c1, c2 = out[start:end], red[start:end], green[start:end], blue[start:end]
+        for j in range(_RAMPS):
+            r, g, b = c0[j] - p0, c1[j] - p1, c2[j] - p2
+            linear = a0[j] + b0[j] * t + (a1[j] + b1[j] * t) * r + (a2[j] + b2[j] * t) * g + (a3[j] + b3[j] * t) * b
+            across = (a4[j] + b4[j] * t) * r + (a7[j] + b7[j] * t) * g + (a8[j] + b8[j] * t) * b
+            rest = (a5[j] + b5[j] * t) * g + (a9[j] + b9[j] * t) * b
+            result[j] = linear + across * r + rest * g + (a6[j] + b6[j] * t) * b * b
 
 
 @_compiled
@@ -375,17 +451,17 @@ def _project(logits: Any, scratch: Any, alphas: Any) -> None:
 
 
 @_compiled
-def _floor_and_normalize(alphas: Any, n: int, total: Any) -> None:
+def _floor_and_normalize(alphas: Any, total: Any) -> None:
     """Alphas below the floor become 0; the rest adds to 1 again."""
     least = np.float32(ALPHA_FLOOR)
-    for x in range(n):
+    for x in range(_RUN):
         total[x] = 0.0
     for u in range(len(alphas)):
         alpha = alphas[u]
-        for x in range(n):
+        for x in range(_RUN):
             alpha[x] = alpha[x] if alpha[x] >= least else np.float32(0.0)
             total[x] += alpha[x]
     for u in range(len(alphas)):
         alpha = alphas[u]
-        for x in range(n):
+        for x in range(_RUN):
             alpha[x] /= total[x]

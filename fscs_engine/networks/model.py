@@ -73,13 +73,16 @@ class Model(Protocol):
         maximum_colors: the most different colours it takes.
         halo: how many pixels away a pixel can still change either prediction.
         own_colors: whether it predicts layer colours. If not they are the palette's, and the exact step does the rest.
-        normalized: whether its raw alphas add to 1, each 0 or at least the floor.
     """
 
     maximum_colors: int
     halo: int
     own_colors: bool
-    normalized: bool
+
+    @property
+    def normalized(self) -> bool:
+        """Whether its raw alphas add to 1, each 0 or at least the floor."""
+        ...
 
     def predict(self, view: View, palette: Tensor) -> Prediction:
         """Begins a picture. Palette (U, 3) sRGB in [0, 1], all different, at least two."""

@@ -21,6 +21,6 @@ SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
         "any-palette.safetensors", "cd078c93a0a921c1156c0543b321ae1bfc63a9b524c30d2772e67d8b67813234", 16
     ),
-    "paper": ShippedWeights("paper.safetensors", "4b9c498d40b70d1d9500af7df9628d917e746b372ba82fa410012e435ab82c44", 7),
+    "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""

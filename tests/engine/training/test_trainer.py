@@ -1,9 +1,9 @@
-"""Training: seeded, resumed as if never stopped, every ablation reachable; losses against their formulas."""
+"""The training loop, on the paper's networks: seeded, resumed as if never stopped, every ablation, the losses."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,21 +15,13 @@ from fscs_engine.image import Image
 from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette import Palette
 from fscs_engine.segmenter import Segmenter
+from fscs_engine.training.any_palette import AnyPaletteConfig
 from fscs_engine.training.data import PhotoCrops
 from fscs_engine.training.losses import LossWeights, centering_loss, distance_loss, total_loss
-from fscs_engine.training.trainer import CHECKPOINT, CURVES, TrainingConfig, learning_rate, save_trained, train
+from fscs_engine.training.paper import PaperConfig
+from fscs_engine.training.trainer import CHECKPOINT, CURVES, learning_rate, save_trained, train
 
-TINY = TrainingConfig(colors=3, steps=6, batch=2, crop=16, warm_up=2)
-
-
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photographs")
-    rng = np.random.default_rng(0)
-    for number in range(3):
-        noise = rng.integers(0, 255, (5, 6, 3), dtype=np.uint8)
-        Pillow.fromarray(noise).resize((60, 50), Pillow.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+TINY = PaperConfig(colors=3, steps=6, batch=2, crop=16, warm_up=2)
 
 
 def tensors(networks):
@@ -213,13 +205,32 @@ def test_centering_is_0_for_centred_residues():
 
 
 def test_the_learning_rate_warms_up_and_falls():
-    rates = [learning_rate(TrainingConfig(steps=1000), step) for step in range(1000)]
+    rates = [learning_rate(PaperConfig(steps=1000), step) for step in range(1000)]
     assert max(rates) == pytest.approx(2e-3)
     assert rates[0] < 2e-5
     assert rates[-1] < 2e-5
     assert rates[199:] == sorted(rates[199:], reverse=True)
 
 
-def test_impossible_configs_are_refused():
-    with pytest.raises(UsageError):
-        TrainingConfig(crop=4)
+@pytest.mark.parametrize("kind", [PaperConfig, AnyPaletteConfig])
+@pytest.mark.parametrize("impossible", [{"crop": 15}, {"steps": 0}, {"batch": 0}])
+def test_impossible_configs_are_refused(kind, impossible):
+    with pytest.raises(UsageError, match=next(iter(impossible))):
+        kind(**impossible)
+
+
+def test_the_papers_networks_need_a_color():
+    with pytest.raises(UsageError, match="colors 0"):
+        PaperConfig(colors=0)
+
+
+def test_a_run_of_another_model_is_not_gone_on_with(photographs, tmp_path):
+    train(photographs, tmp_path, TINY)
+    with pytest.raises(InputError, match="of another run"):
+        train(photographs, tmp_path, AnyPaletteConfig(steps=6, batch=2, crop=32))
+
+
+@pytest.mark.parametrize("config", [PaperConfig(), AnyPaletteConfig()])
+def test_every_term_of_the_curves_has_a_weight(config):
+    assert set(config.terms) <= set(asdict(config.losses))
+    assert config.metadata()["architecture"] in ("paper", "any-palette")

@@ -1,0 +1,146 @@
+"""The loops for the CPU against the definition in PyTorch, and rows in blocks against rows at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fscs_engine.networks.any_palette import CALM_RADIUS, CELL, calm, cells_of, enlarge, project_to_simplex
+from fscs_engine.networks.loops import _RUN, _floor_and_normalize, _project, alpha_rows, calm_rows, cell_rows
+from fscs_engine.networks.model import View
+from fscs_engine.parameters import ALPHA_FLOOR
+
+CPU = torch.device("cpu")
+REACH = 2 * CALM_RADIUS
+SIZES = [(1, 1), (1, 37), (37, 1), (8, 128), (9, 129), (65, 129), (16, 300)]
+
+ALPHA_TOLERANCE = 1e-4
+"""Both sum in float32 in another order. Logits magnify the rounding: their slope is some tens for each unit of colour
+and with it each of the steps after them."""
+
+
+def pixels_of(height, width, seed=0):
+    """(H, W, 3): coarse colours, two flat parts, some grain."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((height // 10 + 1, width // 10 + 1, 3))
+    pixels = coarse.repeat(10, axis=0).repeat(10, axis=1)[:height, :width] + rng.normal(0, 0.02, (height, width, 3))
+    pixels[height // 2 :, : width // 3] = (0.9, 0.5, 0.2)
+    pixels[: height // 3, width // 2 :] = (0.2, 0.5, 0.6)
+    return np.clip(pixels, 0, 1).astype(np.float32)
+
+
+def tensor_of(pixels):
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
+
+
+def predicted(model, pixels, colors, seed=0):
+    """What a model prepares for a picture and a random palette."""
+    palette = torch.rand(colors, 3, generator=torch.Generator().manual_seed(seed))
+    view = View(*pixels.shape[:2], CPU, 0, lambda top, bottom: pixels[top:bottom], lambda _: None)
+    return model.predict(view, palette)
+
+
+def compiled_alphas(prediction, calmed, top=0):
+    out = np.empty((len(prediction.palette), *calmed.shape[1:]), np.float32)
+    alpha_rows(calmed, top, *prediction.constants, out)
+    return out
+
+
+def defined_alphas(prediction, calmed):
+    """The same of the whole picture in PyTorch, in the order of the caller's palette."""
+    height, width = calmed.shape[1:]
+    models = enlarge(prediction.models[None], height, width).flatten(3)
+    colors = torch.from_numpy(calmed)[None].flatten(2)
+    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.palette[None])
+    return alphas[0, prediction.order.argsort()].unflatten(1, (height, width)).numpy()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cells(size):
+    pixels = pixels_of(*size)
+    high, wide = -(-size[0] // CELL), -(-size[1] // CELL)
+    found = np.full((6, high, wide), np.nan, np.float32)
+    cell_rows(pixels, found)
+    np.testing.assert_allclose(found, cells_of(tensor_of(pixels))[0].numpy(), atol=2e-6)
+    for row in range(high):
+        part = np.empty((6, 1, wide), np.float32)
+        cell_rows(pixels[row * CELL : (row + 1) * CELL], part)
+        assert np.array_equal(part[:, 0], found[:, row])
+
+
+@pytest.mark.parametrize("level", [0.1, 0.9, 1.0])
+def test_cells_that_are_flat_deviate_by_nothing(level):
+    found = np.empty((6, 2, 2), np.float32)
+    cell_rows(np.full((16, 16, 3), level, np.float32), found)
+    np.testing.assert_allclose(found[:3], level, atol=1e-6)
+    np.testing.assert_allclose(found[3:], 1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_calm(size):
+    pixels, height = pixels_of(*size), size[0]
+    whole = np.full((3, *size), np.nan, np.float32)
+    calm_rows(pixels, 0, 0, height, height, whole)
+    np.testing.assert_allclose(whole, calm(tensor_of(pixels))[0].numpy(), atol=2e-6)
+    for rows in (1, 7):
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            first, last = max(0, top - REACH), min(height, bottom + REACH)
+            part = np.full((3, bottom - top, size[1]), np.nan, np.float32)
+            calm_rows(pixels[first:last], first, top, bottom, height, part)
+            assert np.array_equal(part, whole[:, top:bottom])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("colors", [2, 7, 16])
+def test_alphas(model, size, colors):
+    prediction = predicted(model, pixels_of(*size), colors)
+    calmed = np.ascontiguousarray(pixels_of(*size, seed=1).transpose(2, 0, 1))
+    alphas = compiled_alphas(prediction, calmed)
+    np.testing.assert_allclose(alphas, defined_alphas(prediction, calmed), atol=ALPHA_TOLERANCE)
+    assert ((alphas == 0) | (alphas >= ALPHA_FLOOR * (1 - 1e-6))).all()  # the last division rounds
+    assert np.abs(alphas.sum(axis=0, dtype=np.float64) - 1).max() <= 1e-6
+    for rows in (1, 5, 32):
+        for top in range(0, size[0], rows):
+            part = compiled_alphas(prediction, np.ascontiguousarray(calmed[:, top : top + rows]), top)
+            assert np.array_equal(part, alphas[:, top : top + rows])
+
+
+@pytest.mark.parametrize("colors", [3, 7])
+def test_alphas_of_flat_parts_that_follow_each_other(model, colors):
+    """All pixels of a run decide alike, and the run before it decided otherwise."""
+    rng = np.random.default_rng(0)
+    flat = rng.random((24, 6, 3), dtype=np.float32).repeat(_RUN, axis=1)
+    prediction = predicted(model, flat, colors)
+    calmed = np.ascontiguousarray(flat.transpose(2, 0, 1))
+    alphas = compiled_alphas(prediction, calmed)
+    np.testing.assert_allclose(alphas, defined_alphas(prediction, calmed), atol=ALPHA_TOLERANCE)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    colors=st.integers(1, 16),
+    scale=st.sampled_from([0.1, 1.0, 4.0]),
+    alike=st.booleans(),
+)
+def test_the_projection_begins_with_any_support(seed, colors, scale, alike):
+    """Also with a wrong one of the right size, and all pixels at once."""
+    rng = np.random.default_rng(seed)
+    shape = (colors, 1 if alike else _RUN)
+    logits = (rng.normal(size=shape) * scale).astype(np.float32).repeat(_RUN // shape[1], axis=1)
+    alphas = (rng.random(shape) < 0.5).astype(np.float32).repeat(_RUN // shape[1], axis=1)
+    alphas[rng.integers(colors), alphas.sum(axis=0) == 0] = 1.0
+    expected = project_to_simplex(torch.from_numpy(logits)[None])[0].numpy()
+    _project(logits.copy(), np.full((4, _RUN), np.nan, np.float32), alphas)
+    np.testing.assert_allclose(alphas, expected, atol=2e-6)
+
+
+def test_alphas_below_the_floor_are_0():
+    alphas = np.array([[0.5 * ALPHA_FLOOR, 2 * ALPHA_FLOOR], [0.25, 0.25], [0.5, 0.5]], np.float32)
+    expected = alphas.copy()
+    expected[0, 0] = 0
+    _floor_and_normalize(alphas, 2, np.empty(2, np.float32))
+    np.testing.assert_allclose(alphas, expected / expected.sum(axis=0), rtol=1e-6)
