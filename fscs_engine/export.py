@@ -24,7 +24,7 @@ from .files.atomic import replaced_file
 from .naming import METADATA_PREFIX
 from .networks.any_palette import AnyPaletteNetwork
 from .networks.any_palette_model import AnyPaletteModel
-from .networks.model import create_model
+from .networks.create import create_model
 from .networks.weights import Weights, sha256_of
 from .parameters import ALPHA_FLOOR, MAXIMUM_COLORS
 

@@ -29,8 +29,9 @@ from .exact import exact_colors, settle
 from .exact_loops import layer_rows
 from .image import Image, check_finite
 from .image_palette import image_palette
+from .networks.create import create_model
 from .networks.device import resolve_device, resolve_precision
-from .networks.model import Prediction, View, create_model
+from .networks.model import Prediction, View
 from .networks.paper_model import PaperModel
 from .palette import Palette
 from .parameters import BY_NAME

@@ -1,19 +1,15 @@
-"""A model: what finds alphas and layer colours, behind one small interface, chosen by name or by file."""
+"""A model: what finds alphas and layer colours, behind one small interface."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from ..errors import WeightsError
-from .weights import Weights, load_weights
 
 
 @dataclass(frozen=True)
@@ -87,21 +83,3 @@ class Model(Protocol):
     def predict(self, view: View, palette: Tensor) -> Prediction:
         """Begins a picture. Palette (U, 3) sRGB in [0, 1], all different, at least two."""
         ...
-
-
-def create_model(model: str | Path, device: torch.device, dtype: torch.dtype) -> tuple[Model, Weights]:
-    """The model of a name or file.
-
-    Raises:
-        WeightsError: see :func:`load_weights`; or an architecture that is not known.
-    """
-    from .any_palette_model import AnyPaletteModel
-    from .paper_model import PaperModel
-
-    weights = load_weights(model)
-    architectures: dict[str, Callable[[Weights, torch.device, torch.dtype], Model]]
-    architectures = {"paper": PaperModel, "any-palette": AnyPaletteModel}
-    architecture = weights.metadata.get("architecture", "")
-    if architecture not in architectures:
-        raise WeightsError(f"{weights.name}: unknown architecture {architecture!r}", cure="update the program")
-    return architectures[architecture](weights, device, dtype), weights

@@ -38,14 +38,14 @@ class AnyPaletteLosses:
     """
 
     alpha: float = 0.3
-    distance: float = 5.0
-    layer_distance: float = 6.0
+    distance: float = 6.0
+    layer_distance: float = 8.0
     sparsity: float = 0.02
-    visible: float = 0.006
-    flat: float = 0.2
-    absent: float = 0.6
+    visible: float = 0.002
+    flat: float = 0.1
+    absent: float = 1.5
     steady: float = 0.3
-    truth: float = 1.2
+    truth: float = 1.5
 
 
 @dataclass(frozen=True)

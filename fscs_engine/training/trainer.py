@@ -171,7 +171,7 @@ def train(
 
 
 def save_trained(networks: nn.Module, config: TrainingConfig, file: Path, *, overwrite: bool = False) -> str:
-    """Writes the networks as a weights file that :func:`fscs_engine.networks.model.create_model` takes.
+    """Writes the networks as a weights file that :func:`fscs_engine.networks.create.create_model` takes.
 
     Returns:
         The file's sha256.
@@ -189,7 +189,8 @@ def _start_from(networks: nn.Module, initial: Weights) -> None:
     shapes = {name: tensor.shape for name, tensor in own.items() if tensor.dtype.is_floating_point}
     if shapes != {name: tensor.shape for name, tensor in initial.tensors.items()}:
         raise WeightsError(
-            f"{initial.name}: is not of the networks to be trained", cure="use the same --colors, --no-skip and so on"
+            f"{initial.name}: is not of the networks to be trained",
+            cure="use the same --model, --colors, --no-skip and so on",
         )
     networks.load_state_dict({**own, **initial.tensors})
 

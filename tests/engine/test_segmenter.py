@@ -1,4 +1,4 @@
-"""The segmenter with the shipped weights: exact, independent of tiles, order and frame, for any size and K."""
+"""The segmenter with all shipped weights: exact, independent of tiles, order and frame, for any size and K."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ from fscs_engine.color import straight
 from fscs_engine.errors import CancelledError, DeviceError, NonFiniteError, PaletteError, RangeError, UsageError
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
+from fscs_engine.networks.shipped import SHIPPED
 from fscs_engine.palette import Palette
+from fscs_engine.parameters import MAXIMUM_COLORS
 from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
-from fscs_engine.segmenter import Segmenter
+from fscs_engine.segmenter import Segmenter, _Run
 
 COFFEE = Path(__file__).resolve().parents[2] / "examples" / "coffee.png"
 COLORS = ["#2b1a12", "#7a4a2a", "#c0392b", "#e8e2d4", "#3f6f8f", "#101010", "#f4f0e8", "#88aa33"]
 
 
+@pytest.fixture(scope="module", params=SHIPPED)
+def segmenter(request):
+    return Segmenter(request.param, device="cpu")
+
+
 @pytest.fixture(scope="module")
-def segmenter():
+def default():
     return Segmenter(device="cpu")
 
 
@@ -138,7 +145,7 @@ def test_tiled_equals_whole(segmenter, monkeypatch):
     image = coffee(200, 220, top=60, left=100)
     processing = AlphaProcessing(smoothing=5)
     whole = segmenter.segment(image, palette_of(7), processing, working_space="lin_rec709").pixels
-    tiled = Segmenter(device="cpu", tile=48)
+    tiled = Segmenter(segmenter.model_name, device="cpu", tile=48)
     monkeypatch.setattr(segmenter_module, "_STRIP_VALUES", 7 * 220 * 64)
     monkeypatch.setattr(segmenter_module, "_LEAST_ROWS", 16)
     result = tiled.segment(image, palette_of(7), processing, working_space="lin_rec709").pixels
@@ -147,14 +154,16 @@ def test_tiled_equals_whole(segmenter, monkeypatch):
 
 def test_a_pixel_does_not_depend_on_the_rest_of_the_frame(segmenter):
     """The released residue predictor subtracts a mean over the whole picture."""
-    near = coffee(160, 96, top=60, left=100)
+    near, border = coffee(400, 40, top=0, left=200), 340
     changed = near.pixels.copy()
-    changed[112:] = 1 - changed[112:]
+    changed[border:] = 1 - changed[border:]
     far = Image.from_pixels(changed, "srgb")
-    a = segmenter.segment(near, palette_of(7), AlphaProcessing(smoothing=0), working_space="srgb").pixels
-    b = segmenter.segment(far, palette_of(7), AlphaProcessing(smoothing=0), working_space="srgb").pixels
-    assert np.abs(a[:, 112:] - b[:, 112:]).max() > 0.05
-    assert np.abs(a[:, :48] - b[:, :48]).max() <= 1e-5  # two networks of 32 pixels of reach each
+    a = segmenter.segment(near, palette_of(7), working_space="srgb").pixels
+    b = segmenter.segment(far, palette_of(7), working_space="srgb").pixels
+    assert np.abs(a[:, border:] - b[:, border:]).max() > 0.05
+    reach = segmenter.model.halo * (2 if segmenter.model.own_colors else 1)  # of two networks, one after the other
+    assert border > reach
+    assert np.abs(a[:, : border - reach] - b[:, : border - reach]).max() <= 1e-5
 
 
 def test_permuting_the_palette_permutes_the_layers(segmenter):
@@ -234,6 +243,43 @@ def test_colors_no_space_can_hold_are_refused_not_written(segmenter):
         segmenter.segment(Image.from_pixels(pixels, "ACES2065-1"), palette_of(3), working_space="lin_rec709")
 
 
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "hdr", "hdr rgba"])
+@pytest.mark.parametrize("given_space", ["srgb", "lin_rec709", "acescg"])
+def test_the_loops_deliver_what_tensors_deliver(default, monkeypatch, given_space, kind, clip):
+    """In every working space that they are for; in the others nothing but tensors is used."""
+    rng = np.random.default_rng(1)
+    color = coffee(40, 140).pixels
+    if kind.startswith("hdr"):
+        color = color * np.where(rng.random((40, 140, 1)) < 0.5, 20, 1).astype(np.float32) - np.float32(0.05)
+    if kind.endswith("rgba"):
+        alpha = np.array([0, 1e-6, 0.3, 1, 2], np.float32)[rng.integers(5, size=(40, 140, 1))]
+        color = np.concatenate([color * np.where(alpha > 0, alpha, 1), alpha], axis=-1)
+    image = Image.from_pixels(color, given_space)
+    spaces = ["srgb", "lin_rec709", "acescg"]
+    compiled, used = _Run._deliver_compiled, set()
+
+    def by_loops(run, top, alphas, space, clip, layers):
+        used.add(space)
+        return compiled(run, top, alphas, space, clip, layers)
+
+    def by_tensors(run, top, alphas, space, clip, layers):
+        colors = run.entries[:, :, None, None].expand(-1, -1, *alphas.shape[1:])
+        return run._deliver_tensors(top, torch.from_numpy(alphas), colors, space, clip, layers)
+
+    results = []
+    for deliver in (by_loops, by_tensors):
+        monkeypatch.setattr(_Run, "_deliver_compiled", deliver)
+        (strip,) = default.strips(image, palette_of(6), working_spaces=spaces, clip=clip)
+        assert default.report.error_max <= 1e-6
+        results.append(strip.layers)
+    assert used >= {"lin_rec709", "acescg"}
+    assert ("srgb" in used) == (given_space == "srgb" and not kind.startswith("hdr"))
+    for space in spaces:
+        scale = np.maximum(1, np.abs(results[1][space]).max(axis=(0, 3), keepdims=True))
+        assert (np.abs(results[0][space] - results[1][space]) / scale).max() <= 1e-5
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 def test_clipped_layers_add_up_to_the_clipped_picture(segmenter, channels):
     rng = np.random.default_rng(0)
@@ -265,8 +311,9 @@ def test_progress_reaches_1_without_networks_too(segmenter):
     assert seen == [1.0]
 
 
-def test_cancel_in_the_middle():
-    small_tiles, asked = Segmenter(device="cpu", tile=32), []
+@pytest.mark.parametrize("model", SHIPPED)
+def test_cancel_in_the_middle(model):
+    small_tiles, asked = Segmenter(model, device="cpu", tile=32), []
 
     def cancelled():
         asked.append(1)
@@ -277,16 +324,32 @@ def test_cancel_in_the_middle():
     assert len(asked) == 3
 
 
-def test_bfloat16_networks_still_add_up():
+@pytest.mark.parametrize("model", SHIPPED)
+def test_bfloat16_networks_still_add_up(model):
     image = coffee(32, 40)
-    result = Segmenter(device="cpu", precision="bfloat16").segment(image, palette_of(7), working_space="srgb")
+    result = Segmenter(model, device="cpu", precision="bfloat16").segment(image, palette_of(7), working_space="srgb")
     assert_adds_up(result.pixels, image.pixels, 1e-6)
+
+
+def test_more_colors_than_the_model_takes_are_refused():
+    paper = Segmenter("paper", device="cpu")
+    assert paper.maximum_colors == 7
+    with pytest.raises(PaletteError, match="8 different colors"):
+        paper.segment(coffee(16, 16), palette_of(8))
+    repeated = Palette.from_hex([*COLORS[:7], COLORS[0]])  # eight, of which seven differ
+    assert paper.segment(coffee(16, 16), repeated).pixels.shape == (8, 16, 16, 4)
+
+
+def test_the_default_takes_as_many_colors_as_a_palette_can_have(default):
+    image = coffee(24, 24)
+    palette = Palette.from_hex([f"#{n * 15:02x}{255 - n * 13:02x}{n * 71 % 256:02x}" for n in range(MAXIMUM_COLORS)])
+    assert default.model_name == "any-palette"
+    assert default.maximum_colors == MAXIMUM_COLORS
+    assert_adds_up(default.segment(image, palette, working_space="srgb").pixels, image.pixels, 1e-6)
 
 
 def test_bad_requests_are_refused_before_computing(segmenter):
     image = coffee(16, 16)
-    with pytest.raises(PaletteError, match="8 different colors"):
-        segmenter.segment(image, palette_of(8))
     with pytest.raises(UsageError, match="no layer 5"):
         segmenter.segment(image, palette_of(2), AlphaProcessing(adjustments={5: LayerAdjustment(gain=2)}))
     broken = image.pixels.copy()

@@ -1,19 +1,40 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 import torch
 from PIL import Image
 
 from fscs_engine.cli.train import plot_curves
+from fscs_engine.networks.weights import load_weights
+from fscs_engine.parameters import MAXIMUM_COLORS
+from fscs_engine.training.any_palette import AnyPaletteLosses
 
-SMALL = ["--steps", "20", "--batch", "2", "--crop", "16", "-k", "2", "--seed", "5", "--threads", "1"]
+ANY = ["--steps", "20", "--batch", "2", "--crop", "32", "--seed", "5", "--threads", "1"]
+SMALL = [
+    "--model",
+    "paper",
+    "--steps",
+    "20",
+    "--batch",
+    "2",
+    "--crop",
+    "16",
+    "-k",
+    "2",
+    "--seed",
+    "5",
+    "--threads",
+    "1",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +55,20 @@ def photographs(photo, tmp_path):
     return folder
 
 
-def test_trains_weights_that_segment_can_use(fscs, photographs, photo, tmp_path):
+@pytest.mark.parametrize(
+    ("flags", "architecture"),
+    [(SMALL, "paper"), (ANY, "any-palette"), (["--model", "any-palette", *ANY], "any-palette")],
+)
+def test_trains_weights_that_segment_can_use(fscs, photographs, photo, tmp_path, flags, architecture):
     run = tmp_path / "run"
-    finished = fscs("train", photographs, "--run", run, *SMALL, "--json")
+    finished = fscs("train", photographs, "--run", run, *flags, "--json")
     assert finished.code == 0, finished.err
     result = finished.json
     assert result["steps"] == 20
     assert str(run / "weights.safetensors") in result["outputs"]
     with (run / "losses.csv").open(newline="") as opened:
         assert [row["step"] for row in csv.DictReader(opened)] == ["10", "20"]
+    assert load_weights(run / "weights.safetensors").metadata["architecture"] == architecture
     used = fscs(
         "segment", photo, "-k", 2, "--model", run / "weights.safetensors", "-o", tmp_path / "o.exr", "--json"
     ).json
@@ -85,6 +111,49 @@ def test_every_ablation_is_a_flag_that_counts(fscs, photographs, tmp_path, more)
     assert other["weights_sha256"] != plain["weights_sha256"]
 
 
+@pytest.mark.parametrize("loss", asdict(AnyPaletteLosses()))
+def test_every_loss_of_the_any_palette_model_is_a_flag_that_counts(fscs, photographs, tmp_path, loss):
+    run = ["--run", tmp_path / "run", "--steps", "1", "--batch", "2", "--crop", "32", "--threads", "1"]
+    assert fscs("train", photographs, *run, f"--loss-{loss.replace('_', '-')}", "0").code == 0
+    training = json.loads(load_weights(tmp_path / "run" / "weights.safetensors").metadata["training"])
+    assert training["losses"] == {**asdict(AnyPaletteLosses()), loss: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("model", "flags"),
+    [
+        ("any-palette", ["--colors", "7"]),
+        ("any-palette", ["--no-skip"]),
+        ("any-palette", ["--single-network"]),
+        ("any-palette", ["--zero-centering", "none"]),
+        ("any-palette", ["--distance-form", "norm"]),
+        ("any-palette", ["--loss-reconstruction", "0"]),
+        ("any-palette", ["--loss-centering", "0"]),
+        ("paper", ["--loss-layer-distance", "0"]),
+        ("paper", ["--loss-visible", "0"]),
+        ("paper", ["--loss-flat", "1"]),
+        ("paper", ["--loss-absent", "1"]),
+        ("paper", ["--loss-steady", "1"]),
+        ("paper", ["--loss-truth", "1"]),
+    ],
+)
+def test_a_flag_that_is_not_for_the_model_is_named(fscs, photographs, tmp_path, model, flags):
+    run = tmp_path / "run"
+    finished = fscs("train", photographs, "--run", run, "--model", model, *flags)
+    finished.failed_with(2, f"{flags[0]} is not for the model '{model}'")
+    assert not run.exists()
+    if model == "any-palette":
+        fscs("train", photographs, "--run", run, *flags).failed_with(2, flags[0])
+
+
+def test_the_any_palette_model_starts_from_itself_only(fscs, photographs, tmp_path):
+    run = ["--run", tmp_path / "run", "--steps", "1", "--batch", "2", "--crop", "32", "--threads", "1", "--json"]
+    assert fscs("train", photographs, *run, "--from", "any-palette").code == 0
+    assert load_weights(tmp_path / "run" / "weights.safetensors").metadata["architecture"] == "any-palette"
+    other = ["--run", tmp_path / "other", "--steps", "1", "--crop", "32"]
+    fscs("train", photographs, *other, "--from", "paper").failed_with(2, "paper", "--model")
+
+
 def test_what_can_not_be_done(fscs, photographs, tmp_path):
     run = ["--run", tmp_path / "run"]
     fscs("train", tmp_path / "no", *run).failed_with(2, "no is not a folder")
@@ -92,6 +161,8 @@ def test_what_can_not_be_done(fscs, photographs, tmp_path):
     fscs("train", photographs, *run, "-o", "o.pth").failed_with(2, "o.pth")
     fscs("train", photographs, *run, "--zero-centering", "maybe").failed_with(2, "--zero-centering")
     fscs("train", photographs, *run, "--steps", "0").failed_with(2, "steps")
+    fscs("train", photographs, *run, "--model", "other").failed_with(2, "--model")
+    fscs("train", photographs, *run, "--model", "paper", "-k", MAXIMUM_COLORS + 1).failed_with(2, "--colors")
     (tmp_path / "empty").mkdir()
     fscs("train", tmp_path / "empty", *run, *SMALL).failed_with(2, "empty")
 

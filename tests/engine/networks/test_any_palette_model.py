@@ -11,7 +11,8 @@ from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import CELL
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
-from fscs_engine.networks.model import View, create_model
+from fscs_engine.networks.create import create_model
+from fscs_engine.networks.model import View
 from fscs_engine.networks.weights import Weights, save_weights
 from fscs_engine.palette import Palette
 from fscs_engine.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
@@ -197,7 +198,7 @@ def test_a_reduced_precision_still_adds_up(file):
     full = Segmenter(file, device="cpu").segment(image, hex_palette(5), working_space="srgb")
     half = Segmenter(file, device="cpu", precision="bfloat16").segment(image, hex_palette(5), working_space="srgb")
     assert half.report.error_max <= 1e-6
-    assert 0 < np.abs(half.pixels - full.pixels).max()
+    assert np.abs(half.pixels - full.pixels).max() > 0
     assert np.abs(half.pixels[..., 3] - full.pixels[..., 3]).mean() < 0.05
 
 

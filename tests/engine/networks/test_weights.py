@@ -14,7 +14,7 @@ from fscs_engine.errors import OutputError, WeightsError
 from fscs_engine.evaluation import read_palettes_csv
 from fscs_engine.files.reading import read_image
 from fscs_engine.networks import weights as weights_module
-from fscs_engine.networks.model import create_model
+from fscs_engine.networks.create import create_model
 from fscs_engine.networks.shipped import SHIPPED
 from fscs_engine.networks.unet import AlphaPredictor, ResiduePredictor
 from fscs_engine.networks.weights import import_released, load_weights, save_weights, sha256_of
@@ -38,8 +38,9 @@ def pth(tmp_path):
 def test_shipped_weights_are_the_ones_named_in_the_code(name):
     weights = load_weights(name)
     assert weights.sha256 == SHIPPED[name].sha256
-    assert weights.metadata["architecture"] == "paper"
-    assert weights.metadata["colors"] == str(SHIPPED[name].colors)
+    model, _ = create_model(name, CPU, torch.float32)
+    assert weights.metadata["architecture"] == weights.name == name
+    assert model.maximum_colors == SHIPPED[name].colors
     assert all(tensor.isfinite().all() for tensor in weights.tensors.values())
 
 
