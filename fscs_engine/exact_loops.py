@@ -6,23 +6,16 @@ and closed while they are in the cache. Tests hold both equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
+
+from .compiling import compiled
 
 _RUN = 128  # pixels
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def _compiled(function: _F) -> _F:
-    compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def layer_rows(
     alphas: Any, base: Any, gain: Any, target: Any, total: Any, held: Any, opacity: Any, boxed: bool, out: Any
 ) -> float:
@@ -112,7 +105,7 @@ def layer_rows(
     return worst.max() + broken.sum()
 
 
-@_compiled
+@compiled
 def _load(target: Any, gain: Any, total: Any, aim: Any) -> None:
     """Planes (8, n) out of interleaved pixels."""
     for x in range(len(target)):
@@ -121,7 +114,7 @@ def _load(target: Any, gain: Any, total: Any, aim: Any) -> None:
         aim[4, x], aim[5, x], aim[6, x], aim[7, x] = total[x, 0], total[x, 1], total[x, 2], total[x, 3]
 
 
-@_compiled
+@compiled
 def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
     """Interleaved pixels (n, 4) out of planes."""
     for x in range(len(out)):
@@ -131,7 +124,7 @@ def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
         out[x, 3] = alpha[x]
 
 
-@_compiled
+@compiled
 def _close(a: Any, color: Any, aim: Any, inside: Any, n: int, error: Any, room: Any) -> None:
     """One channel of :func:`fscs_engine.exact.exact_colors`. ``color`` (K, n) changes: Σ a · color becomes ``aim``."""
     count = len(a)

@@ -33,7 +33,7 @@ SHARPNESS = 20.0
 """Before training, the logit of a colour is minus this many times the squared distance."""
 
 GRADIENT_STEPS = 6
-FITTING_STEPS = 2
+FITTING_STEPS = 3
 LARGEST_CHANGE = 2.0
 """A fitting step at most doubles an alpha."""
 

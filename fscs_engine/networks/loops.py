@@ -8,27 +8,19 @@ interpreter, so that threads share the rows. Innermost are short runs of pixels,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ..compiling import compiled
 from ..parameters import ALPHA_FLOOR
 from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, LARGEST_CHANGE, PLANES
 
 _RAMPS = 32
 _RUN = _RAMPS * CELL  # pixels that are worked on at a time
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def _compiled(function: _F) -> _F:
-    compiled: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def cell_rows(seen: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.cells_of`.
 
@@ -71,7 +63,7 @@ def cell_rows(seen: Any, out: Any) -> None:
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
-@_compiled
+@compiled
 def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.calm`.
 
@@ -128,7 +120,7 @@ def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: An
                 out[channel, y - top, x] = means[3, x] * row[x, channel] + means[channel, x]
 
 
-@_compiled
+@compiled
 def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> None:
     """Columns of ``sums`` (4, W + 2 radius), whose ends are filled in here, to means over windows (4, W)."""
     for plane in range(4):
@@ -143,7 +135,7 @@ def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> 
             means[plane, x] = total * part * part
 
 
-@_compiled
+@compiled
 def alpha_rows(
     calmed: Any,
     top: int,
@@ -200,6 +192,7 @@ def alpha_rows(
                 _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])
             _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, gate)
             _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, fit)
+            alphas[:] = 1.0  # a pixel depends on nothing that was computed before it
             _project(logits, scratch, alphas)
             for t in range(len(sizes)):
                 _residue(alphas, palette, red, green, blue, residue)
@@ -213,7 +206,7 @@ def alpha_rows(
                 _scatter(alphas[u], x0, out[order[u], y])
 
 
-@_compiled
+@compiled
 def _gather(row: Any, x0: int, out: Any) -> None:
     """A run of pixels out of a row, in the order that the loops work in: every first pixel of a ramp, every second...
 
@@ -226,7 +219,7 @@ def _gather(row: Any, x0: int, out: Any) -> None:
                 out[k * _RAMPS + j] = row[x]
 
 
-@_compiled
+@compiled
 def _scatter(run: Any, x0: int, row: Any) -> None:
     """The way back of :func:`_gather`."""
     for j in range(_RAMPS):
@@ -236,7 +229,7 @@ def _scatter(run: Any, x0: int, row: Any) -> None:
                 row[x] = run[k * _RAMPS + j]
 
 
-@_compiled
+@compiled
 def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
     """A row between two rows of cells: where the ramps between its cells begin, and how they rise in a pixel.
 
@@ -258,7 +251,7 @@ def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
     rise[len(left) - 1] = 0.0
 
 
-@_compiled
+@compiled
 def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
     """One plane of a run of pixels, from its ramps ``ramp`` and on; see :func:`_mix`."""
     a, b = left[ramp : ramp + _RAMPS], rise[ramp : ramp + _RAMPS]
@@ -268,7 +261,7 @@ def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
             part[j] = a[j] + b[j] * t
 
 
-@_compiled
+@compiled
 def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, color: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.local_logits`, interpolated between cells on the way.
 
@@ -323,7 +316,7 @@ def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, co
             result[j] = linear + across * r + rest * g + (a6[j] + b6[j] * t) * b * b
 
 
-@_compiled
+@compiled
 def _residue(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, residue: Any) -> None:
     """c − Pα, (3, n)."""
     r, g, b = residue[0], residue[1], residue[2]
@@ -339,7 +332,7 @@ def _residue(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, residue
             b[x] -= p2 * alpha[x]
 
 
-@_compiled
+@compiled
 def _step(alpha: Any, residue: Any, gate: Any, bias: Any, step: Any, size: Any, sharpen: Any, out: Any) -> None:
     """One entry's part of :func:`fscs_engine.networks.any_palette.gradient_step`, before the projection."""
     r, g, b = residue[0], residue[1], residue[2]
@@ -348,7 +341,7 @@ def _step(alpha: Any, residue: Any, gate: Any, bias: Any, step: Any, size: Any, 
         out[x] = alpha[x] * sharpen + gate[x] * (s0 * r[x] + s1 * g[x] + s2 * b[x]) + bias[x]
 
 
-@_compiled
+@compiled
 def _fit(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, size: Any, tolerance: Any, moments: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place."""
     n = len(red)
@@ -398,7 +391,7 @@ def _fit(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, size: Any, 
             alpha[x] /= s11[x]
 
 
-@_compiled
+@compiled
 def _project(logits: Any, scratch: Any, alphas: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run: (U, _RUN) → the same.
 
@@ -450,7 +443,7 @@ def _project(logits: Any, scratch: Any, alphas: Any) -> None:
             alpha[x] = max(z[x] - threshold[x], zero)
 
 
-@_compiled
+@compiled
 def _floor_and_normalize(alphas: Any, total: Any) -> None:
     """Alphas below the floor become 0; the rest adds to 1 again."""
     least = np.float32(ALPHA_FLOOR)

@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "cd078c93a0a921c1156c0543b321ae1bfc63a9b524c30d2772e67d8b67813234", 16
+        "any-palette.safetensors", "b4f64a33ae2a7015f86811949e0dccec0b9da204ce9d34b51bea4cae399077c0", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
