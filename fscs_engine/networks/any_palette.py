@@ -211,7 +211,7 @@ class _SetBlock(nn.Module):
         own = F.relu(self.conv(planes))
         sets = own.view(*share.shape[:2], *own.shape[1:])
         means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
-        mixed = F.relu(sets + self.mix(means)[:, None]).view_as(own)
+        mixed = F.relu(sets + self.mix(means)[:, None], inplace=True).view_as(own)
         return planes + mixed if self.residual else mixed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from .weights import Weights
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
 _REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
-_TILE_CELLS = {"cpu": 256, "cuda": 512, "mps": 256}
+_TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELL_SHARE, _NETWORK_SHARE = 0.1, 0.3  # of the time, for the progress
 
@@ -142,8 +143,11 @@ class AnyPalettePrediction:
     def _models(self, cells: Tensor) -> Tensor:
         """(U, 13, ch, cw), by tiles of cells with a halo, on the network's grid."""
         high, wide = cells.shape[1:]
-        asked = self.view.tile // CELL or _TILE_CELLS[self.view.device.type]
-        tile = max(_GRID, asked // _GRID * _GRID)
+        asked = self.view.tile // CELL
+        if not asked:
+            most = _TILE_ENTRIES[self.view.device.type] // len(self.palette)
+            asked = max(high, wide) if high * wide <= most else math.isqrt(most)
+        tile = max(_GRID, -(-asked // _GRID) * _GRID)
         whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
         half = self.model.dtype != torch.float32
         for y in range(0, high, tile):

@@ -20,6 +20,7 @@ from fscs_engine.key import (
     pixels_identity,
     result_parameters,
 )
+from fscs_engine.parameters import BY_NAME
 
 BASE = {
     "weights_sha256": "ab" * 32,
@@ -74,7 +75,10 @@ def test_whatever_changes_pixels_changes_the_key(change):
 
 def test_defaults_said_or_not_are_the_same():
     said = result_parameters(
-        {"smoothing": 3.0, "minimum_alpha": 0}, {"layer_gain": {1: 1.0}}, working_space="srgb", input_space="srgb"
+        {"smoothing": float(BY_NAME["smoothing"].default), "minimum_alpha": 0},
+        {"layer_gain": {1: 1.0}},
+        working_space="srgb",
+        input_space="srgb",
     )
     assert said == result_parameters({}, {}, working_space="srgb", input_space="srgb")
 

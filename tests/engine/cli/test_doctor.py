@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 
 import torch
 
@@ -26,16 +27,21 @@ def test_json(fscs):
 def test_in_words(fscs):
     finished = fscs("doctor")
     assert finished.code == 0
-    for word in ("Python", "torch", "device cpu", "threads", "model paper: good", "OpenColorIO", "everything works"):
+    models = [f"model {name}: good" for name in SHIPPED]
+    for word in ("Python", "torch", "device cpu", "threads", *models, "OpenColorIO", "everything works"):
         assert word in finished.out
 
 
 def test_damaged_weights_are_found(fscs, monkeypatch, tmp_path):
     (tmp_path / "paper.safetensors").write_bytes(b"damaged")
+    for name in SHIPPED.keys() - {"paper"}:
+        shutil.copy(shipped.FOLDER / SHIPPED[name].file, tmp_path)
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     finished = fscs("doctor", "--json")
     assert finished.code == 2
-    assert [model["ok"] for model in finished.json["models"]] == [False]
+    assert {model["name"]: model["ok"] for model in finished.json["models"]} == {
+        name: name != "paper" for name in SHIPPED
+    }
     assert "model paper: sha256" in finished.json["problems"][0]
     assert finished.err.startswith("fscs: found wrong: model paper")
 
@@ -44,7 +50,8 @@ def test_missing_weights_are_found(fscs, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     finished = fscs("doctor")
     assert finished.code == 2
-    assert "paper.safetensors is missing" in finished.out
+    for model in SHIPPED.values():
+        assert f"{model.file} is missing" in finished.out
 
 
 def test_a_broken_config_is_found(fscs, tmp_path):

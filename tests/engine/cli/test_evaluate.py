@@ -35,7 +35,11 @@ def test_json_for_each_image_and_in_the_mean(fscs, photo, palettes):
     assert 0 <= result["recomposition_error_max"] <= 1e-6
     assert 0 <= result["absent_alpha_mean"] <= 1
     assert 0 <= result["permutation_change_max"] <= 1e-5
-    assert result["model"] == "paper"
+    assert result["model"] == "any-palette"
+    paper = fscs("evaluate", photo, "--palettes", palettes, "--model", "paper", "--json").json
+    assert paper["model"] == "paper"
+    assert paper["weights_sha256"] != result["weights_sha256"]
+    assert paper["mean"] != result["mean"]
 
 
 def test_without_being_asked_there_are_no_extra_decompositions(fscs, photo):
@@ -48,11 +52,13 @@ def test_without_being_asked_there_are_no_extra_decompositions(fscs, photo):
 
 def test_alpha_processing_flags_count(fscs, photo, palettes):
     base = ["evaluate", photo, "--palettes", palettes, "--json"]
-    plain = fscs(*base).json["mean"]["sparsity"]
+
+    def sparsity(*flags):
+        return fscs(*base, *flags).json["mean"]["sparsity"]
+
+    plain, smooth = sparsity(), ["--smoothing", 4]
     for more in (
-        ["--smoothing", 0],
-        ["--smoothing-strength", 0.5],
-        ["--smoothing-eps", 0.1],
+        smooth,
         ["--minimum-alpha", 0.2],
         ["--layer-gain", "1=3"],
         ["--layer-gamma", "1=3"],
@@ -60,7 +66,9 @@ def test_alpha_processing_flags_count(fscs, photo, palettes):
         ["--layer-white", "1=0.6"],
         ["--mask", photo, "--mask-mode", "limit:1"],
     ):
-        assert fscs(*base, *more).json["mean"]["sparsity"] != plain, more
+        assert sparsity(*more) != plain, more
+    for more in (["--smoothing-strength", 0.5], ["--smoothing-eps", 0.1]):
+        assert sparsity(*smooth, *more) not in (plain, sparsity(*smooth)), more
 
 
 def test_the_exact_step_can_be_left_out(fscs, photo, palettes):

@@ -85,13 +85,26 @@ class TestSegment:
             assert layers.shape == (3, 24, 40, 4)
             assert layers.palette == PALETTE
             assert layers.working_space == own.working_space
-            assert layers.model == "paper"
+            assert layers.model == "any-palette"
             assert layers.weights_sha256 == segmenter.weights_sha256
             assert len(layers.key) == 64
             assert layers.coverage == pytest.approx(own.report.coverage, abs=1e-5)
             assert 0.0 <= layers.error_max <= 1e-6
             assert layers.seconds["total"] >= layers.seconds["alpha"] > 0.0
             assert layers.data_window == layers.display_window == [0, 0, 40, 24]
+
+    def test_a_model_is_named(self, worker):
+        array = picture()
+        own = Segmenter("paper").segment(Image.from_pixels(array, "srgb"), Palette.from_dict(PALETTE))
+        with worker.segment(pixels_of(array), PALETTE, model="paper") as layers:
+            np.testing.assert_allclose(np.asarray(layers.memory()), own.pixels, atol=1e-5)
+            assert layers.model == "paper"
+
+    def test_sixteen_colors(self, worker):
+        array, palette = picture(), Palette.from_hex([f"#{n * 15:02x}{255 - n * 13:02x}80" for n in range(16)])
+        with worker.segment(pixels_of(array), palette.to_dict(), working_space="srgb") as layers:
+            assert layers.shape == (16, 24, 40, 4)
+            np.testing.assert_allclose(np.asarray(layers.memory()).sum(axis=0)[..., :3], array, atol=2e-6)
 
     def test_layers_add_up_to_the_picture(self, worker):
         array = picture(channels=4)
@@ -193,7 +206,8 @@ class TestBadInput:
         refused(segment(pixels_of(nan)), "non-finite")
         refused(segment(palette={"version": 2}), "palette")
         refused(segment(palette={**PALETTE, "colors": PALETTE["colors"] * 6}), "palette")
-        refused(segment(palette=Palette.from_hex([f"#{n:06x}" for n in range(16)]).to_dict()), "palette")
+        sixteen = Palette.from_hex([f"#{n:06x}" for n in range(16)]).to_dict()
+        assert "takes 7" in refused(segment(palette=sixteen, model="paper"), "palette").message
         refused(segment(pixels_of(picture(), "no such space")), "color-space")
         refused(segment(working_space="no such space"), "color-space")
         refused(segment(ocio=str(broken)), "color-space")

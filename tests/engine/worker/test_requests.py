@@ -9,6 +9,7 @@ from fscs_engine.worker import requests
 from fscs_engine.worker.protocol import Fields, WorkerError
 
 PALETTE = {"version": 1, "space": "srgb", "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
+MODELS = {"any-palette": 16, "paper": 7}
 SHARED = {"file": "image.f32", "height": 2, "width": 3, "channels": 4, "color_space": "srgb"}
 
 
@@ -25,7 +26,7 @@ SHARED = {"file": "image.f32", "height": 2, "width": 3, "channels": 4, "color_sp
 @settings(max_examples=50, deadline=None)
 def test_parameters_arrive_as_they_were_sent(parameters):
     fields = Fields({"image": SHARED, "palette": PALETTE, "parameters": parameters})
-    request = requests.parse_segment(fields, {"paper": 7})
+    request = requests.parse_segment(fields, MODELS)
     assert request.parameters == {name: parameters[name] for name in ("smoothing", "smoothing_strength")}
     assert type(request.parameters["smoothing"]) is int
     for control in ("gain", "white"):
@@ -34,11 +35,19 @@ def test_parameters_arrive_as_they_were_sent(parameters):
 
 
 def test_what_is_not_said_is_the_default_of_the_table():
-    request = requests.parse_segment(Fields({"image": SHARED, "palette": PALETTE}), {"paper": 7})
+    request = requests.parse_segment(Fields({"image": SHARED, "palette": PALETTE}), MODELS)
     for name in ("model", "working_space", "device", "precision", "tile"):
         assert getattr(request, name) == BY_NAME[name].default
     assert request.parameters == {}
     assert request.masks == ()
+
+
+def test_a_model_that_is_not_registered_is_refused():
+    named = requests.parse_segment(Fields({"image": SHARED, "palette": PALETTE, "model": "paper"}), MODELS)
+    assert named.model == "paper"
+    with pytest.raises(WorkerError, match="no model 'any-palette'") as caught:
+        requests.parse_segment(Fields({"image": SHARED, "palette": PALETTE}), {"paper": 7})
+    assert "paper" in caught.value.cure
 
 
 def test_the_palette_method_may_be_left_out():

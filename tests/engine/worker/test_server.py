@@ -253,9 +253,11 @@ def test_the_hello_loads_neither_torch_nor_numpy(engine_python, tmp_path):
 
 def test_the_models_are_those_that_are_shipped():
     from fscs_engine.networks.shipped import SHIPPED
+    from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
 
-    assert server.registered_models() == {"paper": 7}
-    assert list(SHIPPED) == ["paper"]
+    assert server.registered_models() == {"any-palette": MAXIMUM_COLORS, "paper": 7}
+    assert list(SHIPPED) == ["any-palette", "paper"]
+    assert next(iter(SHIPPED)) == BY_NAME["model"].default
 
 
 def test_what_libraries_print_stays_out_of_the_pipe(engine_python, tmp_path):
