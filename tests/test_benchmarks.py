@@ -87,7 +87,7 @@ def test_size_and_speed_are_of_the_shipped_weights(name: str) -> None:
 def test_the_curve_is_of_the_shipped_weights() -> None:
     results = json.loads((RESULTS / "curve.json").read_text())
     assert results["any-palette"]["weights_sha256"] == SHIPPED["any-palette"].sha256
-    assert len(results) > 2
+    assert len(results) > 1
     assert curve.PICTURE.is_file()
 
 
