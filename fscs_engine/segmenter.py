@@ -280,12 +280,11 @@ class Segmenter:
         run = _Run(self, image, palette, processing, lambda _: None, lambda: False)
         alphas = np.empty((len(palette), image.height, image.width), np.float32)
         colors = np.empty((*alphas.shape, 3), np.float32)
-        entries = torch.from_numpy(palette.array).to(self.device)
         for top, bottom in run.rows():
             a, u = run.decompose(top, bottom)
             if exact:
                 u = exact_colors(a, u.clone(), run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
-            u = torch.where((a > 0)[:, None], u, entries[:, :, None, None])
+            u = torch.where((a > 0)[:, None], u, run.entries[:, :, None, None])
             alphas[:, top:bottom] = a.cpu().numpy()
             colors[:, top:bottom] = u.permute(0, 2, 3, 1).cpu().numpy()
         return alphas, colors
@@ -355,14 +354,14 @@ class _Run:
         """Processed alphas (K, h, W) and the model's own colours (K, 3, h, W) in sRGB, of rows top to bottom."""
         started = time.perf_counter()
         height = self.image.height
-        context = self.model.halo if self.prediction and self.model.own_colors else 0
+        own_colors = self.prediction is not None and self.model.own_colors
+        context = self.model.halo if own_colors else 0
         above, below = max(0, top - context), min(height, bottom + context)
         first, last = max(0, above - self.processing.reach), min(height, below + self.processing.reach)
         if self.prediction:
             raw = self.prediction.alphas(first, last)
         else:
             raw = torch.ones((1, last - first, self.image.width), device=self.device)
-        own_colors = self.prediction is not None and self.model.own_colors
         ready = self.model.normalized and self.processing.changes_nothing and len(self.palette) == len(self.entries)
         seen = self.seen(first, last) if own_colors or not ready else raw[:0]
         alphas = raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,12 +35,7 @@ def onnx_file(
     The layers are premultiplied and add up to the image. All is float32 sRGB from 0 to 1, and K is 1 to 16.
     """
     options.check_suffix(output, (".onnx",), "an ONNX file")
-    with Progress() as progress:
-        progress.stage("exporting the model")
-        from ..export import export_onnx
-
-        exported = export_onnx(model, output, overwrite=overwrite)
-    _report(exported, output, as_json=as_json)
+    _export("export_onnx", model, output, overwrite=overwrite, as_json=as_json)
 
 
 @app.command("torchscript")
@@ -57,15 +52,18 @@ def torchscript_file(
     The layers are premultiplied and add up to the image. All is float32 sRGB from 0 to 1, and K is 1 to 16.
     """
     options.check_suffix(output, (".pt",), "a TorchScript file")
+    _export("export_torchscript", model, output, overwrite=overwrite, as_json=as_json)
+
+
+def _export(
+    function: Literal["export_onnx", "export_torchscript"], model: str, output: Path, *, overwrite: bool, as_json: bool
+) -> None:
+    """Exports by a function of the engine, which is loaded here, after the progress is shown."""
     with Progress() as progress:
         progress.stage("exporting the model")
-        from ..export import export_torchscript
+        from .. import export
 
-        exported = export_torchscript(model, output, overwrite=overwrite)
-    _report(exported, output, as_json=as_json)
-
-
-def _report(exported: Exported, output: Path, *, as_json: bool) -> None:
+        exported: Exported = getattr(export, function)(model, output, overwrite=overwrite)
     if as_json:
         print_json({**asdict(exported), "outputs": [str(output)]})
         return
