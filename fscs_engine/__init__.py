@@ -13,41 +13,55 @@ from ._version import __version__
 from .errors import FscsError
 
 if TYPE_CHECKING:
+    from .api import segment, segment_sequence
     from .compositing import recolor, recompose
     from .files.reading import read_image
     from .image import Image
     from .palette import Palette, PaletteColor
     from .processing import AlphaProcessing, LayerAdjustment, Mask
     from .segmenter import Layers, Segmenter
+    from .sequence import FrameResult, ModelSettings, ShotMask, ShotReport
 
 _HOMES = {
     "AlphaProcessing": "processing",
+    "FrameResult": "sequence",
     "Image": "image",
     "LayerAdjustment": "processing",
     "Layers": "segmenter",
     "Mask": "processing",
+    "ModelSettings": "sequence",
     "Palette": "palette",
     "PaletteColor": "palette",
     "Segmenter": "segmenter",
+    "ShotMask": "sequence",
+    "ShotReport": "sequence",
     "read_image": "files.reading",
     "recolor": "compositing",
     "recompose": "compositing",
+    "segment": "api",
+    "segment_sequence": "api",
 }
 
 __all__ = [
     "AlphaProcessing",
+    "FrameResult",
     "FscsError",
     "Image",
     "LayerAdjustment",
     "Layers",
     "Mask",
+    "ModelSettings",
     "Palette",
     "PaletteColor",
     "Segmenter",
+    "ShotMask",
+    "ShotReport",
     "__version__",
     "read_image",
     "recolor",
     "recompose",
+    "segment",
+    "segment_sequence",
 ]
 
 

@@ -48,6 +48,17 @@ def read_palette(path: str | Path) -> Palette:
         raise PaletteError(f"{path}: {error.message}", cure=error.cure) from error
 
 
+def named_palette(text: str) -> Palette:
+    """The colours that a user names: ``"#aabbcc,#112233"``, or the file they are in.
+
+    Raises:
+        PaletteError: a colour or file that can't be used.
+    """
+    if Path(text).suffix.lower() in _FORMATS or ("," not in text and Path(text).is_file()):
+        return read_palette(Path(text))
+    return Palette.from_hex(text)
+
+
 def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False) -> None:
     """Writes a palette as ``.json``, ``.gpl`` or ``.txt``, the whole file or none.
 

@@ -89,6 +89,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         1.0,
     ),
     Parameter(
+        "temporal",
+        "Temporal Smoothing",
+        "float",
+        0.0,
+        "How much the alphas of the frames around are mixed in where the picture stands still: calms mattes that "
+        "flicker. 0 turns it off; a single picture is never changed by it.",
+        0.0,
+        1.0,
+    ),
+    Parameter(
         "minimum_alpha",
         "Minimum Alpha",
         "float",

@@ -1,7 +1,7 @@
 """Alpha processing: everything between the alpha predictor and the colours, always in the same order.
 
-normalise (Eq. 5) → smoothing → clamp and normalise → minimum alpha and per-layer black and white point, gain,
-gamma → normalise → masks. Alphas enter and leave in [0, 1] and leave adding to 1.
+normalise (Eq. 5) → smoothing → clamp and normalise → temporal smoothing (`temporal.py`) → minimum alpha and per-layer
+black and white point, gain, gamma → normalise → masks. Alphas enter and leave in [0, 1] and leave adding to 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import UsageError
-from .key import MASK_SPACE, pixels_identity
+from .key import MASK_SPACE, RESULT_PARAMETERS, pixels_identity
 from .parameters import ALPHA_FLOOR, BY_NAME
 from .smoothing import gray, guided_filter, reach
 
@@ -74,6 +74,7 @@ class AlphaProcessing:
     minimum_alpha: float = float(BY_NAME["minimum_alpha"].default)
     adjustments: Mapping[int, LayerAdjustment] = field(default_factory=dict)
     masks: tuple[Mask, ...] = ()
+    temporal: float = float(BY_NAME["temporal"].default)
 
     @property
     def reach(self) -> int:
@@ -82,7 +83,7 @@ class AlphaProcessing:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether alphas that are normalised leave as they came."""
+        """Whether the normalised alphas of a picture by itself leave as they came."""
         edited = any(adjustment != LayerAdjustment() for adjustment in self.adjustments.values())
         return not (self.reach or self.minimum_alpha > 0 or edited or self.masks)
 
@@ -93,7 +94,7 @@ class AlphaProcessing:
             UsageError: a value out of its range, a layer that is not there, every layer emptied, a mask of
                 another size.
         """
-        for name in ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"):
+        for name in RESULT_PARAMETERS:
             _check_range(name, getattr(self, name), name.replace("_", "-"))
         for number, adjustment in self.adjustments.items():
             _check_layer(number, colors)
@@ -150,7 +151,7 @@ def process_alphas(
     processing: AlphaProcessing,
     masks: Sequence[Tensor] = (),
 ) -> Tensor:
-    """The whole chain.
+    """The whole chain for a picture by itself: :func:`smooth_alphas`, then :func:`edit_alphas`.
 
     Args:
         raw: (U, H, W) alphas of the U different palette colours, each ≥ 0, before Eq. 5.
@@ -164,12 +165,41 @@ def process_alphas(
     Returns:
         (K, H, W) in [0, 1], adding to 1 along K.
     """
+    alphas = smooth_alphas(raw, image, palette, processing)
+    return edit_alphas(alphas, image, palette, duplicates, processing, masks)
+
+
+def smooth_alphas(raw: Tensor, image: Tensor, palette: Tensor, processing: AlphaProcessing) -> Tensor:
+    """The chain up to the temporal smoothing; arguments as for :func:`process_alphas`.
+
+    Returns:
+        (U, H, W) in [0, 1], adding to 1 along U.
+    """
     nearest = nearest_color(image, palette)
     alphas = normalize(raw, nearest)
     if processing.reach:
         smooth = guided_filter(gray(image), alphas, processing.smoothing, processing.smoothing_eps)
         alphas = torch.lerp(alphas, smooth, processing.smoothing_strength)
         alphas = normalize(alphas.clamp_(0.0, 1.0), nearest)
+    return alphas
+
+
+def edit_alphas(
+    alphas: Tensor,
+    image: Tensor,
+    palette: Tensor,
+    duplicates: Sequence[Sequence[int]],
+    processing: AlphaProcessing,
+    masks: Sequence[Tensor] = (),
+) -> Tensor:
+    """The chain after the temporal smoothing, pixel by pixel; arguments as for :func:`process_alphas`.
+
+    Args:
+        alphas: (U, H, W) in [0, 1], adding to 1 along U.
+
+    Returns:
+        (K, H, W) in [0, 1], adding to 1 along K.
+    """
     alphas = _adjust(alphas, image, palette, duplicates, processing)
     owners = owners_of(duplicates)
     for mask, pixels in zip(processing.masks, masks, strict=True):

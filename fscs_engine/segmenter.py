@@ -35,7 +35,8 @@ from .networks.model import Prediction, View
 from .networks.paper_model import PaperModel
 from .palette import Palette
 from .parameters import BY_NAME
-from .processing import AlphaProcessing, owners_of, process_alphas
+from .processing import AlphaProcessing, edit_alphas, owners_of, smooth_alphas
+from .temporal import REACH, temporal_mean
 from .threads import over_rows
 
 Progress = Callable[[float], None]
@@ -60,6 +61,19 @@ class Strip:
 
     top: int
     layers: Mapping[str, NDArray[np.float32]]
+    alphas: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the temporal smoothing needs of one frame of a shot.
+
+    Attributes:
+        seen: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
+        alphas: (U, H, W) float32 of the U different palette colours, smoothed, adding to 1 along U.
+    """
+
+    seen: NDArray[np.float32]
     alphas: NDArray[np.float32]
 
 
@@ -172,6 +186,8 @@ class Segmenter:
         *,
         working_spaces: Sequence[str],
         clip: bool = False,
+        moments: Sequence[Moment] = (),
+        at: int = 0,
         progress: Progress = lambda _: None,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[Strip]:
@@ -185,6 +201,9 @@ class Segmenter:
             clip: in display-referred working spaces the picture is clipped to [0, 1] first, its alpha too, and
                 colour without alpha is left out, so that the layers fit integer files and add up to the clipped
                 picture.
+            moments: of the frames around in time, from :meth:`moment` with the same palette and processing, this
+                picture's own among them; none leaves the temporal smoothing out.
+            at: position of the picture's own moment.
             progress: called with the fraction that is done.
             cancelled: asked after every tile.
 
@@ -194,7 +213,7 @@ class Segmenter:
         """
         processing = processing or AlphaProcessing()
         self.check(image, palette, processing)
-        run = _Run(self, image, palette, processing, progress, cancelled)
+        run = _Run(self, image, palette, processing, progress, cancelled, moments, at)
         yield from self._strips(run, dict.fromkeys(working_spaces), clip)
 
     def _strips(
@@ -220,6 +239,26 @@ class Segmenter:
             yield Strip(top, layers, alphas.cpu().numpy())
         progress(1.0)
         self.report.coverage = (totals / (image.height * image.width)).tolist()
+
+    @torch.no_grad()
+    def moment(
+        self,
+        image: Image,
+        palette: Palette,
+        processing: AlphaProcessing | None = None,
+        *,
+        progress: Progress = lambda _: None,
+        cancelled: Cancelled = lambda: False,
+    ) -> Moment:
+        """A frame as its neighbours in time see it; arguments and errors as for :meth:`strips`."""
+        processing = processing or AlphaProcessing()
+        self.check(image, palette, processing)
+        run = _Run(self, image, palette, processing, progress, cancelled)
+        seen = run.pixels(0, image.height)
+        alphas = np.empty((len(run.palette), image.height, image.width), np.float32)
+        for top, bottom in run.rows():
+            alphas[:, top:bottom] = run.smoothed(top, bottom).cpu().numpy()
+        return Moment(seen, alphas)
 
     def segment(
         self,
@@ -321,8 +360,11 @@ class _Run:
         processing: AlphaProcessing,
         progress: Progress,
         cancelled: Cancelled,
+        moments: Sequence[Moment] = (),
+        at: int = 0,
     ) -> None:
         self.segmenter, self.image, self.processing = segmenter, image, processing
+        self.moments, self.at = moments, at
         self.model, self.device = segmenter.model, segmenter.device
         self.progress, self.cancelled = progress, cancelled
         self.duplicates = _duplicates(palette)
@@ -333,10 +375,12 @@ class _Run:
         self.kept: NDArray[np.float32] | None = None
         self.bright: bool | None = None  # whether anything is above 1
         self.prediction: Prediction | None = None  # K = 1 needs none
-        if len(self.palette) > 1:
+        if moments:
+            self.kept = moments[at].seen
+        if len(self.palette) > 1 and (self.model.own_colors or not moments):
             view = View(image.height, image.width, self.device, segmenter.tile, self.pixels, self.advance)
             started = time.perf_counter()
-            if image.height * image.width <= _KEPT_PIXELS:
+            if self.kept is None and image.height * image.width <= _KEPT_PIXELS:
                 self.kept = self._keep()
             self.prediction = self.model.predict(view, self.palette)
             self.report.seconds["alpha"] += time.perf_counter() - started
@@ -357,29 +401,48 @@ class _Run:
         own_colors = self.prediction is not None and self.model.own_colors
         context = self.model.halo if own_colors else 0
         above, below = max(0, top - context), min(height, bottom + context)
-        first, last = max(0, above - self.processing.reach), min(height, below + self.processing.reach)
-        if self.prediction:
-            raw = self.prediction.alphas(first, last)
-        else:
-            raw = torch.ones((1, last - first, self.image.width), device=self.device)
-        ready = self.model.normalized and self.processing.changes_nothing and len(self.palette) == len(self.entries)
-        seen = self.seen(first, last) if own_colors or not ready else raw[:0]
-        alphas = raw
+        alphas = self._mixed(above, below) if self.moments else self.smoothed(above, below)
+        ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self.entries)
+        seen = self.seen(above, below) if own_colors or not ready else alphas[:0]
         if not ready:
-            masks = [torch.from_numpy(mask.pixels[first:last]).to(self.device) for mask in self.processing.masks]
-            alphas = process_alphas(raw, seen, self.palette, self.duplicates, self.processing, masks)
-        alphas = alphas[:, above - first : below - first]
+            masks = [torch.from_numpy(mask.pixels[above:below]).to(self.device) for mask in self.processing.masks]
+            alphas = edit_alphas(alphas, seen, self.palette, self.duplicates, self.processing, masks)
         self.report.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
         owners = owners_of(self.duplicates)
         if self.prediction is not None and own_colors:
             merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
-            near = seen[:, above - first : below - first]
-            colors = self.prediction.colors(top, bottom, above, near, merged)[owners]
+            colors = self.prediction.colors(top, bottom, above, seen, merged)[owners]
         else:
             colors = self.entries[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
         self.report.seconds["colour"] += time.perf_counter() - started
         return alphas[:, top - above : bottom - above].contiguous(), colors
+
+    @property
+    def _is_smooth(self) -> bool:
+        """Whether the model's raw alphas are what the smoothing would leave of them, and no others are mixed in."""
+        return not self.moments and self.model.normalized and not self.processing.reach
+
+    def smoothed(self, top: int, bottom: int) -> Tensor:
+        """Alphas of the different colours in rows top to bottom, smoothed: (U, h, W) adding to 1."""
+        reach = self.processing.reach
+        first, last = max(0, top - reach), min(self.image.height, bottom + reach)
+        if self.prediction:
+            raw = self.prediction.alphas(first, last)
+        else:
+            raw = torch.ones((1, last - first, self.image.width), device=self.device)
+        if self._is_smooth:
+            return raw
+        alphas = smooth_alphas(raw, self.seen(first, last), self.palette, self.processing)
+        return alphas[:, top - first : bottom - first]
+
+    def _mixed(self, top: int, bottom: int) -> Tensor:
+        """The same of the moments around, mixed."""
+        first, last = max(0, top - REACH), min(self.image.height, bottom + REACH)
+        alphas = [torch.from_numpy(moment.alphas[:, first:last]).to(self.device) for moment in self.moments]
+        images = [self._planes(moment.seen[first:last]) for moment in self.moments]
+        mixed = temporal_mean(alphas, images, self.at, self.processing.temporal)
+        return mixed[:, top - first : bottom - first]
 
     def pixels(self, top: int, bottom: int) -> NDArray[np.float32]:
         """What the networks see of rows top to bottom: (h, W, 3) sRGB in [0, 1]."""
@@ -401,7 +464,10 @@ class _Run:
 
     def seen(self, top: int, bottom: int) -> Tensor:
         """The same as (3, h, W) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(self.pixels(top, bottom).transpose(2, 0, 1))).to(self.device)
+        return self._planes(self.pixels(top, bottom))
+
+    def _planes(self, pixels: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self.device)
 
     def ask(self) -> None:
         """Ends the run if the user wants it."""

@@ -31,7 +31,7 @@ HOST_FILES: dict[str, set[str]] = {
 }
 """What hosts have copies of, and what of the engine each may import."""
 
-LIGHT = ("__init__", "_version", "errors", *HOST_FILES)
+LIGHT = ("__init__", "_version", "errors", "presets", *HOST_FILES)
 """What loads nothing outside the standard library."""
 
 NEWER_THAN_39 = {"annotationlib", "compression", "tomllib"}

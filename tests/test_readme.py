@@ -128,9 +128,11 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, lis
     monkeypatch.chdir(tmp_path)
     with Image.open(ROOT / "examples" / "coffee.png") as opened:
         opened.crop((200, 100, 240, 132)).save("cup.png")
+        opened.crop((200, 100, 240, 132)).save("cup.0007.png")
     return {
         "palette": ["cup.png", "-k", "3", "-o", "cup.json"],
         "segment": ["cup.png", "--palette", "cup.json", "-o", "cup.exr"],
+        "segment SHOT": ["cup.####.png", "--palette", "cup.json", "-o", "cup.####.exr"],
         "recompose": ["cup.exr", "-o", "sum.exr"],
         "recolor": ["cup.exr", "--set", "3=#3366ff", "-o", "blue.exr"],
         "evaluate": ["cup.png", "-k", "3"],
@@ -143,7 +145,7 @@ def test_json_fields_and_what_the_exr_says(documented, capsys):
     table = rows("For scripts", "| Command | Fields |")
     found: dict[str, Any] = {}
     for command, arguments in documented.items():
-        assert app.main([*command.split(), *arguments, "--json"]) == 0
+        assert app.main([*command.removesuffix(" SHOT").split(), *arguments, "--json"]) == 0
         found[command] = json.loads(capsys.readouterr().out)
     assert {command.strip("`"): re.findall(r"`(\w+)`", fields) for command, fields in table.items()} == {
         command: list(found[command]) for command in (name.strip("`") for name in table)

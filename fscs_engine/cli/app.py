@@ -19,7 +19,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FscsError
-from . import doctor, evaluate, export, palette, recolor, recompose, segment, train, weights
+from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
 
@@ -43,6 +43,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")
 app.add_typer(export.app, name="export")
+app.add_typer(preset.app, name="preset")
+app.command("submit")(submit.submit)
 app.command("doctor")(doctor.doctor)
 
 
@@ -125,8 +127,10 @@ def _terminated_like_interrupted() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    names = [number for name in ("SIGTERM", "SIGBREAK") if (number := getattr(signal, name, None)) is not None]
+    before = [(number, signal.signal(number, interrupt)) for number in names]  # Windows has the second one too
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)

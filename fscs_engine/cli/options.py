@@ -16,6 +16,7 @@ import typer
 
 from ..errors import InputError, UsageError
 from ..parameters import BY_NAME, Value
+from .progress import STYLES
 
 if TYPE_CHECKING:
     from ..image import Image
@@ -30,6 +31,7 @@ OUTPUT_PANEL = "Output"
 COMPUTE_PANEL = "Computing"
 INPUT_PANEL = "Input"
 MEASURE_PANEL = "Measuring"
+SHOT_PANEL = "Shots"
 
 JSON_HELP = "Print one JSON object on stdout and nothing else there."
 AUTO = "auto"
@@ -83,6 +85,15 @@ def _ocio(value: str | None) -> str | None:
     return value
 
 
+def _one_of(flag: str, choices: Sequence[str]) -> Callable[[str], str]:
+    def callback(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{flag} {value!r} is not known: use {' or '.join(choices)}")
+        return value
+
+    return callback
+
+
 def switch(flag: str, text: str, panel: str) -> Any:
     """A flag without a value."""
     return typer.Option(flag, help=text, metavar=" ", rich_help_panel=panel)
@@ -118,6 +129,55 @@ def layer_option(name: str) -> Any:
 
 
 InputFile = Annotated[Path, typer.Argument(metavar="INPUT", help="The image: EXR, PNG, JPEG, TIFF, …")]
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT…",
+        help="The image: EXR, PNG, JPEG, TIFF, … Or a shot: plate.####.exr, plate.%04d.exr, a folder of numbered "
+        "pictures, or several files.",
+        show_default=False,
+    ),
+]
+Frames = Annotated[
+    str,
+    typer.Option(
+        "--frames",
+        metavar="1001-1100x2,1150",
+        help="The frames of a shot to do. Without it: all that exist.",
+        rich_help_panel=SHOT_PANEL,
+    ),
+]
+Views = Annotated[
+    str,
+    typer.Option(
+        "--views",
+        metavar="left,right",
+        help="What %V (and %v, its first letter) in the input stands for. Without it: left and right, if they exist.",
+        rich_help_panel=SHOT_PANEL,
+    ),
+]
+Missing = Annotated[
+    str,
+    typer.Option(
+        "--missing",
+        metavar="error|skip",
+        callback=_one_of("--missing", ("error", "skip")),
+        help="What to do with frames that are asked for and do not exist, or can't be read: stop, or do the others and "
+        "end with exit code 3.",
+        rich_help_panel=SHOT_PANEL,
+    ),
+]
+ProgressStyle = Annotated[
+    str,
+    typer.Option(
+        "--progress",
+        metavar="|".join(STYLES),
+        callback=_one_of("--progress", STYLES),
+        help="Where progress goes: auto is a bar, or lines in a log; openjd prints openjd_progress for a farm that "
+        "runs Open Job Description.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
 Colors = Annotated[
     int | None,
     option("colors", PALETTE_PANEL, "-k", metavar="K", default=f"{BY_NAME['colors'].default}, or as many as are given"),
@@ -152,6 +212,7 @@ Tile = Annotated[int, option("tile", COMPUTE_PANEL, metavar="PIXELS")]
 Smoothing = Annotated[int, option("smoothing", ALPHA_PANEL, metavar="RADIUS")]
 SmoothingEps = Annotated[float, option("smoothing_eps", ALPHA_PANEL)]
 SmoothingStrength = Annotated[float, option("smoothing_strength", ALPHA_PANEL)]
+Temporal = Annotated[float, option("temporal", SHOT_PANEL, metavar="STRENGTH")]
 MinimumAlpha = Annotated[float, option("minimum_alpha", ALPHA_PANEL)]
 LayerGain = Annotated[list[str] | None, layer_option("layer_gain")]
 LayerGamma = Annotated[list[str] | None, layer_option("layer_gamma")]
@@ -163,7 +224,7 @@ MaskFile = Annotated[
         "--mask",
         metavar="FILE",
         help="A greyscale picture of the input's size that guides the alphas. Each needs its --mask-mode; repeatable, "
-        "applied in the order given.",
+        "applied in the order given. For a shot mask.####.exr follows the frames.",
         rich_help_panel=ALPHA_PANEL,
     ),
 ]
@@ -328,6 +389,7 @@ class AlphaFlags:
     white: Sequence[str] | None
     mask: Sequence[Path] | None
     mask_mode: Sequence[str] | None
+    temporal: float = DEFAULTS["temporal"]
 
     def check(self) -> None:
         """Refuses what can be refused before the image is read.
@@ -336,13 +398,18 @@ class AlphaFlags:
             UsageError: a flag of another form or out of its range.
             InputError: a mask that is not there.
         """
-        for name in ("gain", "gamma", "black", "white"):
-            layer_values(f"layer_{name}", getattr(self, name))
+        self.check_values()
         for file, _, _ in mask_modes(self.mask, self.mask_mode):
             check_input(file)
 
-    def processing(self, image: Image) -> AlphaProcessing:
-        """Everything the flags say about this image.
+    def check_values(self) -> None:
+        """The part of `check` that asks for no file."""
+        for name in ("gain", "gamma", "black", "white"):
+            layer_values(f"layer_{name}", getattr(self, name))
+        mask_modes(self.mask, self.mask_mode)
+
+    def processing(self, image: Image | None = None) -> AlphaProcessing:
+        """Everything the flags say about this image; without one, all but the masks.
 
         Raises:
             UsageError: see `check`.
@@ -354,9 +421,10 @@ class AlphaFlags:
             smoothing=self.smoothing,
             smoothing_eps=self.smoothing_eps,
             smoothing_strength=self.smoothing_strength,
+            temporal=self.temporal,
             minimum_alpha=self.minimum_alpha,
             adjustments=adjustments(self.gain, self.gamma, self.black, self.white),
-            masks=masks(self.mask, self.mask_mode, image),
+            masks=() if image is None else masks(self.mask, self.mask_mode, image),
         )
 
 
@@ -370,12 +438,9 @@ def given_palette(source: str) -> Palette | None:
     text = source.strip()
     if text == AUTO:
         return None
-    from ..palette import Palette
-    from ..palette_files import read_palette
+    from ..palette_files import named_palette
 
-    if Path(text).suffix.lower() in PALETTE_SUFFIXES or ("," not in text and Path(text).is_file()):
-        return read_palette(Path(text))
-    return Palette.from_hex(text)
+    return named_palette(text)
 
 
 def whole_palette(
@@ -413,6 +478,22 @@ def check_input(path: Path, what: str = "an image file") -> Path:
     return path
 
 
+def refuse_shot_flags(path: Path, flags: Mapping[str, object]) -> None:
+    """Refuses flags that only a shot knows where the input is one picture.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    for flag, value in flags.items():
+        if value:
+            raise UsageError(f"{flag} is for shots, {path} is one picture", cure="name a shot: plate.####.exr")
+
+
+def view_names(text: str) -> list[str]:
+    """Reads ``left,right``."""
+    return [view.strip() for view in text.split(",") if view.strip()]
+
+
 def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
     """Refuses an output whose ending says another format.
 
@@ -430,7 +511,7 @@ def check_free(path: Path, source: Path, *, overwrite: bool) -> None:
         UsageError: output and input are the same file.
         OutputError: it exists already without ``overwrite``, or its folder is missing.
     """
-    if path.exists() and path.samefile(source):
+    if path.exists() and source.exists() and path.samefile(source):
         raise UsageError(f"{path} is the input", cure="name another output: the input is never replaced")
     from ..files.atomic import check_targets
 

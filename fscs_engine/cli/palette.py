@@ -1,4 +1,4 @@
-"""``fscs palette``: the colours of an image."""
+"""``fscs palette``: the colours of an image or a shot."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from . import options
-from .progress import Progress
+from .preset import PresetFlag
+from .progress import AUTO, Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
 
 
 def palette(
-    input_file: options.InputFile,
+    inputs: options.Inputs,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -25,6 +26,10 @@ def palette(
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
+    frames: options.Frames = "",
+    views: options.Views = "",
+    missing: options.Missing = "error",
+    preset: PresetFlag = None,
     colors: options.PaletteSize = options.DEFAULTS["colors"],
     lock: Annotated[
         list[str] | None,
@@ -41,14 +46,22 @@ def palette(
     clean_nonfinite: options.CleanNonFinite = False,
     ocio: options.Ocio = None,
     overwrite: options.Overwrite = False,
+    progress_style: options.ProgressStyle = AUTO,
     as_json: options.AsJson = False,
 ) -> None:
-    """Finds the palette of an image.
+    """Finds the palette of an image, or one for all frames of a shot.
 
-    The same image and seed give the same palette.
+    The same input and seed give the same palette. Of a shot some frames evenly across the range are looked at, both
+    ends among them.
     """
+    del preset  # its values came in as those of the other flags
     started = time.perf_counter()
-    options.check_input(input_file)
+    from ..frames import is_shot
+
+    many = is_shot(inputs)
+    if not many:
+        options.check_input(inputs[0])
+        options.refuse_shot_flags(inputs[0], {"--frames": frames, "--views": views})
     from ..palette import Palette, PaletteColor
     from ..palette_files import write_palette
 
@@ -56,17 +69,29 @@ def palette(
     given = Palette(tuple(PaletteColor.from_hex(color, locked=True) for color in locked)) if locked else None
     if output is not None:
         options.check_suffix(output, options.PALETTE_SUFFIXES, "a palette")
-        options.check_free(output, input_file, overwrite=overwrite)
-    with Progress() as progress:
-        progress.stage("reading the image")
+        options.check_free(output, inputs[0], overwrite=overwrite)
+    with Progress(style=progress_style) as progress:
+        progress.stage("reading")
         from ..color import ColorSpaces
         from ..files.reading import read_image
         from ..image_palette import image_palette
 
-        image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
-        progress.stage("finding the palette")
-        found_at = time.perf_counter()
-        found = image_palette(image, colors, given, seed, ColorSpaces(ocio), palette_method)
+        spaces = ColorSpaces(ocio)
+        if many:
+            from ..frames import parse_frames
+            from ..shots import find_palette, open_shot, plan
+
+            named = options.view_names(views)
+            shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
+            todo, _, _ = plan(shot, parse_frames(frames) if frames else None, missing)
+            report = progress.stage("finding the palette")
+            found_at = time.perf_counter()
+            found = find_palette(shot, todo, spaces, colors, given, seed, palette_method, report)
+        else:
+            image = read_image(inputs[0], layer=input_layer, clean_nonfinite=clean_nonfinite)
+            progress.stage("finding the palette")
+            found_at = time.perf_counter()
+            found = image_palette(image, colors, given, seed, spaces, palette_method)
         seconds = time.perf_counter() - found_at
     if output is not None:
         write_palette(output, found, overwrite=overwrite)

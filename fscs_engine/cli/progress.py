@@ -1,5 +1,7 @@
 """Progress on stderr: bars with an ETA on a terminal, plain lines everywhere else (a farm's log, a pipe).
 
+For Open Job Description it goes to stdout instead, in the lines that its sessions understand.
+
 The engine knows nothing of it: it calls a function with the part that is done, from 0 to 1.
 """
 
@@ -23,6 +25,10 @@ QUIET_SECONDS = 1.0
 LINE_SECONDS = 5.0
 """Between two plain lines of one stage."""
 
+AUTO, OPENJD, NONE = "auto", "openjd", "none"
+STYLES = (AUTO, OPENJD, NONE)
+"""How progress is shown: for people, for Open Job Description, or not at all."""
+
 
 class Progress:
     """The stages of one command, one after the other.
@@ -31,12 +37,19 @@ class Progress:
     nothing of itself for QUIET_SECONDS is named once.
 
     Args:
-        stream: where to, stderr without it.
+        stream: where to, stderr without it, or stdout for ``openjd``.
         clock: seconds that only grow; for tests.
+        style: one of :data:`STYLES`.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.stream = sys.stderr if stream is None else stream
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        style: str = AUTO,
+    ) -> None:
+        self.style = style
+        self.stream = stream if stream is not None else sys.stdout if style == OPENJD else sys.stderr
         self.clock = clock
         self.bars: RichProgress | None = None
         self.task: TaskID | None = None
@@ -46,7 +59,7 @@ class Progress:
         self.silence: threading.Timer | None = None
 
     def __enter__(self) -> Self:
-        if self.stream.isatty():
+        if self.style == AUTO and self.stream.isatty():
             self.bars = _rich_progress(self.stream)
             self.bars.start()
         return self
@@ -58,8 +71,8 @@ class Progress:
         if self.bars is not None:
             self.bars.stop()
 
-    def stage(self, label: str) -> Callable[[float], None]:
-        """Starts a stage and returns what takes its progress, 0 to 1."""
+    def stage(self, label: str) -> Callable[..., None]:
+        """Starts a stage and returns what takes its progress, :meth:`report`."""
         self._end_silence()
         self.label = label
         self.started = self.printed = self.clock()
@@ -68,7 +81,9 @@ class Progress:
             if self.task is not None:
                 self.bars.remove_task(self.task)
             self.task = self.bars.add_task(label, total=None)
-        else:
+        elif self.style == OPENJD:
+            print(f"openjd_status: {label}", file=self.stream, flush=True)
+        elif self.style == AUTO:
             self.silence = threading.Timer(QUIET_SECONDS, self._name_stage, (label,))
             self.silence.daemon = True
             self.silence.start()
@@ -84,6 +99,14 @@ class Progress:
         done = min(1.0, max(0.0, done))
         label = f"{self.label}, {note}" if note else self.label
         now = self.clock()
+        if self.style == NONE:
+            return
+        if self.style == OPENJD:
+            if now - self.printed >= QUIET_SECONDS or done == 1.0:
+                self.printed = now
+                print(f"openjd_progress: {100 * done:.1f}", file=self.stream, flush=True)
+                print(f"openjd_status: {label}", file=self.stream, flush=True)
+            return
         if self.first is None:
             self.first = now, done
             if self.bars is not None and self.task is not None:

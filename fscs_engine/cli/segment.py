@@ -1,107 +1,45 @@
-"""``fscs segment``: an image and a palette in, RGBA layers out."""
+"""``fscs segment``: an image or a shot and a palette in, RGBA layers out."""
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import OutputError, UsageError
+from ..errors import CancelledError, UsageError
 from . import options
-from .progress import Progress
+from .preset import PresetFlag, over_preset
+from .progress import AUTO, OPENJD, Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..image import Image
+    from ..outputs import Delivery
     from ..palette import Palette
     from ..segmenter import Segmenter
+    from ..sequence import FrameResult, ModelSettings, ShotReport, ShotWork
+    from ..shots import Shot
 
-EXR = ".exr"
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where layers go: one EXR file, or a folder of PNG layers."""
-
-    path: Path
-    is_folder: bool
-
-
-class Writer(Protocol):
-    """What all layer writers have in common."""
-
-    def write(self, top: int, layers: NDArray[np.float32]) -> None:
-        """Takes the next rows: (K, h, W, 4) premultiplied."""
-
-
-@dataclass
-class Sink:
-    """A writer, the working space of its layers, and the files it makes."""
-
-    writer: Writer
-    working_space: str
-    paths: list[Path]
-
-
-def parse_output(text: str) -> Output:
-    """Tells an EXR file from a folder.
-
-    Raises:
-        UsageError: neither.
-    """
-    path = Path(text)
-    if text.endswith(("/", "\\")) or path.is_dir() or not path.suffix:
-        return Output(path, is_folder=True)
-    if path.suffix.lower() == EXR:
-        return Output(path, is_folder=False)
-    raise UsageError(
-        f"-o {text}: layers are written as one .exr or as PNG files into a folder",
-        cure="name an .exr file, or a folder ending with /",
-    )
-
-
-def check_outputs(outputs: Sequence[Output], preview: Path | None, source: Path, *, overwrite: bool) -> None:
-    """Refuses outputs that can't be written, before anything is computed.
-
-    Raises:
-        UsageError: none, the same twice, or the input itself.
-        OutputError: an existing file without ``overwrite``, a missing folder, or a file in the place of one.
-    """
-    if not outputs and preview is None:
-        raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
-    places = [output.path.absolute() for output in outputs] + ([] if preview is None else [preview.absolute()])
-    for place in places:
-        if places.count(place) > 1:
-            raise UsageError(f"{place} is named twice as an output", cure="name it once")
-    if preview is not None:
-        options.check_suffix(preview, (".png",), "a contact sheet")
-        options.check_free(preview, source, overwrite=overwrite)
-    for output in outputs:
-        if not output.is_folder:
-            options.check_free(output.path, source, overwrite=overwrite)
-            continue
-        nearest = next(place for place in (output.path, *output.path.parents) if place.exists())
-        if not nearest.is_dir():
-            raise OutputError(f"-o {output.path}/: {nearest} is a file", cure="name a folder, a new one or an old one")
+SOME_FAILED = 3
 
 
 def segment(
-    input_file: options.InputFile,
+    inputs: options.Inputs,
     output: Annotated[
         list[str] | None,
         typer.Option(
             "-o",
             "--output",
             metavar="OUT.exr|FOLDER/",
-            help="OUT.exr: all layers in one EXR. FOLDER/: each layer as a 16-bit PNG. May be given several times.",
+            help="OUT.exr: all layers in one EXR. FOLDER/: each layer as a 16-bit PNG. For a shot OUT.####.exr. "
+            "May be given several times.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -110,10 +48,39 @@ def segment(
         typer.Option(
             "--preview",
             metavar="SHEET.png",
-            help="Also write a contact sheet for the eye: image, recomposition, error, every layer and its alpha.",
+            help="Also write a contact sheet for the eye: image, recomposition, error, every layer and its alpha. "
+            "For a shot SHEET.####.png.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
+    frames: options.Frames = "",
+    views: options.Views = "",
+    missing: options.Missing = "error",
+    resume: Annotated[
+        bool,
+        options.switch(
+            "--resume",
+            "Leave frames alone that are whole and were made from the same input, palette and settings; do the others "
+            "again.",
+            options.SHOT_PANEL,
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        options.switch("--dry-run", "Only say what would be done for each frame.", options.SHOT_PANEL),
+    ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            min=1,
+            help="How many processes work on a shot. They share the processor's threads and need memory each.",
+            rich_help_panel=options.SHOT_PANEL,
+        ),
+    ] = 1,
+    temporal: options.Temporal = options.DEFAULTS["temporal"],
+    preset: PresetFlag = None,
     palette: options.PaletteSource = options.AUTO,
     colors: options.Colors = None,
     palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
@@ -147,6 +114,7 @@ def segment(
     precision: options.Precision = options.DEFAULTS["precision"],
     tile: options.Tile = options.DEFAULTS["tile"],
     overwrite: options.Overwrite = False,
+    progress_style: options.ProgressStyle = AUTO,
     as_json: Annotated[
         bool,
         options.switch(
@@ -156,9 +124,12 @@ def segment(
         ),
     ] = False,
 ) -> None:
-    """Takes an image apart into layers that add up to it.
+    """Takes an image, or every frame of a shot, apart into layers that add up to it.
 
     Each layer holds one colour of the palette. Put together with Plus, they give back the image exactly.
+
+    A shot has one palette, found in frames across the range and kept beside the output unless it is given. Source
+    frame numbers are kept. Every file appears whole or not at all.
 
     [bold]Examples[/bold]
 
@@ -167,79 +138,141 @@ def segment(
     fscs segment photo.png -k 5 -o layers/ --preview sheet.png
 
     fscs segment plate.exr --palette "#20303c,#c8a070,#e8e4dc" --layer-gain 2=1.5 -o layers.exr
+
+    fscs segment plate.####.exr --frames 1001-1100 -o layers.####.exr --temporal 1 --resume
     """
     started = time.perf_counter()
-    options.check_input(input_file)
     flags = options.AlphaFlags(
         smoothing=smoothing,
         smoothing_eps=smoothing_eps,
         smoothing_strength=smoothing_strength,
         minimum_alpha=minimum_alpha,
-        gain=layer_gain,
-        gamma=layer_gamma,
-        black=layer_black,
-        white=layer_white,
+        gain=over_preset(preset, "layer_gain", layer_gain),
+        gamma=over_preset(preset, "layer_gamma", layer_gamma),
+        black=over_preset(preset, "layer_black", layer_black),
+        white=over_preset(preset, "layer_white", layer_white),
         mask=mask,
         mask_mode=mask_mode,
+        temporal=temporal,
     )
-    flags.check()
-    outputs = [parse_output(text) for text in output or ()]
-    check_outputs(outputs, preview, input_file, overwrite=overwrite)
+    flags.check_values()
+    if as_json and progress_style == OPENJD:
+        raise UsageError("--json and --progress openjd both print on stdout", cure="leave one of them out")
+    from ..frames import FramePattern, is_shot
+
+    many = is_shot(inputs)
+    if not many:
+        options.check_input(inputs[0])
+        options.refuse_shot_flags(
+            inputs[0], {"--frames": frames, "--views": views, "--resume": resume, "--dry-run": dry_run}
+        )
+    if preview is not None:
+        options.check_suffix(preview, (".png",), "a contact sheet")
     given = options.given_palette(palette)
-    with Progress() as progress:
-        progress.stage("reading the image")
-        from ..files.reading import read_image
+    with Progress(style=progress_style) as progress:
+        progress.stage("starting")
+        from ..outputs import Delivery, parse_output
+        from ..sequence import ModelSettings
+        from ..shots import open_shot
 
-        image = read_image(input_file, layer=input_layer, clean_nonfinite=clean_nonfinite)
-        processing = flags.processing(image)
-        progress.stage("loading the model")
-        from ..segmenter import Segmenter
+        outputs = tuple(parse_output(text) for text in output or ())
+        shot = None
+        if many:
+            named = options.view_names(views)
+            shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
+        delivery = Delivery(
+            outputs,
+            None if preview is None else FramePattern(str(preview)),
+            working_space,
+            shot.name if shot is not None else inputs[0].stem,
+            keep_image,
+            half,
+            clip,
+            overwrite,
+        )
+        request = _Request(
+            inputs,
+            delivery,
+            flags,
+            given,
+            colors,
+            palette_method,
+            seed,
+            ModelSettings(model, device, precision, tile, ocio),
+            input_layer,
+            clean_nonfinite,
+            as_json,
+            started,
+        )
+        if shot is None:
+            _one_picture(request, progress)
+            code = 0
+        else:
+            code = _shot(request, shot, _ShotFlags(frames, missing, resume, dry_run, jobs), progress)
+    if code:
+        raise typer.Exit(code)
 
-        segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
-        progress.stage("finding the palette")
-        used, palette_seconds = options.whole_palette(segmenter, image, given, colors, seed, palette_method)
-        segmenter.check(image, used, processing)
-        spaces = [segmenter.working_space(image, working_space, display=place.is_folder) for place in outputs]
-        from ..color import in_space
-        from ..identity import Identity, depth_name
-        from ..key import file_identity
 
-        identity = Identity(segmenter, image, used, processing, file_identity(input_file), input_layer, clean_nonfinite)
-        depth = depth_name(half=half, clip=clip)
-        report = progress.stage("computing the layers")
-        write_seconds = 0.0
-        with ExitStack() as stack:
-            sinks = [
-                _exr_sink(
-                    stack,
-                    place.path,
-                    space,
-                    in_space(image, space, segmenter.spaces) if keep_image else image,
-                    used,
-                    identity.metadata(space, depth),
-                    half,
-                    clip,
-                    overwrite,
-                    keep_image,
-                )
-                if not place.is_folder
-                else _png_sink(stack, place.path, space, image, used, segmenter, clip, overwrite)
-                for place, space in zip(outputs, spaces, strict=True)
-            ]
-            if preview is not None:
-                sinks.append(_sheet_sink(stack, preview, image, used, segmenter, clip, overwrite))
-            wanted = [sink.working_space for sink in sinks]
-            for strip in segmenter.strips(image, used, processing, working_spaces=wanted, clip=clip, progress=report):
-                began = time.perf_counter()
-                for sink in sinks:
-                    sink.writer.write(strip.top, strip.layers[sink.working_space])
-                write_seconds += time.perf_counter() - began
-            progress.stage("finishing the files")
+@dataclass(frozen=True)
+class _Request:
+    """What was typed, as far as both ways, one picture and a shot, need it."""
+
+    inputs: Sequence[Path]
+    delivery: Delivery
+    flags: options.AlphaFlags
+    given: Palette | None
+    colors: int | None
+    palette_method: str
+    seed: int
+    settings: ModelSettings
+    input_layer: str
+    clean_nonfinite: bool
+    as_json: bool
+    started: float
+
+
+def _one_picture(request: _Request, progress: Progress) -> None:
+    """Decomposes one picture and says how it went."""
+    from ..files.reading import read_image
+    from ..identity import Identity
+    from ..key import file_identity
+    from ..outputs import Place, check_delivery
+
+    source, delivery = request.inputs[0], request.delivery
+    request.flags.check()
+    check_delivery(delivery, [source], [Place()], resume=False)
+    progress.stage("reading the image")
+    image = read_image(source, layer=request.input_layer, clean_nonfinite=request.clean_nonfinite)
+    processing = request.flags.processing(image)
+    progress.stage("loading the model")
+    segmenter = request.settings.open()
+    progress.stage("finding the palette")
+    used, palette_seconds = options.whole_palette(
+        segmenter, image, request.given, request.colors, request.seed, request.palette_method
+    )
+    segmenter.check(image, used, processing)
+    identity = Identity(
+        segmenter, image, used, processing, file_identity(source), request.input_layer, request.clean_nonfinite
+    )
+    spaces = delivery.spaces(segmenter, image)
+    report = progress.stage("computing the layers")
+    write_seconds = 0.0
+    with ExitStack() as stack:
+        sinks = delivery.open(stack, Place(), identity, spaces)
+        for strip in segmenter.strips(
+            image, used, processing, working_spaces=spaces, clip=delivery.clip, progress=report
+        ):
             began = time.perf_counter()
-        write_seconds += time.perf_counter() - began
+            for sink in sinks:
+                sink.writer.write(strip.top, strip.layers[sink.working_space])
+            write_seconds += time.perf_counter() - began
+        progress.stage("finishing the files")
+        began = time.perf_counter()
+    write_seconds += time.perf_counter() - began
     result = segmenter.report
     paths = [path for sink in sinks for path in sink.paths]
-    if as_json:
+    if request.as_json:
+        depth = delivery.depth(delivery.outputs[0]) if delivery.outputs else "float"
         print_json(
             {
                 "palette": palette_rows(used),
@@ -249,102 +282,208 @@ def segment(
                     "alpha": result.seconds["alpha"],
                     "colour": result.seconds["colour"],
                     "write": write_seconds,
-                    "total": time.perf_counter() - started,
+                    "total": time.perf_counter() - request.started,
                 },
                 "peak_rss_bytes": peak_rss_bytes(),
                 "error_max": result.error_max,
                 "model": segmenter.model_name,
                 "weights_sha256": segmenter.weights_sha256,
-                "working_space": sinks[0].working_space,
-                "key": identity.key(sinks[0].working_space, depth),
+                "working_space": spaces[0],
+                "key": identity.key(spaces[0], depth),
                 "outputs": [str(path) for path in paths],
             }
         )
         return
     print_palette(used, result.coverage)
     print_outputs(paths)
-    rounded = _rounded(outputs, half=half)
+    rounded = _rounded(delivery)
     before = f", before they are rounded to {rounded}" if rounded else ""
-    clipped = "clipped " if clip and any(map(segmenter.spaces.is_display_referred, wanted)) else ""
+    clipped = "clipped " if delivery.clip and any(map(segmenter.spaces.is_display_referred, spaces)) else ""
     print(
         f"the layers add up to the {clipped}image within {result.error_max:.1e}{before}; "
-        f"{time.perf_counter() - started:.1f} s"
+        f"{time.perf_counter() - request.started:.1f} s"
     )
 
 
-def _rounded(outputs: Sequence[Output], *, half: bool) -> str:
+def _rounded(delivery: Delivery) -> str:
     """To what numbers the outputs round the float32 of the layers; empty for none."""
-    folders = {output.is_folder for output in outputs}
-    return " or ".join((["half"] if half and False in folders else []) + (["16 bit"] if True in folders else []))
+    folders = {output.is_folder for output in delivery.outputs}
+    half = delivery.half and False in folders
+    return " or ".join((["half"] if half else []) + (["16 bit"] if True in folders else []))
 
 
-def _exr_sink(
-    stack: ExitStack,
-    path: Path,
-    space: str,
-    image: Image,
-    palette: Palette,
-    metadata: Mapping[str, str],
-    half: bool,
-    clip: bool,
-    overwrite: bool,
-    kept: bool,
-) -> Sink:
-    from ..files.exr import ExrLayerWriter
+@dataclass(frozen=True)
+class _ShotFlags:
+    """The flags that only a shot knows."""
 
-    writer = ExrLayerWriter(
-        path,
-        height=image.height,
-        width=image.width,
-        layers=len(palette),
-        metadata=metadata,
-        image=image,
-        color_space=space,
-        half=half,
-        clip=clip,
-        overwrite=overwrite,
-        plate=kept,
+    frames: str
+    missing: str
+    resume: bool
+    dry_run: bool
+    jobs: int
+
+
+def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) -> int:
+    """Decomposes a shot and says how it went. Returns the exit code."""
+    from ..frames import FramePattern, parse_frames
+    from ..sequence import (
+        ShotMask,
+        ShotReport,
+        ShotWork,
+        check_shot,
+        decide_palette,
+        keep_palette,
+        run_shot,
     )
-    return Sink(stack.enter_context(writer), space, [path])
+    from ..shots import plan
 
-
-def _png_sink(
-    stack: ExitStack,
-    folder: Path,
-    space: str,
-    image: Image,
-    palette: Palette,
-    segmenter: Segmenter,
-    clip: bool,
-    overwrite: bool,
-) -> Sink:
-    from ..color import SRGB
-    from ..files.png import PngLayerWriter
-
-    writer = PngLayerWriter(
-        folder,
-        image.source.stem if image.source is not None else "image",
-        height=image.height,
-        width=image.width,
-        palette_rgb=segmenter.spaces.convert(palette.array, SRGB, space),
-        clip=clip,
-        overwrite=overwrite,
+    request.flags.check_values()
+    asked = parse_frames(flags.frames) if flags.frames else None
+    todo, lost, gaps = plan(shot, asked, flags.missing)
+    masks = tuple(
+        ShotMask(FramePattern(str(file)), mode, layers)
+        for file, mode, layers in options.mask_modes(request.flags.mask, request.flags.mask_mode)
     )
-    return Sink(stack.enter_context(writer), space, list(writer.paths))
-
-
-def _sheet_sink(
-    stack: ExitStack, path: Path, image: Image, palette: Palette, segmenter: Segmenter, clip: bool, overwrite: bool
-) -> Sink:
-    import numpy as np
-
-    from ..color import SRGB, straight
-    from ..files.sheet import ContactSheet
-
-    # Clipped only where the layers are: the sheet compares it with their sum.
-    picture = segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
-    if clip:
-        np.clip(picture, 0.0, 1.0, out=picture)
-    return Sink(
-        stack.enter_context(ContactSheet(path, image=picture, palette=palette, overwrite=overwrite)), SRGB, [path]
+    progress.stage("loading the model")
+    segmenter = request.settings.open()
+    report = progress.stage("finding the palette")
+    palette, kept = decide_palette(
+        shot,
+        todo,
+        segmenter.spaces,
+        request.delivery,
+        request.given,
+        request.colors,
+        seed=request.seed,
+        method=request.palette_method,
+        resume=flags.resume,
+        tick=report,
     )
+    work = ShotWork(
+        shot,
+        palette,
+        request.flags.processing(),
+        request.delivery,
+        masks,
+        request.input_layer,
+        request.clean_nonfinite,
+        flags.resume,
+        flags.missing == "skip",
+        measure_flicker=request.as_json and not flags.dry_run,
+    )
+    check_shot(work, todo)
+    if kept is not None and not flags.dry_run:
+        keep_palette(kept, palette, overwrite=request.delivery.overwrite or flags.resume)
+    report = progress.stage("looking at the frames" if flags.dry_run else "decomposing")
+    began = time.perf_counter()
+    finished: list[FrameResult] = []
+
+    def tick(part: float) -> None:
+        computed = sum(result.status == "done" for result in finished)
+        speed = computed / (time.perf_counter() - began)
+        report(part, f"{len(finished)} of {len(todo)} frames, {speed:.2f} frames/s")
+
+    with _interrupts() as interrupted:
+        try:
+            results = run_shot(
+                work,
+                todo,
+                request.settings,
+                segmenter=segmenter,
+                jobs=flags.jobs,
+                dry_run=flags.dry_run,
+                tick=tick,
+                done=finished.append,
+                cancelled=interrupted,
+            )
+        except CancelledError as error:
+            done = sum(result.status == "done" for result in finished)
+            raise CancelledError(f"cancelled after {done} of {len(todo)} frames", cure=error.cure) from error
+    whole = ShotReport.of(work, results, lost, gaps, time.perf_counter() - began)
+    if request.as_json:
+        print_json(_shot_json(request, work, whole, segmenter))
+    else:
+        _print_shot(whole, kept if not flags.dry_run else None, dry_run=flags.dry_run)
+    return SOME_FAILED if whole.count("missing") + whole.count("failed") else 0
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Within it the first Ctrl-C ends the work after the frame in hand, a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    asked = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _shot_json(request: _Request, work: ShotWork, report: ShotReport, segmenter: Segmenter) -> dict[str, Any]:
+    computed = report.count("done")
+    return {
+        "palette": palette_rows(report.palette),
+        "frames": [
+            {
+                "frame": result.frame,
+                "view": result.view,
+                "status": result.status,
+                "error_max": result.error_max if result.status == "done" else None,
+                "flicker": result.flicker,
+                "cut": result.cut,
+                "keys": list(result.keys),
+                "outputs": list(result.outputs),
+                "message": result.message,
+            }
+            for result in report.frames
+        ],
+        "count": {status: report.count(status) for status in ("done", "skipped", "missing", "failed", "pending")},
+        "gaps": list(report.gaps),
+        "flicker": report.flicker,
+        "error_max": max((result.error_max for result in report.frames), default=0.0),
+        "seconds": {"frames": report.seconds, "total": time.perf_counter() - request.started},
+        "frames_per_second": computed / report.seconds if report.seconds > 0 else 0.0,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "model": segmenter.model_name,
+        "weights_sha256": segmenter.weights_sha256,
+        "temporal": work.processing.temporal,
+    }
+
+
+def _print_shot(report: ShotReport, palette_file: Path | None, *, dry_run: bool) -> None:
+    from ..frames import format_frames
+
+    if dry_run:
+        words = {"pending": "would be done", "skipped": "up to date", "missing": "missing", "failed": "failed"}
+        for result in report.frames:
+            view = f" {result.view}" if result.view else ""
+            note = f": {result.message}" if result.message else f" -> {', '.join(result.outputs)}"
+            print(f"{result.frame}{view}  {words[result.status]}{note}")
+    else:
+        print_palette(report.palette)
+        if palette_file is not None:
+            print(f"the palette is kept in {palette_file}")
+    for status in ("done", "skipped", "missing", "failed"):
+        frames = {result.frame for result in report.frames if result.status == status}
+        if frames and not dry_run:
+            print(f"{status}: {report.count(status)} ({format_frames(frames)})")
+    if report.gaps:
+        print(f"not there and not asked for: {format_frames(report.gaps)}")
+    for result in report.frames:
+        if result.status == "failed" and not dry_run:
+            print(f"  {result.message}")
+    computed = report.count("done")
+    if computed:
+        worst = max(result.error_max for result in report.frames)
+        print(
+            f"the layers add up to their frames within {worst:.1e}; {report.seconds:.1f} s, "
+            f"{computed / report.seconds:.2f} frames/s"
+        )

@@ -6,7 +6,7 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,6 +39,7 @@ class PngLayerWriter:
         width: its columns.
         palette_rgb: (K, 3) sRGB in [0, 1]; the colour of a layer where its alpha is 0.
         frame: the frame number as it stands in a sequence's file names: ``stem.layer1.1001.png``.
+        metadata: ASCII text to store in each file, by name.
         clip: clamp what lies outside [0, 1] instead of raising.
         overwrite: replace existing files.
 
@@ -59,12 +60,14 @@ class PngLayerWriter:
         width: int,
         palette_rgb: NDArray[Any],
         frame: str = "",
+        metadata: Mapping[str, str] | None = None,
         clip: bool = False,
         overwrite: bool = False,
     ) -> None:
         self._folder = Path(folder)
         self._height, self._width, self._clip, self._overwrite = height, width, clip, overwrite
         self._palette = np.asarray(palette_rgb, dtype=np.float32)
+        self._metadata = dict(metadata or {})
         numbered = f".{frame}" if frame else ""
         self.paths = [self._folder / f"{stem}.layer{n}{numbered}.png" for n in range(1, len(self._palette) + 1)]
         if self._folder.exists():
@@ -73,10 +76,11 @@ class PngLayerWriter:
     def __enter__(self) -> PngLayerWriter:
         self._rows = 0
         with ExitStack() as stack:
-            stack.enter_context(_folder_made(self._folder))
+            stack.enter_context(folder_made(self._folder))
             temporaries = stack.enter_context(replaced_files(self.paths, overwrite=self._overwrite))
             self._files = [
-                stack.enter_context(_PngFile(temporary, self._height, self._width, 4, 16)) for temporary in temporaries
+                stack.enter_context(_PngFile(temporary, self._height, self._width, 4, 16, self._metadata))
+                for temporary in temporaries
             ]
             self._threads = stack.enter_context(ThreadPoolExecutor(min(len(self.paths), os.cpu_count() or 1)))
             self._stack = stack.pop_all()
@@ -103,31 +107,15 @@ class PngLayerWriter:
             self._rows += rows.shape[1]
 
     def _write_layer(self, number: int, layer: NDArray[np.float32]) -> None:
-        straight = self._straight(layer, number)
+        straight = straight_layer(
+            layer,
+            self._palette[number],
+            path=self.paths[number],
+            name=f"layer {number + 1}",
+            top=self._rows,
+            clip=self._clip,
+        )
         self._files[number].write(np.rint(straight * np.float32(65535)).astype(np.uint16))
-
-    def _straight(self, layer: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-        """(h, W, 4) premultiplied → straight, in [0, 1]."""
-        alpha = layer[..., 3:]
-        seen = alpha > 0
-        straight = np.empty_like(layer)
-        np.divide(layer[..., :3], alpha, out=straight[..., :3], where=seen)
-        straight[..., 3:] = alpha
-        if not self._clip:
-            outside = ~((straight >= -TOLERANCE) & (straight <= 1 + TOLERANCE))
-            # A glow without alpha has no straight colour at all.
-            outside[..., :3] = np.where(seen, outside[..., :3], ~(np.abs(layer[..., :3]) <= TOLERANCE))
-            if outside.any():
-                y, x, channel = np.argwhere(outside)[0]
-                given = straight if seen[y, x, 0] else layer
-                why = "" if seen[y, x, 0] or channel == 3 else " where the alpha is 0"
-                raise RangeError(
-                    f"{self.paths[number]}: {'RGBA'[channel]} of layer {number + 1} is "
-                    f"{given[y, x, channel]:g}{why} at x={x} y={self._rows + y}; PNG holds 0 to 1",
-                    cure="write EXR or pass --clip",
-                )
-        straight[..., :3] = np.where(seen, straight[..., :3], self._palette[number])
-        return np.clip(straight, 0.0, 1.0, out=straight)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -139,6 +127,55 @@ class PngLayerWriter:
             self._stack.__exit__(*sys.exc_info())
             raise
         self._stack.__exit__(kind, error, trace)
+
+
+def straight_layer(
+    layer: NDArray[np.float32],
+    color: NDArray[Any],
+    *,
+    path: Path,
+    name: str,
+    top: int = 0,
+    kind: str = "PNG",
+    clip: bool = False,
+) -> NDArray[np.float32]:
+    """A layer for a file of straight colours.
+
+    Args:
+        layer: (h, W, 4) float32, premultiplied, in sRGB.
+        color: (3,) what stands where the alpha is 0, in [0, 1].
+        path: the file, for messages.
+        name: the layer's, for messages: "layer 1".
+        top: the picture's row that ``layer`` begins with, for messages.
+        kind: of file, for messages.
+        clip: clamp what lies outside [0, 1] instead of raising.
+
+    Returns:
+        (h, W, 4) float32, straight, in [0, 1].
+
+    Raises:
+        RangeError: a straight colour or an alpha lies outside [0, 1].
+    """
+    alpha = layer[..., 3:]
+    seen = alpha > 0
+    straight = np.empty_like(layer)
+    np.divide(layer[..., :3], alpha, out=straight[..., :3], where=seen)
+    straight[..., 3:] = alpha
+    if not clip:
+        outside = ~((straight >= -TOLERANCE) & (straight <= 1 + TOLERANCE))
+        # A glow without alpha has no straight colour at all.
+        outside[..., :3] = np.where(seen, outside[..., :3], ~(np.abs(layer[..., :3]) <= TOLERANCE))
+        if outside.any():
+            y, x, channel = np.argwhere(outside)[0]
+            given = straight if seen[y, x, 0] else layer
+            why = "" if seen[y, x, 0] or channel == 3 else " where the alpha is 0"
+            raise RangeError(
+                f"{path}: {'RGBA'[channel]} of {name} is "
+                f"{given[y, x, channel]:g}{why} at x={x} y={top + y}; {kind} holds 0 to 1",
+                cure="write EXR or pass --clip",
+            )
+    straight[..., :3] = np.where(seen, straight[..., :3], color)
+    return np.clip(straight, 0.0, 1.0, out=straight)
 
 
 def write_png(
@@ -179,7 +216,16 @@ class _PngFile:
     Not OpenImageIO's: that keeps silent on a full disk, and prints on the terminal when a file is given up.
     """
 
-    def __init__(self, path: Path, height: int, width: int, channels: int, bits: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        height: int,
+        width: int,
+        channels: int,
+        bits: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._texts = [f"{name}\0{text}".encode("ascii") for name, text in (metadata or {}).items()]
         self._path, self._bits, self._pixel_bytes = path, bits, channels * bits // 8
         self._packer = zlib.compressobj(2, strategy=zlib.Z_FILTERED)
         self._buffer = np.zeros((_ROWS, width * self._pixel_bytes), np.uint8)
@@ -193,6 +239,8 @@ class _PngFile:
         self._chunk(b"sRGB", b"\0")
         self._chunk(b"gAMA", struct.pack(">I", 45455))
         self._chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+        for text in self._texts:
+            self._chunk(b"tEXt", text)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
@@ -236,7 +284,7 @@ class _PngFile:
 
 
 @contextmanager
-def _folder_made(folder: Path) -> Iterator[None]:
+def folder_made(folder: Path) -> Iterator[None]:
     """Makes a folder, and takes back what it made if the block raises and nothing else has come into it."""
     made = [part for part in (folder, *folder.parents) if not part.exists()]
     try:

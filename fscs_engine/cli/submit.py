@@ -1,0 +1,364 @@
+"""``fscs submit``: a shot as a job for render farms."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from ..errors import InputError, UsageError
+from ..parameters import PARAMETERS
+from . import options, segment
+from .palette import palette as find_palette
+
+if TYPE_CHECKING:
+    from ..farm import Flag
+
+FARM_PANEL = "Farm"
+
+NOT_FOR_FARMS = ("preview", "missing", "resume", "dry_run", "progress_style", "overwrite", "as_json")
+"""Flags of ``fscs segment`` that the farm or the job decides, by parameter. ``fscs submit`` doesn't know them."""
+
+OWN = ("inputs", "output", "frames")
+"""Flags of ``fscs segment`` that become job parameters of their own."""
+
+PALETTE_FLAGS = ("palette", "colors", "palette_method", "seed")
+"""Flags that decide the palette, which a farm does once for all frames."""
+PER_LAYER = tuple(parameter.name for parameter in PARAMETERS if parameter.per_layer)
+"""Flags with a value a layer, which a preset fills up layer by layer."""
+
+
+def _with_flags_of_segment(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives ``command`` the flags of ``fscs segment`` too, as keywords.
+
+    Its flags, their texts and their checks so are those of ``fscs segment``, without a second list of them: what typer
+    reads from a function is its signature, so the two signatures are put together here. Passing on everything that is
+    not known, the other way, would take the value of ``-k 7`` for a second input and find mistakes only on the farm.
+    """
+    own = inspect.signature(command).parameters.values()
+    hints = get_type_hints(command, include_extras=True)
+    theirs = get_type_hints(segment.segment, include_extras=True)
+    added = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=theirs[parameter.name])
+        for parameter in inspect.signature(segment.segment).parameters.values()
+        if parameter.name not in (*OWN, *NOT_FOR_FARMS)
+    ]
+    kept = [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in own
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    command.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *added)}
+    return command
+
+
+@_with_flags_of_segment
+def submit(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The frames or the movie, as for fscs segment.")],
+    *,
+    output: Annotated[
+        list[str],
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="LAYERS.####.exr|FOLDER/",
+            help="Where the farm writes the layers, as for fscs segment.",
+            rich_help_panel=options.OUTPUT_PANEL,
+        ),
+    ],
+    openjd: Annotated[
+        Path,
+        typer.Option(
+            "--openjd",
+            metavar="FOLDER/",
+            help="Write the job into this folder, as an Open Job Description bundle.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ],
+    frames: Annotated[
+        str,
+        typer.Option(
+            "--frames",
+            metavar="RANGE",
+            help="Which frames, as 1001-1100x2,1150. Without it: all that are there.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ] = "",
+    chunk: Annotated[
+        int,
+        typer.Option(
+            "--chunk",
+            metavar="FRAMES",
+            min=1,
+            help="Frames of one task.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ] = 10,
+    palette_frames: Annotated[
+        str,
+        typer.Option(
+            "--palette-frames",
+            metavar="RANGE",
+            show_default="--frames",
+            help="Which frames the palette is found in. Name the whole shot here to compute some of its frames again.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ] = "",
+    executable: Annotated[
+        str,
+        typer.Option(
+            "--executable",
+            metavar="FSCS",
+            help="What starts fscs on the farm's machines.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ] = "fscs",
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="error|skip",
+            help="What to do about frames that do not exist: name them and stop, or leave them out of the job.",
+            rich_help_panel=FARM_PANEL,
+        ),
+    ] = "error",
+    no_check: Annotated[
+        bool,
+        options.switch("--no-check", "Do not look whether the files exist, for disks only the farm sees.", FARM_PANEL),
+    ] = False,
+    overwrite: Annotated[bool, options.switch("--overwrite", "Replace an older bundle.", FARM_PANEL)] = False,
+    **look: Any,
+) -> None:
+    """Writes a job that takes a shot apart on a render farm.
+
+    Its first step decides the palette, each task of the second computes some frames. The flags that change the layers
+    are those of [bold]fscs segment[/bold].
+
+    [bold]Example[/bold]
+
+    fscs submit plate.####.exr -o layers.####.exr --openjd job/ --frames 1001-1100 -k 5
+    """
+    from ..farm import FarmJob, write_bundle
+
+    if missing not in ("error", "skip"):
+        raise UsageError(f"--missing {missing!r} is not known", cure="use error or skip")
+    given = _given_flags(context, look)
+    palette, palette_flags = _palette(look["palette"], look["colors"], given)
+    plan = _plan(source, output, look, frames, palette_frames, check=not no_check, skip=missing == "skip")
+    job = FarmJob(
+        source=plan.source,
+        outputs=plan.outputs,
+        frames=plan.frames,
+        shot=plan.shot,
+        flags=tuple(flag for name, flags in given.items() if name not in PALETTE_FLAGS for flag in flags),
+        palette=palette,
+        palette_flags=palette_flags,
+        palette_name=plan.palette_name,
+        frames_per_task=chunk,
+        executable=executable,
+    )
+    files = write_bundle(openjd, job, overwrite=overwrite)
+    checked = _checked_by_openjd(files[0])
+    tasks = -(-len(plan.frames) // chunk)
+    print(f"wrote {files[0]}: {_count(len(plan.frames), 'frame')} in {_count(tasks, 'task')}{checked}")
+    if plan.note:
+        print(plan.note)
+    template, _, values = (file.absolute() for file in files)
+    print("on this computer:   " + shlex.join(["openjd", "run", str(template), "-p", f"file://{values}"]))
+    print("AWS Deadline Cloud: " + shlex.join(["deadline", "bundle", "submit", str(openjd.absolute())]))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the farm shall read and write, in absolute paths, and which frames."""
+
+    source: str
+    outputs: tuple[str, ...]
+    frames: tuple[int, ...]
+    shot: tuple[int, ...]
+    palette_name: str
+    note: str
+
+
+def _plan(
+    source: str,
+    output: Sequence[str],
+    look: Mapping[str, Any],
+    frames: str,
+    shot_frames: str,
+    *,
+    check: bool,
+    skip: bool,
+) -> _Plan:
+    """Looks at the frames and the outputs as ``fscs segment`` does.
+
+    Raises:
+        UsageError: no range, none where the frames can't be seen, an output that tasks can't write piece by piece.
+        InputError: frames or masks that do not exist.
+        OutputError: an output that can't be written.
+    """
+    from ..frames import FramePattern, format_frames, parse_frames, pattern_of_folder
+    from ..outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
+    from ..shots import open_shot, plan
+
+    text = pattern_of_folder(Path(source)).text if Path(source).is_dir() else source
+    layer_format = look.get("layer_format", "png")
+    if layer_format == "mov":
+        raise UsageError("movies can't be written piece by piece", cure="write frames, and make the movie of them")
+    outputs = tuple(parse_output(place, layer_format) for place in output)
+    for place in outputs:
+        if not (place.is_folder or place.path.has_number):
+            raise UsageError(
+                f"-o {place.path.text}: each task writes frames of its own", cure="write it as layers.####.exr"
+            )
+    wanted = parse_frames(frames) if frames else None
+    note = ""
+    if check:
+        shot = open_shot([Path(text)], views=options.view_names(look["views"]))
+        if not shot.place(1, "").number:
+            raise UsageError(f"{source} is one picture", cure="name the frames by a pattern like plate.####.exr")
+        todo, lost, gaps = plan(shot, wanted, "skip" if skip else "error")
+        numbers = sorted({frame for frame, _ in todo} - {frame for frame, _ in lost + gaps})
+        left_out = sorted({frame for frame, _ in lost + gaps})
+        note = f"not there, and not in the job: {format_frames(left_out)}" if left_out else ""
+        delivery = Delivery(outputs, stem=shot.name)
+        pairs = [(number, view) for number in numbers for view in shot.views]
+        sources = [shot.source(*pair) for pair in pairs]
+        check_delivery(delivery, sources, [shot.place(*pair) for pair in pairs], resume=True)
+        _check_masks(look["mask"] or (), numbers)
+    elif wanted is None:
+        raise UsageError(f"{source}: its frames can't be counted here", cure="name them, like --frames 1001-1100")
+    else:
+        numbers = list(wanted)
+        delivery = Delivery(outputs, stem=bare_name(FramePattern(text)))
+    return _Plan(
+        source=_absolute(text),
+        outputs=tuple(_absolute(place.path.text) + ("/" if place.is_folder else "") for place in outputs),
+        frames=tuple(numbers),
+        shot=parse_frames(shot_frames) if shot_frames else tuple(numbers),
+        palette_name=palette_file(delivery).name,
+        note=note,
+    )
+
+
+def _check_masks(masks: Sequence[Path], numbers: Sequence[int]) -> None:
+    from ..frames import FramePattern, format_frames
+
+    for mask in masks:
+        pattern = FramePattern(str(mask))
+        lost = [] if pattern.has_view else [number for number in numbers if not pattern.file(number).is_file()]
+        if lost:
+            raise InputError(f"{mask}: masks of the frames {format_frames(lost)} do not exist", cure="check --mask")
+
+
+def _given_flags(context: typer.Context, look: Mapping[str, Any]) -> dict[str, list[Flag]]:
+    """What was chosen of the flags of ``fscs segment``, by parameter, by hand or by a preset.
+
+    Presets lie on the user's computer: the job carries what they say, not their names.
+    """
+    from ..farm import Flag
+
+    given: dict[str, list[Flag]] = {}
+    look = {**look, **_layers_of_preset(look)}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        is_default = source is None or source.name == "DEFAULT"
+        if name not in look or name == "preset" or (is_default and name not in PER_LAYER):
+            continue
+        flag = max(parameter.opts, key=len)
+        values = look[name] if isinstance(look[name], (list, tuple)) else [look[name]]
+        flags = [
+            Flag(flag) if value is True else _flag(flag, name, str(value))
+            for value in values
+            if value is not None and value is not False
+        ]
+        if flags:
+            given[name] = flags
+    return given
+
+
+def _layers_of_preset(look: Mapping[str, Any]) -> dict[str, list[str]]:
+    from .preset import over_preset
+
+    return {name: over_preset(look.get("preset"), name, look[name]) for name in PER_LAYER}
+
+
+def _flag(flag: str, name: str, value: str) -> Flag:
+    """A flag, and whether its value is a file."""
+    from ..farm import Flag
+    from ..frames import is_pattern
+
+    if name == "mask" and is_pattern(value):
+        return Flag(flag, _absolute(value), "pattern")
+    if name == "mask" or (name == "ocio" and not value.startswith(options.OCIO_SCHEME)):
+        return Flag(flag, _absolute(value), "file")
+    if name == "model" and Path(value).suffix == ".safetensors":
+        return Flag(flag, _absolute(value), "file")
+    return Flag(flag, value)
+
+
+def _palette(
+    source: str, colors: int | None, given: Mapping[str, Sequence[Flag]]
+) -> tuple[Flag | None, tuple[Flag, ...]]:
+    """The flag of a palette that is complete, or None and the flags by which ``fscs palette`` finds it.
+
+    Raises:
+        PaletteError: a palette that can't be read.
+        UsageError: fewer colours than the palette has, or a file that is to be filled up.
+    """
+    from ..farm import Flag
+
+    known = options.given_palette(source)
+    shared = inspect.signature(find_palette).parameters
+    seek = tuple(flag for name, flags in given.items() if name in shared and name != "palette" for flag in flags)
+    if known is None:
+        return None, seek
+    is_file = Path(source).is_file()
+    if colors is None or colors == len(known):
+        return Flag("--palette", _absolute(source) if is_file else source, "file" if is_file else "text"), ()
+    if colors < len(known):
+        raise UsageError(f"--palette has {len(known)} colours and --colors is {colors}", cure="leave --colors out")
+    if is_file:
+        raise UsageError(
+            f"{source} has {len(known)} of {colors} colours",
+            cure="find the others first: fscs palette INPUT --lock COLORS -k K -o FILE",
+        )
+    return None, (*seek, Flag("--lock", source))
+
+
+def _absolute(text: str) -> str:
+    """A path as the farm needs it; links stay as they are, and so does a slash at the end."""
+    return str(Path(text).absolute()) + ("/" if text.endswith(("/", os.sep)) else "")
+
+
+def _checked_by_openjd(template: Path) -> str:
+    """Has ``openjd check`` read the template, where openjd-cli is installed; returns a word on it.
+
+    Raises:
+        UsageError: it refuses the template.
+    """
+    places = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+    program = shutil.which("openjd", path=places)
+    if program is None:
+        return ""
+    command = [program, "check", str(template)]
+    found = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    if found.returncode:
+        raise UsageError(f"openjd refuses {template}: {found.stdout} {found.stderr}", cure="change what it names")
+    return ", checked by openjd"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

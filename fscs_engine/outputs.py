@@ -1,0 +1,364 @@
+"""Where layers go: which files an output means for a frame, and the writers that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .color import SRGB, in_space, straight
+from .errors import InputError, OutputError, UsageError
+from .files.atomic import check_targets
+from .frames import FramePattern
+from .identity import Identity, depth_name
+from .image import Image
+from .naming import METADATA_PREFIX
+from .segmenter import Segmenter
+
+Kind = Literal["exr", "png"]
+
+DOCUMENTS: dict[str, Kind] = {".exr": "exr"}
+"""Endings of files that hold all layers."""
+
+FOLDERS: tuple[Kind, ...] = ("png",)
+"""Kinds that are a file a layer in a folder."""
+
+_KEY = METADATA_PREFIX + "key"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One place for layers: ``layers.exr``, ``layers.####.exr``, a folder; ``%V`` may stand in it.
+
+    Attributes:
+        path: the pattern.
+        kind: what is written there.
+    """
+
+    path: FramePattern
+    kind: Kind
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether each layer has a file of its own."""
+        return self.kind in FOLDERS
+
+
+@dataclass(frozen=True)
+class Place:
+    """A frame of a shot as file names say it: its number, empty for a single picture, and its view."""
+
+    frame: int = 0
+    number: str = ""
+    view: str = ""
+
+    def file(self, pattern: FramePattern) -> Path:
+        """The file that a pattern means for this frame."""
+        return pattern.file(self.frame, self.view)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is written of every frame, and how.
+
+    Attributes:
+        outputs: places for the layers.
+        preview: pattern of a contact sheet, or None.
+        working_space: as asked for; ``auto`` depends on the format and the picture.
+        stem: the name in the files of single layers.
+        keep_image: the picture's own channels in EXR too.
+        half: EXR of 16-bit floats.
+        clip: clamp what a format can't hold instead of raising.
+        overwrite: replace existing files.
+    """
+
+    outputs: tuple[Output, ...]
+    preview: FramePattern | None = None
+    working_space: str = "auto"
+    stem: str = "image"
+    keep_image: bool = False
+    half: bool = False
+    clip: bool = False
+    overwrite: bool = False
+
+    def spaces(self, segmenter: Segmenter, image: Image) -> list[str]:
+        """The working space of each output, then that of the preview."""
+        found = [
+            segmenter.working_space(image, self.working_space, display=output.is_folder) for output in self.outputs
+        ]
+        return found + [SRGB] * (self.preview is not None)
+
+    def depth(self, output: Output) -> str:
+        """See :func:`fscs_engine.identity.depth_name`."""
+        return depth_name(half=self.half and not output.is_folder, clip=self.clip)
+
+    def files(self, place: Place, layers: int) -> list[Path]:
+        """Every file of a frame."""
+        found = [file for output in self.outputs for file in layer_files(output, place, self.stem, layers)]
+        return found + ([] if self.preview is None else [place.file(self.preview)])
+
+    def is_done(self, place: Place, identity: Identity, spaces: Sequence[str]) -> bool:
+        """Whether all files of a frame are there, whole, and made by just this work.
+
+        A contact sheet only has to be there.
+        """
+        if self.preview is not None and not place.file(self.preview).is_file():
+            return False
+        return all(
+            stored_key(file) == identity.key(space, self.depth(output))
+            for output, space in zip(self.outputs, spaces, strict=False)
+            for file in layer_files(output, place, self.stem, len(identity.palette))
+        )
+
+    def open(self, stack: ExitStack, place: Place, identity: Identity, spaces: Sequence[str]) -> list[Sink]:
+        """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
+
+        Args:
+            stack: closes them.
+            place: the frame.
+            identity: its picture, palette and all that its files say of themselves.
+            spaces: of :meth:`spaces`.
+
+        Raises:
+            OutputError, UsageError, RangeError: see the writers.
+        """
+        for pattern in [output.path for output in self.outputs if not output.is_folder]:
+            if pattern.has_number:
+                make_folder(place.file(pattern).parent)
+        if self.preview is not None and self.preview.has_number:
+            make_folder(place.file(self.preview).parent)
+        sinks = []
+        for output, space in zip(self.outputs, spaces, strict=False):
+            open_one = _folder_sink if output.is_folder else _exr_sink
+            sinks.append(open_one(stack, self, output, place, identity, space))
+        if self.preview is not None:
+            sinks.append(_sheet_sink(stack, self, place.file(self.preview), identity))
+        return sinks
+
+
+class Writer(Protocol):
+    """What all layer writers have in common."""
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Takes the next rows: (K, h, W, 4) premultiplied."""
+
+
+@dataclass
+class Sink:
+    """A writer, the working space of its layers, and the files it makes."""
+
+    writer: Writer
+    working_space: str
+    paths: list[Path]
+
+
+def bare_name(pattern: FramePattern) -> str:
+    """What comes before the frame number in a file's name, without the sign between them.
+
+    >>> bare_name(FramePattern("out/layers.####.exr"))
+    'layers'
+    """
+    text = pattern.file(0, "").stem
+    bare = text.removesuffix(pattern.number(0)) if pattern.has_number else text
+    return bare.rstrip("._- ") or "image"
+
+
+def parse_output(text: str, layer_format: Kind = "png") -> Output:
+    """Tells a file for all layers from a folder.
+
+    Raises:
+        UsageError: neither, or a frame number in the name of a folder.
+    """
+    path = Path(text)
+    suffix = path.suffix.lower()
+    if text.endswith(("/", "\\")) or path.is_dir() or (not suffix and not FramePattern(text).has_number):
+        pattern = FramePattern(str(path))
+        if pattern.has_number:
+            raise UsageError(f"-o {text}: a folder has no frame number", cure="the files in it get one by themselves")
+        return Output(pattern, layer_format)
+    if suffix in DOCUMENTS:
+        return Output(FramePattern(str(path)), DOCUMENTS[suffix])
+    raise UsageError(
+        f"-o {text}: layers are written as one {' or '.join(DOCUMENTS)}, or as files into a folder",
+        cure="name such a file, or a folder ending with /",
+    )
+
+
+def layer_files(output: Output, place: Place, stem: str, layers: int) -> list[Path]:
+    """The files of one output for one frame."""
+    path = place.file(output.path)
+    if not output.is_folder:
+        return [path]
+    numbered = f".{place.number}" if place.number else ""
+    return [path / f"{stem}.layer{number}{numbered}.{output.kind}" for number in range(1, layers + 1)]
+
+
+def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence[Place], *, resume: bool) -> None:
+    """Refuses outputs that can't be written, before anything is computed.
+
+    Args:
+        delivery: what is to be written.
+        sources: the inputs.
+        places: the frames, at least one.
+        resume: whether files that exist will be looked at rather than refused.
+
+    Raises:
+        UsageError: no output, the same twice, one name for several frames or views, or the input itself.
+        OutputError: an existing file without ``overwrite``, a missing folder, or a file in the place of one.
+    """
+    if not delivery.outputs and delivery.preview is None:
+        raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
+    files = [output.path for output in delivery.outputs if not output.is_folder]
+    files += [] if delivery.preview is None else [delivery.preview]
+    names = [Path(output.path.text).absolute() for output in delivery.outputs]
+    names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{name} is named twice as an output", cure="name it once")
+    for pattern in files:
+        if len({place.frame for place in places}) > 1 and not pattern.has_number:
+            raise UsageError(
+                f"{pattern.text}: names one file for {len({p.frame for p in places})} frames",
+                cure=f"write it as {Path(pattern.text).stem}.####{Path(pattern.text).suffix}",
+            )
+    for pattern in [output.path for output in delivery.outputs] + files:
+        if len({place.view for place in places}) > 1 and not pattern.has_view:
+            raise UsageError(f"{pattern.text}: names one file for several views", cure="put %V into it")
+    known = {source.absolute() for source in sources}
+    for place in places:
+        for pattern in files:
+            file = place.file(pattern)
+            if pattern.has_number and not file.parent.exists():
+                continue  # a shot's folder is made, as that of single layers
+            _check_file(file, known, overwrite=delivery.overwrite or resume)
+    for output in delivery.outputs:
+        if output.is_folder:
+            folder = places[0].file(output.path)
+            nearest = next(part for part in (folder, *folder.parents) if part.exists())
+            if not nearest.is_dir():
+                raise OutputError(f"-o {folder}/: {nearest} is a file", cure="name a folder, a new one or an old one")
+
+
+def _check_file(file: Path, sources: set[Path], *, overwrite: bool) -> None:
+    if file.exists() and (file.absolute() in sources or any(s.exists() and file.samefile(s) for s in sources)):
+        raise UsageError(f"{file} is the input", cure="name another output: the input is never replaced")
+    check_targets([file], overwrite=overwrite)
+
+
+def stored_key(file: Path) -> str:
+    """The cache key that a layer file was made under; empty where there is no such file, none in it, or it is broken.
+
+    Files of ours are whole when they have their name, so only the header and the end are looked at.
+    """
+    if not file.is_file():
+        return ""
+    with suppress(InputError, OSError, SyntaxError, ValueError):
+        return _png_key(file) if file.suffix.lower() == ".png" else _exr_key(file)
+    return ""
+
+
+def _exr_key(file: Path) -> str:
+    from .files.reading import open_image
+
+    with open_image(file) as opened:
+        spec = opened.specs[0]
+        opened.read(0, [0], (spec.height - 1, spec.height))
+        return str(spec.get_string_attribute(_KEY))
+
+
+def _png_key(file: Path) -> str:
+    from PIL import Image as Pillow
+
+    with Pillow.open(file) as opened:
+        end = b"IEND\xaeB`\x82"
+        with file.open("rb") as stream:
+            stream.seek(-len(end), 2)
+            whole = stream.read() == end
+        return str(opened.info.get(_KEY, "")) if whole else ""
+
+
+def _exr_sink(
+    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
+) -> Sink:
+    from .files.exr import ExrLayerWriter
+
+    image, spaces = identity.image, identity.segmenter.spaces
+    writer = ExrLayerWriter(
+        place.file(output.path),
+        height=image.height,
+        width=image.width,
+        layers=len(identity.palette),
+        metadata=identity.metadata(space, delivery.depth(output)),
+        image=in_space(image, space, spaces) if delivery.keep_image else image,
+        color_space=space,
+        half=delivery.half,
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+        plate=delivery.keep_image,
+    )
+    return Sink(stack.enter_context(writer), space, [writer.path])
+
+
+def _folder_sink(
+    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
+) -> Sink:
+    from .files.png import PngLayerWriter
+
+    image, palette = identity.image, identity.palette
+    writer = PngLayerWriter(
+        place.file(output.path),
+        delivery.stem,
+        height=image.height,
+        width=image.width,
+        palette_rgb=identity.segmenter.spaces.convert(palette.array, SRGB, space),
+        frame=place.number,
+        metadata=identity.metadata(space, delivery.depth(output)),
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, list(writer.paths))
+
+
+def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, identity: Identity) -> Sink:
+    from .files.sheet import ContactSheet
+
+    image = identity.image
+    # Clipped only where the layers are: the sheet compares it with their sum.
+    picture = identity.segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
+    if delivery.clip:
+        picture = np.clip(picture, 0.0, 1.0)
+    sheet = ContactSheet(path, image=picture, palette=identity.palette, overwrite=delivery.overwrite)
+    return Sink(stack.enter_context(sheet), SRGB, [path])
+
+
+def palette_file(delivery: Delivery) -> Path:
+    """Where the palette of a shot is kept: beside its first output."""
+    if delivery.outputs and delivery.outputs[0].is_folder:
+        folder = delivery.outputs[0].path.file(0, "")
+        return folder / f"{delivery.stem}.palette.json"
+    pattern = delivery.outputs[0].path if delivery.outputs else delivery.preview
+    if pattern is None:
+        raise UsageError("nothing to write", cure="give -o OUT.####.exr")
+    return pattern.file(0, "").with_name(f"{bare_name(pattern)}.palette.json")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those it is in.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be made ({error.strerror})", cure="name another folder") from error
+
+
+def overwriting(delivery: Delivery) -> Delivery:
+    """The same, replacing what is there: of a run that has looked at it."""
+    return replace(delivery, overwrite=True)

@@ -1,0 +1,152 @@
+"""``fscs segment`` and ``fscs palette`` of shots; what becomes of the frames is tested in ``test_sequence.py``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fscs_engine.files.exr import read_layers
+
+ROOT = Path(__file__).resolve().parents[3]
+FRAMES = range(11, 16)
+
+
+@pytest.fixture
+def shot(photo):
+    """Five frames of the photograph with fresh grain, 56 × 40."""
+    with Image.open(photo) as opened:
+        pixels = np.asarray(opened.convert("RGB"), dtype=np.int16)
+    for number in FRAMES:
+        grain = np.random.default_rng(number).integers(-2, 3, pixels.shape)
+        Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8)).save(photo.with_name(f"p_{number:04d}.png"))
+    photo.unlink()
+    return photo.with_name("p_%04d.png")
+
+
+def test_a_shot_in_words(fscs, shot, tmp_path):
+    finished = fscs("segment", shot, "-k", 3, "-o", tmp_path / "new" / "l.####.exr")
+    assert finished.code == 0, finished.err
+    assert "done: 5 (11-15)" in finished.out
+    assert f"the palette is kept in {tmp_path / 'new' / 'l.palette.json'}" in finished.out
+    assert "frames/s" in finished.out
+    again = fscs("segment", shot, "-k", 3, "-o", tmp_path / "new" / "l.####.exr", "--resume")
+    assert "skipped: 5 (11-15)" in again.out
+
+
+def test_json_of_a_shot(fscs, shot, tmp_path):
+    result = fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--temporal", 0.5, "--json").json
+    assert set(result) == {
+        "palette",
+        "frames",
+        "count",
+        "gaps",
+        "flicker",
+        "error_max",
+        "seconds",
+        "frames_per_second",
+        "peak_rss_bytes",
+        "model",
+        "weights_sha256",
+        "temporal",
+    }
+    assert result["count"] == {"done": 5, "skipped": 0, "missing": 0, "failed": 0, "pending": 0}
+    assert [frame["frame"] for frame in result["frames"]] == list(FRAMES)
+    assert result["frames"][0]["outputs"] == [str(tmp_path / "l.0011.exr")]
+    stored = read_layers(tmp_path / "l.0011.exr").metadata["softcolor:key"]
+    assert result["frames"][0]["keys"] == [stored]
+    assert 0 < result["flicker"] < 1
+    assert result["error_max"] <= 1e-6
+    assert result["temporal"] == 0.5
+
+
+def test_a_dry_run_writes_nothing(fscs, shot, tmp_path):
+    out = tmp_path / "l.####.exr"
+    assert fscs("segment", shot, "-k", 3, "-o", out, "--frames", "12-13").code == 0
+    before = sorted(tmp_path.iterdir())
+    finished = fscs(
+        "segment", shot, "-k", 3, "-o", out, "--dry-run", "--resume", "--frames", "11-16", "--missing", "skip"
+    )
+    assert finished.code == 3
+    assert [line.split()[1] for line in finished.out.splitlines()] == [
+        "would",
+        "up",
+        "up",
+        "would",
+        "would",
+        "missing:",
+    ]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_missing_frames(fscs, shot, tmp_path):
+    out = tmp_path / "l.####.exr"
+    fscs("segment", shot, "-k", 3, "-o", out, "--frames", "14-17").failed_with(2, "frames 16-17 are missing", "skip")
+    finished = fscs("segment", shot, "-k", 3, "-o", out, "--frames", "14-17", "--missing", "skip")
+    assert finished.code == 3
+    assert "missing: 2 (16-17)" in finished.out
+    fscs("segment", shot, "-k", 3, "-o", out, "--frames", "90", "--missing", "skip").failed_with(2, "is missing")
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        (["--frames", "x"], ["--frames 'x'"]),
+        (["--missing", "maybe"], ["--missing", "error or skip"]),
+        (["--jobs", "0"], ["--jobs"]),
+        (["--temporal", "2"], ["--temporal", "0 to 1"]),
+        (["--views", "left"], ["--views without %V"]),
+        (["--json", "--progress", "openjd"], ["both print on stdout"]),
+        (["--layer-gain", "9=2"], ["layer 9"]),
+    ],
+)
+def test_flags_that_can_not_be(fscs, shot, tmp_path, flags, parts):
+    fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", *flags).failed_with(2, *parts)
+    assert not list(tmp_path.glob("l.*.exr"))
+
+
+@pytest.mark.parametrize("flag", [["--frames", "1-3"], ["--resume"], ["--dry-run"], ["--views", "left"]])
+def test_flags_of_shots_are_refused_for_one_picture(fscs, photo, tmp_path, flag):
+    fscs("segment", photo, "-o", tmp_path / "o.exr", *flag).failed_with(2, flag[0], "one picture")
+
+
+def test_a_palette_of_a_shot(fscs, shot, tmp_path):
+    found = fscs("palette", shot, "-k", 3, "--json").json["palette"]
+    assert fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--json").json["palette"] == found
+    part = fscs("palette", shot, "-k", 3, "--frames", "11-12", "-o", tmp_path / "p.json")
+    assert part.code == 0
+    fscs("palette", shot, "--frames", "99").failed_with(2, "is missing")
+
+
+def test_progress_for_open_job_description(fscs, shot, tmp_path):
+    finished = fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--progress", "openjd")
+    lines = [line for line in finished.out.splitlines() if line.startswith("openjd_")]
+    assert "openjd_progress: 100.0" in lines
+    assert any(line.startswith("openjd_status: decomposing, ") for line in lines)
+    assert finished.err == ""
+    quiet = fscs("segment", shot, "-k", 3, "-o", tmp_path / "m.####.exr", "--progress", "none")
+    assert quiet.err == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_sigterm_ends_at_once_and_leaves_nothing_half(shot, tmp_path):
+    out = tmp_path / "out" / "l.####.exr"
+    command = [sys.executable, "-m", "fscs_engine", "segment", str(shot), "-k", "3", "-o", str(out), "--jobs", "2"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while not out.parent.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the run was over before the signal came")
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("fscs: cancelled")
+    for file in out.parent.iterdir():
+        assert file.name == "l.palette.json" or len(read_layers(file).layers) == 3
