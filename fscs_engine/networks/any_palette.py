@@ -167,8 +167,9 @@ def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any
     """
     mean = palette.transpose(1, 2) @ alphas
     offsets = palette[..., None] - mean[:, None]  # the moments of p itself would lose in rounding what counts here
-    weighted = alphas[:, :, None] * offsets
-    a, b, c, d, e, f = ((weighted[:, :, i] * offsets[:, :, j]).sum(dim=1) for i, j in _PAIRS)
+    apart = offsets.unbind(dim=2)
+    weighted = [alphas * offset for offset in apart]
+    a, b, c, d, e, f = ((weighted[i] * apart[j]).sum(dim=1) for i, j in _PAIRS)
     a, d, f = a + tolerance, d + tolerance, f + tolerance
     r0, r1, r2 = (colors - mean).unbind(dim=1)
     # the inverse of the symmetric matrix a b c, b d e, c e f, by its adjugate
@@ -287,7 +288,9 @@ class AnyPaletteNetwork(nn.Module):
         """
         difference = colors[:, None] - palette[..., None]
         alphas = sparsemax(local_logits(models, difference))
-        steps, bias, gate, fit = step_matrix(palette), models[:, :, -3], models[:, :1, -2], models[:, :1, -1]
+        steps = step_matrix(palette)
+        bias, gate, fit = models[:, :, -3:].unbind(dim=2)
+        gate, fit = gate[:, :1], fit[:, :1]
         for size, sharpen in zip(self.sizes, F.softplus(self.sharpening), strict=True):
             alphas = gradient_step(alphas, colors, palette, steps, size * gate, sharpen, bias)
         for tolerance in self.tolerance.exp():

@@ -34,18 +34,19 @@ class AnyPaletteLosses:
 
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
-    of alphas when the light changes by a level or two and when something else enters the picture.
+    of alphas when the light changes by a level or two and when something else enters the picture, more in pictures
+    of low contrast: where palette colours lie a few levels apart, no alpha should hang on one of them.
     """
 
     alpha: float = 0.3
-    distance: float = 6.0
-    layer_distance: float = 8.0
-    sparsity: float = 0.02
+    distance: float = 5.0
+    layer_distance: float = 11.0
+    sparsity: float = 0.04
     visible: float = 0.002
     flat: float = 0.1
-    absent: float = 1.5
+    absent: float = 2.0
     steady: float = 0.3
-    truth: float = 1.5
+    truth: float = 2.2
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class AnyPaletteConfig(TrainingConfig):
         terms = photograph_losses(alphas[:photographs], colors[:photographs], palette[:photographs], absent)
         other, _ = window_alphas(networks, changed, palette[: len(changed)], window)
         change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
-        terms["steady"] = (change * same).sum() / same.sum().clamp_min(1.0)
+        terms["steady"] = (change * same).sum() / (same > 0).sum().clamp_min(1)
         errors = (alphas[photographs:] - truth).abs().sum(dim=1)
         terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
         total = torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
@@ -165,8 +166,8 @@ class AnyPaletteSamples:
     """Batches; K is the same in one of them and changes from step to step.
 
     image (B, 3, S, S), the P photographs first, then the C composites; palette (B, K, 3); absent (P, K); changed
-    (P', 3, S, S), the first P' photographs a moment later, and where they are still the same, same (P', S/2, S/2);
-    truth (C, K, S/2, S/2); window (2,) in cells.
+    (P', 3, S, S), the first P' photographs a moment later, and same (P', S/2, S/2), how much a change of alphas
+    counts there, 0 where something entered; truth (C, K, S/2, S/2); window (2,) in cells.
     """
 
     def __init__(self, config: AnyPaletteConfig, photographs: Path) -> None:
@@ -180,9 +181,10 @@ class AnyPaletteSamples:
         rng = np.random.default_rng([self.config.seed, 2, step])
         colors = _random_count(rng)
         photos = [self.photographs.photo(rng) for _ in range(2)]  # reading them costs most: each gives several crops
-        images, palettes, absent, truths = [], [], [], []
+        images, palettes, absent, truths, contrasts = [], [], [], [], []
         for number in range(self.config.batch - composites):
-            image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, rng)
+            contrasts.append(_random_contrast(0.1 if number else 0.5, rng))
+            image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, contrasts[-1], rng)
             images.append(image)
             palettes.append(palette)
             absent.append(missing)
@@ -195,7 +197,8 @@ class AnyPaletteSamples:
             images.append(image)
             palettes.append(palette)
             truths.append(alphas[:, top : top + crop // 2, left : left + crop // 2])
-        moments = [_moment_later(images[n], images[n - 1], rng) for n in range(min(_MOMENTS, len(absent)))]
+        seen_again = range(min(_MOMENTS, len(absent)))
+        moments = [_moment_later(images[n], images[n - 1], contrasts[n], rng) for n in seen_again]
         changed = np.stack([moment[0] for moment in moments])
         same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
@@ -211,8 +214,13 @@ def _random_count(rng: np.random.Generator) -> int:
     return int(rng.integers(2, 11)) if draw < 0.92 else int(rng.integers(11, MAXIMUM_COLORS + 1))
 
 
+def _random_contrast(faded: float, rng: np.random.Generator) -> float:
+    """1, or with probability ``faded`` less: fog, an empty road."""
+    return float(np.exp(rng.uniform(np.log(0.08), np.log(0.5)))) if rng.random() < faded else 1.0
+
+
 def _photograph_sample(
-    photo: NDArray[np.uint8], crop: int, colors: int, rng: np.random.Generator
+    photo: NDArray[np.uint8], crop: int, colors: int, contrast: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """A crop (3, S, S), a palette (K, 3) in random order, and which of its colours are nowhere near (K,)."""
     recolor = random_recoloring(rng)
@@ -220,6 +228,9 @@ def _photograph_sample(
     source = (square if rng.random() < 0.4 else photo).reshape(-1, 3)
     pixels = recolor(source[rng.integers(len(source), size=_PALETTE_PIXELS)])
     image = recolor(square)
+    if contrast < 1.0:
+        fog = rng.uniform(0.1, 0.9) * (1.0 - contrast)
+        pixels, image = (_unit(np.round((fog + contrast * seen) * 255).astype(np.uint8)) for seen in (pixels, image))
     kind = rng.random()
     palette = pixels[rng.integers(len(pixels), size=colors)].astype(np.float64)  # as picked by hand
     if kind > 0.1:
@@ -240,13 +251,15 @@ def _photograph_sample(
 
 
 def _moment_later(
-    image: NDArray[np.float32], other: NDArray[np.float32], rng: np.random.Generator
+    image: NDArray[np.float32], other: NDArray[np.float32], contrast: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A crop in slightly other light with something else in it (3, S, S), and 1 where nothing entered (S, S)."""
+    """A crop in slightly other light with something else in it (3, S, S), and how much a change counts (S, S)."""
     side = image.shape[1]
     light = rng.normal(0.0, 1.5 / 255) + rng.normal(0.0, 0.5 / 255, (3, 1, 1))
-    changed = image * (1.0 + rng.normal(0.0, 0.006)) + light
-    same = np.ones((side, side), np.float32)
+    changed: NDArray[np.float32] = (image * (1.0 + rng.normal(0.0, 0.006)) + light).astype(np.float32)
+    if rng.random() < 0.5:
+        changed += rng.normal(0.0, rng.uniform(0.0, 1.5) / 255, image.shape).astype(np.float32)
+    same = np.full((side, side), np.clip(0.3 / contrast, 1.0, 4.0), np.float32)
     height, width = (int(length) for length in rng.integers(side // 8, side // 2, size=2))
     top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
     inside = (slice(top, top + height), slice(left, left + width))

@@ -92,7 +92,7 @@ def _mask(side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Pl
     """A soft mask (S, S) in [0, 1]."""
     kinds: tuple[Callable[[int, NDArray[np.float32], np.random.Generator], Plane], ...]
     kinds = (_clouds, _shapes, _lines, _tones)
-    mask = kinds[int(rng.choice(len(kinds), p=(0.3, 0.3, 0.2, 0.2)))](side, photo, rng)
+    mask = kinds[int(rng.choice(len(kinds), p=(0.27, 0.25, 0.28, 0.2)))](side, photo, rng)
     blur = rng.random()
     if blur < 0.3:  # defocus
         radius = int(np.exp(rng.uniform(np.log(1.0), np.log(14.0))))
@@ -100,7 +100,7 @@ def _mask(side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Pl
             mask = uniform_filter(mask, 2 * radius + 1, mode="nearest")
     elif blur < 0.45:  # motion
         mask = uniform_filter1d(mask, int(rng.integers(3, 40)), axis=int(rng.integers(2)), mode="nearest")
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         mask = mask * np.float32(rng.uniform(0.3, 0.95))
     return np.clip(mask, 0.0, 1.0).astype(np.float32)
 
