@@ -28,6 +28,12 @@ VIEWS = ("left", "right")
 PICTURES = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".cin", ".tga", ".bmp", ".hdr", ".sgi", ".webp")
 """Endings of what counts as a picture in a folder."""
 
+MOVIES = frozenset(
+    (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".wmv")
+    + (".flv", ".ogv", ".3gp", ".dv")
+)
+"""Endings of what is taken for a movie."""
+
 _VIEW = re.compile(r"%[Vv]")
 _LISTED = 6
 
@@ -173,6 +179,8 @@ def is_pattern(text: str) -> bool:
 
 def is_shot(inputs: Sequence[Path]) -> bool:
     """Whether these inputs are many frames, or may be, rather than one picture."""
+    if inputs[0].suffix.lower() in MOVIES:
+        return True
     return len(inputs) > 1 or inputs[0].is_dir() or is_pattern(str(inputs[0]))
 
 

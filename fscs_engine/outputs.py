@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +16,30 @@ from numpy.typing import NDArray
 from .color import SRGB, in_space, straight
 from .errors import InputError, OutputError, UsageError
 from .files.atomic import check_targets
+from .files.blending import Blend
 from .frames import FramePattern
 from .identity import Identity, depth_name
 from .image import Image
+from .memory import empty
 from .naming import METADATA_PREFIX
 from .segmenter import Segmenter
 
-Kind = Literal["exr", "png"]
+if TYPE_CHECKING:
+    from .files.movie_layers import MovieLayerWriter
 
-DOCUMENTS: dict[str, Kind] = {".exr": "exr"}
+Kind = Literal["exr", "ora", "psd", "png", "tiff", "mov", "mkv"]
+
+DOCUMENTS: dict[str, Kind] = {".exr": "exr", ".ora": "ora", ".psd": "psd"}
 """Endings of files that hold all layers."""
 
-FOLDERS: tuple[Kind, ...] = ("png",)
+FOLDERS: tuple[Kind, ...] = ("png", "tiff", "mov", "mkv")
 """Kinds that are a file a layer in a folder."""
+
+MOVIES: tuple[Kind, ...] = ("mov", "mkv")
+"""Those of them that hold all frames: ProRes 4444 (or PNG where there is no encoder for it), and FFV1."""
+
+FRAME_RATE = Fraction(24)
+"""Of movies made of frames that do not say theirs."""
 
 _KEY = METADATA_PREFIX + "key"
 
@@ -47,6 +60,16 @@ class Output:
     def is_folder(self) -> bool:
         """Whether each layer has a file of its own."""
         return self.kind in FOLDERS
+
+    @property
+    def is_movie(self) -> bool:
+        """Whether each file holds all frames."""
+        return self.kind in MOVIES
+
+    @property
+    def is_display(self) -> bool:
+        """Whether its numbers are display-referred integers, not scene-linear floats."""
+        return self.kind != "exr"
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,8 @@ class Delivery:
         half: EXR of 16-bit floats.
         clip: clamp what a format can't hold instead of raising.
         overwrite: replace existing files.
+        multipart: one EXR part a layer.
+        blend: how the layers of a document are laid over each other, see `files/blending.py`.
     """
 
     outputs: tuple[Output, ...]
@@ -85,17 +110,22 @@ class Delivery:
     half: bool = False
     clip: bool = False
     overwrite: bool = False
+    multipart: bool = False
+    blend: Blend = "over"
 
     def spaces(self, segmenter: Segmenter, image: Image) -> list[str]:
         """The working space of each output, then that of the preview."""
         found = [
-            segmenter.working_space(image, self.working_space, display=output.is_folder) for output in self.outputs
+            segmenter.working_space(image, self.working_space, display=output.is_display) for output in self.outputs
         ]
         return found + [SRGB] * (self.preview is not None)
 
     def depth(self, output: Output) -> str:
-        """See :func:`fscs_engine.identity.depth_name`."""
-        return depth_name(half=self.half and not output.is_folder, clip=self.clip)
+        """See :func:`fscs_engine.identity.depth_name`; how a document is laid out belongs to it."""
+        name = depth_name(half=self.half and output.kind == "exr", clip=self.clip)
+        if output.kind in ("ora", "psd"):
+            return f"{name}-{self.blend}"
+        return f"{name}-parts" if self.multipart and output.kind == "exr" else name
 
     def files(self, place: Place, layers: int) -> list[Path]:
         """Every file of a frame."""
@@ -115,7 +145,14 @@ class Delivery:
             for file in layer_files(output, place, self.stem, len(identity.palette))
         )
 
-    def open(self, stack: ExitStack, place: Place, identity: Identity, spaces: Sequence[str]) -> list[Sink]:
+    def open(
+        self,
+        stack: ExitStack,
+        place: Place,
+        identity: Identity,
+        spaces: Sequence[str],
+        movies: OpenMovies | None = None,
+    ) -> list[Sink]:
         """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
 
         Args:
@@ -123,6 +160,7 @@ class Delivery:
             place: the frame.
             identity: its picture, palette and all that its files say of themselves.
             spaces: of :meth:`spaces`.
+            movies: take the layers of outputs that hold all frames.
 
         Raises:
             OutputError, UsageError, RangeError: see the writers.
@@ -134,11 +172,86 @@ class Delivery:
             make_folder(place.file(self.preview).parent)
         sinks = []
         for output, space in zip(self.outputs, spaces, strict=False):
-            open_one = _folder_sink if output.is_folder else _exr_sink
-            sinks.append(open_one(stack, self, output, place, identity, space))
+            if not output.is_movie:
+                sinks.append(_OPENERS[output.kind](stack, self, output, place, identity, space))
+            elif movies is None:
+                raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
+            else:
+                sinks.append(movies.open(stack, self, output, place, identity, space))
         if self.preview is not None:
             sinks.append(_sheet_sink(stack, self, place.file(self.preview), identity))
         return sinks
+
+
+class OpenMovies:
+    """The movies of a shot while its frames are computed; they appear when the block ends without an error."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._writers: dict[tuple[Output, str], MovieLayerWriter] = {}
+
+    def __enter__(self) -> OpenMovies:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def open(
+        self, stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
+    ) -> Sink:
+        """What takes the next frame.
+
+        Raises:
+            UsageError: the frame has another size than the first one.
+        """
+        from .files.movie_layers import MovieLayerWriter
+
+        image = identity.image
+        movie = self._writers.get((output, place.view))
+        if movie is None:
+            known = {name.lower(): value for name, value in image.attributes.items()}  # EXR has it in lower case
+            rate = known.get("framespersecond", FRAME_RATE)
+            movie = MovieLayerWriter(
+                place.file(output.path),
+                delivery.stem,
+                height=image.height,
+                width=image.width,
+                layers=len(identity.palette),
+                rate=rate if isinstance(rate, Fraction) else FRAME_RATE,
+                palette_rgb=identity.segmenter.spaces.convert(identity.palette.array, SRGB, space),
+                codec="auto" if output.kind == "mov" else "ffv1",
+                clip=delivery.clip,
+                overwrite=delivery.overwrite,
+            )
+            self._writers[output, place.view] = self._stack.enter_context(movie)
+        if movie.size != (image.height, image.width):
+            raise UsageError(
+                f"frame {place.frame} is {image.width} x {image.height}, the frames before are "
+                f"{movie.size[1]} x {movie.size[0]}",
+                cure="write EXR, PNG or TIFF, where frames may differ",
+            )
+        return Sink(stack.enter_context(_MovieFrame(movie, len(identity.palette))), space, list(movie.paths))
+
+
+class _MovieFrame:
+    """Gathers the strips of one frame for its movies."""
+
+    def __init__(self, movie: MovieLayerWriter, layers: int) -> None:
+        self._movie = movie
+        self._layers = empty((layers, *movie.size, 4))
+
+    def __enter__(self) -> _MovieFrame:
+        return self
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Takes the next rows."""
+        self._layers[:, top : top + layers.shape[1]] = layers
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None:
+            self._movie.write_frame(self._layers)
 
 
 class Writer(Protocol):
@@ -194,8 +307,9 @@ def layer_files(output: Output, place: Place, stem: str, layers: int) -> list[Pa
     path = place.file(output.path)
     if not output.is_folder:
         return [path]
-    numbered = f".{place.number}" if place.number else ""
-    return [path / f"{stem}.layer{number}{numbered}.{output.kind}" for number in range(1, layers + 1)]
+    numbered = f".{place.number}" if place.number and not output.is_movie else ""
+    suffix = "tif" if output.kind == "tiff" else output.kind
+    return [path / f"{stem}.layer{number}{numbered}.{suffix}" for number in range(1, layers + 1)]
 
 
 def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence[Place], *, resume: bool) -> None:
@@ -229,6 +343,11 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
     for pattern in [output.path for output in delivery.outputs] + files:
         if len({place.view for place in places}) > 1 and not pattern.has_view:
             raise UsageError(f"{pattern.text}: names one file for several views", cure="put %V into it")
+    if any(output.is_movie for output in delivery.outputs):
+        if resume:
+            raise UsageError("--resume can't go on with a movie", cure="leave it out, or write single frames")
+        if not places[0].number:
+            raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
     known = {source.absolute() for source in sources}
     for place in places:
         for pattern in files:
@@ -258,7 +377,7 @@ def stored_key(file: Path) -> str:
     if not file.is_file():
         return ""
     with suppress(InputError, OSError, SyntaxError, ValueError):
-        return _png_key(file) if file.suffix.lower() == ".png" else _exr_key(file)
+        return _KEY_READERS[file.suffix.lower()](file)
     return ""
 
 
@@ -282,6 +401,58 @@ def _png_key(file: Path) -> str:
         return str(opened.info.get(_KEY, "")) if whole else ""
 
 
+def _document_key(file: Path) -> str:
+    from .files import ora, psd, tiff
+
+    read = {".ora": ora.read_metadata, ".psd": psd.read_metadata, ".tif": tiff.read_metadata}[file.suffix.lower()]
+    return read(file).get(_KEY, "")
+
+
+_KEY_READERS: dict[str, Callable[[Path], str]] = {
+    ".exr": _exr_key,
+    ".png": _png_key,
+    ".ora": _document_key,
+    ".psd": _document_key,
+    ".tif": _document_key,
+}
+
+
+def composite_errors(delivery: Delivery, place: Place, identity: Identity, spaces: Sequence[str]) -> dict[Path, float]:
+    """For each document of a frame, how far it is from the picture when another reader puts it together again."""
+    from .files import ora, psd
+
+    picture = in_space(identity.image, SRGB, identity.segmenter.spaces).pixels
+    if delivery.clip:
+        picture = np.clip(picture, 0.0, 1.0)
+    measures = {"ora": ora.composite_error, "psd": psd.composite_error}
+    found = {}
+    for output, _ in zip(delivery.outputs, spaces, strict=False):
+        if output.kind in measures:
+            file = place.file(output.path)
+            found[file] = measures[output.kind](file, picture)
+    return found
+
+
+def _document_sink(
+    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
+) -> Sink:
+    from .files.ora import OraLayerWriter
+    from .files.psd import PsdLayerWriter
+
+    make: Any = OraLayerWriter if output.kind == "ora" else PsdLayerWriter
+    writer = make(
+        place.file(output.path),
+        height=identity.image.height,
+        width=identity.image.width,
+        palette=identity.palette,
+        blend=delivery.blend,
+        metadata=identity.metadata(space, delivery.depth(output)),
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, [writer.path])
+
+
 def _exr_sink(
     stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
 ) -> Sink:
@@ -300,6 +471,7 @@ def _exr_sink(
         clip=delivery.clip,
         overwrite=delivery.overwrite,
         plate=delivery.keep_image,
+        multipart=delivery.multipart,
     )
     return Sink(stack.enter_context(writer), space, [writer.path])
 
@@ -308,9 +480,11 @@ def _folder_sink(
     stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
 ) -> Sink:
     from .files.png import PngLayerWriter
+    from .files.tiff import TiffLayerWriter
 
     image, palette = identity.image, identity.palette
-    writer = PngLayerWriter(
+    make: Any = PngLayerWriter if output.kind == "png" else TiffLayerWriter
+    writer = make(
         place.file(output.path),
         delivery.stem,
         height=image.height,
@@ -334,6 +508,15 @@ def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, identity: Iden
         picture = np.clip(picture, 0.0, 1.0)
     sheet = ContactSheet(path, image=picture, palette=identity.palette, overwrite=delivery.overwrite)
     return Sink(stack.enter_context(sheet), SRGB, [path])
+
+
+_OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Place, Identity, str], Sink]] = {
+    "exr": _exr_sink,
+    "ora": _document_sink,
+    "psd": _document_sink,
+    "png": _folder_sink,
+    "tiff": _folder_sink,
+}
 
 
 def palette_file(delivery: Delivery) -> Path:

@@ -29,6 +29,7 @@ from .exact import exact_colors, settle
 from .exact_loops import layer_rows
 from .image import Image, check_finite
 from .image_palette import image_palette
+from .memory import empty
 from .networks.create import create_model
 from .networks.device import resolve_device, resolve_precision
 from .networks.model import Prediction, View
@@ -230,7 +231,7 @@ class Segmenter:
             for space, output in outputs.items():
                 run.ask()
                 if output is None:
-                    layers[space] = np.empty((*alphas.shape, 4), np.float32)
+                    layers[space] = empty((*alphas.shape, 4))
                 else:
                     layers[space] = output[:, top:bottom]
                 run.deliver(top, alphas, colors, space, clip, layers[space])
@@ -255,7 +256,7 @@ class Segmenter:
         self.check(image, palette, processing)
         run = _Run(self, image, palette, processing, progress, cancelled)
         seen = run.pixels(0, image.height)
-        alphas = np.empty((len(run.palette), image.height, image.width), np.float32)
+        alphas = empty((len(run.palette), image.height, image.width))
         for top, bottom in run.rows():
             alphas[:, top:bottom] = run.smoothed(top, bottom).cpu().numpy()
         return Moment(seen, alphas)
@@ -281,7 +282,7 @@ class Segmenter:
         processing = processing or AlphaProcessing()
         self.check(image, palette, processing)
         space = self.working_space(image, working_space)
-        pixels = np.empty((len(palette), image.height, image.width, 4), np.float32)
+        pixels = empty((len(palette), image.height, image.width, 4))
         for _ in self._strips(_Run(self, image, palette, processing, progress, cancelled), {space: pixels}):
             pass
         return Layers(pixels, palette, space, self.report)
@@ -317,8 +318,8 @@ class Segmenter:
         if released:
             return self._decompose_released(image, palette, processing)
         run = _Run(self, image, palette, processing, lambda _: None, lambda: False)
-        alphas = np.empty((len(palette), image.height, image.width), np.float32)
-        colors = np.empty((*alphas.shape, 3), np.float32)
+        alphas = empty((len(palette), image.height, image.width))
+        colors = empty((*alphas.shape, 3))
         for top, bottom in run.rows():
             a, u = run.decompose(top, bottom)
             if exact:
@@ -450,7 +451,7 @@ class _Run:
 
     def _keep(self) -> NDArray[np.float32]:
         """:meth:`pixels` of the whole picture."""
-        kept = np.empty((self.image.height, self.image.width, 3), np.float32)
+        kept = empty((self.image.height, self.image.width, 3))
 
         def keep(first: int, last: int) -> None:
             kept[first:last] = self._convert(first, last)

@@ -37,7 +37,7 @@ from .identity import Identity
 from .image import Image
 from .key import file_identity
 from .metrics import flicker
-from .outputs import Delivery, Place, Sink, check_delivery, make_folder, overwriting, palette_file
+from .outputs import Delivery, OpenMovies, Place, Sink, check_delivery, make_folder, overwriting, palette_file
 from .palette import Palette
 from .palette_files import read_palette, write_palette
 from .parameters import BY_NAME
@@ -265,6 +265,7 @@ def segment_frames(
         done(result)
 
     with ExitStack() as stack:
+        movies = stack.enter_context(OpenMovies())
         reader = _Reader(work, frames, segmenter)
         stack.callback(reader.close)
         writer = stack.enter_context(_writing(finish))
@@ -284,7 +285,7 @@ def segment_frames(
                     raise
                 writer.add_result(FrameResult(frame, view, "failed", message=str(error)))
                 continue
-            _one_frame(work, loaded, segmenter, reader, writer, part, dry_run)
+            _one_frame(work, loaded, segmenter, reader, writer, movies, part, dry_run)
         writer.finish()
         tick(1.0)
     return results
@@ -296,6 +297,7 @@ def _one_frame(
     segmenter: Segmenter,
     reader: _Reader,
     writer: _Writing,
+    movies: OpenMovies,
     part: Tick,
     dry_run: bool,
 ) -> None:
@@ -348,7 +350,7 @@ def _one_frame(
         progress=part,
     )
     whole: list[NDArray[np.float32]] | None = [] if work.measure_flicker else None
-    task = writer.begin(lambda stack: delivery.open(stack, place, identity, spaces), whole)
+    task = writer.begin(lambda stack: delivery.open(stack, place, identity, spaces, movies), whole)
     for strip in strips:
         task.put(strip)
     measured = None
@@ -666,6 +668,10 @@ def run_shot(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}", cure="use at least 1")
+    if jobs > 1 and any(output.is_movie for output in work.delivery.outputs):
+        raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
+    if work.skip_broken and any(output.is_movie for output in work.delivery.outputs):
+        raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
     check_shot(work, frames)
     if jobs == 1 or len(frames) == 1 or dry_run:
         opened = segmenter or settings.open()

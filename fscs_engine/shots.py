@@ -1,7 +1,9 @@
-"""What a shot is read from: numbered files or a list of them; which frames there are, and the palette of all."""
+"""What a shot is read from: numbered files, a list of files, a movie. Its frames, and the one palette of all."""
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 
 from .color import ColorSpaces
 from .errors import InputError, UsageError
+from .files.movies import Movie, is_movie
 from .files.reading import read_image
 from .frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
 from .image import Image
@@ -100,6 +103,64 @@ class Numbered:
         return self.pattern.file(frame, view)
 
 
+class MovieFrames:
+    """The frames of a movie, numbered from 1.
+
+    Args:
+        path: the movie.
+
+    Raises:
+        InputError: see :class:`fscs_engine.files.movies.Movie`.
+        UsageError: PyAV is not installed.
+    """
+
+    views = ("",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._movie = Movie(path)
+        self._count = self._movie.count
+        self._bytes = file_identity(path)
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, which opens the movie anew."""
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    @property
+    def name(self) -> str:
+        """See :class:`Shot`."""
+        return self.path.stem
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        del view
+        return tuple(range(1, self._count + 1))
+
+    def read(self, frame: int, view: str) -> Image:
+        """See :class:`Shot`."""
+        del view
+        with self._lock:
+            return self._movie.read(frame)
+
+    def identity(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        del view
+        return hashlib.sha256(f"{self._bytes} frame {frame}".encode()).hexdigest()
+
+    def place(self, frame: int, view: str) -> Place:
+        """See :class:`Shot`."""
+        return Place(frame, f"{frame:04d}", view)
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        del frame, view
+        return self.path
+
+
 @dataclass(frozen=True)
 class Listed:
     """Files in the order they were named, numbered from 1."""
@@ -139,7 +200,7 @@ def open_shot(
     """The shot that some inputs mean.
 
     Args:
-        inputs: one pattern, one folder, or several files.
+        inputs: one pattern, one folder, one movie, or several files.
         layer: of multi-layer EXR files.
         clean_nonfinite: repairs NaN and infinity.
         views: names for ``%V``; those of left and right that exist without any.
@@ -148,6 +209,11 @@ def open_shot(
         InputError: nothing there, or not one sequence.
         UsageError: views for inputs without ``%V``, or a pattern among several inputs.
     """
+    if len(inputs) == 1 and is_movie(inputs[0]):
+        _no_views(views)
+        if layer:
+            raise UsageError("--input-layer is for EXR, the input is a movie", cure="leave it out")
+        return MovieFrames(inputs[0])
     if len(inputs) > 1:
         for file in inputs:
             if not file.is_file():

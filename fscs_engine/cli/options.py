@@ -134,8 +134,30 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT…",
         help="The image: EXR, PNG, JPEG, TIFF, … Or a shot: plate.####.exr, plate.%04d.exr, a folder of numbered "
-        "pictures, or several files.",
+        "pictures, several files, or a movie.",
         show_default=False,
+    ),
+]
+LayerFormat = Annotated[
+    Any,
+    typer.Option(
+        "--layer-format",
+        metavar="png|tiff|mov|mkv",
+        callback=_one_of("--layer-format", ("png", "tiff", "mov", "mkv")),
+        help="What the layers in a FOLDER/ are: 16-bit PNG or TIFF; or, of a shot, movies with alpha: mov is ProRes "
+        "4444, mkv is FFV1, which loses nothing.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+Blending = Annotated[
+    Any,
+    typer.Option(
+        "--blend",
+        metavar="over|add",
+        callback=_one_of("--blend", ("over", "add")),
+        help="How the layers of a document give the image: over, normal layers; add, opaque ones in Linear Dodge (Add) "
+        "over black.",
+        rich_help_panel=OUTPUT_PANEL,
     ),
 ]
 Frames = Annotated[

@@ -37,9 +37,9 @@ def segment(
         typer.Option(
             "-o",
             "--output",
-            metavar="OUT.exr|FOLDER/",
-            help="OUT.exr: all layers in one EXR. FOLDER/: each layer as a 16-bit PNG. For a shot OUT.####.exr. "
-            "May be given several times.",
+            metavar="OUT.exr|OUT.ora|OUT.psd|FOLDER/",
+            help="OUT.exr: all layers in one EXR. OUT.ora, OUT.psd: a layered document. FOLDER/: each layer as a "
+            "16-bit PNG, or what --layer-format says. For a shot OUT.####.exr. May be given several times.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -108,6 +108,12 @@ def segment(
             options.OUTPUT_PANEL,
         ),
     ] = False,
+    layer_format: options.LayerFormat = "png",
+    multipart: Annotated[
+        bool,
+        options.switch("--multipart", "Write EXR with one part a layer, instead of one part.", options.OUTPUT_PANEL),
+    ] = False,
+    blend: options.Blending = "over",
     half: options.Half = False,
     clip: options.Clip = False,
     device: options.Device = options.DEFAULTS["device"],
@@ -175,7 +181,7 @@ def segment(
         from ..sequence import ModelSettings
         from ..shots import open_shot
 
-        outputs = tuple(parse_output(text) for text in output or ())
+        outputs = tuple(parse_output(text, layer_format) for text in output or ())
         shot = None
         if many:
             named = options.view_names(views)
@@ -189,6 +195,8 @@ def segment(
             half,
             clip,
             overwrite,
+            multipart,
+            blend,
         )
         request = _Request(
             inputs,
@@ -236,7 +244,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
     from ..files.reading import read_image
     from ..identity import Identity
     from ..key import file_identity
-    from ..outputs import Place, check_delivery
+    from ..outputs import Place, check_delivery, composite_errors
 
     source, delivery = request.inputs[0], request.delivery
     request.flags.check()
@@ -269,6 +277,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
         progress.stage("finishing the files")
         began = time.perf_counter()
     write_seconds += time.perf_counter() - began
+    composites = composite_errors(delivery, Place(), identity, spaces)
     result = segmenter.report
     paths = [path for sink in sinks for path in sink.paths]
     if request.as_json:
@@ -286,6 +295,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
                 },
                 "peak_rss_bytes": peak_rss_bytes(),
                 "error_max": result.error_max,
+                "composite_error_max": max(composites.values(), default=None),
                 "model": segmenter.model_name,
                 "weights_sha256": segmenter.weights_sha256,
                 "working_space": spaces[0],
@@ -296,6 +306,8 @@ def _one_picture(request: _Request, progress: Progress) -> None:
         return
     print_palette(used, result.coverage)
     print_outputs(paths)
+    for file, error in composites.items():
+        print(f"{file}, put together again by another reader, is the image within {error:.1e}")
     rounded = _rounded(delivery)
     before = f", before they are rounded to {rounded}" if rounded else ""
     clipped = "clipped " if delivery.clip and any(map(segmenter.spaces.is_display_referred, spaces)) else ""
@@ -307,9 +319,9 @@ def _one_picture(request: _Request, progress: Progress) -> None:
 
 def _rounded(delivery: Delivery) -> str:
     """To what numbers the outputs round the float32 of the layers; empty for none."""
-    folders = {output.is_folder for output in delivery.outputs}
-    half = delivery.half and False in folders
-    return " or ".join((["half"] if half else []) + (["16 bit"] if True in folders else []))
+    integers = {output.is_display for output in delivery.outputs}
+    half = delivery.half and False in integers
+    return " or ".join((["half"] if half else []) + (["16 bit"] if True in integers else []))
 
 
 @dataclass(frozen=True)

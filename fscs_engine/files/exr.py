@@ -1,9 +1,9 @@
-"""Layered EXR files: one single-part scanline file, ZIP, channels softcolor1.R … softcolorK.A, premultiplied."""
+"""Layered EXR files: scanlines, ZIP, channels softcolor1.R … softcolorK.A, premultiplied; one part, or one a layer."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,23 @@ HALF_MAXIMUM = 65504.0
 _ROWS = 64
 """Rows that are handed over at once: a multiple of the 16 that ZIP packs together, so that every core has some."""
 
+_PLATE_PART = "rgba"
+"""The part of the picture's own channels, as Nuke calls it."""
+
 _LONG_NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
 
 
 class ExrLayerWriter:
     """Writes layers strip by strip into one EXR file, which appears when the block ends without an error.
 
-    Memory does not grow with the height. Equal calls give equal bytes, however the rows are cut into strips.
+    Memory does not grow with the height, but for ``multipart``. Equal calls give equal bytes, however the rows are cut
+    into strips.
+
+    With ``multipart`` each layer is a part of its own, named softcolor1 …, so that a program reads only the layers it
+    needs; the picture's channels, if they are kept, come first as the part "rgba". The channels have their full names
+    there too: Nuke takes the layer from them and not from the part's name, and Blender would take equal names in two
+    parts for one. The metadata is in the first part. OpenImageIO writes part after part, so all layers are held in
+    memory: 16 K bytes a pixel, half of that with ``half``.
 
     Args:
         path: the file.
@@ -47,6 +57,7 @@ class ExrLayerWriter:
         clip: with ``half``, clamp what is too large instead of raising.
         overwrite: replace an existing file.
         plate: also write the channels R, G, B (and A) of ``image``, which must be in ``color_space``.
+        multipart: one part a layer.
 
     Raises:
         OutputError: the file exists, or can't be written.
@@ -74,11 +85,13 @@ class ExrLayerWriter:
         clip: bool = False,
         overwrite: bool = False,
         plate: bool = False,
+        multipart: bool = False,
     ) -> None:
         if image is not None and image.pixels.shape[:2] != (height, width):
             raise ValueError(f"the image is {image.pixels.shape[:2]}, the layers {(height, width)}")
         self._plate: NDArray[np.float32] | None = None
         names = layer_channels(layers)
+        parts = [(layer_name(n), names[4 * n - 4 : 4 * n]) for n in range(1, layers + 1)]
         if plate:
             if image is None:
                 raise ValueError("plate=True needs the image")
@@ -88,22 +101,31 @@ class ExrLayerWriter:
                     cure=f"leave the picture's channels out or take {image.color_space} as the working space",
                 )
             self._plate = image.pixels
-            names = list("RGBA"[: image.pixels.shape[2]]) + names
+            own = list("RGBA"[: image.pixels.shape[2]])
+            names = own + names
+            parts.insert(0, (_PLATE_PART, own))
         self.path = Path(path)
         self._height, self._width, self._layers = height, width, layers
         self._half, self._clip, self._overwrite = half, clip, overwrite
         self._spec = _header(height, width, names, image, color_space, half)
+        self._parts: list[oiio.ImageSpec] = []
+        if multipart:
+            for part, channels in parts:
+                spec = _header(height, width, channels, image, color_space, half)
+                spec.attribute("oiio:subimagename", part)
+                self._parts.append(spec)
         for key, text in metadata.items():
-            self._spec.attribute(key, text)
+            (self._parts[0] if multipart else self._spec).attribute(key, text)
         check_targets([self.path], overwrite=overwrite)
 
     def __enter__(self) -> ExrLayerWriter:
         self._rows = 0
         kind = np.float16 if self._half else np.float32
-        self._buffer = np.empty((_ROWS, self._width, self._spec.nchannels), kind)
+        rows = self._height if self._parts else _ROWS
+        self._buffer = np.empty((rows, self._width, self._spec.nchannels), kind)
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replaced_file(self.path, overwrite=self._overwrite))
-            self._output = _open_output(self.path, self._temporary, self._spec)
+            self._output = _open_output(self.path, self._temporary, self._parts or self._spec)
             self._stack = stack.pop_all()
         return self
 
@@ -122,8 +144,8 @@ class ExrLayerWriter:
             raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {self._rows}")
         done = 0
         while done < layers.shape[1]:
-            filled = self._rows % _ROWS
-            count = min(_ROWS - filled, layers.shape[1] - done)
+            filled = self._rows % len(self._buffer)
+            count = min(len(self._buffer) - filled, layers.shape[1] - done)
             strip = layers[:, done : done + count]
             target = self._buffer[filled : filled + count]
             plates = 0
@@ -136,7 +158,7 @@ class ExrLayerWriter:
             target[..., plates:] = fitted.transpose(1, 2, 0, 3).reshape(count, self._width, -1)
             self._rows += count
             done += count
-            if self._rows % _ROWS == 0 or self._rows == self._height:
+            if not self._parts and (self._rows % _ROWS == 0 or self._rows == self._height):
                 self._flush(filled + count)
 
     def _fit(self, values: NDArray[np.float32], names: list[str]) -> NDArray[Any]:
@@ -150,10 +172,25 @@ class ExrLayerWriter:
         if not self._output.write_scanlines(first, first + count, 0, self._buffer[:count]):
             raise _failed(self.path, self._output.geterror())
 
+    def _write_parts(self) -> None:
+        """Writes the buffered picture part after part."""
+        first = 0
+        for number, spec in enumerate(self._parts):
+            if number and not self._output.open(str(self._temporary), spec, "AppendSubimage"):
+                raise _failed(self.path, self._output.geterror())
+            pixels = self._buffer[..., first : first + spec.nchannels]
+            for top in range(0, self._height, _ROWS):
+                rows = np.ascontiguousarray(pixels[top : top + _ROWS])
+                if not self._output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
+                    raise _failed(self.path, self._output.geterror())
+            first += spec.nchannels
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if error is None and self._parts and self._rows == self._height:
+                self._write_parts()
             closed = self._output.close()
             complaint = self._output.geterror()
             if error is None:
@@ -161,7 +198,7 @@ class ExrLayerWriter:
                     raise ValueError(f"{self._rows} of {self._height} rows were written")
                 if not closed:
                     raise _failed(self.path, complaint)
-                _check_written(self.path, self._temporary, self._spec)
+                _check_written(self.path, self._temporary, *(self._parts or [self._spec]))
         except BaseException:
             self._stack.__exit__(*sys.exc_info())
             raise
@@ -220,31 +257,43 @@ class LayeredFile:
 
 
 def read_layers(path: str | Path) -> LayeredFile:
-    """Reads a layered EXR that ``ExrLayerWriter`` wrote, or that a host saved again.
+    """Reads a layered EXR that ``ExrLayerWriter`` wrote, or that a host saved again, of one part or several.
 
     Raises:
         InputError: no such file, damaged, or not one of ours.
     """
     path = Path(path)
     with open_image(path) as opened:
-        spec = opened.specs[0]
-        count = 0
-        chosen: list[int] = []
-        while indices := _layer_indices(list(spec.channelnames), layer_name(count + 1)):
-            chosen += indices
-            count += 1
-        if not count or opened.format != "openexr":
+        found = _found_layers(opened.specs)
+        if not found or opened.format != "openexr":
             raise InputError(
                 f"{path}: holds no layers named {layer_name(1)}", cure="give an EXR that 'fscs segment' wrote"
             )
-        metadata = {str(a.name): str(a.value) for a in spec.extra_attribs if str(a.name).startswith(METADATA_PREFIX)}
-        layers = np.empty((count, spec.height, spec.width, 4), np.float32)
-        # In strips, so that the pixels are held once and not twice.
-        step = _ROWS if spec.tile_width == 0 else spec.height
-        for top in range(0, spec.height, step):
-            bottom = min(top + step, spec.height)
-            rows = opened.read(0, chosen, (top, bottom) if spec.tile_width == 0 else None)
-            layers[:, top:bottom] = rows.reshape(bottom - top, spec.width, count, 4).transpose(2, 0, 1, 3)
+        first = found[0][0]
+        spec = opened.specs[first]
+        windows = {(part.x, part.y, part.width, part.height) for part in (opened.specs[p] for p, _ in found)}
+        if len(windows) > 1:
+            raise InputError(f"{path}: its layers cover different windows", cure="save them with one data window")
+        # Layers that were saved in several parts have their metadata in the first.
+        metadata = {
+            str(a.name): str(a.value)
+            for part in opened.specs[: first + 1]
+            for a in part.extra_attribs
+            if str(a.name).startswith(METADATA_PREFIX)
+        }
+        layers = np.empty((len(found), spec.height, spec.width, 4), np.float32)
+        # Layers of one part are read together, as it is packed.
+        for part in sorted({part for part, _ in found}):
+            numbers = [n for n, (p, _) in enumerate(found) if p == part]
+            chosen = [index for n in numbers for index in found[n][1]]
+            # In strips, so that the pixels are held once and not twice.
+            tiled = opened.specs[part].tile_width > 0
+            step = spec.height if tiled else _ROWS
+            for top in range(0, spec.height, step):
+                bottom = min(top + step, spec.height)
+                rows = opened.read(part, chosen, None if tiled else (top, bottom))
+                rows = rows.reshape(bottom - top, spec.width, len(numbers), 4).transpose(2, 0, 1, 3)
+                layers[numbers, top:bottom] = rows
         return LayeredFile(
             layers=layers,
             metadata=metadata,
@@ -254,6 +303,19 @@ def read_layers(path: str | Path) -> LayeredFile:
             attributes=kept_attributes(spec, opened.format),
             source=path,
         )
+
+
+def _found_layers(specs: Sequence[oiio.ImageSpec]) -> list[tuple[int, list[int]]]:
+    """For softcolor1 … as far as they go: the part, and where R, G, B, A of the layer stand in it."""
+    names = [(part, list(spec.channelnames)) for part, spec in enumerate(specs) if not spec.deep]
+    found: list[tuple[int, list[int]]] = []
+    while True:
+        layer = layer_name(len(found) + 1)
+        here = ((part, indices) for part, channels in names if (indices := _layer_indices(channels, layer)))
+        place = next(here, None)
+        if place is None:
+            return found
+        found.append(place)
 
 
 def _layer_indices(names: list[str], layer: str) -> list[int]:
@@ -283,26 +345,36 @@ def _header(
     return spec
 
 
-def _open_output(path: Path, temporary: Path, spec: oiio.ImageSpec) -> oiio.ImageOutput:
+def _open_output(path: Path, temporary: Path, spec: oiio.ImageSpec | list[oiio.ImageSpec]) -> oiio.ImageOutput:
+    """Opens a file of one part, or of several."""
     output = oiio.ImageOutput.create("openexr")
     if output is None or not output.open(str(temporary), spec):
         raise _failed(path, output.geterror() if output is not None else oiio.geterror())
     return output
 
 
-def _check_written(path: Path, temporary: Path, spec: oiio.ImageSpec) -> None:
-    """Reads the header and the last row back: a full disk is not always reported by the writer."""
+def _check_written(path: Path, temporary: Path, *specs: oiio.ImageSpec) -> None:
+    """Reads the headers and the last rows back: a full disk is not always reported by the writer."""
     written = oiio.ImageInput.open(str(temporary))
     complaint = oiio.geterror()
     if written is not None:
-        found = written.spec()
-        last = spec.y + spec.height - 1
-        row = written.read_scanlines(last, last + 1, 0, 0, found.nchannels, "float")
+        whole = all(_is_whole(written, part, spec) for part, spec in enumerate(specs))
         complaint = written.geterror()
         written.close()
-        if row is not None and found.image_pixels() == spec.image_pixels() and found.nchannels == spec.nchannels:
+        if whole:
             return
     raise _failed(path, complaint)
+
+
+def _is_whole(written: oiio.ImageInput, part: int, spec: oiio.ImageSpec) -> bool:
+    """Whether a part has the size and the channels of ``spec``, and a last row."""
+    if not written.seek_subimage(part, 0):
+        return False
+    found = written.spec()
+    last = spec.y + spec.height - 1
+    row = written.read_scanlines(part, 0, last, last + 1, 0, 0, found.nchannels, "float")
+    same = found.image_pixels() == spec.image_pixels() and found.nchannels == spec.nchannels
+    return row is not None and bool(same)
 
 
 def _failed(path: Path, reason: str) -> OutputError:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import WeightsError
+from ..memory import empty
 from ..palette import canonical_order
 from ..parameters import MAXIMUM_COLORS
 from ..threads import over_rows
@@ -128,7 +129,7 @@ class AnyPalettePrediction:
             return torch.cat(parts, dim=1)
         from .loops import cell_rows
 
-        cells = np.empty((6, high, wide), np.float32)
+        cells = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
             cell_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
@@ -171,14 +172,14 @@ class AnyPalettePrediction:
         from .loops import alpha_rows, calm_rows
 
         view = self.view
-        alphas = np.empty((len(self.palette), bottom - top, view.width), np.float32)
+        alphas = empty((len(self.palette), bottom - top, view.width))
 
         order, models, palette, steps, sizes, sharpening, tolerances = self.constants
 
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
-            calmed: NDArray[np.float32] = np.empty((3, last - first, view.width), np.float32)
+            calmed: NDArray[np.float32] = empty((3, last - first, view.width))
             calm_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
             alpha_rows(calmed, first, order, models, palette, steps, sizes, sharpening, tolerances, rows)

@@ -304,6 +304,90 @@ def test_memory_does_not_grow_with_the_frames(shot, tmp_path):
     assert max(held[6:]) <= max(held[:6])
 
 
+@pytest.fixture
+def movie(shot, tmp_path):
+    """Four frames of the shot as a lossless movie of 25 frames a second, made of its layers, one of them whole."""
+    pytest.importorskip("av")
+    from fractions import Fraction
+
+    from fscs_engine.files.movie_layers import MovieLayerWriter
+
+    with MovieLayerWriter(
+        tmp_path / "movie",
+        "clip",
+        height=HEIGHT,
+        width=WIDTH,
+        layers=1,
+        rate=Fraction(25),
+        palette_rgb=np.zeros((1, 3)),
+        codec="ffv1",
+    ) as writer:
+        for number in range(1001, 1005):
+            pixels = read_image(shot.with_name(f"plate.{number}.exr")).pixels
+            layer = np.ones((1, HEIGHT, WIDTH, 4), np.float32)
+            layer[0, ..., :3] = ColorSpaces().convert(pixels, LIN_REC709, SRGB)
+            writer.write_frame(layer)
+    return writer.paths[0]
+
+
+def test_a_movie_is_a_shot_whose_frames_begin_with_one(movie, shot, tmp_path):
+    report = segment_sequence(movie, tmp_path / "l.####.exr", COLORS, working_space="lin_rec709", frames="2-4")
+    assert [result.frame for result in report.frames] == [2, 3, 4]
+    layered = read_layers(tmp_path / "l.0003.exr")
+    picture = read_image(shot.with_name("plate.1003.exr")).pixels
+    assert np.abs(layered.layers.sum(axis=0)[..., :3] - picture).max() < 1e-4
+    assert layered.attributes["framesPerSecond"] == 25
+    again = segment_sequence(movie, tmp_path / "l.####.exr", COLORS, working_space="lin_rec709", resume=True)
+    assert statuses(again) == {1: "done", 2: "skipped", 3: "skipped", 4: "skipped"}
+
+
+def test_several_processes_read_one_movie(movie, tmp_path):
+    for jobs in (1, 2):
+        segment_sequence(movie, tmp_path / f"{jobs}" / "l.####.exr", COLORS, jobs=jobs)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_layers_as_movies_add_up(movie, shot, tmp_path):
+    from fscs_engine.files.movies import Movie
+
+    report = segment_sequence(shot, f"{tmp_path}/out/", COLORS, frames="1001-1004", layer_format="mkv")
+    files = [tmp_path / "out" / f"plate.layer{number}.mkv" for number in range(1, 5)]
+    assert report.frames[0].outputs == tuple(map(str, files))
+    total = np.zeros((4, HEIGHT, WIDTH, 4))
+    for file in files:
+        with Movie(file) as layer:
+            assert layer.count == 4
+            assert layer.rate == 24
+            total += [layer.read(number).pixels for number in range(1, 5)]
+    with Movie(movie) as whole:
+        for number in range(4):
+            assert np.abs(total[number, ..., :3] - whole.read(number + 1).pixels[..., :3]).max() < 1e-4
+
+
+@pytest.mark.parametrize("more", [{"resume": True}, {"jobs": 2}, {"missing": "skip"}])
+def test_what_movies_can_not(shot, tmp_path, more):
+    with pytest.raises(UsageError, match="movie"):
+        segment_sequence(shot, f"{tmp_path}/out/", COLORS, layer_format="mkv", **more)
+    assert not (tmp_path / "out").exists() or not contents(tmp_path / "out")
+
+
+def test_a_movie_appears_whole_or_not_at_all(shot, tmp_path):
+    pytest.importorskip("av")
+    broken = shot.with_name("plate.1004.exr")
+    broken.write_bytes(broken.read_bytes()[:900])
+    with pytest.raises(InputError, match="plate.1004.exr"):
+        segment_sequence(shot, f"{tmp_path}/out/", COLORS, layer_format="mov")
+    assert not list(tmp_path.glob("out/*.mov"))
+
+
+@pytest.mark.parametrize("suffix", ["psd", "ora"])
+def test_documents_of_a_shot_are_resumed(shot, tmp_path, suffix):
+    output = tmp_path / f"l.####.{suffix}"
+    segment_sequence(shot, output, COLORS, frames="1001-1002", overwrite=True)
+    again = segment_sequence(shot, output, COLORS, frames="1001-1003", resume=True)
+    assert statuses(again) == {1001: "skipped", 1002: "skipped", 1003: "done"}
+
+
 def test_other_model_settings_reach_the_frames(shot, tmp_path):
     settings = ModelSettings("paper", tile=64)
     segment_sequence(shot, tmp_path / "l.####.exr", COLORS, frames="1001", model=settings)

@@ -28,6 +28,7 @@ JSON_FIELDS = {
     "seconds",
     "peak_rss_bytes",
     "error_max",
+    "composite_error_max",
     "model",
     "weights_sha256",
     "working_space",
@@ -73,6 +74,34 @@ def test_json_has_the_fields_that_scripts_rely_on(fscs, photo, tmp_path):
     assert result["peak_rss_bytes"] > 10_000_000
     assert result["working_space"] == "lin_rec709"
     assert result["outputs"] == [str(tmp_path / "o.exr")]
+
+
+@pytest.mark.parametrize("blend", ["over", "add"])
+def test_documents_are_put_together_again(fscs, photo, tmp_path, blend):
+    for suffix in ("psd", "ora"):
+        result = segmented(fscs, photo, tmp_path / f"o.{suffix}", "--blend", blend)
+        assert 0 < result["composite_error_max"] <= 5 / 131070
+        assert result["working_space"] == "srgb"
+        assert result["key"] != segmented(fscs, photo, tmp_path / f"{suffix}.exr")["key"]
+    spoken = fscs("segment", photo, "-o", tmp_path / "p.psd", "--palette", COLORS)
+    assert "put together again by another reader" in spoken.out
+    assert segmented(fscs, photo, tmp_path / "o.exr")["composite_error_max"] is None
+
+
+def test_tiff_layers_and_parts(fscs, photo, tmp_path):
+    segmented(fscs, photo, f"{tmp_path}/t/", "--layer-format", "tiff")
+    assert sorted(file.name for file in (tmp_path / "t").iterdir()) == [f"cup.layer{n}.tif" for n in range(1, 5)]
+    segmented(fscs, photo, tmp_path / "one.exr")
+    segmented(fscs, photo, tmp_path / "parts.exr", "--multipart")
+    one, parts = (read_layers(tmp_path / name).layers for name in ("one.exr", "parts.exr"))
+    assert np.array_equal(one, parts)
+
+
+@pytest.mark.parametrize("flags", [["--layer-format", "gif"], ["--blend", "multiply"], ["--layer-format", "mov"]])
+def test_formats_that_can_not_be(fscs, photo, tmp_path, flags):
+    finished = fscs("segment", photo, "-o", f"{tmp_path}/o/", *flags)
+    finished.failed_with(2, "movie" if "mov" in flags else flags[0])
+    assert not (tmp_path / "o").exists()
 
 
 def test_the_exr_adds_up_to_the_image_and_says_how_it_was_made(fscs, photo, tmp_path):

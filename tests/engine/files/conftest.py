@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from PIL import Image as Pillow
 
 Save = Callable[..., Path]
 
@@ -56,3 +57,37 @@ def save(tmp_path: Path) -> Save:
 def noise() -> np.ndarray:
     """(24, 20, 5) float32 in [0, 1)."""
     return np.random.default_rng(1).random((24, 20, 5), dtype=np.float32)
+
+
+PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+@pytest.fixture(scope="session")
+def photo_layers() -> PhotoLayers:
+    """``photo_layers(7, alpha=True)``: soft layers (K, 72, 96, 4) of a photograph, and the photograph itself.
+
+    Both float32, premultiplied, sRGB; colours in [0, 1], alphas with many zeros; the layers add up to the photograph.
+    """
+    file = Path(__file__).resolve().parents[3] / "examples" / "coffee.png"
+    photo = np.asarray(Pillow.open(file).convert("RGB").resize((96, 72)), np.float64) / 255
+
+    def layers_of(count: int, alpha: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(count)
+        alphas = rng.random((count, 72, 96, 1)) ** 8
+        alphas[alphas < 0.05 * alphas.max(axis=0)] = 0
+        alphas /= alphas.sum(axis=0)
+        colors = np.repeat(photo[None], count, axis=0)
+        if count > 1:
+            # Any colours of which the mixture is the photograph: moved apart, as far as [0, 1] lets all of them go.
+            apart = rng.normal(0, 0.3, colors.shape)
+            apart -= (alphas * apart).sum(axis=0)
+            room = np.where(apart > 0, 1 - colors, colors) / np.maximum(np.abs(apart), 1e-9)
+            colors = colors + apart * np.minimum(np.where(alphas > 0, room, np.inf).min(axis=0), 1)
+        plate = np.ones((72, 96, 1))
+        if alpha:
+            plate[:] = np.clip(np.linspace(-0.2, 1.2, 96), 0, 1)[:, None]
+        layers = plate * alphas * np.concatenate([colors, np.ones_like(alphas)], axis=-1)
+        picture = plate * np.concatenate([photo, np.ones_like(plate)], axis=-1)
+        return layers.astype(np.float32), picture.astype(np.float32)
+
+    return layers_of

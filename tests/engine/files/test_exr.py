@@ -324,3 +324,93 @@ def test_memory_does_not_grow_with_the_height(tmp_path: Path, kind: str) -> None
         peaks.append(int(done.stdout) / 1024)
     # The pixels of the tall one take 300 MiB.
     assert peaks[1] - peaks[0] < 16
+
+
+def part_names(path: Path) -> list[str]:
+    return [part.name() for part in OpenEXR.File(str(path)).parts]
+
+
+def test_parts_have_their_names_and_full_channel_names(tmp_path: Path) -> None:
+    layers = some_layers(11)
+    path = write(tmp_path / "a.exr", layers, [17, 33], multipart=True, image=a_plate())
+    file = OpenEXR.File(str(path), separate_channels=True)
+    assert [part.name() for part in file.parts] == [f"softcolor{n}" for n in range(1, 12)]
+    for number, part in enumerate(file.parts):
+        assert set(part.channels) == {f"softcolor{number + 1}.{c}" for c in "RGBA"}
+        assert part.header["type"] == OpenEXR.scanlineimage
+        assert part.header["compression"] == OpenEXR.ZIP_COMPRESSION
+        assert [list(corner) for corner in part.header["dataWindow"]] == [[-4, 7], [7, 56]]
+        assert ("softcolor:palette" in part.header) == (number == 0)
+        for index, channel in enumerate("RGBA"):
+            pixels = part.channels[f"softcolor{number + 1}.{channel}"].pixels
+            np.testing.assert_array_equal(pixels, layers[number, ..., index])
+
+
+@pytest.mark.parametrize("plate", [False, True])
+@pytest.mark.parametrize("half", [False, True])
+def test_parts_come_back(tmp_path: Path, plate: bool, half: bool) -> None:
+    layers = some_layers(3)
+    options = {"image": a_plate(), "plate": plate, "half": half}
+    path = write(tmp_path / "a.exr", layers, [9, 41], multipart=True, **options)
+    found, single = read_layers(path), read_layers(write(tmp_path / "b.exr", layers, **options))
+    np.testing.assert_array_equal(found.layers, single.layers)
+    assert found.layers.flags.c_contiguous
+    assert found.metadata == METADATA
+    assert found.attributes == single.attributes
+    assert (found.data_window, found.display_window) == (single.data_window, single.display_window)
+    assert found.color_space == "acescg"
+    assert part_names(path) == ["rgba"] * plate + ["softcolor1", "softcolor2", "softcolor3"]
+    if plate:
+        np.testing.assert_array_equal(read_image(path).pixels, read_image(tmp_path / "b.exr").pixels)
+    np.testing.assert_array_equal(read_image(path, layer="softcolor2").pixels, found.layers[1])
+
+
+def test_parts_of_any_strips_give_the_same_bytes(tmp_path: Path) -> None:
+    layers = some_layers(2, 150, 5)
+    options = {"multipart": True, "plate": True, "image": a_plate(150, 5)}
+    whole = write(tmp_path / "whole.exr", layers, **options)
+    cut = write(tmp_path / "cut.exr", layers, [1, 63, 64, 22], **options)
+    assert whole.read_bytes() == cut.read_bytes()
+    for name in ("HostComputer", "DateTime", "Software", "capDate"):
+        assert all(name not in part.header for part in OpenEXR.File(str(whole)).parts)
+
+
+def test_parts_all_or_nothing(tmp_path: Path) -> None:
+    layers = some_layers()
+    with pytest.raises(ValueError, match="20 of 50 rows"):
+        write(tmp_path / "a.exr", layers, [20], multipart=True)
+    layers[1, 40, 3, 2] = 1e6
+    with pytest.raises(RangeError, match=r"in softcolor2 at x=3 y=40"):
+        write(tmp_path / "a.exr", layers, half=True, multipart=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cut_off_parts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.exr", some_layers(3), multipart=True)
+    whole = path.read_bytes()
+    for sixteenth in range(1, 16):
+        path.write_bytes(whole[: len(whole) * sixteenth // 16])
+        with pytest.raises(InputError):
+            read_layers(path)
+
+
+def test_layers_that_a_host_saved_in_parts(tmp_path: Path, noise: np.ndarray) -> None:
+    header = {"compression": OpenEXR.ZIPS_COMPRESSION, "type": OpenEXR.scanlineimage}
+    parts = [
+        OpenEXR.Part(dict(header), {c: np.ascontiguousarray(noise[..., i]) for i, c in enumerate("RGB")}, "rgba"),
+        OpenEXR.Part(
+            dict(header),
+            {f"softcolor2.{c}": np.ascontiguousarray(noise[::-1, :, i]) for i, c in enumerate("RGBA")},
+            "second",
+        ),
+        OpenEXR.Part(
+            header | {"softcolor:working_space": "acescg"},
+            {f"softcolor1.{c}": np.ascontiguousarray(noise[..., i]) for i, c in enumerate(("red", "green"))}
+            | {f"softcolor1.{c}": np.ascontiguousarray(noise[..., i + 2]) for i, c in enumerate(("blue", "alpha"))},
+            "first",
+        ),
+    ]
+    OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
+    found = read_layers(tmp_path / "a.exr")
+    np.testing.assert_array_equal(found.layers, [noise[..., :4], noise[::-1, :, :4]])
+    assert found.color_space == "acescg"
