@@ -214,7 +214,7 @@ def _plan(
 
     text = pattern_of_folder(Path(source)).text if Path(source).is_dir() else source
     layer_format = look.get("layer_format", "png")
-    if layer_format == "mov":
+    if layer_format in ("mov", "mkv"):
         raise UsageError("movies can't be written piece by piece", cure="write frames, and make the movie of them")
     outputs = tuple(parse_output(place, layer_format) for place in output)
     for place in outputs:
