@@ -348,7 +348,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
             raise UsageError("--resume can't go on with a movie", cure="leave it out, or write single frames")
         if not places[0].number:
             raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
-    known = {source.absolute() for source in sources}
+    known = {_file_number(source) for source in sources if source.exists()}
     for place in places:
         for pattern in files:
             file = place.file(pattern)
@@ -363,8 +363,14 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
                 raise OutputError(f"-o {folder}/: {nearest} is a file", cure="name a folder, a new one or an old one")
 
 
-def _check_file(file: Path, sources: set[Path], *, overwrite: bool) -> None:
-    if file.exists() and (file.absolute() in sources or any(s.exists() and file.samefile(s) for s in sources)):
+def _file_number(file: Path) -> tuple[int, int]:
+    """What tells a file from all others, under whatever name it is reached."""
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
+def _check_file(file: Path, sources: set[tuple[int, int]], *, overwrite: bool) -> None:
+    if file.exists() and _file_number(file) in sources:
         raise UsageError(f"{file} is the input", cure="name another output: the input is never replaced")
     check_targets([file], overwrite=overwrite)
 

@@ -55,8 +55,29 @@ def torchscript_file(
     _export("export_torchscript", model, output, overwrite=overwrite, as_json=as_json)
 
 
+@app.command("nuke")
+def nuke_files(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to write to.")],
+    model: options.Model = MODEL,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Writes the whole chain for Nuke's Inference nodes: mode Live of the node Soft Color Segment, Nuke 14 and later.
+
+    Then, with a licence for NukeX: nuke --nukex -t FOLDER/make_cat.py, and put SoftColorSegment.cat on the plug-in path.
+
+    At most 8 colours. Masks, controls of single layers and temporal smoothing are not in it.
+    """
+    _export("export_nuke", model, output, overwrite=overwrite, as_json=as_json)
+
+
 def _export(
-    function: Literal["export_onnx", "export_torchscript"], model: str, output: Path, *, overwrite: bool, as_json: bool
+    function: Literal["export_onnx", "export_torchscript", "export_nuke"],
+    model: str,
+    output: Path,
+    *,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Exports by a function of the engine, which is loaded here, after the progress is shown."""
     with Progress() as progress:

@@ -39,14 +39,14 @@ class AnyPaletteLosses:
     """
 
     alpha: float = 0.3
-    distance: float = 5.0
-    layer_distance: float = 11.0
-    sparsity: float = 0.04
-    visible: float = 0.002
+    distance: float = 6.0
+    layer_distance: float = 10.0
+    sparsity: float = 0.03
+    visible: float = 0.001
     flat: float = 0.1
-    absent: float = 2.0
+    absent: float = 1.0
     steady: float = 0.3
-    truth: float = 2.2
+    truth: float = 2.0
 
 
 @dataclass(frozen=True)
