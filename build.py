@@ -2,9 +2,9 @@
 """The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
 
 python build.py demo           decompose the example photograph and say where its layers are
-python build.py test           install the test tools and run every check
-python build.py test --fast    the same without the slowest tests
-python build.py package        build the wheel into dist/
+python build.py test           install the test tools and Blender's Python modules, and run every check
+python build.py test --fast    the same without the slowest tests, and without Blender
+python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -32,6 +33,26 @@ DEMO_COLORS = 7
 OLDEST_PYTHON = (3, 11)
 BUILD_TOOLS = ("hatchling", "editables")
 TEST_EXTRAS = ("test", "train")
+PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
+
+BLENDER_ADDON = ROOT / "blender_addon"
+EXTENSION_ID = "soft_color_segment"
+HOST_COPIES = ("_version", "parameters", "naming", "key", "worker/protocol", "worker/client")
+"""What hosts need of the engine: they get copies, side by side in a package ``fscs``."""
+
+NUKE_PLUGIN = ROOT / "nuke_plugin"
+NUKE_PACKAGE = "softcolor_nuke"
+
+BPY_VERSIONS = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1"}
+"""The Blenders that the add-on is tested in: Python modules of PyPI, for Python 3.11, about 1 GB each."""
+
+BPY_ENVIRONMENTS = ROOT / ".venv-bpy"
+BPY_PYTHON = (3, 11)
+BPY_VARIABLE = "FSCS_BPY_ENVIRONMENTS"
+"""Names a folder with environments 4.2, 4.5 and 5.0 to use instead of making them."""
+
+VALIDATOR = "bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class BuildError(Exception):
@@ -52,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("demo", help="decompose the example photograph")
     test_parser = commands.add_parser("test", help="run every check")
     test_parser.add_argument("--fast", action="store_true", help="leave out the slowest tests")
-    commands.add_parser("package", help="build the wheel into dist/")
+    commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
     chosen = parser.parse_args(arguments)
     try:
         if sys.version_info < OLDEST_PYTHON:
@@ -101,6 +122,8 @@ def test(*, fast: bool) -> int:
     pytest = [str(python), "-m", "pytest"]
     if fast:
         pytest += ["-m", "not slow"]
+    else:
+        install_bpy()
     failed = []
     for name, command in (
         ("ruff", [str(python), "-m", "ruff", "check", "."]),
@@ -116,8 +139,19 @@ def test(*, fast: bool) -> int:
 
 
 def package() -> int:
-    """Builds the wheel into ``dist/`` and checks that the weights are in it."""
+    """Builds the wheel, the Blender extension and the Nuke plug-in into ``dist/`` and checks what is in them."""
     python = install()
+    wheel = build_wheel(python)
+    say(f"built {wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
+    extension = build_extension(wheel)
+    say(f"built {extension} ({extension.stat().st_size / 1e6:.1f} MB)")
+    plugin = build_nuke_plugin(python)
+    say(f"built {plugin} ({plugin.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def build_wheel(python: Path) -> Path:
+    """Builds the engine's wheel into ``dist/`` and checks that the weights are in it."""
     DIST.mkdir(exist_ok=True)
     scratch = DIST / "building"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -132,8 +166,131 @@ def package() -> int:
     target = DIST / wheels[0].name
     wheels[0].replace(target)
     shutil.rmtree(scratch)
-    say(f"built {target} ({target.stat().st_size / 1e6:.1f} MB)")
-    return 0
+    return target
+
+
+def build_extension(wheel: Path) -> Path:
+    """Builds the Blender extension with the engine's wheel in it into ``dist/`` and lets Blender's tool check it."""
+    target = DIST / f"{EXTENSION_ID}-{engine_version()}.zip"
+    partial = DIST / f"building-{target.name}"
+    write_zip(partial, extension_files(wheel))
+    try:
+        validate_extension(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    """Packs files. Equal ones give equal bytes: the date is always the same."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, FIRST_DATE)
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".whl") else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+
+
+def host_copies() -> dict[str, bytes]:
+    """The package ``fscs`` of a host, by the names of its files."""
+    files = {
+        "fscs/__init__.py": b'"""Copies of the engine\'s files for hosts, made when the plug-in was built."""\n',
+        "fscs/LICENSE": (ROOT / "LICENSE").read_bytes(),
+    }
+    for copy in HOST_COPIES:
+        source = ROOT / "fscs_engine" / f"{copy}.py"
+        files[f"fscs/{source.name}"] = source.read_bytes()
+    return files
+
+
+def nuke_files() -> dict[str, bytes]:
+    """The files of the Nuke plug-in by their names in its zip; what makes the gizmo stays here."""
+    files = {
+        file.relative_to(NUKE_PLUGIN).as_posix(): file.read_bytes()
+        for file in NUKE_PLUGIN.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and file.name != "generate_gizmo.py"
+    }
+    return files | {f"{NUKE_PACKAGE}/{name}": content for name, content in host_copies().items()}
+
+
+def build_nuke_plugin(python: Path) -> Path:
+    """Builds the Nuke plug-in, with the model for mode Live in it, into ``dist/``."""
+    live = DIST / "live"
+    shutil.rmtree(live, ignore_errors=True)
+    run([str(python), "-m", "fscs_engine", "export", "nuke", "-o", str(live)])
+    files = nuke_files() | {f"live/{file.name}": file.read_bytes() for file in live.iterdir()}
+    shutil.rmtree(live)
+    target = DIST / f"{NUKE_PACKAGE}-{engine_version()}.zip"
+    write_zip(target, files)
+    return target
+
+
+def extension_files(wheel: Path | None) -> dict[str, bytes]:
+    """The files of the Blender extension by their names in it; without a wheel it can't install the engine."""
+    version = engine_version()
+    files = {
+        file.relative_to(BLENDER_ADDON).as_posix(): file.read_bytes()
+        for file in BLENDER_ADDON.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    files["blender_manifest.toml"] = files["blender_manifest.toml"].replace(b"@version@", version.encode())
+    files |= host_copies()
+    if wheel is not None:
+        files[f"engine_wheel/{wheel.name}"] = wheel.read_bytes()
+        files["engine_wheel/constraints.txt"] = CONSTRAINTS.read_bytes()
+    return files
+
+
+def engine_version() -> str:
+    """The version, from the one place where it stands."""
+    found = re.search(r'^__version__ = "([^"]+)"$', PACKAGE_VERSION.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise BuildError(f"{PACKAGE_VERSION} has no version")
+    return found[1]
+
+
+def validate_extension(extension: Path) -> None:
+    """Lets Blender's own tool look at an extension, where there is a Blender; says so where there is none."""
+    tool = next((found for folder in bpy_environments().values() for found in validators(folder)), None)
+    if tool is None:
+        say("Blender's own check of the extension was left out: `build.py test` gets the Blenders it is done with")
+        return
+    run([sys.executable, str(tool), "validate", str(extension)])
+
+
+def validators(environment: Path) -> list[Path]:
+    """Blender's tool for extensions inside an environment that has ``bpy``."""
+    packages = ("lib/python*/site-packages/", "Lib/site-packages/")
+    return [found for folder in packages for found in environment.glob(folder + VALIDATOR)]
+
+
+def bpy_environments() -> dict[str, Path]:
+    """The environments with a ``bpy`` that are there, by Blender's version, oldest first."""
+    folder = Path(os.environ.get(BPY_VARIABLE) or BPY_ENVIRONMENTS)
+    return {version: folder / version for version in BPY_VERSIONS if python_in(folder / version).exists()}
+
+
+def install_bpy() -> None:
+    """Makes the environments with ``bpy`` that are not there yet; says why where it can't."""
+    missing = [version for version in BPY_VERSIONS if version not in bpy_environments()]
+    if not missing:
+        return
+    if os.environ.get(BPY_VARIABLE):
+        raise BuildError(f"{os.environ[BPY_VARIABLE]}, named by {BPY_VARIABLE}, has no {' and no '.join(missing)}")
+    if sys.version_info[:2] != BPY_PYTHON:
+        wanted = ".".join(map(str, BPY_PYTHON))
+        say(f"Blender's Python modules need Python {wanted}: the tests in Blender are skipped")
+        return
+    say("installing Blender's Python modules (the first time this downloads about 1 GB) ...")
+    for version in missing:
+        # Made under another name: one that broke off is not taken for a good one.
+        partial = BPY_ENVIRONMENTS / f"{version}.partial"
+        run([sys.executable, "-m", "venv", "--clear", str(partial)])
+        pip(python_in(partial), "install", f"bpy=={BPY_VERSIONS[version]}")
+        shutil.rmtree(BPY_ENVIRONMENTS / version, ignore_errors=True)
+        partial.rename(BPY_ENVIRONMENTS / version)
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:
@@ -177,7 +334,12 @@ def install(extras: Sequence[str] = ()) -> Path:
 
 def venv_python() -> Path:
     """The Python of the environment, whether it exists or not."""
-    return VENV / "Scripts" / "python.exe" if os.name == "nt" else VENV / "bin" / "python"
+    return python_in(VENV)
+
+
+def python_in(environment: Path) -> Path:
+    """The Python of an environment, whether it exists or not."""
+    return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
 
 
 def installation_fingerprint() -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List  # noqa: UP035  # TorchScript of old PyTorch
+from typing import TYPE_CHECKING, List  # noqa: UP035  # TorchScript of old PyTorch
 
 import torch
 from torch import Tensor, nn
@@ -179,9 +179,10 @@ class LiveModel(nn.Module):
         smoothing, smoothing_eps, smoothing_strength, minimum_alpha: as in the parameter table.
     """
 
-    luma: Tensor
-    to_rec709: Tensor
-    from_rec709: Tensor
+    if TYPE_CHECKING:  # TorchScript can't read annotations that are strings
+        luma: Tensor
+        to_rec709: Tensor
+        from_rec709: Tensor
 
     def __init__(self, network: AnyPaletteNetwork) -> None:
         super().__init__()

@@ -173,12 +173,15 @@ def test_test_runs_all_checks_even_when_one_fails(build, monkeypatch, fast):
         ran.append(command[2:])
         return subprocess.CompletedProcess(command, 1 if "ruff" in command else 0)
 
+    blenders = []
     monkeypatch.setattr(build, "install", lambda _extras: Path(sys.executable))
+    monkeypatch.setattr(build, "install_bpy", lambda: blenders.append("installed"))
     monkeypatch.setattr(build.subprocess, "run", child)
     with pytest.raises(build.BuildError, match="^ruff failed"):
         build.test(fast=fast)
     assert [command[0] for command in ran] == ["ruff", "mypy", "pytest"]
     assert ("not slow" in ran[2]) == fast
+    assert bool(blenders) != fast
 
 
 def test_a_wheel_without_weights_is_refused(build, tmp_path):
@@ -242,7 +245,16 @@ def test_package(build, monkeypatch):
         pytest.importorskip(tool, reason=f"{tool} comes with `python build.py package`")
     monkeypatch.setattr(build, "install", lambda: Path(sys.executable))
     assert build.main(["package"]) == 0
-    (wheel,) = build.DIST.iterdir()
+    extension, plugin, wheel = sorted(build.DIST.iterdir(), key=lambda path: (path.suffix == ".whl", path.name))
+    with zipfile.ZipFile(plugin) as archive:
+        names = set(archive.namelist())
+        gizmo = (ROOT / "nuke_plugin" / "SoftColorSegment.gizmo").read_bytes()
+        assert archive.read("SoftColorSegment.gizmo") == gizmo
+        assert archive.read("softcolor_nuke/fscs/key.py") == (ROOT / "fscs_engine" / "key.py").read_bytes()
+    assert {"init.py", "menu.py", "softcolor_batch.py", "live/SoftColorSegment.pt", "live/make_cat.py"} <= names
+    assert not any(name.endswith("generate_gizmo.py") for name in names)
+    with zipfile.ZipFile(extension) as archive:
+        assert archive.read(f"engine_wheel/{wheel.name}") == wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         entry_points = next(name for name in names if name.endswith("entry_points.txt"))

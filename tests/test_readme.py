@@ -25,8 +25,8 @@ README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")
 OPEN, CLOSE = "<!-- parameters -->", "<!-- /parameters -->"
-OTHER_FLAGS = {"--fast"}
-"""Flags in the documents that are not those of ``fscs``: of build.py."""
+OTHER_FLAGS = {"--fast", "--command", "--enable", "--nukex"}
+"""Flags in the documents that are not those of ``fscs``: of build.py, Blender and Nuke."""
 
 
 def table_of_parameters() -> str:

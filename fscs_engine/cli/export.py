@@ -64,7 +64,7 @@ def nuke_files(
 ) -> None:
     """Writes the whole chain for Nuke's Inference nodes: mode Live of the node Soft Color Segment, Nuke 14 and later.
 
-    Then, with a licence for NukeX: nuke --nukex -t FOLDER/make_cat.py, and put SoftColorSegment.cat on the plug-in path.
+    Then, with a licence for NukeX: nuke --nukex -t FOLDER/make_cat.py, and put SoftColorSegment.cat on Nuke's path.
 
     At most 8 colours. Masks, controls of single layers and temporal smoothing are not in it.
     """

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -21,12 +24,12 @@ from torch import Tensor, nn
 from fscs_engine import __version__, export
 from fscs_engine.errors import OutputError, UsageError, WeightsError
 from fscs_engine.exact import exact_colors
-from fscs_engine.export import Exported, boxed_colors, export_onnx, export_torchscript
+from fscs_engine.export import Exported, boxed_colors, export_nuke, export_onnx, export_torchscript
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import AnyPaletteNetwork
 from fscs_engine.networks.weights import save_weights, sha256_of
 from fscs_engine.palette import Palette
-from fscs_engine.parameters import MAXIMUM_COLORS
+from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
 from fscs_engine.processing import AlphaProcessing, process_alphas
 from fscs_engine.segmenter import Segmenter
 
@@ -279,3 +282,178 @@ def test_pictures_of_another_kind_are_refused_by_the_runtime(session):
         session.run(None, {"image": image[:, :2].numpy(), "palette": palette.numpy()})
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="float"):
         session.run(None, {"image": image.numpy().astype(np.float64), "palette": palette.numpy()})
+
+
+# The model of Nuke's Inference nodes.
+
+PALETTE = np.array([[0.1, 0.1, 0.1], [0.9, 0.8, 0.7], [0.8, 0.2, 0.1], [0.1, 0.1, 0.1], [0.2, 0.5, 0.3]], np.float32)
+"""The first and the fourth are one colour."""
+
+
+@pytest.fixture(scope="module")
+def for_nuke(files: Files, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Exported]:
+    folder = tmp_path_factory.mktemp("nuke é") / "new"
+    return folder, export_nuke(files.weights, folder)
+
+
+@pytest.fixture
+def live(for_nuke: tuple[Path, Exported]) -> torch.jit.ScriptModule:
+    with pytest.warns(DeprecationWarning):
+        return torch.jit.load(for_nuke[0] / export.NUKE_MODEL)
+
+
+def plate(*, bright: bool, alpha: bool, height: int = 37, width: int = 51) -> Tensor:
+    """A premultiplied picture (1, 4, H, W), with negatives and highlights where it is bright."""
+    image, _ = picture(height, width, 1, seed=3)
+    if bright:
+        image = image * 7.0 - 0.2
+    opacity = torch.ones(1, 1, height, width)
+    if alpha:
+        opacity = (torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(4)) * 1.4 - 0.2).clamp(0, 1)
+        image = torch.where(opacity > 0, image * opacity, image)  # the rest is glow
+    return torch.cat((image, opacity), dim=1)
+
+
+def set_up(live: torch.jit.ScriptModule, **values: float) -> None:
+    for number, color in enumerate(PALETTE, start=1):
+        for channel, value in zip("rgb", color, strict=True):
+            setattr(live, f"p{number}{channel}", float(value))
+    live.colors = float(len(PALETTE))
+    for name, value in values.items():
+        setattr(live, name, float(value))
+
+
+def both_halves(live: torch.jit.ScriptModule, image: Tensor) -> Tensor:
+    """What two Inference nodes give. → (8, 4, H, W)"""
+    found = []
+    for first in (1.0, 5.0):
+        live.first = first
+        found.append(live(image))
+        assert found[-1].shape == (1, len(export.LIVE_OUTPUT), *image.shape[2:])
+    return torch.cat(found, dim=1).reshape(export.LIVE_COLORS, 4, *image.shape[2:])
+
+
+@pytest.mark.parametrize("space", export.LIVE_SPACES)
+@pytest.mark.parametrize(
+    ("bright", "alpha", "smoothing", "strength", "minimum"),
+    [(False, False, 0, 1, 0), (True, False, 5, 0.6, 0.05), (True, True, 0, 1, 0), (False, True, 3, 1, 0.2)],
+)
+def test_inference_nodes_give_what_the_engine_gives(files, live, space, bright, alpha, smoothing, strength, minimum):
+    image = plate(bright=bright, alpha=alpha)
+    set_up(
+        live,
+        space=export.LIVE_SPACES.index(space),
+        smoothing=smoothing,
+        smoothing_strength=strength,
+        minimum_alpha=minimum,
+    )
+    found = both_halves(live, image)
+    pixels = np.ascontiguousarray(image[0].permute(1, 2, 0).numpy())
+    wanted = Segmenter(files.weights, device="cpu").segment(
+        Image.from_pixels(pixels.copy(), space),
+        Palette.from_array(PALETTE),
+        AlphaProcessing(smoothing=smoothing, smoothing_strength=strength, minimum_alpha=minimum),
+        working_space=space,
+    )
+    layers = torch.from_numpy(wanted.pixels).permute(0, 3, 1, 2)
+    largest = max(1.0, float(image.abs().max()))
+    assert (found[: len(PALETTE)] - layers).abs().max() <= 3e-4 * largest
+    assert (found[: len(PALETTE)] - layers).abs().mean() <= 3e-6 * largest
+    assert (found[len(PALETTE) :] == 0).all()
+    assert (found.sum(dim=0) - image[0]).abs().max() <= 1e-6 * largest
+
+
+def test_every_attribute_is_live_after_scripting(live):
+    image = plate(bright=True, alpha=False)
+    set_up(live, colors=8)
+    usual = {**{name: getattr(live, name) for name in export.LIVE_ATTRIBUTES}, "smoothing": 3.0, "smoothing_eps": 1e-4}
+    for name, value in usual.items():
+        setattr(live, name, value)
+    before = both_halves(live, image)
+    changed = {name: (value + 0.4) % 1.0 for name, value in usual.items() if re.fullmatch(r"p\d[rgb]", name)}
+    changed.update(colors=3.0, space=1.0, smoothing=9.0, smoothing_eps=0.1, smoothing_strength=0.3, minimum_alpha=0.3)
+    assert set(changed) == set(export.LIVE_ATTRIBUTES) - {"first"}
+    for name, value in changed.items():
+        setattr(live, name, value)
+        assert (both_halves(live, image) - before).abs().max() > 1e-3, name
+        setattr(live, name, usual[name])
+    assert torch.equal(both_halves(live, image), before)
+
+
+def test_numbers_of_colors_out_of_range_are_the_nearest_that_is_not(live):
+    image = plate(bright=False, alpha=False, height=8, width=9)
+    set_up(live, colors=0)
+    one = both_halves(live, image)
+    assert torch.equal(one[0], image[0])
+    assert (one[1:] == 0).all()
+    set_up(live, colors=40)
+    assert (both_halves(live, image).sum(dim=0) - image[0]).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (33, 2), (130, 5)])
+def test_inference_takes_pictures_of_any_size(live, height, width):
+    image = plate(bright=True, alpha=True, height=height, width=width)
+    set_up(live, smoothing=2)
+    assert (both_halves(live, image).sum(dim=0) - image[0]).abs().max() <= 1e-5
+
+
+def test_what_nukex_compiles_and_how(for_nuke):
+    folder, exported = for_nuke
+    names = {export.NUKE_MODEL, export.NUKE_NODE, export.NUKE_SCRIPT}
+    assert {file.name for file in folder.iterdir()} == names
+    assert exported.sha256 == hashlib.sha256((folder / export.NUKE_MODEL).read_bytes()).hexdigest()
+    node = (folder / export.NUKE_NODE).read_text()
+    knobs = re.findall(r"addUserKnob \{7 (\w+)\}", node)
+    assert tuple(knobs) == export.LIVE_ATTRIBUTES
+    assert f"channelsOut {','.join(export.LIVE_OUTPUT)}\n" in node
+    for name in ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"):
+        assert float(re.search(rf"\n {name} (\S+)\n", node)[1]) == BY_NAME[name].default
+    compile((folder / export.NUKE_SCRIPT).read_text(), export.NUKE_SCRIPT, "exec")
+
+
+def test_files_for_nuke_are_replaced_all_or_none(files, for_nuke, tmp_path):
+    (tmp_path / export.NUKE_SCRIPT).write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        export_nuke(files.weights, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [export.NUKE_SCRIPT]
+    export_nuke(files.weights, tmp_path, overwrite=True)
+    assert (tmp_path / export.NUKE_SCRIPT).read_bytes() == (for_nuke[0] / export.NUKE_SCRIPT).read_bytes()
+    assert (tmp_path / export.NUKE_MODEL).is_file()
+    with pytest.raises(OutputError, match="choose another folder"):
+        export_nuke(files.weights, tmp_path / export.NUKE_SCRIPT)
+    with pytest.raises(UsageError, match="only any-palette models can"):
+        export_nuke("paper", tmp_path, overwrite=True)
+
+
+OLD = """
+import sys
+import torch
+torch.set_num_threads(1)
+model = torch.jit.load(sys.argv[1])
+case = torch.load(sys.argv[2])
+for name, value in case["values"].items():
+    setattr(model, name, value)
+torch.save({"version": str(torch.__version__), "layers": model(case["image"])}, sys.argv[3])
+"""
+"""Runs in the libraries that are inside Nuke 14 to 17."""
+
+
+@pytest.mark.slow
+def test_the_libraries_inside_nuke_read_it(for_nuke, live, tmp_path):
+    pythons = [python for python in os.environ.get("FSCS_TORCH_PYTHONS", "").split(os.pathsep) if python]
+    if not pythons:
+        pytest.skip("FSCS_TORCH_PYTHONS names no Python with PyTorch 1.12.1 or 2.1.1")
+    image = plate(bright=True, alpha=True)
+    values = {"smoothing": 4.0, "colors": 6.0, "space": 1.0, "first": 5.0}
+    set_up(live, **values)
+    torch.save({"image": image, "values": {n: getattr(live, n) for n in export.LIVE_ATTRIBUTES}}, tmp_path / "case.pt")
+    (tmp_path / "old.py").write_text(OLD)
+    for python in pythons:
+        files = [str(for_nuke[0] / export.NUKE_MODEL), str(tmp_path / "case.pt"), str(tmp_path / "found.pt")]
+        run = subprocess.run(
+            [python, "-I", str(tmp_path / "old.py"), *files], capture_output=True, text=True, timeout=250, check=False
+        )
+        assert run.returncode == 0, run.stderr
+        found = torch.load(tmp_path / "found.pt")
+        print("PyTorch", found["version"])
+        assert (found["layers"] - live(image)).abs().max() <= 3e-4 * float(image.abs().max())

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rendering: every frame gets its own passes or none at all.
+
+``render_pre`` is the one handler whose pixels the compositor uses for that same frame, in every version. Nothing but
+pixels may be changed in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+
+from . import passes, segmenting, ui
+from .capture import capturing
+from .engine import connect
+from .fscs.protocol import WorkerError
+from .node import nodes_of_scene, settle
+from .sources import link_into
+
+EXIT_NO_PASSES = 3
+"""Exit code of a Blender without a window whose render has no right passes for a frame."""
+
+FILL = "fill the cache with: blender -b FILE --command soft_color_segment"
+
+
+@bpy.app.handlers.persistent
+def on_render_pre(scene: Any, *_: Any) -> None:
+    """Before a frame is composited: its passes into the images of every node, or the end of the render."""
+    if capturing():
+        return
+    for node in nodes_of_scene(scene):
+        if node.mute or not any(output.is_linked for output in node.outputs):
+            continue
+        try:
+            passes.write(node, layers_for_render(node, scene))
+        except segmenting.NoPasses as error:
+            stop_render(node, f"{node.name}: {error}")
+
+
+def layers_for_render(node: Any, scene: Any) -> Any:
+    """The layers of the current frame: from the cache, else computed now where the picture is a file.
+
+    Raises:
+        segmenting.NoPasses: neither can be had; says why and what to do.
+    """
+    try:
+        return segmenting.checked_layers(node, scene)
+    except segmenting.NoPasses as error:
+        why = str(error)
+    if link_into(node, "Image") is None:
+        raise segmenting.NoPasses(f"{why}; {segmenting.NOTHING_LINKED[0]}")
+    if len(segmenting.palette_of(node)["colors"]) < node.colors:
+        raise segmenting.NoPasses(f"{why}, and its palette is not chosen yet: press Auto Palette, or {FILL}")
+    try:
+        work = segmenting.prepare(node, scene, may_render=False)
+        outcome = segmenting.compute(connect(None), work)
+    except WorkerError as error:
+        raise segmenting.NoPasses(f"{why}, and can't be made now: {error}") from error
+    warning = segmenting.store(node, outcome, work) if node.cached_in else ""
+    if warning:
+        print(f"{node.name}: {warning}", file=sys.stderr)
+    return outcome.layers
+
+
+def stop_render(node: Any, message: str) -> None:
+    """Sees to it that nobody takes a frame without right passes for a good one.
+
+    A handler can't stop a render: Blender prints what it raises and goes on. Without a window the process is ended,
+    which a farm sees. With one, the passes are filled with magenta and the node says why.
+    """
+    print(f"Soft Color Segment: ERROR: {message}", file=sys.stderr, flush=True)
+    if bpy.app.background:
+        sys.stdout.flush()
+        os._exit(EXIT_NO_PASSES)
+    passes.paint(node, passes.ALARM)
+    node.message, node.failed = message, True
+    bpy.app.timers.register(lambda: ui.popup("No passes for a frame", message))  # the handler is not in the main thread
+
+
+def fill(scene: Any, frames: Sequence[int], names: Sequence[str] = ()) -> int:
+    """Fills the cache. The palette of the first frame, where none was chosen, is that of all others.
+
+    Args:
+        scene: whose nodes.
+        frames: to compute; those that are in the cache and right are left alone.
+        names: of nodes; empty for all.
+
+    Returns:
+        how many frames were computed.
+
+    Raises:
+        WorkerError: of any code; there is no such node.
+    """
+    settle()
+    nodes = [node for node in nodes_of_scene(scene) if not names or node.name in names]
+    if not nodes or (names and {node.name for node in nodes} != set(names)):
+        raise WorkerError("usage", f"there is no Soft Color Segment node {', '.join(names)}".rstrip(), "see its name")
+    return sum(fill_node(node, scene, frames) for node in nodes)
+
+
+def fill_node(node: Any, scene: Any, frames: Sequence[int]) -> int:
+    """Fills the cache of one node; see :func:`fill`. Raises WorkerError."""
+    before, computed = scene.frame_current, 0
+    try:
+        for frame in frames:
+            scene.frame_set(frame)
+            try:
+                segmenting.checked_layers(node, scene)
+            except segmenting.NoPasses:
+                segmenting.segment(node, scene, connect(None))
+                if node.message != segmenting.UP_TO_DATE:  # computed, but it could not be kept
+                    raise WorkerError("output", node.message, "see the folder in the preferences") from None
+                computed += 1
+                print(f"Soft Color Segment: {node.name}: frame {frame}", flush=True)
+    finally:
+        scene.frame_set(before)
+    return computed
+
+
+def parse_frames(text: str, scene: Any) -> list[int]:
+    """``1-100``, ``7`` or ``1-9,20``; empty for the scene's own range. Raises ValueError."""
+    if not text:
+        return list(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
+    frames: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-") if not part.strip().startswith("-") else (part, "", "")
+        begin, end = int(first), int(last if dash else first)
+        if end < begin:
+            raise ValueError(f"{part} runs backwards")
+        frames.extend(range(begin, end + 1))
+    return frames
+
+
+def command(arguments: list[str]) -> int:
+    """``blender -b FILE --command soft_color_segment``. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="blender -b FILE --command soft_color_segment", description=fill.__doc__)
+    parser.add_argument("--frames", default="", help="1-100 or 1-9,20; the scene's own range without it")
+    parser.add_argument("--node", action="append", default=[], help="name of a node; all without it")
+    parser.add_argument("--scene", default="", help="name of a scene; the active one without it")
+    try:
+        chosen = parser.parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    scene = bpy.data.scenes.get(chosen.scene) if chosen.scene else bpy.context.scene
+    if scene is None:
+        print(f"Soft Color Segment: ERROR: there is no scene {chosen.scene}", file=sys.stderr)
+        return 2
+    try:
+        computed = fill(scene, parse_frames(chosen.frames, scene), chosen.node)
+    except ValueError as error:
+        print(f"Soft Color Segment: ERROR: --frames {chosen.frames}: {error}", file=sys.stderr)
+        return 2
+    except WorkerError as error:
+        print(f"Soft Color Segment: ERROR: {error}", file=sys.stderr)
+        return 1
+    print(f"Soft Color Segment: {computed} frames computed", flush=True)
+    return 0

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layers of every frame on disk, beside the .blend: one layered EXR a frame, which says what it was made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from . import exr
+from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels
+from .preferences import cache_folder
+
+PALETTE = "palette.json"
+
+
+def folder(node: Any) -> Path:
+    """Where the layers of a node lie."""
+    return cache_folder(bpy.data.filepath) / node.uid
+
+
+def file_of(node: Any, frame: int, *, still: bool) -> Path:
+    """The file of a frame; what is linked to a still has one file for all frames."""
+    return folder(node) / ("layers.exr" if still else f"layers.{frame:04d}.exr")
+
+
+def store(path: Path, layers: Any, facts: Mapping[str, str]) -> None:
+    """Writes the layers of a frame.
+
+    Args:
+        path: from :func:`file_of`.
+        layers: (K, H, W, 4) float32, premultiplied, upper row first.
+        facts: what they were made from, by names without the prefix of metadata.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    channels = (channel for layer in layers for channel in np.moveaxis(layer, -1, 0))
+    planes = dict(zip(layer_channels(len(layers)), channels, strict=True))
+    exr.write(path, planes, {METADATA_PREFIX + name: text for name, text in facts.items()})
+
+
+def facts_of(path: Path) -> dict[str, str]:
+    """What the layers of a file were made from.
+
+    Raises:
+        OSError: there is no such file.
+        exr.ExrError: it is damaged.
+    """
+    texts = exr.read_header(path).texts
+    return {name[len(METADATA_PREFIX) :]: text for name, text in texts.items() if name.startswith(METADATA_PREFIX)}
+
+
+def load(path: Path) -> Any:
+    """The layers of a frame, (K, H, W, 4) float32, premultiplied, upper row first.
+
+    Raises:
+        OSError: there is no such file.
+        exr.ExrError: it is damaged.
+    """
+    count = len(exr.read_header(path).channels) // len(CHANNELS)
+    planes = exr.read(path, layer_channels(count))
+    return np.moveaxis(planes.reshape(count, len(CHANNELS), *planes.shape[1:]), 1, -1)
+
+
+def keep_palette(node: Any, palette: Mapping[str, Any]) -> None:
+    """Keeps the palette of the frames: one that was found for a file that is not saved with it would be lost."""
+    path = folder(node) / PALETTE
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(json.dumps(palette), encoding="utf-8")
+    temporary.replace(path)
+
+
+def kept_palette(node: Any) -> dict[str, Any] | None:
+    """The palette of the frames in the cache, in the form of the palette file; None if there is none."""
+    try:
+        palette = json.loads((folder(node) / PALETTE).read_text(encoding="utf-8"))
+        return palette if isinstance(palette["colors"], list) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def clear(node: Any) -> int:
+    """Removes all files of a node. Returns how many there were."""
+    files = list(folder(node).glob("layers*.exr"))
+    shutil.rmtree(folder(node), ignore_errors=True)
+    return len(files)
+
+
+def follow(node: Any) -> None:
+    """After the .blend was saved under another name: brings the layers along, as the old file keeps its own."""
+    old, new = Path(node.cached_in) if node.cached_in else None, folder(node)
+    if old is not None and old != new and old.is_dir() and not new.exists():
+        shutil.copytree(old, new)
+    if new.is_dir():
+        node.cached_in = str(new)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's process of this Blender: one, started when it is first wanted and kept."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import install, settings
+from .fscs._version import __version__
+from .fscs.client import Worker
+from .fscs.protocol import WorkerError
+
+if TYPE_CHECKING:
+    import bpy
+
+PYTHON_VARIABLE = "FSCS_PYTHON"
+"""Environment variable that names the engine's Python; it wins over the preference."""
+
+CURE = (
+    "open Edit > Preferences > Add-ons > Soft Color Segment and press Install Engine, "
+    f"or set the engine's Python there or in {PYTHON_VARIABLE}"
+)
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+_started_with: Path | None = None
+
+
+def connect(context: bpy.types.Context | None = None) -> Worker:
+    """The engine's process, started if there is none or if it ended. Any thread may ask.
+
+    Args:
+        context: where the preferences are read from; Blender's own context if None.
+
+    Raises:
+        WorkerError: no engine is installed, or it can't be started; it says what to do.
+    """
+    global _worker, _started_with
+    python = python_path(context)
+    with _lock:
+        if _worker is not None and _worker.alive and _started_with == python:
+            return _worker
+        if _worker is not None:
+            _worker.close()
+            _worker = None
+        _worker = Worker(python, log=prepared_log_file())
+        _started_with = python
+        return _worker
+
+
+def disconnect() -> None:
+    """Ends the engine's process, if there is one. Calls under way fail with a WorkerError."""
+    global _worker
+    with _lock:
+        worker, _worker = _worker, None
+    if worker is not None:
+        worker.close()
+
+
+def python_path(context: bpy.types.Context | None = None) -> Path:
+    """The Python that has the engine: of the environment variable, else of the preference, else the private one.
+
+    Raises:
+        WorkerError: there is none, or what was set is no whole path.
+    """
+    for source, setting in (
+        (f"the variable {PYTHON_VARIABLE}", os.environ.get(PYTHON_VARIABLE, "")),
+        ("the engine's Python in the preferences", settings.get(context).engine_python),
+    ):
+        if setting:
+            return _python_of_setting(source, setting)
+    installed = install.installed_python(install.data_folder(), __version__)
+    if installed is None:
+        raise WorkerError("worker", "the engine is not installed", CURE)
+    return installed
+
+
+def _python_of_setting(source: str, setting: str) -> Path:
+    # "//" is Blender's sign for "beside the .blend", and what lies there must never be started.
+    path = Path(setting).expanduser()
+    if setting.startswith("//") or not path.is_absolute():
+        raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", CURE)
+    if path.is_dir():
+        path = install.environment_python(path)
+    if not path.is_file():
+        raise WorkerError("worker", f"{source} is {setting!r}, where there is no Python", CURE)
+    return path
+
+
+def log_file() -> Path:
+    """Where the engine writes its own messages."""
+    return install.data_folder() / "blender-engine.log"
+
+
+def prepared_log_file() -> Path | None:
+    """The log file with its folder made, or None where that can't be: an engine without a log still works."""
+    file = log_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return file
+
+
+def register() -> None:
+    """Sees to it that the process ends with Blender."""
+    atexit.register(disconnect)
+
+
+def unregister() -> None:
+    """Ends the process."""
+    atexit.unregister(disconnect)
+    disconnect()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns a node into what every Blender can render: a plain group over EXR sequences, one a layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from . import batch, exr, passes, segmenting
+from .fscs.naming import CHANNELS
+from .fscs.protocol import WorkerError
+
+FOLDER = "softcolor_frozen"
+
+
+def freeze(node: Any, scene: Any, frames: Sequence[int]) -> Any:
+    """Writes the passes of all frames as plain RGBA files beside the .blend and puts a group over them in the place of
+    the node, with the same sockets and links.
+
+    Args:
+        node: the node; it is gone afterwards.
+        scene: whose frames.
+        frames: without gaps. What is not in the cache is computed first.
+
+    Returns:
+        the group's node.
+
+    Raises:
+        WorkerError: the .blend was never saved, the frames have gaps, a frame can't be had or a file can't be written.
+    """
+    if not bpy.data.filepath:
+        raise WorkerError("usage", "the .blend was never saved, so there is no place for the files", "save it first")
+    if not frames or list(frames) != list(range(frames[0], frames[-1] + 1)):
+        raise WorkerError("usage", "the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
+    names = [socket.name for socket in node.outputs]
+    folder = Path(bpy.data.filepath).parent / FOLDER / f"{_plain(node.name)}_{node.uid}"
+    _write_frames(node, scene, frames, folder)
+    tree = node.id_data
+    group = _group(node.name, names, frames, folder)
+    frozen = tree.nodes.new("CompositorNodeGroup")
+    frozen.node_tree = group
+    _take_place(tree, node, frozen)
+    name = node.name
+    tree.nodes.remove(node)
+    frozen.name = name
+    return frozen
+
+
+def _write_frames(node: Any, scene: Any, frames: Sequence[int], folder: Path) -> None:
+    batch.fill_node(node, scene, frames)
+    before = scene.frame_current
+    try:
+        for frame in frames:
+            scene.frame_set(frame)
+            layers = segmenting.checked_layers(node, scene)
+            shown = passes.over(layers) if node.pass_mode == "OVER" else layers
+            for number, pixels in enumerate([np.sum(layers, axis=0, dtype=np.float32), *shown]):
+                path = folder / f"{_stem(number)}_{frame:04d}.exr"
+                exr.write(path, dict(zip(CHANNELS, np.moveaxis(pixels, -1, 0), strict=True)), {})
+    except segmenting.NoPasses as error:
+        raise WorkerError("input", str(error), "press Segment, or mend what it says") from error
+    except OSError as error:
+        raise WorkerError("output", f"{folder} can't be written ({error.strerror})", "make room there") from error
+    finally:
+        scene.frame_set(before)
+
+
+def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path) -> Any:
+    tree = bpy.data.node_groups.new(f"{name} (frozen)", "CompositorNodeTree")
+    tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
+    tree.interface.new_socket("Mask", in_out="INPUT", socket_type="NodeSocketFloat")
+    tree.nodes.new("NodeGroupInput").location = (-300, 0)
+    output = tree.nodes.new("NodeGroupOutput")
+    output.location = (300, 0)
+    for number, socket in enumerate(names):
+        tree.interface.new_socket(socket, in_out="OUTPUT", socket_type="NodeSocketColor")
+        inner = tree.nodes.new("CompositorNodeImage")
+        inner.location = (0, -40 * number)
+        inner.hide = True
+        path = folder / f"{_stem(number)}_{frames[0]:04d}.exr"
+        image = bpy.data.images.load(bpy.path.relpath(str(path)))
+        image.source = "SEQUENCE"
+        image.colorspace_settings.name = "Non-Color"
+        image.alpha_mode = "PREMUL"
+        inner.image = image
+        inner.frame_start, inner.frame_duration = frames[0], len(frames)
+        inner.frame_offset = frames[0] - 1
+        inner.use_auto_refresh = True
+        tree.links.new(inner.outputs["Image"], output.inputs[number])
+    return tree
+
+
+def _take_place(tree: Any, node: Any, frozen: Any) -> None:
+    """Looks, place and links of the node."""
+    frozen.location, frozen.width, frozen.label = node.location, node.width, node.label or node.name
+    frozen.parent = node.parent
+    for link in [link for link in tree.links if link.to_node == node]:
+        tree.links.new(link.from_socket, frozen.inputs[link.to_socket.name])
+    numbers = {socket.identifier: number for number, socket in enumerate(node.outputs)}
+    for link in [link for link in tree.links if link.from_node == node]:
+        tree.links.new(frozen.outputs[numbers[link.from_socket.identifier]], link.to_socket)
+
+
+def _stem(number: int) -> str:
+    return "combined" if number == 0 else f"layer{number}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "node"

@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs the engine into an environment of its own, in processes that leave Blender free meanwhile.
+
+Standard library only; knows nothing of Blender. An environment counts only once everything in it was checked: the last
+step writes a small file beside it that names its Python, and only what such a file names is ever used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import check
+
+ENGINE = "fscs_engine"
+OLDEST_PYTHON = (3, 11)
+SPACE_NEEDED = 3 * 10**9
+"""Bytes that must be free: PyTorch for the CPU and the rest take about half of it, unpacking some more."""
+
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where PyTorch without CUDA is; the one on PyPI for Linux brings several gigabytes of CUDA libraries."""
+
+LEFTOVER_AGE = 12 * 3600.0
+"""Seconds after which an environment that nothing names counts as left over from an installation that broke off."""
+
+_PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+_CANCEL_POLL = 0.2
+
+
+class InstallError(Exception):
+    """What stopped an installation.
+
+    Attributes:
+        message: what is wrong.
+        cure: what to do about it.
+    """
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message, cure)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.cure}"
+
+
+class Cancelled(Exception):
+    """The user stopped it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be installed.
+
+    Attributes:
+        wheel: the engine, a wheel file.
+        constraints: the versions it was tested with, in pip's form.
+        version: of the engine.
+        folder: where environments are kept, see :func:`data_folder`.
+        pythons: Pythons to make the environment with; the first that can is taken.
+        cpu_only: takes PyTorch without CUDA.
+        source: address of a package index to look in too, or a folder of wheels to use instead of the network.
+        environment: variables for the processes.
+    """
+
+    wheel: Path
+    constraints: Path
+    version: str
+    folder: Path
+    pythons: tuple[str, ...]
+    cpu_only: bool = True
+    source: str = ""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def offline(self) -> bool:
+        """Whether everything comes from a folder."""
+        return is_folder(self.source)
+
+
+def is_folder(source: str) -> bool:
+    """Whether a package source is a folder, which needs no network."""
+    return bool(source) and Path(source).is_dir()
+
+
+def data_folder(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
+    """Where environments and logs lie: the user's folder for the data of programs, the same for every Blender."""
+    variables = os.environ if environment is None else environment
+    home = Path.home()
+    if platform == "win32":
+        base = Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(variables.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return base / "soft-color-segment"
+
+
+def environment_python(environment: Path) -> Path:
+    """The Python inside an environment, whether it exists or not."""
+    return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
+
+
+def record_file(folder: Path, version: str) -> Path:
+    """The file that names the finished environment of a version."""
+    return folder / f"engine-{version}.json"
+
+
+def installed_python(folder: Path, version: str) -> Path | None:
+    """The Python of the finished environment of this version, None where there is none."""
+    environment = _recorded_environment(folder, version)
+    if environment is None:
+        return None
+    python = environment_python(environment)
+    return python if python.is_file() else None
+
+
+def _recorded_environment(folder: Path, version: str) -> Path | None:
+    try:
+        record = json.loads(record_file(folder, version).read_text(encoding="utf-8"))
+        name = record["environment"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # A name, never a path: the environment lies beside its record.
+    return folder / name if isinstance(name, str) and Path(name).name == name else None
+
+
+def remove(folder: Path, version: str) -> None:
+    """Removes the environment of a version.
+
+    Raises:
+        OSError: some of it can't be removed; it is not used any more in any case.
+    """
+    environment = _recorded_environment(folder, version)
+    record_file(folder, version).unlink(missing_ok=True)
+    if environment is not None and environment.exists():
+        shutil.rmtree(environment)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes environments of installations that broke off long ago, as when the computer went off."""
+    named = {_recorded_environment(folder, file.stem.removeprefix("engine-")) for file in folder.glob("engine-*.json")}
+    for environment in folder.glob("engine-*"):
+        if environment.is_dir() and environment not in named:
+            try:
+                old = time.time() - environment.stat().st_mtime > LEFTOVER_AGE
+            except OSError:
+                continue
+            if old:
+                shutil.rmtree(environment, ignore_errors=True)
+
+
+class Installation:
+    """An installation under way. It runs in a thread that only watches processes; the attributes may always be read.
+
+    Attributes:
+        fraction: how much is done, 0 to 1.
+        message: what it is doing, one line.
+        log: file with everything that pip said.
+        running: whether it goes on.
+        error: what stopped it, or None.
+        cancelled: whether the user stopped it.
+        python: the engine's Python once all is done, else None.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.fraction = 0.0
+        self.message = "starting"
+        self.log = plan.folder / "install.log"
+        self.error: InstallError | None = None
+        self.cancelled = False
+        self.python: Path | None = None
+        self._cancel = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="soft-color-segment-install", daemon=True)
+
+    def start(self) -> None:
+        """Begins; returns at once."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stops it soon and removes what was made; returns at once."""
+        self._cancel.set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Waits for the end."""
+        self._thread.join(timeout)
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        environment: Path | None = None
+        try:
+            self._prepare()
+            python = self._step(0.0, "looking for a Python", self._usable_python)
+            environment = Path(tempfile.mkdtemp(prefix=f"engine-{self.plan.version}-", dir=self.plan.folder))
+            self._fill(python, environment)
+            self._finish(environment)
+        except InstallError as error:
+            self.error = error
+        except Cancelled:
+            self.cancelled = True
+            self.message = "cancelled; nothing was installed"
+        except OSError as error:
+            self.error = InstallError(f"{error.filename or self.plan.folder}: {error.strerror}", "see the log")
+        finally:
+            if environment is not None and self.python is None:
+                shutil.rmtree(environment, ignore_errors=True)
+
+    def _step(self, fraction: float, message: str, work):  # noqa: ANN001, ANN202
+        self.fraction, self.message = fraction, message
+        return work()
+
+    def _prepare(self) -> None:
+        folder = self.plan.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.log.write_text("", encoding="utf-8")
+        except OSError as error:
+            cure = "make the folder writable, or set the engine's Python to one that has the engine"
+            raise InstallError(f"{folder} can't be written ({error.strerror})", cure) from error
+        remove_leftovers(folder)
+        free = shutil.disk_usage(folder).free
+        if free < SPACE_NEEDED:
+            message = f"the disk of {folder} has {free / 1e9:.1f} GB free, {SPACE_NEEDED / 1e9:.0f} GB are needed"
+            raise InstallError(message, "make room there")
+
+    def _usable_python(self) -> str:
+        reasons = []
+        for python in self.plan.pythons:
+            reason = unusable(python, self.plan.environment)
+            self._note(f"{python}: {reason or 'can be used'}")
+            if not reason:
+                return python
+            reasons.append(f"{python} {reason}")
+        message = "no Python here can make an environment (" + "; ".join(reasons or ["none was found"]) + ")"
+        raise InstallError(
+            message,
+            f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer (on Debian and Ubuntu with python3-venv) "
+            "and set it as Python to Install With",
+        )
+
+    def _fill(self, base: str, environment: Path) -> None:
+        self.fraction, self.message = 0.02, "making the environment"
+        self._process([base, "-I", "-m", "venv", str(environment)], "the environment can't be made")
+        pip = [str(environment_python(environment)), "-I", "-m", "pip"]
+        version = self._process([*pip, "--version"], "pip does not run in the new environment")
+        install = [*pip, "--disable-pip-version-check", "--no-input", "--no-color", "install", "--progress-bar"]
+        install += ["raw" if _pip_version(version) >= (24, 1) else "off", "--constraint", str(self.plan.constraints)]
+        if self.plan.offline:
+            install += ["--no-index", "--find-links", self.plan.source]
+        elif self.plan.source:
+            install += ["--extra-index-url", self.plan.source]
+        self.fraction, self.message = 0.05, "getting PyTorch"
+        torch = [*install, "--no-deps", "torch"]
+        if self.plan.cpu_only and not self.plan.source and sys.platform == "linux":
+            torch += ["--index-url", CPU_INDEX]
+        self._process(torch, "PyTorch can't be installed", upto=0.5)
+        self.fraction, self.message = 0.5, "getting the other packages"
+        self._process([*install, str(self.plan.wheel)], "the engine can't be installed", upto=0.9)
+
+    def _finish(self, environment: Path) -> None:
+        self.fraction, self.message = 0.9, "checking the engine"
+        python = environment_python(environment)
+        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=self._cancel.is_set)
+        if self._cancel.is_set():
+            raise Cancelled
+        if not report.works:
+            raise InstallError("the engine was installed but does not work: " + "; ".join(report.wrong), report.cure)
+        before = _recorded_environment(self.plan.folder, self.plan.version)
+        record = record_file(self.plan.folder, self.plan.version)
+        partial = environment / record.name
+        partial.write_text(json.dumps({"environment": environment.name}), encoding="utf-8")
+        partial.replace(record)
+        self.python = python
+        if before is not None:
+            shutil.rmtree(before, ignore_errors=True)
+        self.fraction, self.message = 1.0, "installed"
+
+    def _process(self, command: Sequence[str], failure: str, *, upto: float = 0.0) -> str:
+        """Runs a command to its end with its words in the log. Returns them.
+
+        Raises:
+            InstallError: it failed.
+            Cancelled: the user stopped it.
+        """
+        self._note("$ " + " ".join(command))
+        start = self.fraction
+        said: list[str] = []
+        process = start_process(command, self.plan.environment)
+        watcher = threading.Thread(target=self._end_when_cancelled, args=(process,), daemon=True)
+        watcher.start()
+        collected = 0
+        with process:
+            for line in process.stdout or ():
+                progress = re.match(r"Progress (\d+) of (\d+)", line)
+                if progress:
+                    continue
+                line = line.rstrip()
+                said.append(line)
+                self._note(line)
+                if line.lstrip().startswith(("Collecting", "Processing", "Downloading", "Using cached", "Installing")):
+                    collected += 1
+                    # How many lines there will be is unknown: each goes a part of the way that is left.
+                    self.fraction = start + max(0.0, upto - start) * (1 - 0.97**collected)
+                    self.message = _shortened(line)
+        if self._cancel.is_set():
+            raise Cancelled
+        if process.returncode:
+            raise InstallError(f"{failure} ({_reason(said)})", _cure(said))
+        return "\n".join(said)
+
+    def _end_when_cancelled(self, process: subprocess.Popen[str]) -> None:
+        while process.poll() is None:
+            if self._cancel.wait(_CANCEL_POLL):
+                process.kill()
+                return
+
+    def _note(self, line: str) -> None:
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
+def start_process(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """A process without a window, its words and complaints on one pipe.
+
+    Raises:
+        InstallError: it can't be started.
+    """
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=dict(environment),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        raise InstallError(f"{command[0]} can't be started ({error.strerror})", "see the log") from error
+
+
+def unusable(python: str, environment: Mapping[str, str]) -> str:
+    """Why no environment can be made with a Python; empty if one can."""
+    if not Path(python).is_absolute():
+        return "is not a whole path"
+    try:
+        found = subprocess.run(
+            [python, "-I", "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=dict(environment),
+            timeout=60,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "can't be started"
+    version = re.fullmatch(r"(\d+)\.(\d+)", found.stdout.strip())
+    if found.returncode or version is None:
+        return "lacks the modules venv and ensurepip"
+    if (int(version[1]), int(version[2])) < OLDEST_PYTHON:
+        return f"is Python {version[0]}, too old"
+    return ""
+
+
+def candidate_pythons(chosen: str, blenders_own: str) -> tuple[str, ...]:
+    """The Pythons to try: the user's choice alone, or else Blender's own and then those of the system."""
+    if chosen:
+        return (chosen,)
+    names = ("python3.11", "python3.12", "python3.13", "python3.14", "python3", "python")
+    found = [blenders_own, *(shutil.which(name) for name in names)]
+    return tuple(dict.fromkeys(str(Path(python).absolute()) for python in found if python))
+
+
+def _pip_version(said: str) -> tuple[int, int]:
+    found = re.search(r"pip (\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _shortened(line: str, length: int = 70) -> str:
+    line = line.strip()
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _reason(said: Sequence[str]) -> str:
+    """The line of pip's that says most about what went wrong."""
+    errors = [line for line in said if line.startswith("ERROR:")]
+    return _shortened((errors or [line for line in said if line.strip()] or ["it said nothing"])[-1], 200)
+
+
+def _cure(said: Sequence[str]) -> str:
+    text = "\n".join(said)
+    if "No space left" in text:
+        return "make room on the disk and try again"
+    if re.search(r"Connection|Temporary failure in name resolution|timed out|SSL|Max retries", text):
+        return "look after the network (a firewall or proxy may be in the way) and try again"
+    if "No matching distribution" in text:
+        return "choose another Python to Install With (3.11 is the one that was tested), or another package source"
+    if "Permission denied" in text or "Access is denied" in text:
+        return "close every Blender and try again; a virus scanner may hold the files"
+    return "open the log; it has everything that pip said"

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the node looks, and where it is in the Add menu. Nothing is worked out here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .fscs.parameters import BY_NAME
+from .properties import NODE_ID, NODE_LABEL
+
+SWATCHES_A_ROW = 4
+CRASHING = ((4, 5), (5, 0))
+"""Blenders that crash on a file with this node where the add-on is missing."""
+
+
+def draw_node(node: Any, context: Any, layout: Any) -> None:
+    """The controls that are on the node itself."""
+    column = layout.column(align=True)
+    column.prop(node, "colors")
+    draw_swatches(node, column)
+    row = layout.row(align=True)
+    operator(row, node, "auto_palette", icon="COLOR")
+    operator(row, node, "import_palette", text="", icon="IMPORT")
+    operator(row, node, "export_palette", text="", icon="EXPORT")
+    operator(row, node, "name_outputs", text="", icon="SORTALPHA")
+    draw_work(node, layout)
+    layout.prop(node, "pass_mode", text="")
+    if node.inputs["Mask"].is_linked:
+        layout.prop(node, "mask_mode")
+        draw_masked(node, layout)
+
+
+def draw_swatches(node: Any, layout: Any) -> None:
+    """The palette in reading order; an open lock is a colour that Auto Palette may change."""
+    entries = list(node.palette)
+    for start in range(0, len(entries), SWATCHES_A_ROW):
+        row = layout.row(align=True)
+        for index in range(start, start + SWATCHES_A_ROW):
+            cell = row.row(align=True)
+            if index < len(entries):
+                cell.prop(entries[index], "color", text="")
+                icon = "LOCKED" if entries[index].locked else "UNLOCKED"
+                cell.prop(entries[index], "locked", text="", icon=icon)
+            else:
+                cell.label(text="")
+
+
+def draw_work(node: Any, layout: Any) -> None:
+    """Segment, or how far it is and Cancel, and what there is to say."""
+    if node.busy:
+        row = layout.row(align=True)
+        row.progress(factor=node.fraction, text=node.message)
+        operator(row, node, "cancel", text="", icon="CANCEL")
+        return
+    operator(layout, node, "segment", icon="PLAY")
+    text, icon = status(node)
+    for number, line in enumerate(wrapped(text, max(20, int(node.width / 6.2)))):
+        layout.label(text=line, icon=icon if number == 0 else "BLANK1")
+
+
+def status(node: Any) -> tuple[str, str]:
+    """What the status line says, and its icon."""
+    from .segmenting import UP_TO_DATE, settings_of
+
+    if node.failed:
+        return node.message, "ERROR"
+    if not node.inputs["Image"].is_linked:
+        return "Link an image", "INFO"
+    if not node.settings_shown:
+        return node.message or "Press Segment", "INFO"
+    if node.settings_shown != settings_of(node):
+        return "Stale: press Segment", "FILE_REFRESH"
+    return node.message or UP_TO_DATE, "CHECKMARK" if node.message in ("", UP_TO_DATE) else "INFO"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most ``width`` characters, where its words allow it."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def draw_masked(node: Any, layout: Any) -> None:
+    """Which layers the mask works on."""
+    for start in range(0, len(node.palette), 8):
+        row = layout.row(align=True)
+        for number, entry in enumerate(list(node.palette)[start : start + 8], start + 1):
+            row.prop(entry, "masked", text=str(number), toggle=True)
+
+
+def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
+    """All controls."""
+    draw_node(node, context, layout)
+    layout.separator()
+    column = layout.column(align=True)
+    for name in ("palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"):
+        column.prop(node, name)
+    layout.prop(node, "show_layers", icon="TRIA_DOWN" if node.show_layers else "TRIA_RIGHT", emboss=False)
+    if node.show_layers:
+        for number, entry in enumerate(node.palette, 1):
+            box = layout.box().column(align=True)
+            row = box.row(align=True)
+            row.label(text=str(number))
+            row.prop(entry, "color", text="")
+            draw_dropper(node, number - 1, row)
+            row.prop(entry, "label", text="")
+            for name, parameter in BY_NAME.items():
+                if parameter.per_layer:
+                    box.prop(entry, name)
+    column = layout.column(align=True)
+    for name in ("model", "device", "precision", "tile"):
+        column.prop(node, name)
+    row = layout.row(align=True)
+    operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
+    operator(row, node, "clear_cache", icon="TRASH")
+    operator(layout, node, "freeze", icon="FREEZE")
+    if bpy.app.version[:2] in CRASHING:
+        for line in wrapped(
+            "This Blender crashes on this file where the add-on is missing: freeze the node first.", 44
+        ):
+            layout.label(text=line, icon="BLANK1")
+
+
+def draw_dropper(node: Any, index: int, layout: Any) -> None:
+    """Picks a colour from the backdrop or an Image Editor; the swatch's own popup has the same in every version."""
+    if "prop_data_path" in bpy.ops.ui.eyedropper_color.get_rna_type().properties:  # not in 4.2
+        dropper = layout.operator("ui.eyedropper_color", text="", icon="EYEDROPPER")
+        name = bpy.utils.escape_identifier(node.name)
+        dropper.prop_data_path = f'space_data.edit_tree.nodes["{name}"].palette[{index}].color'
+
+
+def operator(layout: Any, node: Any, name: str, **looks: Any) -> None:
+    """A button that knows its node."""
+    button = layout.operator(f"soft_color_segment.{name}", **looks)
+    if hasattr(button, "node"):
+        button.node = node.uid
+
+
+def popup(title: str, text: str) -> None:
+    """Shows something that must not be overlooked. Main thread only; without a window nothing happens."""
+    if bpy.app.background:
+        return
+
+    def draw(menu: Any, context: Any) -> None:
+        for line in wrapped(text, 80):
+            menu.layout.label(text=line)
+
+    bpy.context.window_manager.popup_menu(draw, title=title, icon="ERROR")
+
+
+def draw_add_menu(menu: Any, context: Any) -> None:
+    """The entry in the Add menu."""
+    if context.space_data.tree_type == "CompositorNodeTree":
+        entry = menu.layout.operator("node.add_node", text=NODE_LABEL, icon="COLOR")
+        entry.type = NODE_ID
+        entry.use_transform = True
+
+
+MENUS = ("NODE_MT_category_compositor_color", "NODE_MT_add")
+
+
+def register() -> None:
+    """Puts the node into the Color category, or where a Blender has none of that name, into Add itself."""
+    for name in MENUS:
+        if hasattr(bpy.types, name):
+            getattr(bpy.types, name).append(draw_add_menu)
+            return
+
+
+def unregister() -> None:
+    """Takes it out."""
+    for name in MENUS:
+        if hasattr(bpy.types, name):
+            getattr(bpy.types, name).remove(draw_add_menu)
+            return

@@ -1,0 +1,696 @@
+#!/usr/bin/env python3
+"""Writes SoftColorSegment.gizmo from the parameter table: ``python nuke_plugin/generate_gizmo.py``.
+
+The node is a Group, so a saved script holds all of it and a farm machine needs the EXR files only.
+
+**What the exported model must look like** (mode Live). Two Inference nodes hold the same model. Each takes the 4
+channels of ``LIVE_INPUT`` in this order, RGB premultiplied in the working space, and gives the 16 channels of
+``LIVE_OUTPUT``: four layers, R, G, B and A of each, premultiplied, in the working space, as (1, 16, H, W). The model's
+attributes are floats, and the node links all of them:
+
+==========================  =====================================================================================
+``p1r p1g p1b`` … ``p8b``   the palette, sRGB from 0 to 1; those after ``colors`` are not used
+``colors``                  K, 1 to 8
+``first``                   the first of the four layers that come out: 1, or 5. Layers after K are 0
+``space``                   the working space: 0 lin_rec709, 1 acescg, 2 srgb
+``smoothing``               and ``smoothing_eps``, ``smoothing_strength``, ``minimum_alpha``: as in the parameter table
+==========================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from fscs_engine.naming import LAYER_PREFIX  # noqa: E402
+from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS, Parameter  # noqa: E402
+from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
+
+GIZMO = Path(__file__).resolve().parent / "SoftColorSegment.gizmo"
+NAME = "SoftColorSegment"
+CAT = NAME + ".cat"
+
+LIVE_COLORS = 8
+LIVE_GROUP = 4
+LIVE_INPUT = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
+LIVE_OUTPUT = (
+    *("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha"),
+    *("forward.u", "forward.v", "backward.u", "backward.v"),
+    *("disparityL.x", "disparityL.y", "disparityR.x", "disparityR.y"),
+    *("deep.front", "deep.back", "depth.Z", "mask.a"),
+)
+"""Inference nodes take these and few other names; no layer of the node's own is among them."""
+
+MODES = ("Cached", "Live", "Bypass")
+VIEWS = ("layers", "recomposition", "error", "one layer")
+SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
+"""In the order in which the metadata has them; the checks rely on it."""
+
+CHANNELS = ("red", "green", "blue", "alpha")
+
+FIRST_PALETTE = (
+    (0.014, 0.030, 0.045),
+    (0.220, 0.270, 0.300),
+    (0.800, 0.780, 0.720),
+    (0.580, 0.080, 0.050),
+    (0.650, 0.400, 0.120),
+    (0.090, 0.270, 0.070),
+    (0.050, 0.150, 0.480),
+    (0.330, 0.060, 0.350),
+    (0.070, 0.420, 0.420),
+    (0.750, 0.620, 0.080),
+    (0.860, 0.420, 0.430),
+    (0.250, 0.130, 0.060),
+    (0.480, 0.640, 0.860),
+    (0.370, 0.600, 0.240),
+    (0.110, 0.110, 0.110),
+    (1.000, 1.000, 1.000),
+)
+"""Linear, for a node that was just made; Auto Palette finds better ones."""
+
+NO_PLUGIN = (
+    "This button needs the Soft Color Segment plug-in. Add its folder to NUKE_PATH or to ~/.nuke/init.py and start "
+    "Nuke again. Cached layers work without it."
+)
+
+
+# The text of a script
+
+
+def quoted(text: str) -> str:
+    """A word of a Nuke script.
+
+    >>> quoted("Cached"), quoted("a b"), quoted("[value x]")
+    ('Cached', '"a b"', '"\\\\[value x\\\\]"')
+    """
+    if re.fullmatch(r"[A-Za-z0-9_.%/+-]+", text):
+        return text
+    escaped = re.sub(r'([\\"\[\]$\{\}])', r"\\\1", text).replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def expression(text: str) -> str:
+    """The value of a knob that follows an expression."""
+    return "{{" + quoted(text) + "}}"
+
+
+def number(value: float) -> str:
+    """A number as Nuke writes it."""
+    return format(value, ".10g")
+
+
+class Script:
+    """A Nuke script under construction: nodes are written one after the other, with their inputs by name."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._rows = 0
+
+    def node(
+        self,
+        kind: str,
+        name: str,
+        inputs: Sequence[str] = (),
+        knobs: Sequence[tuple[str, str]] = (),
+        *,
+        at: tuple[int, int] = (0, 0),
+    ) -> str:
+        """Adds a node whose knobs have the values given, in the form of a script. Returns its name."""
+        for source in reversed(inputs):
+            self.lines.append(f" push $N{source}")
+        self.lines.append(f" {kind} {{")
+        if kind != "Output" and len(inputs) != 1:
+            self.lines.append(f"  inputs {len(inputs)}")
+        self.lines += [f"  {knob} {value}" for knob, value in knobs]
+        self.lines += [f"  name {name}", f"  xpos {at[0] * 110}", f"  ypos {at[1] * 50}", " }"]
+        if kind != "Output":
+            self.lines.append(f" set N{name} [stack 0]")
+        return name
+
+
+# The knobs
+
+
+class Knobs:
+    """The user knobs of the Group."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def _add(self, kind: int, name: str, options: str, value: Optional[str]) -> None:
+        self.lines.append(f" addUserKnob {{{kind} {name}{options}}}")
+        if value is not None:
+            self.lines.append(f" {name} {value}")
+
+    def tab(self, name: str, label: str) -> None:
+        """Begins a tab."""
+        self._add(20, name, f" l {quoted(label)}", None)
+
+    def group(self, name: str, label: str) -> None:
+        """Begins a foldable group of knobs."""
+        self._add(20, name, f" l {quoted(label)} n 1", None)
+
+    def end_group(self, name: str) -> None:
+        """Ends it."""
+        self._add(20, name, " n -1", None)
+
+    def knob(
+        self,
+        kind: int,
+        name: str,
+        label: str,
+        tooltip: str,
+        value: Optional[str] = None,
+        *,
+        choices: Sequence[str] = (),
+        limits: Optional[tuple[float, float]] = None,
+        text: Optional[str] = None,
+        flag: str = "",
+    ) -> None:
+        """A knob; ``value`` is in the form of a script."""
+        options = f" l {quoted(label)} t {quoted(tooltip)}"
+        if text is not None:
+            options += f" T {quoted(text)}"
+        if choices:
+            options += " M {" + " ".join(quoted(choice) for choice in choices) + "}"
+        if limits is not None:
+            options += f" R {number(limits[0])} {number(limits[1])}"
+        self._add(kind, name, options + (f" {flag}" if flag else ""), value)
+
+    def parameter(
+        self,
+        parameter: Parameter,
+        *,
+        name: str = "",
+        label: str = "",
+        shown: Optional[tuple[float, float]] = None,
+        flag: str = "",
+    ) -> None:
+        """A knob of the parameter table; ``shown`` is the range of the slider where the whole one is too wide."""
+        kind = {"int": 3, "float": 7, "enum": 4, "string": 1}[parameter.kind]
+        limits: Optional[tuple[float, float]] = shown
+        if limits is None and parameter.minimum is not None and parameter.maximum is not None:
+            limits = (parameter.minimum, parameter.maximum)
+        default = parameter.default
+        value = quoted(default) if isinstance(default, str) else number(float(default))
+        self.knob(
+            kind,
+            name or parameter.name,
+            label or parameter.label,
+            parameter.tooltip,
+            value,
+            choices=parameter.choices,
+            limits=limits,
+            flag=flag,
+        )
+
+    def button(self, name: str, label: str, tooltip: str, call: str, flag: str = "") -> None:
+        """A button that calls a function of the plug-in, and says so where there is none."""
+        code = (
+            f"try:\n    from softcolor_nuke import buttons\nexcept ImportError:\n    nuke.message({NO_PLUGIN!r})\n"
+            f"else:\n    buttons.{call}(nuke.thisNode())"
+        )
+        self.knob(22, name, label, tooltip, text=code, flag=flag)
+
+
+def layer_numbers() -> range:
+    """1 to 16."""
+    return range(1, MAXIMUM_COLORS + 1)
+
+
+def group_knobs() -> list[str]:
+    """All knobs of the Group in the order in which the artist sees them."""
+    knobs = Knobs()
+    _palette_tab(knobs)
+    _alpha_tab(knobs)
+    _output_tab(knobs)
+    _cache_tab(knobs)
+    _troubleshoot_tab(knobs)
+    return knobs.lines
+
+
+def _palette_tab(knobs: Knobs) -> None:
+    knobs.tab("palette_tab", "Palette")
+    knobs.knob(
+        4,
+        "mode",
+        "Mode",
+        "Cached: layers from the EXR files of the Cache tab. Live: computed by NukeX's Inference nodes, at most "
+        f"{LIVE_COLORS} colours. Bypass: the image as it comes in.",
+        MODES[0],
+        choices=MODES,
+    )
+    knobs.parameter(BY_NAME["colors"])
+    knobs.parameter(BY_NAME["palette_method"])
+    knobs.button(
+        "auto_palette",
+        "Auto Palette",
+        "Finds a palette in this frame. Locked colours stay and come first. One undo takes it back.",
+        "auto_palette",
+        "+STARTLINE",
+    )
+    knobs.button(
+        "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
+    )
+    knobs.button("export_palette", "Export", "Writes the colours to a palette file: .json.", "export_palette")
+    knobs.knob(
+        3,
+        "sample_layer",
+        "Sample into",
+        "The number of the colour that Sample sets.",
+        "1",
+        limits=(1, MAXIMUM_COLORS),
+        flag="+STARTLINE",
+    )
+    knobs.knob(12, "sample_position", "Sample at", "Where in the image Sample takes the colour from.", "{0 0}")
+    knobs.button("sample", "Sample", "Takes the colour of the image at this position into the palette.", "sample")
+    for n in layer_numbers():
+        color = " ".join(number(value) for value in FIRST_PALETTE[n - 1])
+        knobs.knob(
+            18,
+            f"color{n}",
+            f"Color {n}",
+            f"The palette colour of layer {n}, in the working space, as pixels of the image are.",
+            f"{{{color}}}",
+        )
+        knobs.knob(1, f"name{n}", "", f"What you call layer {n}. It is kept in the EXR files.", '""', flag="-STARTLINE")
+        knobs.knob(6, f"lock{n}", "lock", f"Auto Palette leaves colour {n} as it is.", "false", flag="-STARTLINE")
+
+
+def _alpha_tab(knobs: Knobs) -> None:
+    knobs.tab("alpha_tab", "Alpha")
+    knobs.parameter(BY_NAME["model"])
+    knobs.parameter(BY_NAME["smoothing"], shown=(0, 32))
+    knobs.parameter(BY_NAME["smoothing_eps"], shown=(1e-6, 0.01))
+    knobs.parameter(BY_NAME["smoothing_strength"])
+    knobs.parameter(BY_NAME["minimum_alpha"])
+    knobs.group("layers_group", "Layers")
+    shown = {"layer_gain": (0.0, 4.0), "layer_gamma": (0.2, 5.0)}
+    for n in layer_numbers():
+        for name in ("layer_gain", "layer_gamma", "layer_black", "layer_white"):
+            knobs.parameter(BY_NAME[name], name=f"{name}{n}", label=f"{BY_NAME[name].label} {n}", shown=shown.get(name))
+    knobs.end_group("layers_group_end")
+    knobs.knob(
+        6, "use_mask", "Use Mask", "Applies the image at the mask input to the layers.", "false", flag="+STARTLINE"
+    )
+    knobs.parameter(BY_NAME["mask_mode"])
+    knobs.knob(
+        1,
+        "mask_layers",
+        "Mask Layers",
+        "The numbers of the layers that the mask is for, with blanks between: one or more to limit, two to split.",
+        "1",
+    )
+    knobs.knob(4, "mask_from", "Mask Channel", "The channel of the mask input.", "alpha", choices=("alpha", "red"))
+
+
+def _output_tab(knobs: Knobs) -> None:
+    knobs.tab("output_tab", "Output")
+    knobs.knob(
+        4,
+        "working_space",
+        BY_NAME["working_space"].label,
+        "What the image's values mean. The layers are delivered in the same space and add up to the image there.",
+        SPACES[0],
+        choices=SPACES,
+    )
+    knobs.knob(
+        1,
+        "layer_prefix",
+        "Layer Prefix",
+        "What the names of the layers in the stream begin with. Give each node of a chain its own, then press Rename.",
+        LAYER_PREFIX,
+    )
+    knobs.button(
+        "rename_layers",
+        "Rename",
+        "Gives the layers the names that begin with Layer Prefix.",
+        "rename_layers",
+        "-STARTLINE",
+    )
+    knobs.knob(
+        4,
+        "layer_color",
+        "Layer Colors",
+        "premultiplied: the layers add up with Plus. straight: their colours are not multiplied by their alpha.",
+        "premultiplied",
+        choices=("premultiplied", "straight"),
+    )
+    knobs.knob(
+        6,
+        "remove_other",
+        "Remove Other Layers",
+        "Takes all other layers of the input out of the stream, but for rgba.",
+        "false",
+        flag="+STARTLINE",
+    )
+    knobs.knob(
+        4,
+        "view",
+        "View",
+        "What rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: how far "
+        "the sum is from the image. one layer: that of the number below. The layers are in the stream with each.",
+        VIEWS[0],
+        choices=VIEWS,
+    )
+    knobs.knob(3, "view_layer", "Layer", "The layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS))
+    knobs.knob(7, "error_gain", "Error Gain", "What View multiplies the error by.", "8", limits=(1, 1000))
+
+
+def _cache_tab(knobs: Knobs) -> None:
+    knobs.tab("cache_tab", "Cache")
+    knobs.knob(
+        2,
+        "cache_file",
+        "File",
+        "The EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes them, or "
+        "'fscs segment' does.",
+        '""',
+    )
+    knobs.knob(3, "first_frame", "First Frame", "The first frame that Render does.", "1")
+    knobs.knob(3, "last_frame", "Last Frame", "The last frame that Render does.", "1", flag="-STARTLINE")
+    knobs.button("render", "Render", "Computes the layers of these frames.", "render", "+STARTLINE")
+    knobs.button(
+        "render_preview", "Render This Frame", "Computes the layers of the current frame only.", "render_frame"
+    )
+    knobs.button("clear", "Clear", "Deletes the layers' files of these frames, after asking.", "clear")
+    knobs.parameter(BY_NAME["device"])
+    knobs.parameter(BY_NAME["tile"], shown=(0, 2048))
+    knobs.knob(26, "status", "Status", "How this frame's file stands to the knobs.", text=" ")
+    knobs.knob(
+        1,
+        "plate_state",
+        "Image",
+        "How the image stood when Render ran; tells a changed image.",
+        '""',
+        flag="+INVISIBLE",
+    )
+
+
+def _troubleshoot_tab(knobs: Knobs) -> None:
+    knobs.tab("troubleshoot_tab", "Troubleshoot")
+    knobs.knob(26, "versions", "Versions", "Of the plug-in, of Nuke and of the engine; Check fills it in.", text=" ")
+    knobs.button("check", "Check", "Starts the engine and says whether all is well.", "check", "+STARTLINE")
+    knobs.button(
+        "locate_engine",
+        "Locate Engine",
+        "Chooses the Python that the engine is installed for. Nuke's own is too old for it.",
+        "locate_engine",
+    )
+    knobs.button("show_log", "Show Log", "Shows the end of what the engine wrote.", "show_log")
+    for n in layer_numbers():
+        for channel, letter in enumerate("rgb"):
+            knobs.knob(
+                7,
+                f"p{n}{letter}",
+                f"p{n}{letter}",
+                f"Palette colour {n} in sRGB, for the checks and for Live.",
+                expression(_encoded(n, channel)),
+                flag="+INVISIBLE",
+            )
+
+
+def _encoded(n: int, channel: int) -> str:
+    """Palette colour ``n`` in sRGB, of the knob that is in the working space."""
+    own = f"color{n}.{'rgb'[channel]}"
+    terms = [f"{weight:+.9f}*color{n}.{letter}" for weight, letter in zip(FROM_ACESCG[channel], "rgb")]
+    linear = f"(working_space==1?({''.join(terms)}):{own})"
+    curve = f"({linear}<=0.0031308?12.92*{linear}:1.055*pow(max({linear},0),0.4166666667)-0.055)"
+    return f"min(max(working_space==2?{own}:{curve},0),1)"
+
+
+# What is inside
+
+
+def checks() -> list[tuple[str, str, str]]:
+    """The comparisons of a cached file with the knobs: name, expression, message."""
+    palette = "[metadata exr/softcolor:palette]"
+    parameters = "[metadata exr/softcolor:parameters]"
+    colors = f"[regexp -all -inline {{rgb.:.([0-9e,.+-]*)}} {palette}]"
+    same_colors = []
+    for n in layer_numbers():
+        values = f"[split [lindex {colors} {2 * n - 1}] ,]"
+        close = [
+            f"abs([lindex [concat {values} -9 -9 -9] {channel}]-parent.p{n}{letter})<0.00002"
+            for channel, letter in enumerate("rgb")
+        ]
+        same_colors.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
+    same_scalars = []
+    for name in SCALARS:
+        found = _found(f"{name}.:.([0-9e.+-]*)", parameters, "-9")
+        same_scalars.append(f"abs({found}-parent.{name})<=0.0001*abs(parent.{name})")
+    same_layers = []
+    following = (*PER_LAYER[1:], "minimum_alpha")
+    for n in layer_numbers():
+        close = []
+        for name, after in zip(PER_LAYER, following):
+            pattern = f"{name}.*[^0-9]{n}.:.([0-9e.+-]+)[^0-9e.+-].*{after}"
+            found = _found(pattern, parameters, number(float(BY_NAME[name].default)))
+            close.append(f"abs({found}-parent.{name}{n})<0.00002")
+        same_layers.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
+    masked = "[string equal [metadata exr/softcolor:mask] [concat [value parent.mask_mode] [value parent.mask_layers]]]"
+    unmasked = "[string equal [metadata exr/softcolor:mask] {}]"
+    again = "Press Render on the Cache tab, or set the knob back"
+    return [
+        (
+            "CheckFile",
+            "[string length [metadata exr/softcolor:key]]==64",
+            "The cached file is no file of layers. Choose one that Render or 'fscs segment' wrote.",
+        ),
+        (
+            "CheckCount",
+            f"[llength [regexp -all -inline {{rgb.:.}} {palette}]]==parent.colors",
+            f"The cached layers have another number of colours than the node. {again} (Colors).",
+        ),
+        (
+            "CheckSpace",
+            "[string equal [metadata exr/softcolor:working_space] [value parent.working_space]]"
+            "&&[string equal [metadata exr/softcolor:model] [value parent.model]]",
+            f"The working space or the model is not that of the cached layers. {again}.",
+        ),
+        ("CheckPalette", "&&".join(same_colors), f"The palette changed since the layers were rendered. {again}."),
+        (
+            "CheckSettings",
+            "&&".join(same_scalars),
+            f"Smoothing or minimum alpha changed since the layers were rendered. {again}.",
+        ),
+        (
+            "CheckLayers",
+            "&&".join(same_layers),
+            f"A layer's gain, gamma, black or white point changed since the layers were rendered. {again}.",
+        ),
+        (
+            "CheckMask",
+            f"parent.use_mask?{masked}:{unmasked}",
+            f"The mask's settings changed since the layers were rendered. {again}.",
+        ),
+    ]
+
+
+def _found(pattern: str, text: str, default: str) -> str:
+    """Tcl: the first group of a pattern, or ``default``. Without variables: several threads share Nuke's."""
+    return f"[lindex [concat [lrange [regexp -inline {{{pattern}}} {text}] 1 1] {default}] 0]"
+
+
+def layer_channels(n: int) -> list[str]:
+    """How Nuke calls the channels of a layer."""
+    return [f"{LAYER_PREFIX}{n}.{channel}" for channel in CHANNELS]
+
+
+def _copy(script: Script, name: str, base: str, source: str, taken: Sequence[str], n: int, at: tuple[int, int]) -> str:
+    """Four channels of ``source`` become layer ``n`` of ``base``."""
+    knobs = []
+    for index, (channel, own) in enumerate(zip(taken, layer_channels(n))):
+        knobs += [(f"from{index}", channel), (f"to{index}", own)]
+    return script.node("Copy", name, [base, source], knobs, at=at)
+
+
+def _cached(script: Script, plate: str) -> str:
+    read = script.node(
+        "Read",
+        "Cache",
+        [],
+        [
+            ("file_type", "exr"),
+            ("file", quoted("[value parent.cache_file]")),
+            # A frame outside of the range would be that of its end.
+            ("first", "-100000"),
+            ("last", "1000000"),
+            ("origfirst", "-100000"),
+            ("origlast", "1000000"),
+            ("on_error", "error"),
+            ("raw", "true"),
+        ],
+        at=(4, 0),
+    )
+    checked = read
+    for row, (name, condition, message) in enumerate(checks()):
+        knobs = [("expression", expression(condition)), ("message", quoted(message))]
+        checked = script.node("Assert", name, [checked], knobs, at=(4, row + 1))
+    chain = plate
+    ends = []
+    for n in layer_numbers():
+        chain = _copy(script, f"Layer{n}", chain, checked, layer_channels(n), n, (2, 8 + n))
+        ends.append(chain)
+    which = [("which", expression("parent.colors-1"))]
+    return script.node("Switch", "CachedLayers", ends, which, at=(2, 26))
+
+
+def _live(script: Script, plate: str) -> str:
+    neutral = [
+        f"parent.{name}{n}=={number(float(BY_NAME[name].default))}"
+        for n in range(1, LIVE_COLORS + 1)
+        for name in PER_LAYER
+    ]
+    limits = [
+        (
+            "LiveColors",
+            f"parent.colors<={LIVE_COLORS}",
+            f"Live has at most {LIVE_COLORS} colours. Choose fewer, or mode Cached.",
+        ),
+        (
+            "LiveLayers",
+            "&&".join(["parent.use_mask==0", *neutral]),
+            "Live knows no masks and no gain, gamma, black or white point of layers. Set them back, or use Cached.",
+        ),
+        (
+            "LiveModel",
+            "[string equal [value parent.model] any-palette]",
+            "Live has the model any-palette only. Choose it, or mode Cached.",
+        ),
+    ]
+    checked = plate
+    for row, (name, condition, message) in enumerate(limits):
+        knobs = [("expression", expression(condition)), ("message", quoted(message))]
+        checked = script.node("Assert", name, [checked], knobs, at=(7, row + 1))
+    # An image without alpha is opaque; Inference would see 0.
+    opaque = [("channels", "rgba"), ("color", "{0 0 0 1}")]
+    checked = script.node("AddChannels", "LiveAlpha", [checked], opaque, at=(7, 5))
+    checked = script.node("Remove", "LiveInput", [checked], [("operation", "keep"), ("channels", "rgba")], at=(7, 6))
+    chain = plate
+    ends = []
+    for first in range(1, LIVE_COLORS + 1, LIVE_GROUP):
+        links = [f"p{n}{letter}" for n in range(1, LIVE_COLORS + 1) for letter in "rgb"]
+        links += ["colors", *SCALARS]
+        values = [f"{link}:{{parent.{link}}}" for link in links] + ["space:{parent.working_space}", f"first:{first}"]
+        knobs = [
+            ("modelFile", quoted(f"[lsearch -inline [plugins -all {CAT}] *.cat]")),
+            ("serialiseKnob", "{" + ";".join(values) + ";}"),
+        ]
+        found = script.node("Inference", f"Live{first}", [checked], knobs, at=(7 + first // LIVE_GROUP, 8))
+        for n in range(first, first + LIVE_GROUP):
+            taken = LIVE_OUTPUT[4 * (n - first) : 4 * (n - first) + 4]
+            chain = _copy(script, f"LiveLayer{n}", chain, found, taken, n, (6, 9 + n))
+            ends.append(chain)
+    which = [("which", expression(f"min(parent.colors,{LIVE_COLORS})-1"))]
+    return script.node("Switch", "LiveLayers_", ends, which, at=(6, 26))
+
+
+def _views(script: Script, layers: str) -> str:
+    sums = ["+".join(layer_channels(n)[index] for n in layer_numbers()) for index in range(4)]
+    recomposed = [(f"expr{i}", quoted(text)) for i, text in enumerate(sums)]
+    error = [(f"expr{i}", quoted(f"abs({text}-{'rgba'[i]})*parent.error_gain")) for i, text in enumerate(sums[:3])]
+    error.append(("expr3", "1"))
+    single = []
+    for index in range(4):
+        choices = "".join(f"parent.view_layer=={n}?{layer_channels(n)[index]}:" for n in layer_numbers())
+        single.append((f"expr{index}", quoted(choices + "0")))
+    shown = [
+        layers,
+        script.node("Expression", "Recomposition", [layers], recomposed, at=(2, 28)),
+        script.node("Expression", "Error", [layers], error, at=(3, 28)),
+        script.node("Expression", "OneLayer", [layers], single, at=(4, 28)),
+    ]
+    return script.node("Switch", "View", shown, [("which", expression("parent.view"))], at=(0, 30))
+
+
+def _straight(script: Script, layers: str) -> str:
+    chain = layers
+    for n in layer_numbers():
+        red, green, blue, alpha = layer_channels(n)
+        colors = f"{{{red} {green} {blue}}}"
+        chain = script.node(
+            "Unpremult", f"Straight{n}", [chain], [("channels", colors), ("alpha", alpha)], at=(2, 31 + n)
+        )
+    return script.node(
+        "Switch", "LayerColors", [layers, chain], [("which", expression("parent.layer_color"))], at=(0, 49)
+    )
+
+
+def _captures(script: Script, plate: str, mask: str) -> None:
+    """What Render writes for the engine. Disabled, so that a render of the whole script leaves them alone."""
+    knobs = [
+        ("file_type", "exr"),
+        ("datatype", quoted("32 bit float")),
+        ("compression", "none"),
+        ("metadata", quoted("no metadata")),
+        ("raw", "true"),
+        ("disable", "true"),
+    ]
+    script.node("Write", "CapturePlate", [plate], [("channels", "rgba"), *knobs], at=(-2, 2))
+    first = quoted("parent.mask_from==0?a:r")
+    chosen = script.node("Expression", "MaskChannel", [mask], [("expr0", first)], at=(-4, 1))
+    script.node("Write", "CaptureMask", [chosen], [("channels", "rgb"), *knobs], at=(-4, 2))
+
+
+def gizmo() -> str:
+    """The whole text of the gizmo."""
+    lines = ["# Soft Color Segment. Made by nuke_plugin/generate_gizmo.py; changes belong there."]
+    lines += [f"add_layer {{{LAYER_PREFIX}{n} {' '.join(layer_channels(n))}}}" for n in layer_numbers()]
+    hook = "try:\n    from softcolor_nuke import callbacks\nexcept ImportError:\n    pass\nelse:\n    callbacks.{}"
+    lines += [
+        "Group {",
+        f" name {NAME}1",
+        f" tile_color {TILE_COLOR}",
+        f" label {quoted('[value mode], [value colors] layers')}",
+        " help "
+        + quoted(
+            "Takes the image apart into a layer for each colour of a palette. The layers are in the stream as "
+            f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them up with Plus and they are the image."
+        ),
+        f" knobChanged {quoted(hook.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}",
+        f" onCreate {quoted(hook.format('created(nuke.thisNode())'))}",
+        f" updateUI {quoted(hook.format('update(nuke.thisNode())'))}",
+        *group_knobs(),
+        "}",
+    ]
+    script = Script()
+    mask = script.node("Input", "mask", [], [("number", "1")], at=(-4, 0))
+    image = script.node("Input", "img", [], at=(0, 0))
+    _captures(script, image, mask)
+    only = script.node("Remove", "KeepImage", [image], [("operation", "keep"), ("channels", "rgba")], at=(1, 1))
+    plate = script.node(
+        "Switch", "OtherLayers", [image, only], [("which", expression("parent.remove_other"))], at=(0, 3)
+    )
+    cached = _straight(script, _views(script, _mode(script, plate)))
+    bypassed = [("which", expression(f"parent.mode=={MODES.index('Bypass')}"))]
+    result = script.node("Switch", "Bypass", [cached, image], bypassed, at=(0, 51))
+    script.node("Output", "Output1", [result], at=(0, 53))
+    return "\n".join([*lines, *script.lines, "end_group", ""])
+
+
+def _mode(script: Script, plate: str) -> str:
+    modes = [_cached(script, plate), _live(script, plate)]
+    return script.node("Switch", "Mode", modes, [("which", expression("min(parent.mode,1)"))], at=(0, 27))
+
+
+TILE_COLOR = "0x5f7f9fff"
+
+
+def main() -> int:
+    """Writes the file. Returns 0."""
+    GIZMO.write_text(gizmo(), encoding="utf-8", newline="\n")
+    print(GIZMO)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

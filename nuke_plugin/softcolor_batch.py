@@ -1,0 +1,78 @@
+"""Fills the cache of a Soft Color Segment node without a window.
+
+    nuke -t softcolor_batch.py comp.nk NODE --frames=1001-1100
+
+NODE is the node's name, with the names of the groups it is in before it: Group1.SoftColorSegment1. Without --frames the
+range of the node's Cache tab is done. Nuke takes a range that stands last for itself, so write it with --frames=.
+Ends with 0 if all frames were done, 1 after an error, 2 if it was called wrongly, 130 if it was cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nuke
+
+HERE = str(Path(__file__).resolve().parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
+
+from softcolor_nuke import frames, render  # noqa: E402
+from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
+
+FRAMES = "--frames="
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Renders. Returns the exit code."""
+    ranges = [word[len(FRAMES) :] for word in arguments if word.startswith(FRAMES)]
+    words = [word for word in arguments if not word.startswith("-")]
+    if len(words) == 3 and not ranges:
+        ranges = [words.pop()]
+    if len(words) != 2 or len(ranges) > 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    script, name = words
+    try:
+        nuke.scriptOpen(script)
+        node = nuke.toNode(name)
+        if node is None or node.knob("plate_state") is None:
+            raise WorkerError("usage", f"{script} has no Soft Color Segment node {name}", "give its full name")
+        if ranges:
+            numbers = frames.parse(ranges[0])
+        else:
+            numbers = list(range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
+        template = str(node["cache_file"].value())
+        views = [str(view) for view in nuke.views()] if frames.has_view(template) else [str(nuke.thisView())]
+        render.render(node, numbers, views, _Lines(), lambda: False)
+    except WorkerError as error:
+        print(f"softcolor_batch: error: {error}", file=sys.stderr)
+        return 130 if error.code == "cancelled" else 1
+    except RuntimeError as error:
+        print(f"softcolor_batch: error: {error}: see that Nuke can open the script", file=sys.stderr)
+        return 1
+    print(f"softcolor_batch: {len(numbers)} frames done", flush=True)
+    return 0
+
+
+class _Lines:
+    """Prints a line whenever another frame begins."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, fraction: float, text: str) -> None:
+        if text != self._last:
+            self._last = text
+            print(f"softcolor_batch: {text}, {100 * fraction:.0f} %", flush=True)
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nuke's own end would give 0.
+    os._exit(status)

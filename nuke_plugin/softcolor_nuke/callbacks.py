@@ -1,0 +1,123 @@
+"""What Nuke calls: when knobs change, when a node is made, before a frame is rendered."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+import nuke
+
+from . import exr, frames, render, settings
+from .fscs.parameters import MAXIMUM_COLORS
+from .fscs.protocol import WorkerError
+
+FRESH, STALE = 0x5F7F9FFF, 0xBF2F2FFF
+"""Colours of the node's tile."""
+
+PER_LAYER_KNOBS = (
+    *("color{}", "name{}", "lock{}"),
+    *("layer_gain{}", "layer_gamma{}", "layer_black{}", "layer_white{}"),
+)
+
+
+def knob_changed(node: Any, knob: Any) -> None:
+    """Follows a knob of the node. Nothing that goes wrong here may stand in the artist's way."""
+    try:
+        name = knob.name()
+        if name in ("colors", "showPanel"):
+            show_layers(node)
+        if name not in ("status", "versions", "tile_color", "xpos", "ypos", "selected"):
+            update(node)
+    except Exception:  # Nuke would open a window at every step of a slider
+        nuke.tprint(traceback.format_exc())
+
+
+def created(node: Any) -> None:
+    """A node was made, loaded or pasted: saved values stay, only what is seen follows them."""
+    try:
+        show_layers(node)
+    except Exception:  # a script must load whatever happens here
+        nuke.tprint(traceback.format_exc())
+
+
+def update(node: Any) -> None:
+    """Says by colour and words whether the cached file of this frame is as the knobs say."""
+    try:
+        text = state(node, int(nuke.frame()), str(nuke.thisView()))
+    except WorkerError as error:
+        text = str(error)
+    except Exception:  # called whenever Nuke draws the node
+        nuke.tprint(traceback.format_exc())
+        return
+    color = STALE if text else FRESH
+    if int(node["tile_color"].value()) != color:
+        node["tile_color"].setValue(color)
+    words = text or ("cached" if node["mode"].value() == "Cached" else str(node["mode"].value()))
+    if node["status"].value() != words:
+        node["status"].setValue(words)
+
+
+def show_layers(node: Any) -> None:
+    """Shows the knobs of the layers that there are, and hides the others."""
+    colors = int(node["colors"].value())
+    for n in range(1, MAXIMUM_COLORS + 1):
+        for pattern in PER_LAYER_KNOBS:
+            node[pattern.format(n)].setVisible(n <= colors)
+
+
+def state(node: Any, frame: int, view: str) -> str:
+    """What is wrong with a frame's cached file, in words; an empty text if nothing is, or in other modes.
+
+    Raises:
+        WorkerError: the settings themselves are wrong, or the file can't be read.
+    """
+    if node["mode"].value() != "Cached":
+        return ""
+    path = frames.path_of(render.cache_template(node), frame, view)
+    if not os.path.isfile(path):  # noqa: PTH113
+        return f"frame {frame} is not rendered: press Render on the Cache tab"
+    found = settings.difference(settings.of_node(node), exr.read_header(path))
+    if found:
+        return f"frame {frame}: {found} since it was rendered: press Render on the Cache tab, or set it back"
+    recorded = str(node["plate_state"].value())
+    if recorded and recorded != settings.upstream_state(node, render.state_flags()):
+        return "the image changed since the layers were rendered: press Render on the Cache tab"
+    return ""
+
+
+def before_frame_render() -> None:
+    """Aborts a render whose Write has a Soft Color Segment node above it that has no layers as its knobs say.
+
+    Raises:
+        RuntimeError: the reason. Nuke ends the render.
+    """
+    frame, view = int(nuke.frame()), str(nuke.thisView())
+    for node in nodes_above(nuke.thisNode()):
+        try:
+            problem = state(node, frame, view)
+        except WorkerError as error:
+            problem = str(error)
+        if problem:
+            raise RuntimeError(f"{node.fullName()}: {problem}")
+
+
+def nodes_above(node: Any) -> list[Any]:
+    """The Soft Color Segment nodes that a node depends on by its inputs."""
+    found, seen = [], set()
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current is None or current.fullName() in seen:
+            continue
+        seen.add(current.fullName())
+        ours = current is not node and current.knob("plate_state") is not None
+        if ours and not current["disable"].value():
+            found.append(current)
+        waiting += [current.input(index) for index in range(current.inputs())]
+    return found
+
+
+def register() -> None:
+    """Called by init.py."""
+    nuke.addBeforeFrameRender(before_frame_render)

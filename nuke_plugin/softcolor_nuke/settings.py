@@ -1,0 +1,200 @@
+"""What the knobs of a node ask for, and how a cached file stands to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .fscs.key import canonical_json, result_parameters
+from .fscs.naming import METADATA_PREFIX
+from .fscs.parameters import BY_NAME
+from .fscs.protocol import JsonObject, WorkerError
+
+SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+PER_LAYER = tuple(name for name, parameter in BY_NAME.items() if parameter.per_layer)
+
+PRECISION = "float32"
+"""Asked of the engine always: it is part of the key, and the engine's reply does not say what ``auto`` became."""
+
+_LOOKS = ("xpos", "ypos", "selected", "tile_color", "note_font", "note_font_size", "gl_color", "postage_stamp")
+"""Knobs that change how a node looks and not its pixels."""
+
+_NEAR = 2e-5
+"""Two values of the same setting differ by less; those of a script are rounded."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a node.
+
+    Attributes:
+        palette: in the form of the palette file.
+        scalars: the single-valued parameters of the alpha processing.
+        layers: the per-layer ones that are not at their default: by name, then by layer from 1.
+        mask: its mode and layers, None without a mask.
+        working_space: of the image and of the layers.
+        model: its name.
+        device: where the engine computes.
+        tile: pixels.
+    """
+
+    palette: JsonObject
+    scalars: Mapping[str, float]
+    layers: Mapping[str, Mapping[int, float]]
+    mask: Optional[tuple[str, tuple[int, ...]]]
+    working_space: str
+    model: str
+    device: str
+    tile: int
+
+    @property
+    def colors(self) -> int:
+        """K."""
+        return len(self.palette["colors"])
+
+    def parameters(self) -> dict[str, Any]:
+        """As the worker takes them."""
+        return {**self.scalars, **self.layers}
+
+    def mask_text(self) -> str:
+        """The mask's settings as they stand in a file, and as the node's own check writes them."""
+        if self.mask is None:
+            return ""
+        mode, numbers = self.mask
+        return " ".join([mode, *(str(number) for number in numbers)])
+
+    def metadata(self, key: str, input_identity: str, version: str) -> dict[str, str]:
+        """The ``softcolor:`` attributes of a file, as ``fscs segment`` writes them, and those of the mask."""
+        parameters = result_parameters(
+            self.scalars,
+            self.layers,
+            working_space=self.working_space,
+            input_space=self.working_space,
+            precision=PRECISION,
+        )
+        values = {
+            "palette": json.dumps(self.palette, sort_keys=True, separators=(",", ":"), ensure_ascii=True),
+            "model": self.model,
+            "working_space": self.working_space,
+            "parameters": canonical_json(parameters),
+            "version": version,
+            "key": key,
+            "input": input_identity,
+        }
+        if self.mask is not None:
+            values["mask"] = self.mask_text()
+        return {METADATA_PREFIX + name: value for name, value in values.items()}
+
+
+def of_node(node: Any) -> Settings:
+    """The settings that the knobs hold.
+
+    Raises:
+        WorkerError: the numbers of the mask's layers are none (code ``usage``).
+    """
+    colors = int(node["colors"].value())
+    per_layer: dict[str, dict[int, float]] = {}
+    for name in PER_LAYER:
+        for n in range(1, colors + 1):
+            value = float(node[f"{name}{n}"].value())
+            if value != float(BY_NAME[name].default):
+                per_layer.setdefault(name, {})[n] = value
+    return Settings(
+        palette=palette_of(node),
+        scalars={name: float(node[name].value()) for name in SCALARS},
+        layers=per_layer,
+        mask=_mask_of(node, colors) if node["use_mask"].value() else None,
+        working_space=str(node["working_space"].value()),
+        model=str(node["model"].value()),
+        device=str(node["device"].value()),
+        tile=int(node["tile"].value()),
+    )
+
+
+def palette_of(node: Any, only_locked: bool = False) -> JsonObject:
+    """The palette of the knobs, in the form of the palette file; ``only_locked`` leaves the other colours out."""
+    colors = []
+    for n in range(1, int(node["colors"].value()) + 1):
+        locked = bool(node[f"lock{n}"].value())
+        if locked or not only_locked:
+            rgb = [float(node[f"p{n}{letter}"].value()) for letter in "rgb"]
+            colors.append({"rgb": rgb, "name": str(node[f"name{n}"].value()), "locked": locked})
+    return {"version": 1, "space": "srgb", "colors": colors}
+
+
+def _mask_of(node: Any, colors: int) -> tuple[str, tuple[int, ...]]:
+    mode, text = str(node["mask_mode"].value()), str(node["mask_layers"].value())
+    cure = "write their numbers with blanks between, as 1 3"
+    try:
+        numbers = tuple(int(word) for word in text.split())
+    except ValueError as error:
+        raise WorkerError("usage", f"Mask Layers is {text!r}", cure) from error
+    if not numbers or not all(1 <= number <= colors for number in numbers):
+        raise WorkerError("usage", f"Mask Layers is {text!r}, the layers are 1 to {colors}", cure)
+    if mode == "split" and len(numbers) != 2:
+        raise WorkerError("usage", f"Mask Layers is {text!r}", "name two layers to split, as 1 3")
+    return mode, numbers
+
+
+def difference(settings: Settings, header: Mapping[str, Any]) -> str:
+    """What of a cached file is not as the knobs say, in words; an empty text if all is.
+
+    The node's own checks compare the same things by expressions, where the plug-in is not installed.
+    """
+    if len(str(header.get(METADATA_PREFIX + "key", ""))) != 64:
+        return "the file holds no layers"
+    try:
+        palette = json.loads(header[METADATA_PREFIX + "palette"])["colors"]
+        parameters = json.loads(header[METADATA_PREFIX + "parameters"])
+        if len(palette) != settings.colors:
+            return f"it has {len(palette)} colours and the node {settings.colors}"
+        for there, here in zip(palette, settings.palette["colors"]):
+            if any(abs(a - b) > _NEAR for a, b in zip(there["rgb"], here["rgb"])):
+                return "the palette changed"
+        for name, value in settings.scalars.items():
+            if abs(float(parameters[name]) - value) > 1e-4 * abs(value):
+                return f"{BY_NAME[name].label} changed"
+        for name in PER_LAYER:
+            default = float(BY_NAME[name].default)
+            there = parameters.get(name, {})
+            for n in range(1, settings.colors + 1):
+                value = settings.layers.get(name, {}).get(n, default)
+                if abs(float(there.get(str(n), default)) - value) > _NEAR:
+                    return f"{BY_NAME[name].label} of layer {n} changed"
+    except (KeyError, TypeError, ValueError) as error:
+        return f"its header can't be understood ({error})"
+    for name, text in (("working_space", settings.working_space), ("model", settings.model)):
+        if header.get(METADATA_PREFIX + name) != text:
+            return f"{BY_NAME[name].label} changed"
+    if header.get(METADATA_PREFIX + "mask", "") != settings.mask_text():
+        return "the mask's settings changed"
+    return ""
+
+
+def upstream_state(node: Any, flags: int) -> str:
+    """A short text that changes when a node before the inputs does, but not with how the nodes look.
+
+    Args:
+        node: the Soft Color Segment node.
+        flags: those of ``Node.writeKnobs`` for a script.
+    """
+    digest = hashlib.sha256()
+    seen: set[str] = set()
+    waiting = [node.input(index) for index in (0, 1)]
+    while waiting:
+        above = waiting.pop()
+        if above is None:
+            digest.update(b"none;")
+            continue
+        name = above.fullName()
+        if name in seen:
+            continue
+        seen.add(name)
+        lines = above.writeKnobs(flags).splitlines()
+        kept = [line for line in lines if line.strip().split(" ", 1)[0] not in _LOOKS]
+        digest.update("\n".join([above.Class(), *kept, ";"]).encode("utf-8"))
+        waiting += [above.input(index) for index in range(above.inputs())]
+    return digest.hexdigest()[:32]

@@ -1,0 +1,116 @@
+"""A node with something other than a PNG linked in. ``inputs.py PICTURE KIND``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bpy
+import numpy as np
+import tree as t
+from soft_color_segment import cache, engine, exr, segmenting
+from soft_color_segment.fscs.client import Pixels
+
+picture, kind = Path(sys.argv[1]), sys.argv[2]
+tree = t.compositor()
+scene = bpy.context.scene
+generator = np.random.default_rng(1)
+
+
+def made(name: str, height: int, width: int, channels: str) -> Path:
+    """An EXR with bright, negative and half-transparent pixels."""
+    path = Path.cwd() / name
+    planes = {channel: generator.random((height, width)).astype(np.float32) for channel in channels}
+    for channel in set(channels) & set("RGB"):
+        planes[channel][: height // 4] *= 40.0
+        planes[channel][-2:] -= 0.6
+        if "A" in channels:
+            planes[channel] *= planes["A"]
+    exr.write(path, planes, {})
+    return path
+
+
+if kind == "render":
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.device = 1, False, "CPU"
+    bpy.ops.mesh.primitive_monkey_add()
+    bpy.ops.object.light_add(type="SUN", location=(2, -3, 4))
+    bpy.ops.object.camera_add(location=(0, -5, 0), rotation=(1.5708, 0, 0))
+    scene.camera = bpy.context.object
+    source = tree.nodes.new("CompositorNodeRLayers").outputs["Image"]
+elif kind == "generated":
+    image = tree.nodes.new("CompositorNodeImage")
+    image.image = bpy.data.images.new("grid", 96, 64)
+    image.image.generated_type = "COLOR_GRID"
+    source = image.outputs["Image"]
+elif kind in ("hdr", "alpha"):
+    source = t.image_node(tree, made("plate.exr", 64, 96, "RGB" if kind == "hdr" else "RGBA")).outputs["Image"]
+else:
+    source = t.image_node(tree, picture).outputs["Image"]
+if kind == "chain":
+    brighter = tree.nodes.new("CompositorNodeExposure")
+    brighter.inputs[1].default_value = 1.5
+    tree.links.new(source, brighter.inputs[0])
+    source = brighter.outputs[0]
+
+writer = tree.nodes.new("CompositorNodeOutputFile")
+folder = Path.cwd() / "written"
+if t.NEW:
+    writer.directory = str(folder)
+    writer.file_output_items.new("RGBA", "user")
+else:
+    writer.base_path = str(folder)
+tree.links.new(source, writer.inputs[0])
+
+node = t.soft(tree, source)
+node.colors = 4
+mask = None
+if "mask" in kind:
+    width, height = source.node.image.size
+    image = t.image_node(tree, made("mask.exr", height, width, "R" if kind == "mask node" else "RGB"))
+    image.image.colorspace_settings.name = "Non-Color"
+    if kind == "mask":
+        mask = image.outputs["Image"]
+    else:
+        invert = tree.nodes.new("CompositorNodeMath" if not t.NEW else "ShaderNodeMath")
+        invert.operation = "MULTIPLY"
+        invert.inputs[1].default_value = 0.0
+        tree.links.new(image.outputs["Image"], invert.inputs[0])
+        mask = invert.outputs[0]
+    tree.links.new(mask, node.inputs["Mask"])
+    node.palette[1].masked = True
+
+before = len(tree.nodes)
+try:
+    pressed = sorted(t.press("segment", node))
+except RuntimeError as error:
+    pressed = [str(error)]
+left, writers = len(tree.nodes), len(list(folder.glob("*"))) if folder.exists() else 0
+writer.mute = True
+wanted = t.rendered(tree, source, "input")
+work = segmenting.prepare(node, scene)
+found = t.layers(tree, node)
+result = {
+    "pressed": pressed,
+    "captured": isinstance(work.inputs.picture, Pixels),
+    "sum": t.error(found.sum(0), wanted),
+    "before": before,
+    "left": left,
+    "writers": writers,
+}
+facts = cache.facts_of(segmenting.cached_file(node, scene.frame_current))
+result["key"] = facts["key"]
+palette = segmenting.palette_of(node)
+reply = engine.connect(None).segment(
+    work.inputs.picture, palette, {**work.values, **work.layers}, masks=work.inputs.masks, working_space="lin_rec709"
+)
+result["engine's key"] = reply.key
+if mask is not None:
+    plain = exr.read(Path.cwd() / "mask.exr", ["R"])[0] if kind == "mask" else np.zeros(found.shape[1:3], np.float32)
+    picture = segmenting.picture_for(engine.connect(None), work)
+    with engine.connect(None).segment(picture, palette, working_space="lin_rec709") as unmasked:
+        alpha = np.array(unmasked.memory())[1, ..., 3] * np.clip(plain, 0, 1)
+    result["under mask"] = float(np.abs(found[1, ..., 3] - alpha).max())
+report(result)  # noqa: F821  # given by drive.py

@@ -1,0 +1,61 @@
+"""What a node says when something is wrong. ``messages.py PICTURE [draw]``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tree as t
+from soft_color_segment import cache, engine, ui
+
+
+def failure(name: str, node: object) -> str:
+    """The message of a button that fails."""
+    try:
+        t.press(name, node)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+tree = t.compositor()
+node = t.soft(tree)
+found = {}
+if len(sys.argv) > 2:
+    tree.links.new(t.image_node(tree, sys.argv[1]).outputs["Image"], node.inputs["Image"])
+    failure("segment", node)
+    report({"message": ui.status(node)[0], "failed": node.failed, "outputs": len(node.outputs)})  # noqa: F821
+    sys.exit()
+found["unlinked"] = failure("segment", node)
+picture = t.image_node(tree, sys.argv[1])
+tree.links.new(picture.outputs["Image"], node.inputs["Image"])
+tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
+found["mask"] = failure("segment", node)
+tree.links.remove(node.inputs["Mask"].links[0])
+
+worker = engine.connect(None)
+
+
+def kill() -> None:
+    """Ends the engine's process, as a system short of memory does."""
+    time.sleep(0.3)
+    os.kill(worker._process.pid, signal.SIGKILL)
+
+
+threading.Thread(target=kill).start()
+found["killed"] = failure("segment", node)
+t.press("segment", node)
+found["after"] = node.message
+folder = cache.folder(node)
+counts = [len(list(folder.glob("*.exr")))]
+t.press("clear_cache", node)
+found["cleared"] = [*counts, len(list(folder.glob("*.exr")))]
+picture.image.filepath = str(Path.cwd() / "gone.png")
+found["missing file"] = failure("segment", node)
+report(found)  # noqa: F821  # given by drive.py

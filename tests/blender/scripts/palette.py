@@ -1,0 +1,48 @@
+"""Auto Palette, locks and palette files. ``palette.py PICTURE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tree as t
+
+tree = t.compositor()
+node = t.soft(tree, t.image_node(tree, sys.argv[1]).outputs["Image"])
+node.colors = 5
+node.palette[0].color = (1.0, 0.0, 0.25)
+node.palette[0].label = "Rosé"
+node.palette[0].locked = True
+t.press("auto_palette", node)
+first = [list(entry.color) for entry in node.palette]
+found = {
+    "locked kept": first[0] == [1.0, 0.0, 0.25] and node.palette[0].locked and node.palette[0].label == "Rosé",
+    "found": len({tuple(color) for color in first}),
+    "files": {},
+    "names": [],
+}
+for ending in (".json", ".gpl", ".txt"):
+    path = str(Path.cwd() / f"my palette é{ending}")
+    t.press("export_palette", node, filepath=path)
+    for entry in node.palette:
+        entry.color, entry.label = (0.5, 0.5, 0.5), ""
+    t.press("import_palette", node, filepath=path)
+    same = sum(
+        max(abs(a - b) for a, b in zip(entry.color, color, strict=True)) < 0.003
+        for entry, color in zip(node.palette, first, strict=True)
+    )
+    found["files"][ending] = same
+    found["names"].append(node.palette[0].label == "Rosé")
+two = Path.cwd() / "two.txt"
+two.write_text("#102030\n#ffeedd\n")
+t.press("import_palette", node, filepath=str(two))
+found["other colors"] = len(node.outputs) - 1
+two.write_text("nonsense")
+try:
+    t.press("import_palette", node, filepath=str(two))
+    found["broken"] = ""
+except RuntimeError as error:
+    found["broken"] = str(error)
+report(found)  # noqa: F821  # given by drive.py

@@ -1,0 +1,88 @@
+"""A compositor tree in any version of Blender, and what a render of it gives. For the scripts beside this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+NEW = bpy.app.version >= (5, 0)
+ADDON = sys.modules["soft_color_segment"]
+
+
+def compositor(width: int = 160, height: int = 120) -> Any:
+    """The tree of the scene, empty but for its output. Renders are 32 bit EXR."""
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    scene.render.resolution_percentage = 100
+    if NEW:
+        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+        scene.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        tree.nodes.new("NodeGroupOutput")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        tree.nodes.new("CompositorNodeComposite")
+    form = scene.render.image_settings
+    form.file_format = "OPEN_EXR"
+    form.color_depth = "32"
+    form.color_mode = "RGBA"
+    form.exr_codec = "NONE"
+    return tree
+
+
+def image_node(tree: Any, path: str | Path, frames: int = 0) -> Any:
+    """An Image node over a file, or over a sequence of so many frames from 1."""
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = bpy.data.images.load(str(path))
+    if frames:
+        node.image.source = "SEQUENCE"
+        node.frame_duration, node.frame_start, node.frame_offset = frames, 1, 0
+    return node
+
+
+def output(tree: Any) -> Any:
+    """The socket that a render shows."""
+    kinds = ("NodeGroupOutput", "CompositorNodeComposite")
+    return next(node for node in tree.nodes if node.bl_idname in kinds).inputs[0]
+
+
+def soft(tree: Any, source: Any = None) -> Any:
+    """A Soft Color Segment node with something linked in."""
+    node = tree.nodes.new("CompositorNodeSoftColorSegment")
+    if source is not None:
+        tree.links.new(source, node.inputs["Image"])
+    return node
+
+
+def press(name: str, node: Any, **properties: Any) -> set[str]:
+    """Presses a button of a node."""
+    return getattr(bpy.ops.soft_color_segment, name)(node=node.uid, **properties)
+
+
+def rendered(tree: Any, socket: Any, name: str, frame: int = 1) -> Any:
+    """What a socket gives in a render of a frame: (H, W, 4) float32, upper row first."""
+    from soft_color_segment import exr
+
+    scene = bpy.context.scene
+    tree.links.new(socket, output(tree))
+    scene.frame_set(frame)
+    scene.render.filepath = str(Path.cwd() / f"{name}.exr")
+    bpy.ops.render.render(write_still=True)
+    return np.moveaxis(exr.read(Path(scene.render.filepath), "RGBA"), 0, -1)
+
+
+def layers(tree: Any, node: Any, frame: int = 1) -> Any:
+    """All outputs of a node but Combined, each rendered for itself."""
+    return np.stack([rendered(tree, socket, "layer", frame) for socket in list(node.outputs)[1:]])
+
+
+def error(found: Any, wanted: Any) -> float:
+    """The largest difference, relative to the pixel's largest channel or 1."""
+    scale = np.maximum(1.0, np.abs(wanted).max(axis=-1, keepdims=True))
+    return float((np.abs(found - wanted) / scale).max())

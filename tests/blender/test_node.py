@@ -1,0 +1,89 @@
+"""The node in real Blenders, with the real engine and a real photograph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "coffee.png"
+LIMIT = 1e-5
+"""Largest difference of the passes' sum from the picture, relative to the pixel's largest channel or 1."""
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    """A small photograph."""
+    import OpenImageIO as oiio
+
+    path = tmp_path / "photo é.png"
+    whole = oiio.ImageBuf(str(EXAMPLE))
+    small = oiio.ImageBufAlgo.resize(whole, roi=oiio.ROI(0, 160, 0, 120, 0, 1, 0, 3))
+    small.write(str(path), oiio.UINT8)
+    return path
+
+
+def test_life(blender, photograph: Path) -> None:
+    found = blender.run("node_life.py", photograph).result
+    assert found["outputs"] == ["Combined", *(f"Layer {number}" for number in range(1, 6))]
+    assert (found["pressed"], found["message"]) == (["FINISHED"], "Up to date")
+    assert found["different"] > 0.05
+    for name in ("sum", "combined", "over", "sum after K", "sum after undo", "sum beside a copy", "sum after load"):
+        assert found[name] <= LIMIT, name
+    names = [f"Layer {number}" for number in (1, 2, 3)]
+    assert found["counts"] == [[9, 8, names], [4, 3, names], [6, 5, names]]
+    assert found["stale"].startswith("Stale")
+    assert found["undone"] == [5, 6, 5]
+    assert all(found["own"].values()), found["own"]
+    assert found["named"].startswith("1 #")
+    assert found["cached"] == 1
+    assert found["loaded"] == ["Up to date", 6]
+    assert found["stored"]
+    assert found["appended"] == [6, 5, True]
+
+
+@pytest.mark.parametrize("kind", ["chain", "generated", "hdr", "alpha", "mask", "mask node"])
+def test_inputs(blender, photograph: Path, kind: str) -> None:
+    found = blender.run("inputs.py", photograph, kind).result
+    assert found["pressed"] == ["FINISHED"], found
+    assert found["sum"] <= LIMIT
+    assert found["key"] == found["engine's key"]
+    assert found["captured"] == (kind in ("chain", "generated"))
+    assert found["writers"] == 0, "a File Output of the user's own wrote during the capture"
+    assert found["left"] == found["before"], "the capture left nodes behind"
+    if "mask" in kind:
+        assert found["under mask"] <= 1e-6
+
+
+def test_render_layers(blender, photograph: Path) -> None:
+    found = blender.run("inputs.py", photograph, "render").result
+    assert (found["pressed"], found["captured"]) == (["FINISHED"], True)
+    assert found["sum"] <= LIMIT
+
+
+def test_palette(blender, photograph: Path) -> None:
+    found = blender.run("palette.py", photograph).result
+    assert found["locked kept"]
+    assert found["found"] == 5
+    assert found["files"] == {".json": 5, ".gpl": 5, ".txt": 5}
+    assert found["names"] == [True, True, False]
+    assert found["other colors"] == 2
+    assert "is not a palette" in found["broken"]
+
+
+def test_messages(blender, photograph: Path) -> None:
+    found = blender.run("messages.py", photograph).result
+    assert "nothing is linked" in found["unlinked"]
+    assert "no layer is masked" in found["mask"]
+    assert "ended" in found["killed"]
+    assert found["after"] == "Up to date"
+    assert "no such" in found["missing file"].lower() or "can't be read" in found["missing file"]
+    assert found["cleared"] == [1, 0]
+
+
+def test_without_an_engine(blender, photograph: Path) -> None:
+    nowhere = str(photograph.parent / "nowhere" / "python")
+    found = blender.run("messages.py", photograph, "draw", variables={"FSCS_PYTHON": nowhere}).result
+    assert "FSCS_PYTHON" in found["message"]
+    assert found["failed"]
+    assert found["outputs"] == 8

@@ -1,0 +1,194 @@
+"""The gizmo's text: it is what the generator writes, and nothing in it is unknown to Nuke as far as facts go."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+import tkinter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = ROOT / "nuke_plugin"
+FACTS = Path(os.environ.get("FSCS_SHARED", ROOT.parent / "shared")) / "facts"
+
+COMMON_KNOBS = {"inputs", "name", "xpos", "ypos", "disable", "label", "tile_color", "help"}
+CALLBACK_KNOBS = {"knobChanged", "onCreate", "updateUI"}
+SCRIPT_KNOBS = {("Input", "number"), ("Write", "datatype"), ("Write", "metadata"), ("Write", "compression")}
+"""Scripts have them; the scan of node classes lacks what a file format or the script's reader adds."""
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_gizmo", PLUGIN / "generate_gizmo.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = before
+    return module
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (PLUGIN / "SoftColorSegment.gizmo").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tcl() -> tkinter.Tk:
+    return tkinter.Tcl()
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, dict]:
+    if not FACTS.is_dir():
+        pytest.skip(f"no facts about Nuke in {FACTS}; set FSCS_SHARED")
+    nodes = json.loads((FACTS / "nuke_nodes.json").read_text())["nodes"]
+    return {"nodes": nodes, **json.loads((FACTS / "nuke_vocabulary.json").read_text())["vocabulary"]}
+
+
+def commands(text: str, tcl: tkinter.Tk) -> list[list[str]]:
+    """The commands of a script, cut as Tcl itself cuts them, each as its words."""
+    found, begun = [], ""
+    for line in text.splitlines(keepends=True):
+        begun += line
+        if tcl.call("info", "complete", begun):
+            if begun.strip() and not begun.startswith("#"):
+                found.append(list(tcl.splitlist(begun.strip())))
+            begun = ""
+    if begun:
+        raise ValueError("the script ends inside a command")
+    return found
+
+
+def problems(text: str, tcl: tkinter.Tk, facts: dict[str, dict]) -> list[str]:
+    """Everything in a script that no fact about Nuke covers."""
+    found: list[str] = []
+    try:
+        listed = commands(text, tcl)
+    except (ValueError, tkinter.TclError) as error:
+        return [str(error)]
+    names: set[str] = set()
+    for words in listed:
+        if words[0] in ("set", "push", "add_layer", "end_group"):
+            if words[0] == "set":
+                names.add(words[1])
+            elif words[0] == "push" and words[1] != "0" and words[1][1:] not in names:
+                found.append(f"push {words[1]} before it is set")
+            continue
+        if len(words) != 2:
+            found.append(f"{words[0][:40]} with {len(words) - 1} words")
+            continue
+        kind, body = words
+        if kind not in facts["nodes"]:
+            found.append(f"no class {kind}")
+            continue
+        known = COMMON_KNOBS | set(facts["nodes"][kind]) | {knob for cls, knob in SCRIPT_KNOBS if cls == kind}
+        if kind == "Group":
+            known |= CALLBACK_KNOBS
+        pairs = list(tcl.splitlist(body))
+        for knob, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if knob == "addUserKnob":
+                found += user_knob_problems(value, known, tcl, facts)
+            elif knob not in known:
+                found.append(f"{kind} has no knob {knob}")
+    return found
+
+
+def user_knob_problems(definition: str, known: set[str], tcl: tkinter.Tk, facts: dict[str, dict]) -> list[str]:
+    """As :func:`problems`, of one ``addUserKnob``; the knob becomes known."""
+    words = list(tcl.splitlist(definition))
+    kind, name, rest = words[0], words[1], words[2:]
+    known.add(name)
+    found = [] if kind in facts["types"] else [f"no knob type {kind}"]
+    counts = {entry.split()[0]: int(entry.split()[1]) for entry in facts["opts"]}
+    while rest:
+        word = rest.pop(0)
+        if word in facts["flags"]:
+            continue
+        if word not in counts:
+            found.append(f"{name}: no option {word}")
+            continue
+        del rest[: counts[word]]
+    return found
+
+
+def test_the_checked_in_gizmo_is_what_the_generator_writes(text: str) -> None:
+    assert generator().gizmo() == text, "run: python nuke_plugin/generate_gizmo.py"
+
+
+def test_nothing_in_it_is_unknown(text: str, tcl: tkinter.Tk, facts: dict[str, dict]) -> None:
+    assert problems(text, tcl, facts) == []
+    kinds = [words[0] for words in commands(text, tcl)]
+    assert kinds.count("add_layer") == 16 and kinds.count("Group") == 1 and kinds[-1] == "end_group"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("  which ", "  wich ", "Switch has no knob wich"),
+        ("  on_error error", "  onError error", "Read has no knob onError"),
+        ("addUserKnob {18 color1 ", "addUserKnob {99 color1 ", "no knob type 99"),
+        ("addUserKnob {18 color1 ", "addUserKnob {18 colour1 ", "Group has no knob color1"),
+        (" -STARTLINE}", " -STARTLINES}", "no option -STARTLINES"),
+        ("\n Copy {", "\n Copi {", "no class Copi"),
+        (" push $NCheckMask", " push $NCheckMaks", "before it is set"),
+        (" set NCache [stack 0]\n", "", "push $NCache before it is set"),
+        ("\n Output {", "\n Output ", "Output with 0 words"),
+        (" R 1 16}\n colors 7", " R 1 16\n colors 7", "ends inside a command"),
+    ],
+)
+def test_mistakes_are_found(
+    text: str, tcl: tkinter.Tk, facts: dict[str, dict], before: str, after: str, problem: str
+) -> None:
+    assert before in text
+    found = problems(text.replace(before, after, 1), tcl, facts)
+    assert any(problem in one for one in found), found
+
+
+def test_every_knob_says_what_it_does(text: str, tcl: tkinter.Tk) -> None:
+    definitions = re.findall(r"^ addUserKnob \{(.*)\}$", text, re.MULTILINE)
+    assert len(definitions) > 150
+    for definition in definitions:
+        words = list(tcl.splitlist(definition))
+        if words[0] != "20":
+            assert len(words[words.index("t") + 1]) > 10, words[1]
+
+
+def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
+    from fscs_engine.parameters import PARAMETERS
+
+    knobs = {}
+    for definition in re.findall(r"^ addUserKnob \{(.*)\}$", text, re.MULTILINE):
+        words = list(tcl.splitlist(definition))
+        knobs[words[1]] = words
+    # A node has its own images: those of a shot around it and the numbers of a GPU are for the command line.
+    for parameter in PARAMETERS:
+        if parameter.name in ("temporal", "precision"):
+            continue
+        knob = knobs[f"{parameter.name}1" if parameter.per_layer else parameter.name]
+        if parameter.name != "working_space":
+            assert knob[knob.index("t") + 1] == parameter.tooltip
+        if parameter.choices:
+            assert tuple(tcl.splitlist(knob[knob.index("M") + 1])) == parameter.choices
+
+
+def test_the_file_is_plain_ascii(text: str) -> None:
+    assert text.isascii()
+
+
+def test_inference_nodes_use_only_names_that_they_may(text: str) -> None:
+    allowed = {
+        *("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha", "depth.Z", "forward.u", "forward.v", "backward.u"),
+        *("backward.v", "deep.front", "deep.back", "disparityL.x", "disparityL.y", "disparityR.x", "disparityR.y"),
+        *("mask.a", "rotopaint_mask.a", "mask_planartrack.a", "mask_splinewarp.a"),
+    }
+    made = generator()
+    assert set(made.LIVE_OUTPUT) <= allowed and set(made.LIVE_INPUT) <= allowed
+    assert len(set(made.LIVE_OUTPUT)) == len(made.LIVE_OUTPUT) == 4 * made.LIVE_GROUP
+    links = re.findall(r"serialiseKnob \{(.*)\}$", text, re.MULTILINE)
+    assert [re.findall(r"first:(\d)", one) for one in links] == [["1"], ["5"]]

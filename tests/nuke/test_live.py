@@ -1,0 +1,182 @@
+"""Mode Live of the gizmo, from its text to pixels, with the model that ``fscs export nuke`` writes."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from evaluator import Cat, Evaluator, Picture, PictureError, Size, write_exr
+from numpy.typing import NDArray
+
+from fscs_engine import export
+from fscs_engine.image import Image
+from fscs_engine.palette import Palette
+from fscs_engine.processing import AlphaProcessing
+from fscs_engine.segmenter import Segmenter
+
+GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"
+COLORS = np.array([[0.02, 0.02, 0.03], [0.8, 0.75, 0.6], [0.6, 0.1, 0.05], [0.05, 0.3, 0.1], [0.1, 0.2, 0.6]])
+"""Linear Rec.709, as the node's colour knobs have it."""
+
+SIZE = Size(48, 32)
+BOX = (-4, -2, 52, 30)
+"""More than the format on three sides, less on top."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live")
+    export.export_nuke("any-palette", folder)
+    return folder
+
+
+@pytest.fixture
+def node(host, files, tmp_path):
+    """The gizmo over a plate with overscan, highlights, negatives and alpha, in mode Live."""
+    random = np.random.default_rng(2)
+    shape = BOX[3] - BOX[1], BOX[2] - BOX[0]
+    coarse = torch.from_numpy(random.random((1, 3, 5, 8), dtype=np.float32))
+    rgb = torch.nn.functional.interpolate(coarse, size=shape, mode="bilinear")[0].numpy() * 4 - 0.2
+    alpha = np.clip(random.random(shape, dtype=np.float32) * 1.4 - 0.2, 0, 1)
+    planes = {f"rgba.{name}": rgb[n] * np.where(alpha > 0, alpha, 1) for n, name in enumerate(("red", "green", "blue"))}
+    planes["rgba.alpha"] = alpha
+    write_exr(tmp_path / "plate.exr", Picture(SIZE, BOX, planes), list(planes))
+    evaluator = Evaluator(host)
+    with pytest.warns(DeprecationWarning):
+        model = torch.jit.load(files / export.NUKE_MODEL)
+
+    def run(attributes, pixels):
+        for name, value in attributes.items():
+            setattr(model, name, float(value))
+        return model(torch.from_numpy(pixels)).numpy()
+
+    cat = tmp_path / export.NUKE_CAT
+    cat.write_text("compiled by NukeX")
+    host.plugin_paths.append(str(tmp_path))
+    evaluator.cats[str(cat)] = Cat(export.LIVE_INPUT, export.LIVE_OUTPUT, frozenset(export.LIVE_ATTRIBUTES), run)
+    host.load(f'Read {{\n inputs 0\n file_type exr\n file "{tmp_path}/plate.exr"\n raw true\n}}\n')
+    made = host.load(GIZMO.read_text(encoding="utf-8"))[0]
+    made.setInput(0, host.module.toNode("Read1"))
+    made["mode"].setValue("Live")
+    made["colors"].setValue(len(COLORS))
+    for number, color in enumerate(COLORS, start=1):
+        made[f"color{number}"].setValue([float(value) for value in color])
+    return made
+
+
+def plate_of(node) -> NDArray[np.float32]:
+    """(H, W, 4)"""
+    picture = node.input(0)._picture()
+    return np.stack([picture.channels[f"rgba.{name}"] for name in ("red", "green", "blue", "alpha")], axis=-1)
+
+
+def layers_of(node, count: int) -> NDArray[np.float32]:
+    """(K, H, W, 4)"""
+    found = node._picture()
+    assert found.box == node.input(0)._picture().box
+    names = ("red", "green", "blue", "alpha")
+    return np.stack(
+        [np.stack([found.plane(f"softcolor{n}.{name}") for name in names], axis=-1) for n in range(1, count + 1)]
+    )
+
+
+def encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize(("smoothing", "minimum"), [(0, 0.0), (3, 0.1)])
+def test_live_gives_what_the_engine_gives(node, smoothing, minimum):
+    node["smoothing"].setValue(smoothing)
+    node["minimum_alpha"].setValue(minimum)
+    plate = plate_of(node)
+    wanted = Segmenter("any-palette", device="cpu").segment(
+        Image.from_pixels(plate.copy(), "lin_rec709"),
+        Palette.from_array(encoded(COLORS).astype(np.float32)),
+        AlphaProcessing(smoothing=smoothing, minimum_alpha=minimum),
+        working_space="lin_rec709",
+    )
+    found = layers_of(node, len(COLORS))
+    assert np.abs(found - wanted.pixels).max() <= 1e-3
+    assert np.abs(found - wanted.pixels).mean() <= 1e-5
+    assert np.abs(found.sum(axis=0) - plate).max() <= 1e-5
+    assert [name for name in node.channels() if name.startswith("softcolor6")] == []
+    assert np.array_equal(node._picture().channels["rgba.red"], plate[..., 0])
+
+
+@pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
+def test_live_adds_up_to_the_plate(node, space):
+    node["working_space"].setValue(space)
+    for count in (1, 8):
+        node["colors"].setValue(count)
+        assert np.abs(layers_of(node, count).sum(axis=0) - plate_of(node)).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "message"),
+    [
+        ("colors", 9, "at most 8 colours"),
+        ("layer_gain2", 0.5, "no gain"),
+        ("use_mask", True, "no masks"),
+        ("model", "paper", "any-palette only"),
+    ],
+)
+def test_what_live_can_not_do_is_said(node, knob, value, message):
+    node[knob].setValue(value)
+    with pytest.raises(PictureError, match=message):
+        node._picture()
+
+
+def test_without_the_compiled_model_it_is_an_error(node, host):
+    host.plugin_paths.clear()
+    with pytest.raises(PictureError, match="no model"):
+        node._picture()
+
+
+def test_live_works_at_proxy_size(node, host):
+    host.root["proxy_type"].setValue("scale")
+    host.root["proxy"].setValue(True)
+    assert np.abs(layers_of(node, len(COLORS)).sum(axis=0) - plate_of(node)).max() <= 1e-5
+    assert node.width() == SIZE.width // 2
+
+
+def test_bypass_hands_on_the_plate(node):
+    node["mode"].setValue("Bypass")
+    assert sorted(node.channels()) == ["rgba.alpha", "rgba.blue", "rgba.green", "rgba.red"]
+
+
+class Compiler:
+    """Stands for NukeX: compiles what a CatFileCreator names."""
+
+    def write(self, node, frame, view):
+        assert Path(node["torchScriptFile"].value()).is_file()
+        assert node["channelsOut"].value().split(",") == list(export.LIVE_OUTPUT)
+        Path(node["catFile"].value()).write_text("compiled")
+        return node["catFile"].value()
+
+
+def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
+    host.evaluator = Compiler()
+    for file in files.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(tmp_path / export.NUKE_SCRIPT), run_name="__main__")
+    assert ended.value.code == 0
+    assert (tmp_path / export.NUKE_CAT).read_text() == "compiled"
+    made = host.module.toNode("SoftColor_CatFileCreator")
+    knobs = [knob.name() for knob in made.allKnobs() if knob._user_type == 7]
+    assert knobs == list(export.LIVE_ATTRIBUTES)
+    monkeypatch.setattr(Compiler, "write", lambda *_: "nothing")
+    (tmp_path / export.NUKE_CAT).unlink()
+    host.clear()
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(tmp_path / export.NUKE_SCRIPT), run_name="__main__")
+    assert ended.value.code == 1
+
+
+def test_the_gizmo_and_the_model_agree_on_names(host):
+    group = host.load(GIZMO.read_text(encoding="utf-8"))[0]
+    for name in ("Live1", "Live5"):
+        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(export.LIVE_ATTRIBUTES)

@@ -1,0 +1,388 @@
+"""The whole way: an image into the node, Render, the engine's process, EXR files, and the layers out of the node."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+from evaluator import Evaluator, PictureError
+
+import fscs_engine
+
+PLUGIN = Path(__file__).resolve().parents[2] / "nuke_plugin"
+ENGINE = Path(fscs_engine.__file__).resolve().parent
+COPIED = ("parameters.py", "naming.py", "key.py", "_version.py", "worker/protocol.py", "worker/client.py")
+pytestmark = pytest.mark.slow
+
+HEIGHT, WIDTH, LEFT, TOP = 24, 32, -3, 2
+CHANNELS = ("red", "green", "blue", "alpha")
+
+
+@pytest.fixture(scope="module")
+def engine_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that finds the engine although it runs isolated from environment and folder."""
+    folder = tmp_path_factory.mktemp("engine") / "venv"
+    venv.create(folder, with_pip=False, symlinks=os.name == "posix")
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    answer = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    lines = [f"import sys; sys.path.insert(0, {str(ENGINE.parent)!r})"]
+    for path in sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}):
+        lines.append(f"import site; site.addsitedir({path!r})")
+    Path(answer.stdout.strip(), "packages.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return python
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plug-in's folder as it is installed."""
+    folder = tmp_path_factory.mktemp("package") / "softcolor"
+    shutil.copytree(PLUGIN, folder)
+    (folder / "softcolor_nuke" / "fscs").mkdir()
+    (folder / "softcolor_nuke" / "fscs" / "__init__.py").touch()
+    for name in COPIED:
+        shutil.copy(ENGINE / name, folder / "softcolor_nuke" / "fscs")
+    return folder
+
+
+@pytest.fixture
+def plugin(package: Path, engine_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host) -> Iterator[Path]:
+    """The plug-in in a Nuke whose pictures are computed, with the engine to be found."""
+    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FSCS_PYTHON", str(engine_python))
+    Evaluator(host)
+    host.frame_now = 1001
+    yield package
+    if "softcolor_nuke.engine" in sys.modules:
+        module("engine").disconnect()
+    for name in [name for name in sys.modules if name.split(".")[0] == "softcolor_nuke"]:
+        del sys.modules[name]
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(f"softcolor_nuke.{name}")
+
+
+def write_plate(path: Path, channels: str = "RGBA", *, seed: int = 3, depth: bool = False) -> np.ndarray:
+    """An EXR with overscan, highlights, negatives and, with A, soft edges; premultiplied. Returns its pixels."""
+    random = np.random.default_rng(seed)
+    x, y = np.meshgrid(np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT))
+    pixels = np.stack([x, y, 1 - x], axis=-1) ** 2 + random.normal(0, 0.01, (HEIGHT, WIDTH, 3))
+    pixels[4:9, 4:9] *= 30
+    if "A" in channels:
+        alpha = np.clip(2 * y, 0, 1)[..., None]
+        pixels = np.concatenate([pixels * alpha, alpha], axis=-1)
+    names = list(channels)
+    if depth:
+        pixels = np.concatenate([pixels, x[..., None] * 100], axis=-1)
+        names.append("depth.Z")
+    pixels = np.ascontiguousarray(pixels, np.float32)
+    spec = oiio.ImageSpec(WIDTH, HEIGHT, len(names), "float")
+    spec.channelnames = names
+    spec.x, spec.y = LEFT, TOP
+    spec.full_width, spec.full_height = 30, 28
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec) and output.write_image(pixels) and output.close()
+    return pixels
+
+
+@pytest.fixture
+def made(plugin: Path, host, tmp_path: Path):
+    """A node below a Read, with a place for its files whose name has a blank and an accent."""
+    import nuke
+
+    nuke.pluginAddPath(str(plugin))
+    for frame in (1001, 1002):
+        write_plate(tmp_path / f"plate.{frame}.exr", depth=True)
+    path = (tmp_path / "plate.%04d.exr").as_posix()
+    host.load(f"Read {{\n inputs 0\n file_type exr\n file {path}\n raw true\n name Plate\n}}\n")
+    node = nuke.createNode("SoftColorSegment")
+    node.setInput(0, nuke.toNode("Plate"))
+    node["colors"].setValue(3)
+    node["cache_file"].setValue((tmp_path / "Ebène 1" / "layers.%04d.exr").as_posix())
+    node["first_frame"].setValue(1001)
+    node["last_frame"].setValue(1002)
+    return node
+
+
+def render(node, numbers=(1001,)) -> None:
+    module("render").render(node, list(numbers), ["main"], lambda *_: None, lambda: False)
+
+
+def layers_of(picture, colors: int) -> np.ndarray:
+    return np.stack(
+        [np.stack([picture.channels[f"softcolor{n}.{one}"] for one in CHANNELS], -1) for n in range(1, colors + 1)]
+    )
+
+
+def test_the_layers_add_up_to_the_plate_and_the_plate_is_untouched(made, tmp_path: Path) -> None:
+    render(made)
+    plate, found = made.input(0)._picture(), made._picture()
+    assert set(found.channels) == set(plate.channels) | {f"softcolor{n}.{c}" for n in (1, 2, 3) for c in CHANNELS}
+    for name, values in plate.channels.items():
+        np.testing.assert_array_equal(found.channels[name], values)
+    assert found.box == plate.box
+    total = layers_of(found, 3).sum(axis=0)
+    expected = np.stack([plate.channels[f"rgba.{one}"] for one in CHANNELS], -1)
+    assert expected.max() > 10
+    np.testing.assert_allclose(total, expected, rtol=2e-6, atol=2e-6)
+
+
+def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_python) -> None:
+    """The Write inside the node keeps pixels, so the command line on the plate gives the same layers and settings."""
+    render(made)
+    palette = tmp_path / "palette.json"
+    module("palette_files").write(str(palette), module("settings").palette_of(made))
+    ours, theirs = tmp_path / "Ebène 1" / "layers.1001.exr", tmp_path / "theirs.exr"
+    command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
+    command += ["--palette", str(palette), "-o", str(theirs), "--device", "cpu"]
+    subprocess.run(command, check=True, capture_output=True)
+    header = module("exr").read_header
+    for name in ("palette", "parameters", "model", "working_space", "version"):
+        assert header(ours)[f"softcolor:{name}"] == header(theirs)[f"softcolor:{name}"]
+    first = made._picture()
+    made["cache_file"].setValue(theirs.as_posix())
+    np.testing.assert_array_equal(layers_of(made._picture(), 3), layers_of(first, 3))
+
+
+def test_equal_work_gives_equal_files(made, tmp_path: Path) -> None:
+    """The key is of the pixels that were captured, not of the file that they were captured in."""
+    render(made)
+    file = tmp_path / "Ebène 1" / "layers.1001.exr"
+    before = file.read_bytes()
+    render(made)
+    assert file.read_bytes() == before
+
+
+def test_a_plate_without_alpha_is_opaque(made, tmp_path: Path) -> None:
+    write_plate(tmp_path / "plate.1001.exr", "RGB")
+    render(made)
+    np.testing.assert_allclose(layers_of(made._picture(), 3)[..., 3].sum(axis=0), 1, atol=2e-6)
+
+
+def test_views_show_what_they_say(made) -> None:
+    render(made)
+    plain = made._picture()
+    layers = layers_of(plain, 3)
+    made["view"].setValue("recomposition")
+    shown = made._picture()
+    for index, name in enumerate(CHANNELS):
+        np.testing.assert_allclose(shown.channels[f"rgba.{name}"], layers[..., index].sum(axis=0), rtol=1e-6, atol=1e-6)
+    made["view"].setValue("one layer")
+    made["view_layer"].setValue(2)
+    np.testing.assert_array_equal(made._picture().channels["rgba.green"], layers[1, ..., 1])
+    made["view"].setValue("error")
+    assert np.abs(made._picture().channels["rgba.red"]).max() < 1e-3
+    made["view"].setValue("layers")
+    made["layer_color"].setValue("straight")
+    straight = layers_of(made._picture(), 3)
+    np.testing.assert_allclose(straight[..., :3] * straight[..., 3:], layers[..., :3], rtol=1e-5, atol=1e-5)
+    made["remove_other"].setValue(True)
+    assert "depth.Z" not in made._picture().channels and "rgba.red" in made._picture().channels
+
+
+def test_layers_take_the_names_that_are_asked_for(made) -> None:
+    render(made)
+    before = layers_of(made._picture(), 3)
+    made["layer_prefix"].setValue("hero")
+    module("buttons").rename_layers(made)
+    found = made._picture()
+    assert "hero3.alpha" in found.channels and not [name for name in found.channels if name.startswith("softcolor")]
+    np.testing.assert_array_equal(found.channels["hero2.blue"], before[1, ..., 2])
+    made["view"].setValue("one layer")
+    made["view_layer"].setValue(3)
+    np.testing.assert_array_equal(made._picture().channels["rgba.red"], before[2, ..., 0])
+    made["view"].setValue("layers")
+    made["layer_color"].setValue("straight")
+    straight = made._picture().channels
+    np.testing.assert_allclose(straight["hero1.red"] * straight["hero1.alpha"], before[0, ..., 0], rtol=1e-5, atol=1e-5)
+    for wrong in ("", "a b", "1a", "a.b"):
+        with pytest.raises(module("fscs.protocol").WorkerError, match="begin with a letter"):
+            module("layer_names").rename(made, wrong)
+
+
+def test_a_changed_knob_is_an_error_and_not_an_old_picture(made) -> None:
+    render(made)
+    made["color2"].setValue(0.9, 0)
+    with pytest.raises(PictureError, match="palette changed since the layers were rendered"):
+        made._picture()
+    made["mode"].setValue("Bypass")
+    assert set(made._picture().channels) == set(made.input(0)._picture().channels)
+    made["mode"].setValue("Live")
+    made["colors"].setValue(9)
+    with pytest.raises(PictureError, match="at most 8 colours"):
+        made._picture()
+
+
+def test_a_missing_frame_is_an_error(made, host) -> None:
+    render(made)
+    with host.at(1002), pytest.raises(PictureError, match="Cache"):
+        made._picture()
+
+
+def test_a_render_below_ends_where_layers_are_missing_or_the_plate_changed(made, tmp_path: Path) -> None:
+    import nuke
+
+    module("callbacks").register()
+    grade = nuke.createNode("Expression")
+    grade.setInput(0, nuke.toNode("Plate"))
+    made.setInput(0, grade)
+    render(made)
+    write = nuke.createNode("Write")
+    write.setInput(0, made)
+    write["file_type"].setValue("exr")
+    write["file"].setValue((tmp_path / "out.%04d.exr").as_posix())
+    write["raw"].setValue(True)
+    nuke.execute(write, 1001, 1001)
+    assert (tmp_path / "out.1001.exr").is_file()
+    with pytest.raises(RuntimeError, match="frame 1002 is not rendered: press Render"):
+        nuke.execute(write, 1002, 1002)
+    grade["expr0"].setValue("r*0.5")
+    with pytest.raises(RuntimeError, match="image changed since"):
+        nuke.execute(write, 1001, 1001)
+
+
+def test_a_mask_limits_its_layer(made, host, tmp_path: Path) -> None:
+    import nuke
+
+    mask = np.zeros((HEIGHT, WIDTH // 2, 4), np.float32)
+    mask[..., 3] = 1
+    spec = oiio.ImageSpec(WIDTH // 2, HEIGHT, 4, "float")
+    spec.x, spec.y, spec.full_width, spec.full_height = LEFT + WIDTH // 2, TOP, 30, 28
+    output = oiio.ImageOutput.create(str(tmp_path / "mask.exr"))
+    assert output.open(str(tmp_path / "mask.exr"), spec) and output.write_image(mask) and output.close()
+    path = (tmp_path / "mask.exr").as_posix()
+    host.load(f"Read {{\n inputs 0\n file_type exr\n file {path}\n raw true\n name Matte\n}}\n")
+    made.setInput(1, nuke.toNode("Matte"))
+    made["use_mask"].setValue(True)
+    made["mask_layers"].setValue("2")
+    render(made)
+    alphas = layers_of(made._picture(), 3)[..., 3]
+    assert np.abs(alphas[1, :, : WIDTH // 2]).max() == 0 and alphas[1].max() > 0.1
+    made["mask_layers"].setValue("1")
+    with pytest.raises(PictureError, match="mask's settings changed"):
+        made._picture()
+
+
+def test_auto_palette_keeps_what_is_locked(made) -> None:
+    made["lock2"].setValue(True)
+    for index, value in enumerate((0.9, 0.0, 0.4)):
+        made["color2"].setValue(value, index)
+    module("buttons").auto_palette(made)
+    np.testing.assert_allclose(made["color1"].value(), (0.9, 0.0, 0.4), atol=1e-6)
+    assert made["lock1"].value() and not made["lock2"].value() and made["colors"].value() == 3
+
+
+def test_sample_takes_the_pixel(made) -> None:
+    made["sample_layer"].setValue(3)
+    for index, value in enumerate((10.5, 12.5)):
+        made["sample_position"].setValue(value, index)
+    module("buttons").sample(made)
+    expected = [min(max(made.input(0).sample(one, 10.5, 12.5), 0), 1) for one in ("red", "green", "blue")]
+    np.testing.assert_allclose(made["color3"].value(), expected, atol=1e-6)
+
+
+def test_cancel_leaves_whole_frames_and_the_next_render_works(made, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return (tmp_path / "Ebène 1" / "layers.1001.exr").exists()
+
+    error = module("fscs.protocol").WorkerError
+    with pytest.raises(error) as caught:
+        module("render").render(made, [1001, 1002], ["main"], lambda *_: None, cancelled)
+    assert caught.value.code == "cancelled" and asked
+    assert [entry.name for entry in (tmp_path / "Ebène 1").iterdir()] == ["layers.1001.exr"]
+    render(made, [1002])
+    assert (tmp_path / "Ebène 1" / "layers.1002.exr").is_file()
+
+
+def test_a_killed_engine_is_told_and_started_again(made, tmp_path: Path) -> None:
+    worker = module("engine").connect()
+
+    def kill(*_: object) -> None:
+        if worker.alive:
+            worker._process.kill()
+            worker._process.wait()
+
+    with pytest.raises(module("fscs.protocol").WorkerError, match="process ended|closed"):
+        module("render").render(made, [1001], ["main"], kill, lambda: False)
+    assert not list(tmp_path.glob("Eb*/*"))
+    render(made)
+    assert module("engine").connect() is not worker
+
+
+def test_a_plate_with_a_hole_says_which_frame(made, tmp_path: Path) -> None:
+    with pytest.raises(module("fscs.protocol").WorkerError, match="frame 1003 of the image"):
+        render(made, [1002, 1003])
+    assert made.node("CapturePlate")["disable"].value() and made.node("CapturePlate")["file"].value() == ""
+    assert (tmp_path / "Ebène 1" / "layers.1002.exr").is_file()
+
+
+def test_proxy_mode_is_left_for_the_render_and_comes_back(made, host) -> None:
+    import nuke
+
+    nuke.root()["proxy"].setValue(True)
+    render(made)
+    assert nuke.root()["proxy"].value()
+    nuke.root()["proxy"].setValue(False)
+    assert layers_of(made._picture(), 3).shape == (3, HEIGHT, WIDTH, 4)
+
+
+def test_the_batch_script_fills_the_cache(made, host, plugin: Path, tmp_path: Path, capsys) -> None:
+    script = tmp_path / "comp.nk"
+    script.write_text(host.text(), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("softcolor_batch", plugin / "softcolor_batch.py")
+    assert spec is not None and spec.loader is not None
+    batch = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(batch)
+    assert batch.main([str(script), made.name(), "--frames=1001-1002"]) == 0
+    assert sorted(entry.name for entry in (tmp_path / "Ebène 1").iterdir()) == ["layers.1001.exr", "layers.1002.exr"]
+    assert "2 frames done" in capsys.readouterr().out
+    assert batch.main([str(script), "Plate", "1001"]) == 1
+    assert "no Soft Color Segment node Plate" in capsys.readouterr().err
+    assert batch.main([]) == 2
+
+
+def test_the_selftest_tries_every_row(
+    made, host, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says in a real Nuke is for those who have one; here every row must come to a result."""
+    import nuke
+
+    plate = np.random.default_rng(2).random((90, 120, 4)).astype(np.float32)
+    plate[..., 3] = 1
+    spec = oiio.ImageSpec(120, 90, 4, "float")
+    output = oiio.ImageOutput.create(str(tmp_path / "noise.exr"))
+    assert output.open(str(tmp_path / "noise.exr"), spec) and output.write_image(plate) and output.close()
+    spec = importlib.util.spec_from_file_location("softcolor_selftest", plugin / "softcolor_selftest.py")
+    assert spec is not None and spec.loader is not None
+    selftest = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(selftest)
+
+    def image() -> object:
+        path = (tmp_path / "noise.exr").as_posix()
+        (node,) = host.load(f"Read {{\n inputs 0\n file_type exr\n file {path}\n raw true\n name Noise\n}}\n")
+        return node
+
+    monkeypatch.setattr(selftest, "image", image)
+    nuke.scriptClear()
+    assert selftest.main([str(tmp_path / "report.json")]) == 0, (tmp_path / "report.json").read_text()
+    rows = json.loads((tmp_path / "report.json").read_text())["rows"]
+    assert [row["row"] for row in rows if row["result"] != "ok"] == ["live_computes"]
+    assert len(rows) > 12 and all(row["about"] for row in rows)
