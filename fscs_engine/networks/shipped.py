@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "b4f64a33ae2a7015f86811949e0dccec0b9da204ce9d34b51bea4cae399077c0", 16
+        "any-palette.safetensors", "04235f22832a539f0229cd1eb6928898418d632a814dbb284cf90d8d59918852", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }

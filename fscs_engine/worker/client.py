@@ -480,9 +480,14 @@ class Worker:
             self._next_id += 1
             name = f"{what}-{self._next_id}.f32"
         folder = self._folder
-        with protocol.create_shared(folder, name, len(view)) as file:
-            files.callback(protocol.remove_shared, folder, name)
-            _write_all(file, view)
+        try:
+            with protocol.create_shared(folder, name, len(view)) as file:
+                files.callback(protocol.remove_shared, folder, name)
+                _write_all(file, view)
+        except WorkerError:
+            if Path(folder).is_dir():
+                raise
+            raise self._gone from None  # the process has just ended, and its folder went with it
         return name
 
     def _call(
