@@ -395,7 +395,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether the process runs and can be asked."""
-        return not (self._ended or self._closing)
+        return not (self._ended or self._closing) and self._process.poll() is None
 
     def close(self) -> None:
         """Ends the process, removes its folder and closes the layers that came from it. Calls under way fail."""
@@ -475,7 +475,7 @@ class Worker:
         """Writes pixels into the private folder, to be removed when ``files`` closes. Returns the file's name."""
         view = _bytes_of(what, data, shape)
         with self._lock:
-            if not self.alive:
+            if self._ended or self._closing:
                 raise self._gone
             self._next_id += 1
             name = f"{what}-{self._next_id}.f32"
@@ -498,7 +498,7 @@ class Worker:
     ) -> JsonObject:
         call = _Call()
         with self._lock:
-            if not self.alive:
+            if self._ended or self._closing:
                 raise self._gone
             self._next_id += 1
             number = self._next_id
