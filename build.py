@@ -37,7 +37,7 @@ PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
 
 BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
-HOST_COPIES = ("_version", "parameters", "naming", "key", "worker/protocol", "worker/client")
+HOST_COPIES = ("_version", "parameters", "naming", "key", "worker/protocol", "worker/client", "worker/preset_list")
 """What hosts need of the engine: they get copies, side by side in a package ``fscs``."""
 
 NUKE_PLUGIN = ROOT / "nuke_plugin"

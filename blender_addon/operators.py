@@ -11,11 +11,12 @@ from typing import Any
 import bpy
 
 from . import batch, cache, passes, segmenting
-from .engine import connect
+from .engine import connect, python_path
+from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .node import all_nodes, settle
 from .palettes import read_palette, write_palette
-from .properties import palette_document, take_palette
+from .properties import palette_document, take_palette, take_preset
 
 TICK = 0.1
 """Seconds between two looks at a computation under way."""
@@ -315,6 +316,59 @@ class ExportPaletteOperator(NodeOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+_preset_names: list[tuple[str, str, str]] = []
+"""What the menu shows; Blender needs the texts of an enumeration to be held by somebody."""
+
+
+def _presets_shown(operator: Any, context: Any) -> list[tuple[str, str, str]]:
+    return _preset_names
+
+
+class PresetOperator(NodeOperator, bpy.types.Operator):
+    """Takes the controls of a preset, one of those that `fscs preset save` made"""
+
+    bl_idname = "soft_color_segment.preset"
+    bl_label = "Presets"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_property = "shown"
+    __annotations__ = {
+        "node": NodeOperator.NODE,
+        "preset": bpy.props.StringProperty(name="Preset", options={"SKIP_SAVE"}),
+        "shown": bpy.props.EnumProperty(name="Preset", items=_presets_shown, options={"SKIP_SAVE"}),
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Lists them."""
+        try:
+            presets = read_presets(python_path(context))
+        except WorkerError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if not presets:
+            self.report({"INFO"}, "There are no presets yet: fscs preset save NAME makes one")
+            return {"CANCELLED"}
+        _preset_names[:] = [(preset["name"], preset["name"], "") for preset in presets]
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        """Takes the one that was chosen."""
+        node = self.target(context)
+        if node is None:
+            return {"CANCELLED"}
+        name = self.preset or self.shown
+        try:
+            preset = next((each for each in read_presets(python_path(context)) if each["name"] == name), None)
+        except WorkerError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if preset is None:
+            self.report({"ERROR"}, f"There is no preset {name}")
+            return {"CANCELLED"}
+        take_preset(node, preset)
+        return {"FINISHED"}
+
+
 class NameOutputsOperator(NodeOperator, bpy.types.Operator):
     """Names the outputs after their colours"""
 
@@ -422,6 +476,7 @@ CLASSES = (
     AutoPaletteOperator,
     CancelOperator,
     ImportPaletteOperator,
+    PresetOperator,
     ExportPaletteOperator,
     NameOutputsOperator,
     ClearCacheOperator,

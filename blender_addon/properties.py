@@ -169,6 +169,17 @@ def take_palette(node: Any, document: dict[str, Any]) -> None:
         entry.found = True
 
 
+def take_preset(node: Any, preset: dict[str, Any]) -> None:
+    """Sets the controls that a preset names; the node has no control for some, and keeps the others."""
+    for name, value in preset["values"].items():
+        if name not in LEFT_OUT:
+            setattr(node, name, value)
+    for name, layers in preset["layers"].items():
+        for number, value in layers.items():
+            if int(number) <= len(node.palette):
+                setattr(node.palette[int(number) - 1], name, value)
+
+
 def layer_values(node: Any) -> dict[str, dict[int, float]]:
     """The per-layer parameters that are not at their defaults, by name and layer from 1."""
     values: dict[str, dict[int, float]] = {}

@@ -98,6 +98,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     draw_node(node, context, layout)
     layout.separator()
     column = layout.column(align=True)
+    operator(column, node, "preset", icon="PRESET")
     for name in ("palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"):
         column.prop(node, name)
     layout.prop(node, "show_layers", icon="TRIA_DOWN" if node.show_layers else "TRIA_RIGHT", emboss=False)

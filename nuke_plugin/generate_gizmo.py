@@ -261,6 +261,12 @@ def _palette_tab(knobs: Knobs) -> None:
         "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
     )
     knobs.button("export_palette", "Export", "Writes the colours to a palette file: .json.", "export_palette")
+    knobs.button(
+        "load_preset",
+        "Preset",
+        "Takes the controls of a preset, one of those that `fscs preset save` made. One undo takes it back.",
+        "load_preset",
+    )
     knobs.knob(
         3,
         "sample_layer",

@@ -28,6 +28,7 @@ HOST_FILES: dict[str, set[str]] = {
     "key": {"parameters"},
     "worker.protocol": set(),
     "worker.client": {"worker.protocol"},
+    "worker.preset_list": {"worker.client", "worker.protocol"},
 }
 """What hosts have copies of, and what of the engine each may import."""
 

@@ -13,7 +13,8 @@ import nuke
 from . import callbacks, engine, exr, frames, layer_names, palette_files, settings, working_space
 from . import render as rendering
 from .fscs._version import __version__
-from .fscs.parameters import MAXIMUM_COLORS
+from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
+from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
 
 TITLE = "Soft Color Segment"
@@ -165,6 +166,32 @@ def sample(node: Any) -> None:
     with _one_undo(f"Sample colour {n}"):
         for index, value in enumerate(color):
             node[f"color{n}"].setValue(min(max(value, 0.0), 1.0), index)
+
+
+@told
+def load_preset(node: Any) -> None:
+    """Takes the controls of a preset, one of those that ``fscs preset save`` made."""
+    presets = read_presets(engine.python_path())
+    if not presets:
+        raise WorkerError("usage", "there are no presets yet", "make one with: fscs preset save NAME")
+    names = [str(preset["name"]) for preset in presets]
+    chosen = nuke.choice(TITLE, "Preset", names)
+    if chosen is not None:
+        set_preset(node, presets[int(chosen)])
+
+
+def set_preset(node: Any, preset: JsonObject) -> None:
+    """Puts a preset into the knobs, as one step of the undo list. Those that the node has no knob for are left out."""
+    knobs = node.knobs()
+    with _one_undo(f"Preset {preset['name']}"):
+        for name, value in preset["values"].items():
+            if name in knobs and (name != "working_space" or value in working_space.SPACES):
+                node[name].setValue(value)
+        for name, layers in preset["layers"].items():
+            if name in BY_NAME and BY_NAME[name].per_layer:
+                for number, value in layers.items():
+                    node[f"{name}{number}"].setValue(value)
+    callbacks.show_layers(node)
 
 
 def set_palette(node: Any, palette: JsonObject, what: str) -> None:

@@ -61,8 +61,11 @@ def test_render_layers(blender, photograph: Path) -> None:
     assert found["sum"] <= LIMIT
 
 
-def test_palette(blender, photograph: Path) -> None:
-    found = blender.run("palette.py", photograph).result
+def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
+    (tmp_path / "warm.toml").write_text("version = 1\nsmoothing = 4\ncolors = 5\n[layer_gain]\n2 = 1.5\n")
+    found = blender.run("palette.py", photograph, variables={"FSCS_PRESETS": str(tmp_path)}).result
+    assert found["preset"] == [4, 5, 1.5, 5]
+    assert "There is no preset cold" in found["no preset"]
     assert found["locked kept"]
     assert found["found"] == 5
     assert found["files"] == {".json": 5, ".gpl": 5, ".txt": 5}

@@ -24,7 +24,15 @@ import fscs_engine
 
 PLUGIN = Path(__file__).resolve().parents[2] / "nuke_plugin"
 ENGINE = Path(fscs_engine.__file__).resolve().parent
-COPIED = ("parameters.py", "naming.py", "key.py", "_version.py", "worker/protocol.py", "worker/client.py")
+COPIED = (
+    "parameters.py",
+    "naming.py",
+    "key.py",
+    "_version.py",
+    "worker/protocol.py",
+    "worker/client.py",
+    "worker/preset_list.py",
+)
 pytestmark = pytest.mark.slow
 
 HEIGHT, WIDTH, LEFT, TOP = 24, 32, -3, 2
@@ -285,6 +293,19 @@ def test_auto_palette_keeps_what_is_locked(made) -> None:
     module("buttons").auto_palette(made)
     np.testing.assert_allclose(made["color1"].value(), (0.9, 0.0, 0.4), atol=1e-6)
     assert made["lock1"].value() and not made["lock2"].value() and made["colors"].value() == 3
+
+
+def test_a_preset_sets_the_knobs_it_names(made, host, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FSCS_PRESETS", str(tmp_path / "presets"))
+    module("buttons").load_preset(made)
+    assert "there are no presets yet" in host.messages[-1][1]
+    (tmp_path / "presets").mkdir()
+    text = 'version = 1\nsmoothing = 4\ncolors = 5\nworking_space = "auto"\n[layer_gain]\n2 = 1.5\n'
+    (tmp_path / "presets" / "warm.toml").write_text(text)
+    host.answers.append(0)
+    module("buttons").load_preset(made)
+    assert (made["smoothing"].value(), made["colors"].value(), made["layer_gain2"].value()) == (4, 5, 1.5)
+    assert made["working_space"].value() == "lin_rec709"
 
 
 def test_sample_takes_the_pixel(made) -> None:

@@ -29,7 +29,15 @@ from fscs_engine.segmenter import Segmenter
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "nuke_plugin"
 ENGINE = ROOT / "fscs_engine"
-COPIED = ("parameters.py", "naming.py", "key.py", "_version.py", "worker/protocol.py", "worker/client.py")
+COPIED = (
+    "parameters.py",
+    "naming.py",
+    "key.py",
+    "_version.py",
+    "worker/protocol.py",
+    "worker/client.py",
+    "worker/preset_list.py",
+)
 OWN = [*sorted((PLUGIN / "softcolor_nuke").glob("*.py")), *sorted(PLUGIN.glob("*.py"))]
 
 

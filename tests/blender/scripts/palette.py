@@ -45,4 +45,11 @@ try:
     found["broken"] = ""
 except RuntimeError as error:
     found["broken"] = str(error)
+t.press("preset", node, preset="warm")
+found["preset"] = [node.smoothing, node.colors, round(node.palette[1].layer_gain, 3), len(node.outputs) - 1]
+try:
+    t.press("preset", node, preset="cold")
+    found["no preset"] = ""
+except RuntimeError as error:
+    found["no preset"] = str(error)
 report(found)  # noqa: F821  # given by drive.py
