@@ -1,8 +1,9 @@
 """Shots: frame after frame with one palette, reading, computing and writing at the same time.
 
 A frame's result depends on its picture, the palette and the controls alone; with temporal smoothing also on the frames
-of its window, which are read even where they are not asked for. So a shot in chunks, in any order or in several
-processes gives the files of one run. Every frame appears whole or not at all.
+of its window, which are read even where they are not asked for. So a shot in chunks, in any order, gives the files of
+one run; several processes have fewer threads each, on which the rounding of PyTorch's sums depends. Every frame appears
+whole or not at all.
 """
 
 from __future__ import annotations

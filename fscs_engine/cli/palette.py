@@ -69,6 +69,10 @@ def palette(
     given = Palette(tuple(PaletteColor.from_hex(color, locked=True) for color in locked)) if locked else None
     if output is not None:
         options.check_suffix(output, options.PALETTE_SUFFIXES, "a palette")
+        if many:
+            from ..outputs import make_folder
+
+            make_folder(output.parent)  # as that of a shot's layers, beside which it will lie
         options.check_free(output, inputs[0], overwrite=overwrite)
     with Progress(style=progress_style) as progress:
         progress.stage("reading")

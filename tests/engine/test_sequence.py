@@ -53,6 +53,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
+def assert_same_layers(first: Path, second: Path) -> None:
+    """Processes that share the threads have fewer each, and PyTorch's sums depend on how many there are."""
+    names = sorted(file.name for file in first.glob("*.exr"))
+    assert names == sorted(file.name for file in second.glob("*.exr"))
+    assert names
+    for name in names:
+        one, other = read_layers(first / name), read_layers(second / name)
+        assert one.metadata == other.metadata
+        assert np.abs(one.layers - other.layers).max() <= 1e-5
+
+
 def statuses(report) -> dict[int, str]:
     return {result.frame: result.status for result in report.frames}
 
@@ -84,10 +95,10 @@ def test_chunks_give_the_bytes_of_one_run(shot, tmp_path, temporal):
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
-def test_several_processes_give_the_bytes_of_one(shot, tmp_path):
+def test_several_processes_give_the_layers_of_one(shot, tmp_path):
     segment_sequence(shot, tmp_path / "one" / "l.####.exr", COLORS, AlphaProcessing(temporal=1.0))
     report = segment_sequence(shot, tmp_path / "two" / "l.####.exr", COLORS, AlphaProcessing(temporal=1.0), jobs=2)
-    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert_same_layers(tmp_path / "one", tmp_path / "two")
     assert [result.frame for result in report.frames] == list(range(1001, 1001 + FRAMES))
 
 
@@ -244,8 +255,8 @@ def test_a_cancelled_run_ends_after_the_frame_in_hand(shot, tmp_path, jobs):
     written = contents(tmp_path / "o")
     assert 1 <= len(written) < 6 * FRAMES
     assert all(name.startswith("l.") for name in written)
-    segment_sequence(shot, tmp_path / "o" / "l.####.exr", COLORS, resume=True)
-    segment_sequence(shot, tmp_path / "p" / "l.####.exr", COLORS)
+    segment_sequence(shot, tmp_path / "o" / "l.####.exr", COLORS, resume=True, jobs=jobs)
+    segment_sequence(shot, tmp_path / "p" / "l.####.exr", COLORS, jobs=jobs)
     assert contents(tmp_path / "o") == contents(tmp_path / "p")
 
 
@@ -254,9 +265,8 @@ def test_killed_and_resumed_gives_the_same_bytes(shot, tmp_path, jobs):
     colors = "#270a05,#a53615,#e1b389,#f6e9d9"
     out = tmp_path / "killed" / "l.####.exr"
     command = [sys.executable, "-m", "fscs_engine", "segment", str(shot), "-o", str(out), "--palette", colors]
-    process = subprocess.Popen(
-        [*command, "--jobs", jobs], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command += ["--jobs", jobs]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(out.parent.glob("l.*.exr")) and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -267,7 +277,7 @@ def test_killed_and_resumed_gives_the_same_bytes(shot, tmp_path, jobs):
     for file in whole:
         read_layers(file)
     subprocess.run([*command, "--resume"], cwd=ROOT, check=True, capture_output=True)
-    segment_sequence(shot, tmp_path / "once" / "l.####.exr", COLORS)
+    segment_sequence(shot, tmp_path / "once" / "l.####.exr", COLORS, jobs=int(jobs))
     killed = {name: data for name, data in contents(out.parent).items() if not name.startswith(".fscs-")}
     assert killed == contents(tmp_path / "once")
 
@@ -344,7 +354,7 @@ def test_a_movie_is_a_shot_whose_frames_begin_with_one(movie, shot, tmp_path):
 def test_several_processes_read_one_movie(movie, tmp_path):
     for jobs in (1, 2):
         segment_sequence(movie, tmp_path / f"{jobs}" / "l.####.exr", COLORS, jobs=jobs)
-    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    assert_same_layers(tmp_path / "1", tmp_path / "2")
 
 
 def test_layers_as_movies_add_up(movie, shot, tmp_path):

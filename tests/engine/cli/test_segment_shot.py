@@ -120,8 +120,9 @@ def test_flags_of_shots_are_refused_for_one_picture(fscs, photo, tmp_path, flag)
 def test_a_palette_of_a_shot(fscs, shot, tmp_path):
     found = fscs("palette", shot, "-k", 3, "--json").json["palette"]
     assert fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--json").json["palette"] == found
-    part = fscs("palette", shot, "-k", 3, "--frames", "11-12", "-o", tmp_path / "p.json")
+    part = fscs("palette", shot, "-k", 3, "--frames", "11-12", "-o", tmp_path / "new" / "p.json")
     assert part.code == 0
+    assert (tmp_path / "new" / "p.json").is_file()
     fscs("palette", shot, "--frames", "99").failed_with(2, "is missing")
 
 
