@@ -132,10 +132,9 @@ class FramePattern:
         if self.has_number:
             sequence = self._sequence
             # What stands for the view is put back: fileseq would take %V for a token of its own.
-            name = f"{sequence.basename()}{self.number(frame)}{sequence.extension()}".replace(_MARK, "%V")
-            name = name.replace(_SMALL_MARK, "%v")
-            path = path.with_name(name)
-        return Path(_VIEW.sub(lambda token: view if token[0] == "%V" else view[:1], str(path)))
+            name = f"{sequence.basename()}{self.number(frame)}{sequence.extension()}"
+            path = path.with_name(_with_view(name))
+        return Path(_of_view(str(path), view))
 
     def frames(self, view: str = "") -> tuple[int, ...]:
         """The frames that exist on disk, ascending."""
@@ -144,8 +143,7 @@ class FramePattern:
             return (0,) if sample.is_file() else ()
         sequence = self._sequence
         before, after = (
-            re.escape(_VIEW.sub(lambda t: view if t[0] == "%V" else view[:1], _with_view(part)))
-            for part in (sequence.basename(), sequence.extension())
+            re.escape(_of_view(_with_view(part), view)) for part in (sequence.basename(), sequence.extension())
         )
         digits = max(1, sequence.zfill())
         name = re.compile(f"{before}(-?\\d{{{digits},}}|-\\d{{{max(1, digits - 1)},}}){after}")
@@ -167,6 +165,10 @@ def _without_view(name: str) -> str:
 
 def _with_view(name: str) -> str:
     return name.replace(_MARK, "%V").replace(_SMALL_MARK, "%v")
+
+
+def _of_view(text: str, view: str) -> str:
+    return _VIEW.sub(lambda token: view if token[0] == "%V" else view[:1], text)
 
 
 def is_pattern(text: str) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .color import SRGB, in_space, straight
 from .errors import InputError, OutputError, UsageError
-from .files.atomic import check_targets
+from .files.atomic import check_targets, make_folder
 from .files.blending import Blend
 from .frames import FramePattern
 from .identity import Identity, depth_name
@@ -423,7 +423,7 @@ _KEY_READERS: dict[str, Callable[[Path], str]] = {
 }
 
 
-def composite_errors(delivery: Delivery, place: Place, identity: Identity, spaces: Sequence[str]) -> dict[Path, float]:
+def composite_errors(delivery: Delivery, place: Place, identity: Identity) -> dict[Path, float]:
     """For each document of a frame, how far it is from the picture when another reader puts it together again."""
     from .files import ora, psd
 
@@ -432,7 +432,7 @@ def composite_errors(delivery: Delivery, place: Place, identity: Identity, space
         picture = np.clip(picture, 0.0, 1.0)
     measures = {"ora": ora.composite_error, "psd": psd.composite_error}
     found = {}
-    for output, _ in zip(delivery.outputs, spaces, strict=False):
+    for output in delivery.outputs:
         if output.kind in measures:
             file = place.file(output.path)
             found[file] = measures[output.kind](file, picture)
@@ -534,18 +534,6 @@ def palette_file(delivery: Delivery) -> Path:
     if pattern is None:
         raise UsageError("nothing to write", cure="give -o OUT.####.exr")
     return pattern.file(0, "").with_name(f"{bare_name(pattern)}.palette.json")
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder, and those it is in.
-
-    Raises:
-        OutputError: it can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: can't be made ({error.strerror})", cure="name another folder") from error
 
 
 def overwriting(delivery: Delivery) -> Delivery:

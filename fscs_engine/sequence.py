@@ -32,13 +32,14 @@ from numpy.typing import NDArray
 
 from .color import ColorSpaces, network_image, straight
 from .errors import CancelledError, FscsError, InputError, OutputError, UsageError
+from .files.atomic import make_folder
 from .files.reading import read_mask
 from .frames import FramePattern
 from .identity import Identity
 from .image import Image
 from .key import file_identity
 from .metrics import flicker
-from .outputs import Delivery, OpenMovies, Place, Sink, check_delivery, make_folder, overwriting, palette_file
+from .outputs import Delivery, OpenMovies, Place, Sink, check_delivery, overwriting, palette_file
 from .palette import Palette
 from .palette_files import read_palette, write_palette
 from .parameters import BY_NAME
@@ -350,13 +351,13 @@ def _one_frame(
         at=at,
         progress=part,
     )
-    whole: list[NDArray[np.float32]] | None = [] if work.measure_flicker else None
-    task = writer.begin(lambda stack: delivery.open(stack, place, identity, spaces, movies), whole)
+    task = writer.begin(lambda stack: delivery.open(stack, place, identity, spaces, movies))
+    alphas = []
     for strip in strips:
+        if work.measure_flicker:
+            alphas.append(strip.alphas)
         task.put(strip)
-    measured = None
-    if work.measure_flicker:
-        measured = reader.compare(loaded, task)
+    measured = reader.compare(loaded, np.concatenate(alphas, axis=1)) if alphas else None
     task.end(replace(result, error_max=segmenter.report.error_max, flicker=measured))
 
 
@@ -437,6 +438,8 @@ class _Reader:
             del self.kept[place]
         for place in [p for p in self.ahead if p[1] == view and p[0] < frame]:
             del self.ahead[place]
+        for cut in [c for c in self.cuts if c[0] != view or c[1] < first]:
+            del self.cuts[cut]
 
     def _numbers(self, view: str) -> tuple[int, ...]:
         if view not in self.all:
@@ -455,7 +458,13 @@ class _Reader:
     def begins(self, loaded: _Loaded) -> bool:
         """Whether a shot begins at a frame, where that was looked at."""
         frame, view = loaded.place.frame, loaded.place.view
-        return any(cut for (name, _, after), cut in self.cuts.items() if name == view and after == frame)
+        return any(self.cuts.get((view, before, frame)) for before in self._before(frame, view))
+
+    def _before(self, frame: int, view: str) -> tuple[int, ...]:
+        """The frame before, or nothing."""
+        numbers = self._numbers(view)
+        here = numbers.index(frame)
+        return numbers[max(0, here - 1) : here]
 
     def _is_cut(self, before: int, after: int, view: str) -> bool:
         place = (view, before, after)
@@ -482,10 +491,9 @@ class _Reader:
             return loaded.moment.seen
         return network_image(straight(loaded.image.pixels), loaded.image.color_space, self.segmenter.spaces)[0]
 
-    def compare(self, loaded: _Loaded, task: _Task) -> float | None:
+    def compare(self, loaded: _Loaded, alphas: NDArray[np.float32]) -> float | None:
         """The flicker from the frame before, if it was the one computed last."""
-        loaded.alphas = np.concatenate(task.alphas, axis=1)
-        task.alphas.clear()
+        loaded.alphas = alphas
         before, self.before = self.before, loaded
         if before is None or before.place.view != loaded.place.view or before.alphas is None:
             return None
@@ -502,17 +510,13 @@ class _Reader:
 class _Task:
     """One frame on its way to its files."""
 
-    def __init__(self, writing: _Writing, alphas: list[NDArray[np.float32]] | None) -> None:
+    def __init__(self, writing: _Writing) -> None:
         self.writing = writing
         self.strips: queue.Queue[Strip | FrameResult | None] = queue.Queue(_STRIPS_AHEAD)
-        self.keep = alphas is not None
-        self.alphas: list[NDArray[np.float32]] = []
         self.ended = False
 
     def put(self, strip: Strip) -> None:
         """Hands rows over, and waits while the writer is behind."""
-        if self.keep:
-            self.alphas.append(strip.alphas)
         self._put(strip)
 
     def end(self, result: FrameResult) -> None:
@@ -555,11 +559,11 @@ class _Writing:
         self.pending: list[Future[None]] = []
         self.task: _Task | None = None
 
-    def begin(self, opening: Callable[[ExitStack], list[Sink]], alphas: list[NDArray[np.float32]] | None) -> _Task:
+    def begin(self, opening: Callable[[ExitStack], list[Sink]]) -> _Task:
         """Takes the next frame, and waits while more than one is behind: their pictures are in memory."""
         while len(self.pending) > _FRAMES_BEHIND:
             self.pending.pop(0).result()
-        self.task = _Task(self, alphas)
+        self.task = _Task(self)
         self.pending.append(self.thread.submit(self._write, self.task, opening))
         return self.task
 

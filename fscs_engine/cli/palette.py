@@ -70,7 +70,7 @@ def palette(
     if output is not None:
         options.check_suffix(output, options.PALETTE_SUFFIXES, "a palette")
         if many:
-            from ..outputs import make_folder
+            from ..files.atomic import make_folder
 
             make_folder(output.parent)  # as that of a shot's layers, beside which it will lie
         options.check_free(output, inputs[0], overwrite=overwrite)

@@ -277,7 +277,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
         progress.stage("finishing the files")
         began = time.perf_counter()
     write_seconds += time.perf_counter() - began
-    composites = composite_errors(delivery, Place(), identity, spaces)
+    composites = composite_errors(delivery, Place(), identity)
     result = segmenter.report
     paths = [path for sink in sinks for path in sink.paths]
     if request.as_json:

@@ -84,3 +84,15 @@ def check_targets(paths: Sequence[str | Path], *, overwrite: bool) -> None:
             raise OutputError(f"{path}: there is no folder {folder}", cure="make the folder first")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: the folder can't be written", cure="check its permissions")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those it is in.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be made ({error.strerror})", cure="name another folder") from error

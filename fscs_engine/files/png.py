@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import OutputError, RangeError
-from fscs_engine.files.atomic import check_targets, replaced_file, replaced_files
+from fscs_engine.errors import RangeError
+from fscs_engine.files.atomic import check_targets, make_folder, replaced_file, replaced_files
 
 TOLERANCE = 1e-6
 """How far outside [0, 1] a colour or alpha may lie by rounding alone."""
@@ -287,10 +287,7 @@ class _PngFile:
 def folder_made(folder: Path) -> Iterator[None]:
     """Makes a folder, and takes back what it made if the block raises and nothing else has come into it."""
     made = [part for part in (folder, *folder.parents) if not part.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: can't be made ({error.strerror})", cure="name another folder") from error
+    make_folder(folder)
     try:
         yield
     except BaseException:
