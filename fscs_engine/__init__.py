@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from .image import Image
     from .palette import Palette, PaletteColor
     from .processing import AlphaProcessing, LayerAdjustment, Mask
+    from .runs import ShotReport
     from .segmenter import Layers, Segmenter
-    from .sequence import FrameResult, ModelSettings, ShotMask, ShotReport
+    from .sequence import FrameResult, ModelSettings, ShotMask
 
 _HOMES = {
     "AlphaProcessing": "processing",
@@ -34,7 +35,7 @@ _HOMES = {
     "PaletteColor": "palette",
     "Segmenter": "segmenter",
     "ShotMask": "sequence",
-    "ShotReport": "sequence",
+    "ShotReport": "runs",
     "read_image": "files.reading",
     "recolor": "compositing",
     "recompose": "compositing",

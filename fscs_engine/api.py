@@ -6,7 +6,6 @@ Nothing is printed, and nothing is kept from one call to the next. Whoever decom
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,18 +18,9 @@ from .palette import Palette
 from .palette_files import named_palette
 from .parameters import BY_NAME
 from .processing import AlphaProcessing
+from .runs import ShotReport, decide_palette, run_shot
 from .segmenter import Layers
-from .sequence import (
-    FrameResult,
-    ModelSettings,
-    ShotMask,
-    ShotReport,
-    ShotWork,
-    check_shot,
-    decide_palette,
-    keep_palette,
-    run_shot,
-)
+from .sequence import FrameResult, ModelSettings, ShotMask, ShotWork
 from .shots import open_shot, plan
 
 PaletteLike = Palette | int | str | Path
@@ -76,10 +66,8 @@ def segment(
     """
     picture = image if isinstance(image, Image) else read_image(image)
     segmenter = model.open()
-    colors, given = _asked(palette)
-    used = given if given is not None and colors is None else None
-    if used is None:
-        used = segmenter.auto_palette(picture, colors or len(given or ()), given, seed, palette_method)
+    asked = _asked(palette)
+    used = segmenter.auto_palette(picture, asked, None, seed, palette_method) if isinstance(asked, int) else asked
     return segmenter.segment(
         picture, used, processing, working_space=working_space, progress=progress, cancelled=cancelled
     )
@@ -150,7 +138,6 @@ def segment_sequence(
     Raises:
         FscsError: what the user can cure; the frames before it are there.
     """
-    started = time.perf_counter()
     inputs = [Path(source)] if isinstance(source, (str, Path)) else [Path(each) for each in source]
     targets = [output] if isinstance(output, (str, Path)) else list(output)
     if missing not in ("error", "skip"):
@@ -169,7 +156,8 @@ def segment_sequence(
         overwrite,
     )
     segmenter = model.open()
-    colors, given = _asked(palette)
+    wanted = _asked(palette)
+    given, colors = (None, wanted) if isinstance(wanted, int) else (wanted, None)
     used, kept = decide_palette(
         shot, todo, segmenter.spaces, delivery, given, colors, seed=seed, method=palette_method, resume=resume
     )
@@ -185,17 +173,21 @@ def segment_sequence(
         missing == "skip",
         measure_flicker,
     )
-    check_shot(work, todo)
-    if kept is not None:
-        keep_palette(kept, used, overwrite=overwrite or resume)
-    results = run_shot(work, todo, model, segmenter=segmenter, jobs=jobs, tick=progress, done=done, cancelled=cancelled)
-    return ShotReport.of(work, results, lost, gaps, time.perf_counter() - started)
+    return run_shot(
+        work,
+        todo,
+        model,
+        segmenter=segmenter,
+        kept_palette=kept,
+        lost=lost,
+        gaps=gaps,
+        jobs=jobs,
+        tick=progress,
+        done=done,
+        cancelled=cancelled,
+    )
 
 
-def _asked(palette: PaletteLike) -> tuple[int | None, Palette | None]:
-    """K and the given colours."""
-    if isinstance(palette, Palette):
-        return None, palette
-    if isinstance(palette, int):
-        return palette, None
-    return None, named_palette(str(palette))
+def _asked(palette: PaletteLike) -> Palette | int:
+    """The colours, or how many to find."""
+    return palette if isinstance(palette, (Palette, int)) else named_palette(str(palette))

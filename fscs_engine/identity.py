@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ._version import __version__
-from .image import Image
 from .key import RESULT_PARAMETERS, cache_key, canonical_json, result_parameters
-from .naming import METADATA_PREFIX
+from .naming import METADATA_PREFIX, mask_text
 from .palette import Palette
 from .processing import AlphaProcessing
 from .segmenter import Segmenter
@@ -21,7 +20,7 @@ class Identity:
 
     Attributes:
         segmenter: the model, its precision, the OpenColorIO config.
-        image: whose color space counts.
+        input_space: the color space of the picture.
         palette: the K colours.
         processing: the alpha processing.
         input_identity: sha256 of the input, of :func:`fscs_engine.key.file_identity` or ``pixels_identity``.
@@ -30,7 +29,7 @@ class Identity:
     """
 
     segmenter: Segmenter
-    image: Image
+    input_space: str
     palette: Palette
     processing: AlphaProcessing
     input_identity: str
@@ -47,7 +46,7 @@ class Identity:
             {name: getattr(self.processing, name) for name in RESULT_PARAMETERS},
             layers,
             working_space=working_space,
-            input_space=self.image.color_space,
+            input_space=self.input_space,
             precision=self.segmenter.precision,
             input_layer=self.input_layer,
             clean_nonfinite=self.clean_nonfinite,
@@ -79,6 +78,8 @@ class Identity:
             "key": self.key(working_space, depth),
             "input": self.input_identity,
         }
+        if self.processing.masks:
+            values["mask"] = mask_text([(mask.mode, mask.layers) for mask in self.processing.masks])
         return {METADATA_PREFIX + name: value for name, value in values.items()}
 
 

@@ -25,6 +25,13 @@ SHOT_SAMPLES = 9
 """How many frames of a shot are looked at for its palette."""
 
 
+def asked_colors(colors: int | None, given: Palette | None) -> int:
+    """K: as many as are asked for, else as many as are given, else the default."""
+    if colors is not None:
+        return colors
+    return int(BY_NAME["colors"].default) if given is None else len(given)
+
+
 def image_palette(
     image: Image,
     colors: int,

@@ -149,3 +149,17 @@ def pixels_identity(data: object, height: int, width: int, channels: int, color_
     digest = hashlib.sha256(f"{height},{width},{channels},{color_space};".encode())
     digest.update(data)  # type: ignore[arg-type]
     return digest.hexdigest()
+
+
+def window_identity(identities: Sequence[str], at: int) -> str:
+    """What stands for the input of a frame that the frames around it change.
+
+    Args:
+        identities: of the frames of the window in their order, each of :func:`file_identity` or
+            :func:`pixels_identity`.
+        at: position of the frame itself.
+    """
+    digest = hashlib.sha256(f"window {at}\n".encode())
+    for identity in identities:
+        digest.update(identity.encode() + b"\n")
+    return digest.hexdigest()

@@ -5,6 +5,8 @@ The names hold only letters and digits and start with a letter, so Nuke's EXR re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LAYER_PREFIX = "softcolor"
 METADATA_PREFIX = "softcolor:"
 CHANNELS = ("R", "G", "B", "A")
@@ -18,3 +20,12 @@ def layer_name(number: int) -> str:
 def layer_channels(layers: int) -> list[str]:
     """The channel names of all layers in order: ``softcolor1.R``, ``.G``, ``.B``, ``.A``, ``softcolor2.R``, …"""
     return [f"{layer_name(n)}.{channel}" for n in range(1, layers + 1) for channel in CHANNELS]
+
+
+def mask_text(masks: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """The metadata ``mask``: mode and layers of each mask in the order in which they are applied.
+
+    >>> mask_text([("limit", (1, 3)), ("split", (2, 5))])
+    'limit 1 3, split 2 5'
+    """
+    return ", ".join(" ".join([mode, *(str(layer) for layer in layers)]) for mode, layers in masks)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .color import SRGB, in_space, straight
+from .color import SRGB, ColorSpaces, in_space, resolve, straight
 from .errors import InputError, OutputError, UsageError
 from .files.atomic import check_targets, make_folder
 from .files.blending import Blend
@@ -22,7 +22,6 @@ from .identity import Identity, depth_name
 from .image import Image
 from .memory import empty
 from .naming import METADATA_PREFIX
-from .segmenter import Segmenter
 
 if TYPE_CHECKING:
     from .files.movie_layers import MovieLayerWriter
@@ -85,6 +84,15 @@ class Place:
         return pattern.file(self.frame, self.view)
 
 
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What is written of: a picture, where it stands in its shot, and all that its files say of themselves."""
+
+    place: Place
+    image: Image
+    identity: Identity
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What is written of every frame, and how.
@@ -113,12 +121,16 @@ class Delivery:
     multipart: bool = False
     blend: Blend = "over"
 
-    def spaces(self, segmenter: Segmenter, image: Image) -> list[str]:
-        """The working space of each output, then that of the preview."""
-        found = [
-            segmenter.working_space(image, self.working_space, display=output.is_display) for output in self.outputs
-        ]
+    def working_spaces(self, input_space: str, spaces: ColorSpaces) -> list[str]:
+        """The working space of each output, then that of the preview; see :func:`fscs_engine.color.resolve`."""
+        found = [resolve(self.working_space, input_space, output.is_display, spaces) for output in self.outputs]
         return found + [SRGB] * (self.preview is not None)
+
+    @property
+    def single_files(self) -> list[FramePattern]:
+        """The names of what is one file a frame."""
+        found = [output.path for output in self.outputs if not output.is_folder]
+        return found if self.preview is None else [*found, self.preview]
 
     def depth(self, output: Output) -> str:
         """See :func:`fscs_engine.identity.depth_name`; how a document is laid out belongs to it."""
@@ -148,8 +160,7 @@ class Delivery:
     def open(
         self,
         stack: ExitStack,
-        place: Place,
-        identity: Identity,
+        frame: Frame,
         spaces: Sequence[str],
         movies: OpenMovies | None = None,
     ) -> list[Sink]:
@@ -157,29 +168,26 @@ class Delivery:
 
         Args:
             stack: closes them.
-            place: the frame.
-            identity: its picture, palette and all that its files say of themselves.
-            spaces: of :meth:`spaces`.
+            frame: what is written.
+            spaces: of :meth:`working_spaces`.
             movies: take the layers of outputs that hold all frames.
 
         Raises:
             OutputError, UsageError, RangeError: see the writers.
         """
-        for pattern in [output.path for output in self.outputs if not output.is_folder]:
+        for pattern in self.single_files:
             if pattern.has_number:
-                make_folder(place.file(pattern).parent)
-        if self.preview is not None and self.preview.has_number:
-            make_folder(place.file(self.preview).parent)
+                make_folder(frame.place.file(pattern).parent)
         sinks = []
         for output, space in zip(self.outputs, spaces, strict=False):
             if not output.is_movie:
-                sinks.append(_OPENERS[output.kind](stack, self, output, place, identity, space))
+                sinks.append(_OPENERS[output.kind](stack, self, output, frame, space))
             elif movies is None:
                 raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
             else:
-                sinks.append(movies.open(stack, self, output, place, identity, space))
+                sinks.append(movies.open(stack, self, output, frame, space))
         if self.preview is not None:
-            sinks.append(_sheet_sink(stack, self, place.file(self.preview), identity))
+            sinks.append(_sheet_sink(stack, self, frame.place.file(self.preview), frame))
         return sinks
 
 
@@ -198,9 +206,7 @@ class OpenMovies:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def open(
-        self, stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
-    ) -> Sink:
+    def open(self, stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
         """What takes the next frame.
 
         Raises:
@@ -208,7 +214,7 @@ class OpenMovies:
         """
         from .files.movie_layers import MovieLayerWriter
 
-        image = identity.image
+        place, image, palette = frame.place, frame.image, frame.identity.palette
         movie = self._writers.get((output, place.view))
         if movie is None:
             known = {name.lower(): value for name, value in image.attributes.items()}  # EXR has it in lower case
@@ -218,9 +224,9 @@ class OpenMovies:
                 delivery.stem,
                 height=image.height,
                 width=image.width,
-                layers=len(identity.palette),
+                layers=len(palette),
                 rate=rate if isinstance(rate, Fraction) else FRAME_RATE,
-                palette_rgb=identity.segmenter.spaces.convert(identity.palette.array, SRGB, space),
+                palette_rgb=frame.identity.segmenter.spaces.convert(palette.array, SRGB, space),
                 codec="auto" if output.kind == "mov" else "ffv1",
                 clip=delivery.clip,
                 overwrite=delivery.overwrite,
@@ -232,7 +238,7 @@ class OpenMovies:
                 f"{movie.size[1]} x {movie.size[0]}",
                 cure="write EXR, PNG or TIFF, where frames may differ",
             )
-        return Sink(stack.enter_context(_MovieFrame(movie, len(identity.palette))), space, list(movie.paths))
+        return Sink(stack.enter_context(_MovieFrame(movie, len(palette))), space, list(movie.paths))
 
 
 class _MovieFrame:
@@ -327,8 +333,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
     """
     if not delivery.outputs and delivery.preview is None:
         raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
-    files = [output.path for output in delivery.outputs if not output.is_folder]
-    files += [] if delivery.preview is None else [delivery.preview]
+    files = delivery.single_files
     names = [Path(output.path.text).absolute() for output in delivery.outputs]
     names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
     for name in names:
@@ -423,55 +428,51 @@ _KEY_READERS: dict[str, Callable[[Path], str]] = {
 }
 
 
-def composite_errors(delivery: Delivery, place: Place, identity: Identity) -> dict[Path, float]:
+def composite_errors(delivery: Delivery, frame: Frame) -> dict[Path, float]:
     """For each document of a frame, how far it is from the picture when another reader puts it together again."""
     from .files import ora, psd
 
-    picture = in_space(identity.image, SRGB, identity.segmenter.spaces).pixels
+    picture = in_space(frame.image, SRGB, frame.identity.segmenter.spaces).pixels
     if delivery.clip:
         picture = np.clip(picture, 0.0, 1.0)
     measures = {"ora": ora.composite_error, "psd": psd.composite_error}
     found = {}
     for output in delivery.outputs:
         if output.kind in measures:
-            file = place.file(output.path)
+            file = frame.place.file(output.path)
             found[file] = measures[output.kind](file, picture)
     return found
 
 
-def _document_sink(
-    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
-) -> Sink:
+def _document_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
     from .files.ora import OraLayerWriter
     from .files.psd import PsdLayerWriter
 
-    make: Any = OraLayerWriter if output.kind == "ora" else PsdLayerWriter
+    make = OraLayerWriter if output.kind == "ora" else PsdLayerWriter
     writer = make(
-        place.file(output.path),
-        height=identity.image.height,
-        width=identity.image.width,
-        palette=identity.palette,
+        frame.place.file(output.path),
+        height=frame.image.height,
+        width=frame.image.width,
+        palette=frame.identity.palette,
         blend=delivery.blend,
-        metadata=identity.metadata(space, delivery.depth(output)),
+        metadata=frame.identity.metadata(space, delivery.depth(output)),
         clip=delivery.clip,
         overwrite=delivery.overwrite,
     )
     return Sink(stack.enter_context(writer), space, [writer.path])
 
 
-def _exr_sink(
-    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
-) -> Sink:
+def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
     from .files.exr import ExrLayerWriter
 
-    image, spaces = identity.image, identity.segmenter.spaces
+    image, identity = frame.image, frame.identity
     writer = ExrLayerWriter(
-        place.file(output.path),
+        frame.place.file(output.path),
         height=image.height,
         width=image.width,
         layers=len(identity.palette),
         metadata=identity.metadata(space, delivery.depth(output)),
-        image=in_space(image, space, spaces) if delivery.keep_image else image,
+        image=in_space(image, space, identity.segmenter.spaces) if delivery.keep_image else image,
         color_space=space,
         half=delivery.half,
         clip=delivery.clip,
@@ -482,21 +483,19 @@ def _exr_sink(
     return Sink(stack.enter_context(writer), space, [writer.path])
 
 
-def _folder_sink(
-    stack: ExitStack, delivery: Delivery, output: Output, place: Place, identity: Identity, space: str
-) -> Sink:
+def _folder_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
     from .files.png import PngLayerWriter
     from .files.tiff import TiffLayerWriter
 
-    image, palette = identity.image, identity.palette
-    make: Any = PngLayerWriter if output.kind == "png" else TiffLayerWriter
+    image, identity = frame.image, frame.identity
+    make = PngLayerWriter if output.kind == "png" else TiffLayerWriter
     writer = make(
-        place.file(output.path),
+        frame.place.file(output.path),
         delivery.stem,
         height=image.height,
         width=image.width,
-        palette_rgb=identity.segmenter.spaces.convert(palette.array, SRGB, space),
-        frame=place.number,
+        palette_rgb=identity.segmenter.spaces.convert(identity.palette.array, SRGB, space),
+        frame=frame.place.number,
         metadata=identity.metadata(space, delivery.depth(output)),
         clip=delivery.clip,
         overwrite=delivery.overwrite,
@@ -504,10 +503,10 @@ def _folder_sink(
     return Sink(stack.enter_context(writer), space, list(writer.paths))
 
 
-def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, identity: Identity) -> Sink:
+def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, frame: Frame) -> Sink:
     from .files.sheet import ContactSheet
 
-    image = identity.image
+    image, identity = frame.image, frame.identity
     # Clipped only where the layers are: the sheet compares it with their sum.
     picture = identity.segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
     if delivery.clip:
@@ -516,7 +515,7 @@ def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, identity: Iden
     return Sink(stack.enter_context(sheet), SRGB, [path])
 
 
-_OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Place, Identity, str], Sink]] = {
+_OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Frame, str], Sink]] = {
     "exr": _exr_sink,
     "ora": _document_sink,
     "psd": _document_sink,

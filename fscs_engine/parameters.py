@@ -15,6 +15,9 @@ MAXIMUM_COLORS = 16
 ALPHA_FLOOR = 1e-6
 """Alphas below this become 0 before the last normalise."""
 
+TEMPORAL_RADIUS = 2
+"""Frames before and after a frame that the temporal smoothing looks at."""
+
 Value = Union[bool, int, float, str]
 
 

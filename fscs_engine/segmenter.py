@@ -223,7 +223,7 @@ class Segmenter:
         """:meth:`strips` of a run; layers go into the arrays (K, H, W, 4) of ``outputs`` where there are any."""
         self.report = run.report
         image, progress = run.image, run.progress
-        totals = np.zeros(len(run.entries))
+        totals = np.zeros(len(run.owners))
         for top, bottom in run.rows():
             alphas, colors = run.decompose(top, bottom)
             started = time.perf_counter()
@@ -308,7 +308,7 @@ class Segmenter:
                 unclamped where ``processing.smoothing`` is not 0, whole-picture mean, no exact step.
 
         Returns:
-            (K, H, W) and (K, H, W, 3), float32. Where alpha is 0 the colour is the palette colour.
+            (K, H, W) and (K, H, W, 3), float32. Where alpha is 0 the colour is the one that the layer lies about.
 
         Raises:
             UsageError: ``released`` with another model, K or size than it can do.
@@ -324,7 +324,7 @@ class Segmenter:
             a, u = run.decompose(top, bottom)
             if exact:
                 u = exact_colors(a, u.clone(), run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
-            u = torch.where((a > 0)[:, None], u, run.entries[:, :, None, None])
+            u = torch.where((a > 0)[:, None], u, run.base[:, :, None, None])
             alphas[:, top:bottom] = a.cpu().numpy()
             colors[:, top:bottom] = u.permute(0, 2, 3, 1).cpu().numpy()
         return alphas, colors
@@ -369,8 +369,12 @@ class _Run:
         self.model, self.device = segmenter.model, segmenter.device
         self.progress, self.cancelled = progress, cancelled
         self.duplicates = _duplicates(palette)
-        self.entries = torch.from_numpy(palette.array).to(self.device)
-        self.palette = self.entries[[positions[0] for positions in self.duplicates]]
+        self.owners = owners_of(self.duplicates)
+        different = palette.array[[positions[0] for positions in self.duplicates]]
+        self.palette = torch.from_numpy(different).to(self.device)
+        base = self.model.base_colors(self.palette) if len(different) > 1 else self.palette
+        self.base = base[self.owners]
+        self.own_base = self.base.cpu().numpy()  # now, as it waits for the device
         self.report = Report()
         self.done = 0.0
         self.kept: NDArray[np.float32] | None = None
@@ -389,7 +393,7 @@ class _Run:
     def rows(self) -> Iterator[tuple[int, int]]:
         """The strips: top and bottom row."""
         height, width = self.image.height, self.image.width
-        rows = _STRIP_VALUES // (len(self.entries) * width) // _STRIP_ROWS * _STRIP_ROWS
+        rows = _STRIP_VALUES // (len(self.owners) * width) // _STRIP_ROWS * _STRIP_ROWS
         rows = max(_LEAST_ROWS, rows, self.processing.reach // _STRIP_ROWS * _STRIP_ROWS)
         for top in range(0, height, rows):
             yield top, min(height, top + rows)
@@ -403,19 +407,18 @@ class _Run:
         context = self.model.halo if own_colors else 0
         above, below = max(0, top - context), min(height, bottom + context)
         alphas = self._mixed(above, below) if self.moments else self.smoothed(above, below)
-        ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self.entries)
+        ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self.owners)
         seen = self.seen(above, below) if own_colors or not ready else alphas[:0]
         if not ready:
             masks = [torch.from_numpy(mask.pixels[above:below]).to(self.device) for mask in self.processing.masks]
             alphas = edit_alphas(alphas, seen, self.palette, self.duplicates, self.processing, masks)
         self.report.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
-        owners = owners_of(self.duplicates)
         if self.prediction is not None and own_colors:
             merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
-            colors = self.prediction.colors(top, bottom, above, seen, merged)[owners]
+            colors = self.prediction.colors(top, bottom, above, seen, merged)[self.owners]
         else:
-            colors = self.entries[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
+            colors = self.base[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
         self.report.seconds["colour"] += time.perf_counter() - started
         return alphas[:, top - above : bottom - above].contiguous(), colors
 
@@ -514,8 +517,8 @@ class _Run:
         return spaces.is_linear(space) or (self.image.color_space == SRGB and not self.bright)
 
     def _base_colors(self, space: str) -> NDArray[np.float32]:
-        """The palette in a working space, (K, 3)."""
-        own = self.entries.cpu().numpy()[:, None, None]
+        """The colours that the layers lie about in a working space, (K, 3)."""
+        own = self.own_base[:, None, None]
         return layer_colors(own, np.ones((1, 1), np.float32), space, self.segmenter.spaces)[:, 0, 0]
 
     def _deliver_compiled(

@@ -8,49 +8,40 @@ whole or not at all.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import multiprocessing
-import multiprocessing.connection
-import multiprocessing.queues
-import multiprocessing.synchronize
-import os
 import queue
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .color import ColorSpaces, network_image, straight
-from .errors import CancelledError, FscsError, InputError, OutputError, UsageError
-from .files.atomic import make_folder
+from .color import network_image, straight
+from .errors import CancelledError, InputError
 from .files.reading import read_mask
 from .frames import FramePattern
 from .identity import Identity
 from .image import Image
-from .key import file_identity
+from .key import file_identity, window_identity
 from .metrics import flicker
-from .outputs import Delivery, OpenMovies, Place, Sink, check_delivery, overwriting, palette_file
+from .outputs import Delivery, Frame, OpenMovies, Place, Sink, overwriting
 from .palette import Palette
-from .palette_files import read_palette, write_palette
-from .parameters import BY_NAME
 from .processing import AlphaProcessing, Mask
 from .segmenter import Moment, Segmenter, Strip
-from .shots import Shot, find_palette
+from .shots import Shot
 from .temporal import RADIUS, is_cut, window
 
 Status = Literal["done", "skipped", "missing", "failed", "pending"]
 
-_CHUNK = 16  # frames that a process takes at once, at most
+CANCELLED_CURE = "the frames that are done stay; --resume does the rest"
+
+_NO_PIXELS = np.zeros((0, 0), np.float32)
+
 _FRAMES_BEHIND = 1  # that are written while the next one is computed
 _STRIPS_AHEAD = 2  # of a frame that wait for being written
 
@@ -78,14 +69,15 @@ class ShotMask:
     mode: Literal["limit", "split"]
     layers: tuple[int, ...]
 
-    def read(self, place: Place, image: Image) -> Mask:
-        """The mask of a frame.
+    def read(self, place: Place, image: Image | None) -> Mask:
+        """The mask of a frame; without pixels, which no key asks for, where there is no picture to place it on.
 
         Raises:
             InputError: missing, broken, or of another size.
         """
         file = place.file(self.pattern)
-        return Mask(read_mask(file, image=image), self.mode, self.layers, identity=file_identity(file))
+        pixels = _NO_PIXELS if image is None else read_mask(file, image=image)
+        return Mask(pixels, self.mode, self.layers, identity=file_identity(file))
 
 
 @dataclass(frozen=True)
@@ -148,93 +140,6 @@ Tick = Callable[[float], None]
 Done = Callable[[FrameResult], None]
 
 
-def decide_palette(
-    shot: Shot,
-    frames: Sequence[tuple[int, str]],
-    spaces: ColorSpaces,
-    delivery: Delivery,
-    given: Palette | None,
-    colors: int | None,
-    *,
-    seed: int = 0,
-    method: str = str(BY_NAME["palette_method"].default),
-    resume: bool = False,
-    tick: Tick = lambda _: None,
-) -> tuple[Palette, Path | None]:
-    """The one palette of a shot.
-
-    Args:
-        shot: the pictures.
-        frames: those to do.
-        spaces: to convert them.
-        delivery: where the layers go.
-        given: colours that stay and come first.
-        colors: K; None for as many as are given, else the default.
-        seed: see :func:`fscs_engine.shots.find_palette`.
-        method: the same.
-        resume: takes the palette that an earlier run kept beside the output.
-        tick: called with the part that is done.
-
-    Returns:
-        The palette, and the file to keep it in where it was not given whole.
-
-    Raises:
-        UsageError: the palette that was kept has another number of colours.
-    """
-    wanted = colors if colors is not None else len(given) if given is not None else int(BY_NAME["colors"].default)
-    if given is not None and len(given) == wanted:
-        return given, None
-    file = palette_file(delivery)
-    if resume and file.is_file():
-        kept = read_palette(file)
-        if len(kept) != wanted:
-            raise UsageError(
-                f"{file} holds {len(kept)} colors, {wanted} are asked for",
-                cure="delete it for a new palette, or ask for as many",
-            )
-        return kept, file
-    return find_palette(shot, frames, spaces, wanted, given, seed, method, tick), file
-
-
-def keep_palette(file: Path, palette: Palette, *, overwrite: bool) -> None:
-    """Writes the palette of a shot, unless it is there already.
-
-    Raises:
-        OutputError: there is another one and ``overwrite`` is false, or it can't be written.
-    """
-    if file.is_file() and read_palette(file) == palette:
-        return
-    make_folder(file.parent)
-    write_palette(file, palette, overwrite=overwrite)
-
-
-def check_shot(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
-    """Refuses what can be refused before anything is computed.
-
-    Raises:
-        UsageError, OutputError: see :func:`fscs_engine.outputs.check_delivery`.
-        InputError: a mask is missing.
-    """
-    places = [work.shot.place(*frame) for frame in frames]
-    sources = [work.shot.source(*frame) for frame in frames]
-    check_delivery(work.delivery, sources, places, resume=work.resume)
-    if not (work.resume or work.delivery.overwrite):
-        for place in places:
-            for file in work.delivery.files(place, len(work.palette)):
-                if file.exists():
-                    raise _exists(file)
-    for mask in work.masks:
-        if len({place.frame for place in places}) > 1 and "%" in mask.pattern.text and not mask.pattern.has_number:
-            continue
-        for place in places:
-            if not work.skip_broken and not place.file(mask.pattern).is_file():
-                raise InputError(f"{place.file(mask.pattern)}: there is no such mask", cure="check --mask")
-
-
-def _exists(file: Path) -> FscsError:
-    return OutputError(f"{file}: exists already", cure="pass --resume or --overwrite, or name another output")
-
-
 def segment_frames(
     work: ShotWork,
     frames: Sequence[tuple[int, str]],
@@ -268,19 +173,22 @@ def segment_frames(
 
     with ExitStack() as stack:
         movies = stack.enter_context(OpenMovies())
-        reader = _Reader(work, frames, segmenter)
+        reader = _Reader(work, frames, segmenter, sure=not (work.resume or dry_run))
         stack.callback(reader.close)
         writer = stack.enter_context(_writing(finish))
         for position, (frame, view) in enumerate(frames):
             if cancelled():
                 writer.finish()
-                raise CancelledError("cancelled", cure="the frames that are done stay; --resume does the rest")
+                raise CancelledError("cancelled", cure=CANCELLED_CURE)
 
             def part(share: float, position: int = position) -> None:
                 tick((position + share) / len(frames))
 
             try:
                 loaded = reader.frame(frame, view)
+            except _UpToDate as found:
+                writer.add_result(found.result)
+                continue
             except InputError as error:
                 if not work.skip_broken:
                     writer.finish()
@@ -306,52 +214,33 @@ def _one_frame(
     place, image, processing = loaded.place, loaded.image, loaded.processing
     segmenter.check(image, work.palette, processing)
     moments: Sequence[_Loaded] = [loaded]
+    at, seen = 0, loaded.identity
     if processing.temporal > 0:
         moments = reader.around(loaded)
-    at = moments.index(loaded)
-    identity = Identity(
-        segmenter,
-        image,
-        work.palette,
-        processing,
-        _window_identity(moments, at) if processing.temporal > 0 else loaded.identity,
-        work.input_layer,
-        work.clean_nonfinite,
-    )
-    delivery = work.delivery
-    spaces = delivery.spaces(segmenter, image)
-    keys = tuple(
-        identity.key(space, delivery.depth(output)) for output, space in zip(delivery.outputs, spaces, strict=False)
-    )
-    result = FrameResult(
-        place.frame,
-        place.view,
-        "done",
-        tuple(str(file) for file in delivery.files(place, len(work.palette))),
-        keys=keys,
-        cut=reader.begins(loaded),
-    )
-    if work.resume:
-        if delivery.is_done(place, identity, spaces):
-            writer.add_result(replace(result, status="skipped"))
-            reader.before = None
-            return
-        delivery = overwriting(delivery)
+        at = moments.index(loaded)
+        seen = window_identity([moment.identity for moment in moments], at)
+    wanted = _Wanted.of(work, segmenter, place, image.color_space, processing, seen)
+    result = replace(wanted.result, cut=reader.begins(loaded))
+    if work.resume and processing.temporal > 0 and wanted.is_there:
+        writer.add_result(replace(result, status="skipped"))
+        return
     if dry_run:
         writer.add_result(replace(result, status="pending"))
         return
-    window_moments = [reader.moment(each, segmenter) for each in moments] if processing.temporal > 0 else []
+    delivery = overwriting(work.delivery) if work.resume else work.delivery
+    window_moments = [reader.moment(each) for each in moments] if processing.temporal > 0 else []
     strips = segmenter.strips(
         image,
         work.palette,
         processing,
-        working_spaces=spaces,
+        working_spaces=wanted.spaces,
         clip=delivery.clip,
         moments=window_moments,
         at=at,
         progress=part,
     )
-    task = writer.begin(lambda stack: delivery.open(stack, place, identity, spaces, movies))
+    written = Frame(place, image, wanted.identity)
+    task = writer.begin(lambda stack: delivery.open(stack, written, wanted.spaces, movies))
     alphas = []
     for strip in strips:
         if work.measure_flicker:
@@ -361,12 +250,62 @@ def _one_frame(
     task.end(replace(result, error_max=segmenter.report.error_max, flicker=measured))
 
 
-def _window_identity(moments: Sequence[_Loaded], at: int) -> str:
-    """What stands for the input of a frame that its neighbours change."""
-    digest = hashlib.sha256(f"window {at}\n".encode())
-    for loaded in moments:
-        digest.update(loaded.identity.encode() + b"\n")
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class _Wanted:
+    """What a frame's files have to be: of this work, in these working spaces."""
+
+    work: ShotWork
+    place: Place
+    identity: Identity
+    spaces: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        work: ShotWork,
+        segmenter: Segmenter,
+        place: Place,
+        color_space: str,
+        processing: AlphaProcessing,
+        input_identity: str,
+    ) -> _Wanted:
+        """Of a picture in some colour space."""
+        identity = Identity(
+            segmenter,
+            color_space,
+            work.palette,
+            processing,
+            input_identity,
+            work.input_layer,
+            work.clean_nonfinite,
+        )
+        return cls(work, place, identity, work.delivery.working_spaces(color_space, segmenter.spaces))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.work.delivery.is_done(self.place, self.identity, self.spaces)
+
+    @property
+    def result(self) -> FrameResult:
+        """What becomes of the frame if all goes well."""
+        delivery, place = self.work.delivery, self.place
+        keyed = zip(delivery.outputs, self.spaces, strict=False)
+        return FrameResult(
+            place.frame,
+            place.view,
+            "done",
+            tuple(str(file) for file in delivery.files(place, len(self.work.palette))),
+            keys=tuple(self.identity.key(space, delivery.depth(output)) for output, space in keyed),
+        )
+
+
+class _UpToDate(Exception):
+    """A frame that is done already."""
+
+    def __init__(self, result: FrameResult) -> None:
+        super().__init__(result)
+        self.result = result
 
 
 @dataclass(eq=False)
@@ -378,15 +317,14 @@ class _Loaded:
     identity: str
     processing: AlphaProcessing
     moment: Moment | None = None
-    seen: torch.Tensor | None = None
     alphas: NDArray[np.float32] | None = None
 
 
 class _Reader:
-    """Reads frames one ahead, and keeps those of the window."""
+    """Reads frames one ahead, and keeps those of the window; ``sure`` is whether every one will be computed."""
 
-    def __init__(self, work: ShotWork, frames: Sequence[tuple[int, str]], segmenter: Segmenter) -> None:
-        self.work, self.segmenter = work, segmenter
+    def __init__(self, work: ShotWork, frames: Sequence[tuple[int, str]], segmenter: Segmenter, sure: bool) -> None:
+        self.work, self.segmenter, self.sure = work, segmenter, sure
         self.threads = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self.next = dict(pairwise(frames))
         self.ahead: dict[tuple[int, str], Future[_Loaded]] = {}
@@ -403,11 +341,17 @@ class _Reader:
         self.threads.shutdown(wait=True)
 
     def frame(self, frame: int, view: str) -> _Loaded:
-        """A frame; the reading of the next one begins."""
-        loaded = self._get(frame, view)
+        """A frame; the reading of the next one begins.
+
+        Raises:
+            _UpToDate: nothing is to be done for it.
+            InputError: it can't be read.
+        """
+        self._begin(frame, view)
         following = self.next.get((frame, view))
         if following is not None:
             self._begin(*following)
+        loaded = self._get(frame, view)
         self._forget(frame, view)
         return loaded
 
@@ -425,10 +369,30 @@ class _Reader:
     def _load(self, frame: int, view: str) -> _Loaded:
         work = self.work
         place = work.shot.place(frame, view)
+        if work.resume and work.processing.temporal == 0:
+            self._check_to_do(place)
         image = work.shot.read(frame, view)
-        masks = tuple(mask.read(place, image) for mask in work.masks) if (frame, view) in self.asked else ()
-        processing = replace(work.processing, masks=(*work.processing.masks, *masks))
+        processing = self._masked(place, image) if (frame, view) in self.asked else work.processing
         return _Loaded(place, image, work.shot.identity(frame, view), processing)
+
+    def _check_to_do(self, place: Place) -> None:
+        """Raises _UpToDate for a frame that is done already, which need not be decoded to know it.
+
+        What temporal smoothing sees of a frame's neighbours depends on cuts, and those are seen in the pictures.
+        """
+        work, frame, view = self.work, place.frame, place.view
+        if not all(file.exists() for file in work.delivery.files(place, len(work.palette))):
+            return
+        with suppress(InputError, OSError):  # said when the frame is read
+            space, identity = work.shot.color_space(frame, view), work.shot.identity(frame, view)
+            wanted = _Wanted.of(work, self.segmenter, place, space, self._masked(place, None), identity)
+            if wanted.is_there:
+                raise _UpToDate(replace(wanted.result, status="skipped"))
+
+    def _masked(self, place: Place, image: Image | None) -> AlphaProcessing:
+        """The processing with the masks that follow the frames."""
+        masks = (mask.read(place, image) for mask in self.work.masks)
+        return replace(self.work.processing, masks=(*self.work.processing.masks, *masks))
 
     def _forget(self, frame: int, view: str) -> None:
         """Lets go what no later window needs."""
@@ -469,24 +433,23 @@ class _Reader:
     def _is_cut(self, before: int, after: int, view: str) -> bool:
         place = (view, before, after)
         if place not in self.cuts:
-            first, second = (self._seen(self._get(number, view)) for number in (before, after))
+            near = [self._get(number, view) for number in (before, after)]
+            if self.sure:  # their moments will be asked for, and hold what is looked at
+                for each in near:
+                    self.moment(each)
+            first, second = (torch.from_numpy(self._seen(each)).permute(2, 0, 1) for each in near)
             self.cuts[place] = first.shape != second.shape or is_cut(first, second)
         return self.cuts[place]
 
-    def _seen(self, loaded: _Loaded) -> torch.Tensor:
-        if loaded.seen is None:
-            moment = self.moment(loaded, self.segmenter)
-            loaded.seen = torch.from_numpy(moment.seen).permute(2, 0, 1)
-        return loaded.seen
-
-    def moment(self, loaded: _Loaded, segmenter: Segmenter) -> Moment:
+    def moment(self, loaded: _Loaded) -> Moment:
         """A frame's smoothed alphas, computed once for all windows that it is in."""
         if loaded.moment is None:
             alone = replace(loaded.processing, masks=())
-            loaded.moment = segmenter.moment(loaded.image, self.work.palette, alone)
+            loaded.moment = self.segmenter.moment(loaded.image, self.work.palette, alone)
         return loaded.moment
 
-    def _picture(self, loaded: _Loaded) -> NDArray[np.float32]:
+    def _seen(self, loaded: _Loaded) -> NDArray[np.float32]:
+        """What the networks see of a frame."""
         if loaded.moment is not None:
             return loaded.moment.seen
         return network_image(straight(loaded.image.pixels), loaded.image.color_space, self.segmenter.spaces)[0]
@@ -501,7 +464,7 @@ class _Reader:
         follows = numbers.index(loaded.place.frame) - numbers.index(before.place.frame) == 1
         if not follows or before.alphas.shape != loaded.alphas.shape:
             return None
-        first, second = (self._picture(each) for each in (before, loaded))
+        first, second = (self._seen(each) for each in (before, loaded))
         found = flicker(before.alphas, loaded.alphas, first, second)
         before.alphas = None
         return None if math.isnan(found) else found
@@ -607,189 +570,3 @@ def _writing(done: Done) -> Iterator[_Writing]:
         writing.thread.shutdown(wait=True)
         for future in writing.pending:
             future.exception()  # told already, or no longer of interest
-
-
-@dataclass(frozen=True)
-class ShotReport:
-    """What a run over a shot says of itself.
-
-    Attributes:
-        palette: of all frames.
-        frames: by view, then by number; those that were asked for and do not exist are ``missing``.
-        gaps: frame numbers that an even sequence would have, where nobody asked for them.
-        seconds: of the whole run, without loading the model.
-    """
-
-    palette: Palette
-    frames: tuple[FrameResult, ...]
-    gaps: tuple[int, ...] = ()
-    seconds: float = 0.0
-
-    @classmethod
-    def of(
-        cls,
-        work: ShotWork,
-        results: Sequence[FrameResult],
-        lost: Sequence[tuple[int, str]],
-        gaps: Sequence[tuple[int, str]],
-        seconds: float,
-    ) -> ShotReport:
-        """The report of a run, with the frames that were asked for and do not exist."""
-        every = [*results]
-        every += [FrameResult(*frame, "missing", message=str(work.shot.source(*frame))) for frame in lost]
-        views = list(work.shot.views)
-        every.sort(key=lambda result: (views.index(result.view), result.frame))
-        return cls(work.palette, tuple(every), tuple(sorted({frame for frame, _ in gaps})), seconds)
-
-    def count(self, status: Status) -> int:
-        """How many frames ended so."""
-        return sum(result.status == status for result in self.frames)
-
-    @property
-    def flicker(self) -> float | None:
-        """Mean over the pairs of consecutive frames that were measured; None without any."""
-        found = [result.flicker for result in self.frames if result.flicker is not None]
-        return math.fsum(found) / len(found) if found else None
-
-
-def run_shot(
-    work: ShotWork,
-    frames: Sequence[tuple[int, str]],
-    settings: ModelSettings,
-    *,
-    segmenter: Segmenter | None = None,
-    jobs: int = 1,
-    dry_run: bool = False,
-    tick: Tick = lambda _: None,
-    done: Done = lambda _: None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> list[FrameResult]:
-    """Decomposes frames, in several processes where asked for; arguments and errors as for :func:`segment_frames`.
-
-    Args:
-        settings: of the model that each process loads.
-        segmenter: the same, loaded, for this process.
-        jobs: processes; they share the processor's threads.
-    """
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}", cure="use at least 1")
-    if jobs > 1 and any(output.is_movie for output in work.delivery.outputs):
-        raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
-    if work.skip_broken and any(output.is_movie for output in work.delivery.outputs):
-        raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
-    check_shot(work, frames)
-    if jobs == 1 or len(frames) == 1 or dry_run:
-        opened = segmenter or settings.open()
-        return segment_frames(work, frames, opened, dry_run=dry_run, tick=tick, done=done, cancelled=cancelled)
-    return _in_processes(work, frames, settings, jobs, tick, done, cancelled)
-
-
-def _in_processes(
-    work: ShotWork,
-    frames: Sequence[tuple[int, str]],
-    settings: ModelSettings,
-    jobs: int,
-    tick: Tick,
-    done: Done,
-    cancelled: Callable[[], bool],
-) -> list[FrameResult]:
-    context = multiprocessing.get_context("spawn")
-    stop, abort = context.Event(), context.Event()
-    told: multiprocessing.queues.Queue[FrameResult] = context.Queue()
-    threads = max(1, torch.get_num_threads() // jobs)
-    results: list[FrameResult] = []
-
-    def listen() -> None:
-        while True:
-            try:
-                result = told.get(timeout=0.01)
-            except queue.Empty:
-                return
-            results.append(result)
-            done(result)
-            tick(len(results) / len(frames))
-
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start_process, initargs=(settings, threads, stop, abort, told)
-    )
-    failure: BaseException | None = None
-    try:
-        waiting = {pool.submit(_process_chunk, work, chunk) for chunk in _chunks(frames, jobs)}
-        while waiting:
-            over, waiting = wait(waiting, timeout=0.05, return_when=FIRST_COMPLETED)
-            listen()
-            if cancelled():
-                stop.set()
-            for future in over:
-                error = None if future.cancelled() else future.exception()
-                if error is not None and failure is None:
-                    failure = error
-                    stop.set()
-                    for other in waiting:
-                        other.cancel()
-    except BaseException:
-        abort.set()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    listen()
-    if failure is not None:
-        raise failure
-    views = {view: number for number, view in enumerate(work.shot.views)}
-    return sorted(results, key=lambda result: (views[result.view], result.frame))
-
-
-def _chunks(frames: Sequence[tuple[int, str]], jobs: int) -> Iterator[Sequence[tuple[int, str]]]:
-    size = max(1, min(_CHUNK, math.ceil(len(frames) / (4 * jobs))))
-    for first in range(0, len(frames), size):
-        yield frames[first : first + size]
-
-
-@dataclass
-class _Process:
-    """What one of several processes holds between its chunks."""
-
-    settings: ModelSettings
-    stop: multiprocessing.synchronize.Event
-    abort: multiprocessing.synchronize.Event
-    told: multiprocessing.queues.Queue[FrameResult]
-    segmenter: Segmenter | None = None
-
-
-_process: list[_Process] = []
-
-
-def _start_process(
-    settings: ModelSettings,
-    threads: int,
-    stop: multiprocessing.synchronize.Event,
-    abort: multiprocessing.synchronize.Event,
-    told: multiprocessing.queues.Queue[FrameResult],
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
-    torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    _process.append(_Process(settings, stop, abort, told))
-
-
-def _end_with(sentinel: int) -> None:
-    """A process whose parent was killed ends too."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _process_chunk(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
-    process = _process[0]
-    if process.segmenter is None:
-        process.segmenter = process.settings.open()
-
-    def tick(_: float) -> None:
-        if process.abort.is_set():
-            raise CancelledError("cancelled", cure="the frames that are done stay; --resume does the rest")
-
-    def stopped() -> bool:
-        return process.stop.is_set() or process.abort.is_set()
-
-    segment_frames(work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)

@@ -14,7 +14,7 @@ import numpy as np
 from .color import ColorSpaces
 from .errors import InputError, UsageError
 from .files.movies import Movie, is_movie
-from .files.reading import read_image
+from .files.reading import read_color_space, read_image
 from .frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
 from .image import Image
 from .image_palette import shot_palette, shot_samples
@@ -48,6 +48,14 @@ class Shot(Protocol):
         """
         ...
 
+    def color_space(self, frame: int, view: str) -> str:
+        """That of the frame's picture, without decoding it.
+
+        Raises:
+            InputError: missing or broken.
+        """
+        ...
+
     def identity(self, frame: int, view: str) -> str:
         """A sha256 that tells the frame's picture from every other one."""
         ...
@@ -61,8 +69,31 @@ class Shot(Protocol):
         ...
 
 
+class _Files:
+    """Frames that are a file each."""
+
+    layer: str
+    clean_nonfinite: bool
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        raise NotImplementedError
+
+    def read(self, frame: int, view: str) -> Image:
+        """See :class:`Shot`."""
+        return read_image(self.source(frame, view), layer=self.layer, clean_nonfinite=self.clean_nonfinite)
+
+    def color_space(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        return read_color_space(self.source(frame, view), layer=self.layer)
+
+    def identity(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        return file_identity(self.source(frame, view))
+
+
 @dataclass(frozen=True)
-class Numbered:
+class Numbered(_Files):
     """Files that follow a pattern.
 
     Args:
@@ -85,14 +116,6 @@ class Numbered:
     def frames(self, view: str) -> tuple[int, ...]:
         """See :class:`Shot`."""
         return self.pattern.frames(view)
-
-    def read(self, frame: int, view: str) -> Image:
-        """See :class:`Shot`."""
-        return read_image(self.source(frame, view), layer=self.layer, clean_nonfinite=self.clean_nonfinite)
-
-    def identity(self, frame: int, view: str) -> str:
-        """See :class:`Shot`."""
-        return file_identity(self.source(frame, view))
 
     def place(self, frame: int, view: str) -> Place:
         """See :class:`Shot`."""
@@ -146,6 +169,11 @@ class MovieFrames:
         with self._lock:
             return self._movie.read(frame)
 
+    def color_space(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        del frame, view
+        return self._movie.color_space
+
     def identity(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""
         del view
@@ -162,7 +190,7 @@ class MovieFrames:
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listed(_Files):
     """Files in the order they were named, numbered from 1."""
 
     files: tuple[Path, ...]
@@ -175,14 +203,6 @@ class Listed:
         """See :class:`Shot`."""
         del view
         return tuple(range(1, len(self.files) + 1))
-
-    def read(self, frame: int, view: str) -> Image:
-        """See :class:`Shot`."""
-        return read_image(self.source(frame, view), layer=self.layer, clean_nonfinite=self.clean_nonfinite)
-
-    def identity(self, frame: int, view: str) -> str:
-        """See :class:`Shot`."""
-        return file_identity(self.source(frame, view))
 
     def place(self, frame: int, view: str) -> Place:
         """See :class:`Shot`."""

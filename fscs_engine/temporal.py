@@ -26,8 +26,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import UsageError
+from .parameters import TEMPORAL_RADIUS
 
-RADIUS = 2
+RADIUS = TEMPORAL_RADIUS
 """Frames before and after the frame at hand that are in its window."""
 
 REACH = 1

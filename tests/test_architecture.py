@@ -27,8 +27,11 @@ HOST_FILES: dict[str, set[str]] = {
     "naming": set(),
     "key": {"parameters"},
     "worker.protocol": set(),
-    "worker.client": {"worker.protocol"},
+    "worker.pictures": {"worker.protocol"},
+    "worker.client": {"worker.pictures", "worker.protocol"},
     "worker.preset_list": {"worker.client", "worker.protocol"},
+    "worker.check": set(),
+    "worker.install": {"worker.check"},
 }
 """What hosts have copies of, and what of the engine each may import."""
 

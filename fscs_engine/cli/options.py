@@ -128,6 +128,13 @@ def layer_option(name: str) -> Any:
     )
 
 
+def choice(flag: str, choices: Sequence[str], help: str, panel: str) -> Any:
+    """A flag that takes one of a few words."""
+    return typer.Option(
+        flag, metavar="|".join(choices), callback=_one_of(flag, choices), help=help, rich_help_panel=panel
+    )
+
+
 InputFile = Annotated[Path, typer.Argument(metavar="INPUT", help="The image: EXR, PNG, JPEG, TIFF, …")]
 Inputs = Annotated[
     list[Path],
@@ -140,24 +147,22 @@ Inputs = Annotated[
 ]
 LayerFormat = Annotated[
     Any,
-    typer.Option(
+    choice(
         "--layer-format",
-        metavar="png|tiff|mov|mkv",
-        callback=_one_of("--layer-format", ("png", "tiff", "mov", "mkv")),
-        help="What the layers in a FOLDER/ are: 16-bit PNG or TIFF; or, of a shot, movies with alpha: mov is ProRes "
-        "4444, mkv is FFV1, which loses nothing.",
-        rich_help_panel=OUTPUT_PANEL,
+        ("png", "tiff", "mov", "mkv"),
+        "What the layers in a FOLDER/ are: 16-bit PNG or TIFF; or, of a shot, movies with alpha: mov is ProRes 4444, "
+        "mkv is FFV1, which loses nothing.",
+        OUTPUT_PANEL,
     ),
 ]
 Blending = Annotated[
     Any,
-    typer.Option(
+    choice(
         "--blend",
-        metavar="over|add",
-        callback=_one_of("--blend", ("over", "add")),
-        help="How the layers of a document give the image: over, normal layers; add, opaque ones in Linear Dodge (Add) "
+        ("over", "add"),
+        "How the layers of a document give the image: over, normal layers; add, opaque ones in Linear Dodge (Add) "
         "over black.",
-        rich_help_panel=OUTPUT_PANEL,
+        OUTPUT_PANEL,
     ),
 ]
 Frames = Annotated[
@@ -180,24 +185,22 @@ Views = Annotated[
 ]
 Missing = Annotated[
     str,
-    typer.Option(
+    choice(
         "--missing",
-        metavar="error|skip",
-        callback=_one_of("--missing", ("error", "skip")),
-        help="What to do with frames that are asked for and do not exist, or can't be read: stop, or do the others and "
+        ("error", "skip"),
+        "What to do with frames that are asked for and do not exist, or can't be read: stop, or do the others and "
         "end with exit code 3.",
-        rich_help_panel=SHOT_PANEL,
+        SHOT_PANEL,
     ),
 ]
 ProgressStyle = Annotated[
     str,
-    typer.Option(
+    choice(
         "--progress",
-        metavar="|".join(STYLES),
-        callback=_one_of("--progress", STYLES),
-        help="Where progress goes: auto is a bar, or lines in a log; openjd prints openjd_progress for a farm that "
+        STYLES,
+        "Where progress goes: auto is a bar, or lines in a log; openjd prints openjd_progress for a farm that "
         "runs Open Job Description.",
-        rich_help_panel=OUTPUT_PANEL,
+        OUTPUT_PANEL,
     ),
 ]
 Colors = Annotated[
@@ -477,8 +480,10 @@ def whole_palette(
     """
     import time
 
+    from ..image_palette import asked_colors
+
     started = time.perf_counter()
-    wanted = colors if colors is not None else (len(given) if given is not None else int(DEFAULTS["colors"]))
+    wanted = asked_colors(colors, given)
     if given is not None and len(given) == wanted:
         return given, time.perf_counter() - started
     palette = segmenter.auto_palette(image, wanted, given, seed, method)

@@ -23,8 +23,9 @@ from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, pri
 if TYPE_CHECKING:
     from ..outputs import Delivery
     from ..palette import Palette
+    from ..runs import ShotReport
     from ..segmenter import Segmenter
-    from ..sequence import FrameResult, ModelSettings, ShotReport, ShotWork
+    from ..sequence import FrameResult, ModelSettings, ShotWork
     from ..shots import Shot
 
 SOME_FAILED = 3
@@ -244,7 +245,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
     from ..files.reading import read_image
     from ..identity import Identity
     from ..key import file_identity
-    from ..outputs import Place, check_delivery, composite_errors
+    from ..outputs import Frame, Place, check_delivery, composite_errors
 
     source, delivery = request.inputs[0], request.delivery
     request.flags.check()
@@ -260,13 +261,20 @@ def _one_picture(request: _Request, progress: Progress) -> None:
     )
     segmenter.check(image, used, processing)
     identity = Identity(
-        segmenter, image, used, processing, file_identity(source), request.input_layer, request.clean_nonfinite
+        segmenter,
+        image.color_space,
+        used,
+        processing,
+        file_identity(source),
+        request.input_layer,
+        request.clean_nonfinite,
     )
-    spaces = delivery.spaces(segmenter, image)
+    frame = Frame(Place(), image, identity)
+    spaces = delivery.working_spaces(image.color_space, segmenter.spaces)
     report = progress.stage("computing the layers")
     write_seconds = 0.0
     with ExitStack() as stack:
-        sinks = delivery.open(stack, Place(), identity, spaces)
+        sinks = delivery.open(stack, frame, spaces)
         for strip in segmenter.strips(
             image, used, processing, working_spaces=spaces, clip=delivery.clip, progress=report
         ):
@@ -277,7 +285,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
         progress.stage("finishing the files")
         began = time.perf_counter()
     write_seconds += time.perf_counter() - began
-    composites = composite_errors(delivery, Place(), identity)
+    composites = composite_errors(delivery, frame)
     result = segmenter.report
     paths = [path for sink in sinks for path in sink.paths]
     if request.as_json:
@@ -338,18 +346,10 @@ class _ShotFlags:
 def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) -> int:
     """Decomposes a shot and says how it went. Returns the exit code."""
     from ..frames import FramePattern, parse_frames
-    from ..sequence import (
-        ShotMask,
-        ShotReport,
-        ShotWork,
-        check_shot,
-        decide_palette,
-        keep_palette,
-        run_shot,
-    )
+    from ..runs import decide_palette, run_shot
+    from ..sequence import ShotMask, ShotWork
     from ..shots import plan
 
-    request.flags.check_values()
     asked = parse_frames(flags.frames) if flags.frames else None
     todo, lost, gaps = plan(shot, asked, flags.missing)
     masks = tuple(
@@ -383,9 +383,6 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
         flags.missing == "skip",
         measure_flicker=request.as_json and not flags.dry_run,
     )
-    check_shot(work, todo)
-    if kept is not None and not flags.dry_run:
-        keep_palette(kept, palette, overwrite=request.delivery.overwrite or flags.resume)
     report = progress.stage("looking at the frames" if flags.dry_run else "decomposing")
     began = time.perf_counter()
     finished: list[FrameResult] = []
@@ -397,11 +394,14 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
 
     with _interrupts() as interrupted:
         try:
-            results = run_shot(
+            whole = run_shot(
                 work,
                 todo,
                 request.settings,
                 segmenter=segmenter,
+                kept_palette=kept,
+                lost=lost,
+                gaps=gaps,
                 jobs=flags.jobs,
                 dry_run=flags.dry_run,
                 tick=tick,
@@ -411,7 +411,6 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
         except CancelledError as error:
             done = sum(result.status == "done" for result in finished)
             raise CancelledError(f"cancelled after {done} of {len(todo)} frames", cure=error.cure) from error
-    whole = ShotReport.of(work, results, lost, gaps, time.perf_counter() - began)
     if request.as_json:
         print_json(_shot_json(request, work, whole, segmenter))
     else:

@@ -30,15 +30,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, OutputError, RangeError, UsageError
-from fscs_engine.files.png import TOLERANCE, straight_layer
+from fscs_engine.errors import InputError, RangeError, UsageError
+from fscs_engine.files.strips import TOLERANCE, Bits, levels, straight_layer
 from fscs_engine.palette import Palette
 
 Blend = Literal["over", "add"]
 
 BLENDS: tuple[Blend, ...] = ("over", "add")
-
-Bits = Literal[8, 16]
 
 OPAQUE = 1 - 2.0**-18
 """Where the alphas add up to this or more they mean 1: less is missing than half a level of 16 bits."""
@@ -86,11 +84,6 @@ def layer_titles(palette: Palette) -> list[str]:
     """What the layers are called, layer 1 first: the artist's names, or the colours in hex. Printable characters."""
     names = ("".join(c for c in color.name if c.isprintable()).strip() for color in palette)
     return [name or color.hex for name, color in zip(names, palette, strict=True)]
-
-
-def levels(values: NDArray[np.floating], bits: Bits) -> NDArray[Any]:
-    """[0, 1] → whole levels, uint8 or uint16."""
-    return np.rint(values * np.float32(2**bits - 1)).astype(np.uint16 if bits == 16 else np.uint8)
 
 
 def painted_rows(
@@ -203,20 +196,6 @@ def largest_error(found: NDArray[np.floating], image_pixels: NDArray[np.floating
     channels = image_pixels.shape[2]
     error = float(np.abs(found[..., :channels] - image_pixels).max())
     return error if channels == 4 else max(error, float(np.abs(found[..., 3] - 1).max()))
-
-
-def check_rows(layers: NDArray[np.float32], top: int, done: int, size: tuple[int, int, int]) -> None:
-    """Raises ValueError unless the strip follows the ``done`` rows of a picture of ``size`` (K, H, W)."""
-    count, height, width = size
-    expected = (count, layers.shape[1], width, 4)
-    if top != done or layers.shape != expected or top + layers.shape[1] > height:
-        raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {done}")
-
-
-def failed(path: str | Path, reason: str) -> OutputError:
-    """The error of a file that could not be written."""
-    reason = " ".join(reason.split()) or "the writing stopped"
-    return OutputError(f"{path}: can't be written ({reason})", cure="check the disk space and the permissions")
 
 
 def json_texts(text: str) -> dict[str, str]:

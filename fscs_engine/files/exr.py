@@ -14,18 +14,16 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, OutputError, RangeError, UsageError
+from fscs_engine.errors import InputError, RangeError, UsageError
 from fscs_engine.files.atomic import check_targets, replaced_file
 from fscs_engine.files.headers import kept_attributes, set_header, space_of_header
 from fscs_engine.files.reading import open_image
+from fscs_engine.files.strips import ROWS, Strips, failed
 from fscs_engine.image import Image, Window
 from fscs_engine.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
 
 HALF_MAXIMUM = 65504.0
 """The largest number of 16-bit floats."""
-
-_ROWS = 64
-"""Rows that are handed over at once: a multiple of the 16 that ZIP packs together, so that every core has some."""
 
 _PLATE_PART = "rgba"
 """The part of the picture's own channels, as Nuke calls it."""
@@ -119,9 +117,9 @@ class ExrLayerWriter:
         check_targets([self.path], overwrite=overwrite)
 
     def __enter__(self) -> ExrLayerWriter:
-        self._rows = 0
+        self._strips = Strips(self._layers, self._height, self._width)
         kind = np.float16 if self._half else np.float32
-        rows = self._height if self._parts else _ROWS
+        rows = self._height if self._parts else ROWS
         self._buffer = np.empty((rows, self._width, self._spec.nchannels), kind)
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replaced_file(self.path, overwrite=self._overwrite))
@@ -139,65 +137,62 @@ class ExrLayerWriter:
         Raises:
             RangeError, OutputError: see the class.
         """
-        expected = (self._layers, layers.shape[1], self._width, 4)
-        if top != self._rows or layers.shape != expected or top + layers.shape[1] > self._height:
-            raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {self._rows}")
+        self._strips.check(top, layers)
         done = 0
         while done < layers.shape[1]:
-            filled = self._rows % len(self._buffer)
+            filled = self._strips.done % len(self._buffer)
             count = min(len(self._buffer) - filled, layers.shape[1] - done)
             strip = layers[:, done : done + count]
             target = self._buffer[filled : filled + count]
             plates = 0
             if self._plate is not None:
                 plates = self._plate.shape[2]
-                rows = self._plate[self._rows : self._rows + count]
+                rows = self._plate[self._strips.done : self._strips.done + count]
                 target[..., :plates] = self._fit(rows[None], ["the picture"])[0]
             names = [layer_name(n) for n in range(1, self._layers + 1)]
             fitted = self._fit(strip, names)
             target[..., plates:] = fitted.transpose(1, 2, 0, 3).reshape(count, self._width, -1)
-            self._rows += count
+            self._strips.done += count
             done += count
-            if not self._parts and (self._rows % _ROWS == 0 or self._rows == self._height):
+            if not self._parts and (self._strips.done % ROWS == 0 or self._strips.whole):
                 self._flush(filled + count)
 
     def _fit(self, values: NDArray[np.float32], names: list[str]) -> NDArray[Any]:
         """(n, h, W, C) at the current row, as it goes into the file."""
         if not self._half:
             return values
-        return _to_half(values, self._clip, self.path, names, self._rows)
+        return _to_half(values, self._clip, self.path, names, self._strips.done)
 
     def _flush(self, count: int) -> None:
-        first = self._spec.y + self._rows - count
+        first = self._spec.y + self._strips.done - count
         if not self._output.write_scanlines(first, first + count, 0, self._buffer[:count]):
-            raise _failed(self.path, self._output.geterror())
+            raise failed(self.path, self._output.geterror())
 
     def _write_parts(self) -> None:
         """Writes the buffered picture part after part."""
         first = 0
         for number, spec in enumerate(self._parts):
             if number and not self._output.open(str(self._temporary), spec, "AppendSubimage"):
-                raise _failed(self.path, self._output.geterror())
+                raise failed(self.path, self._output.geterror())
             pixels = self._buffer[..., first : first + spec.nchannels]
-            for top in range(0, self._height, _ROWS):
-                rows = np.ascontiguousarray(pixels[top : top + _ROWS])
+            for top in range(0, self._height, ROWS):
+                rows = np.ascontiguousarray(pixels[top : top + ROWS])
                 if not self._output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
-                    raise _failed(self.path, self._output.geterror())
+                    raise failed(self.path, self._output.geterror())
             first += spec.nchannels
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None and self._parts and self._rows == self._height:
+            if error is None and self._parts and self._strips.whole:
                 self._write_parts()
             closed = self._output.close()
             complaint = self._output.geterror()
             if error is None:
-                if self._rows != self._height:
-                    raise ValueError(f"{self._rows} of {self._height} rows were written")
+                self._strips.check_whole()
                 if not closed:
-                    raise _failed(self.path, complaint)
+                    raise failed(self.path, complaint)
                 _check_written(self.path, self._temporary, *(self._parts or [self._spec]))
         except BaseException:
             self._stack.__exit__(*sys.exc_info())
@@ -218,18 +213,18 @@ def write_exr(path: str | Path, image: Image, *, half: bool = False, overwrite: 
     with replaced_file(path, overwrite=overwrite) as temporary:
         output = _open_output(path, temporary, spec)
         try:
-            for top in range(0, height, _ROWS):
-                rows: NDArray[Any] = image.pixels[top : top + _ROWS]
+            for top in range(0, height, ROWS):
+                rows: NDArray[Any] = image.pixels[top : top + ROWS]
                 if half:
                     rows = _to_half(rows[None], False, path, ["the picture"], top)[0]
                 if not output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
-                    raise _failed(path, output.geterror())
+                    raise failed(path, output.geterror())
         except BaseException:
             output.close()
             output.geterror()
             raise
         if not output.close():
-            raise _failed(path, output.geterror())
+            raise failed(path, output.geterror())
         _check_written(path, temporary, spec)
 
 
@@ -288,7 +283,7 @@ def read_layers(path: str | Path) -> LayeredFile:
             chosen = [index for n in numbers for index in found[n][1]]
             # In strips, so that the pixels are held once and not twice.
             tiled = opened.specs[part].tile_width > 0
-            step = spec.height if tiled else _ROWS
+            step = spec.height if tiled else ROWS
             for top in range(0, spec.height, step):
                 bottom = min(top + step, spec.height)
                 rows = opened.read(part, chosen, None if tiled else (top, bottom))
@@ -349,7 +344,7 @@ def _open_output(path: Path, temporary: Path, spec: oiio.ImageSpec | list[oiio.I
     """Opens a file of one part, or of several."""
     output = oiio.ImageOutput.create("openexr")
     if output is None or not output.open(str(temporary), spec):
-        raise _failed(path, output.geterror() if output is not None else oiio.geterror())
+        raise failed(path, output.geterror() if output is not None else oiio.geterror())
     return output
 
 
@@ -363,7 +358,7 @@ def _check_written(path: Path, temporary: Path, *specs: oiio.ImageSpec) -> None:
         written.close()
         if whole:
             return
-    raise _failed(path, complaint)
+    raise failed(path, complaint)
 
 
 def _is_whole(written: oiio.ImageInput, part: int, spec: oiio.ImageSpec) -> bool:
@@ -375,11 +370,6 @@ def _is_whole(written: oiio.ImageInput, part: int, spec: oiio.ImageSpec) -> bool
     row = written.read_scanlines(part, 0, last, last + 1, 0, 0, found.nchannels, "float")
     same = found.image_pixels() == spec.image_pixels() and found.nchannels == spec.nchannels
     return row is not None and bool(same)
-
-
-def _failed(path: Path, reason: str) -> OutputError:
-    reason = " ".join(reason.split()) or "the writing stopped"
-    return OutputError(f"{path}: can't be written ({reason})", cure="check the disk space and the permissions")
 
 
 def _to_half(values: NDArray[np.float32], clip: bool, path: Path, names: list[str], top: int) -> NDArray[np.float16]:

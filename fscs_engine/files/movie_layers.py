@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +14,9 @@ from numpy.typing import NDArray
 
 from fscs_engine.compiling import compiled
 from fscs_engine.errors import OutputError, UsageError
-from fscs_engine.files.atomic import check_targets, replaced_files
-from fscs_engine.files.movies import FULL, LIMITED, RGB_MATRIX, SRGB_TRANSFER, pyav, stored_plane
-from fscs_engine.files.png import folder_made, straight_layer
+from fscs_engine.files.layer_folder import LayerFolder
+from fscs_engine.files.movie_pixels import FULL, LIMITED, RGB_MATRIX, SRGB_TRANSFER, stored_plane
+from fscs_engine.files.movies import pyav
 
 Codec = Literal["auto", "prores", "png", "ffv1"]
 
@@ -56,7 +52,7 @@ _ENCODINGS = {
 }
 
 
-class MovieLayerWriter:
+class MovieLayerWriter(LayerFolder):
     """Writes layers frame by frame into ``stem.layer1.mov`` …, which all appear when the block ends, or none.
 
     Files hold straight RGBA, the palette's colour where the alpha is 0. Equal calls give equal bytes. ``png`` and
@@ -85,6 +81,8 @@ class MovieLayerWriter:
         UsageError: PyAV or the encoder is missing, or the codec can't hold the size or rate.
     """
 
+    KIND = "the movie"
+
     def __init__(
         self,
         folder: str | Path,
@@ -100,21 +98,18 @@ class MovieLayerWriter:
         overwrite: bool = False,
     ) -> None:
         self._av = pyav()
-        self._palette = np.asarray(palette_rgb, dtype=np.float32)
-        if self._palette.shape != (layers, 3):
-            raise ValueError(f"{layers} layers and a palette of shape {self._palette.shape}")
+        if np.shape(palette_rgb) != (layers, 3):
+            raise ValueError(f"{layers} layers and a palette of shape {np.shape(palette_rgb)}")
         if not 0 < rate <= 1000:
             raise UsageError(f"a movie can't have {rate} frames a second", cure="name a rate from 1 to 1000")
         if max(height, width) > 65535:
             raise UsageError(f"a movie can't hold {width} x {height} pixels", cure="write EXR or PNG files")
-        self._height, self._width, self._clip, self._overwrite = height, width, clip, overwrite
+        self._height, self._width = height, width
         self._rate = Fraction(rate).limit_denominator(1001)
         self.codec: str = self._available(codec)
         self._encoding = _ENCODINGS[self.codec]
-        self._folder = Path(folder)
-        self.paths = [self._folder / f"{stem}.layer{n}{self._encoding.suffix}" for n in range(1, layers + 1)]
-        if self._folder.exists():
-            check_targets(self.paths, overwrite=overwrite)
+        names = [f"{stem}.layer{n}{self._encoding.suffix}" for n in range(1, layers + 1)]
+        super().__init__(folder, names, palette_rgb, clip=clip, overwrite=overwrite)
 
     def _available(self, codec: str) -> str:
         """The codec meant by a name."""
@@ -133,17 +128,17 @@ class MovieLayerWriter:
 
     def __enter__(self) -> MovieLayerWriter:
         self._count = 0
-        with ExitStack() as stack:
-            stack.enter_context(folder_made(self._folder))
-            temporaries = stack.enter_context(replaced_files(self.paths, overwrite=self._overwrite))
-            size = (self._width, self._height)
-            self._files = [
-                stack.enter_context(_MovieFile(self._av, temporary, path, self._encoding, size, self._rate))
-                for temporary, path in zip(temporaries, self.paths, strict=True)
-            ]
-            self._threads = stack.enter_context(ThreadPoolExecutor(min(len(self.paths), os.cpu_count() or 1)))
-            self._stack = stack.pop_all()
-        return self
+        return super().__enter__()
+
+    def _opened(self, temporary: Path, path: Path) -> _MovieFile:
+        return _MovieFile(self._av, temporary, path, self._encoding, (self._width, self._height), self._rate)
+
+    def _stored(self, straight: NDArray[np.float32]) -> NDArray[np.float32]:
+        return straight
+
+    def _check_whole(self) -> None:
+        if not self._count:
+            raise ValueError("no frame was written")
 
     def write_frame(self, layers: NDArray[np.float32]) -> None:
         """Writes the next frame.
@@ -158,31 +153,7 @@ class MovieLayerWriter:
         if layers.shape != expected:
             raise ValueError(f"layers of shape {layers.shape}, expected {expected}")
         self._count += 1
-        # Encoding releases the interpreter's lock, so the layers are encoded side by side.
-        for _ in self._threads.map(self._write_layer, range(len(layers)), layers):
-            pass
-
-    def _write_layer(self, number: int, layer: NDArray[np.float32]) -> None:
-        straight = straight_layer(
-            layer,
-            self._palette[number],
-            path=self.paths[number],
-            name=f"layer {number + 1} in frame {self._count}",
-            kind="the movie",
-            clip=self._clip,
-        )
-        self._files[number].write(straight)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None and not self._count:
-                raise ValueError("no frame was written")
-        except BaseException:
-            self._stack.__exit__(*sys.exc_info())
-            raise
-        self._stack.__exit__(kind, error, trace)
+        self._write_layers(layers, where=f" in frame {self._count}")
 
 
 class _MovieFile:

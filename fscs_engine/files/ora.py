@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,23 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fscs_engine.errors import InputError
-from fscs_engine.files.atomic import PARTIAL, check_targets, replaced_file
+from fscs_engine.files.atomic import partial_folder, replaced_file
 from fscs_engine.files.blending import (
-    Bits,
-    Blend,
+    PaintedRows,
     StackedLayer,
-    check_options,
-    check_rows,
     composite,
     json_texts,
     largest_error,
     layer_titles,
-    levels,
-    painted_rows,
 )
-from fscs_engine.files.png import _PngFile
+from fscs_engine.files.layer_document import LayerDocument
+from fscs_engine.files.png import PngFile
 from fscs_engine.files.reading import open_image
-from fscs_engine.palette import Palette
+from fscs_engine.files.strips import ROWS, levels
 
 THUMBNAIL = 256
 """The longest side that the specification allows the thumbnail."""
@@ -43,7 +39,6 @@ _MIMETYPE = "image/openraster"
 _METADATA = "softcolor/metadata.json"
 _MERGED = "mergedimage.png"
 _THUMBNAIL = "Thumbnails/thumbnail.png"
-_ROWS = 64
 
 # A program that knows no "svg:dst-in" paints the masking layer as a normal one. It holds the picture itself, so the
 # colours are right even then.
@@ -51,7 +46,7 @@ _MASK = "alpha of the picture"
 _BACKGROUND = "black"
 
 
-class OraLayerWriter:
+class OraLayerWriter(LayerDocument):
     """Writes layers strip by strip into one OpenRaster document, which appears when the block ends without an error.
 
     The layers are 16-bit (or 8-bit) PNG, straight, sRGB, layer 1 at the bottom, named as the palette's colours or by
@@ -62,64 +57,21 @@ class OraLayerWriter:
     for it.
 
     Memory does not grow with the height: the PNG files lie in a hidden folder beside the target until they are packed.
-    Equal calls give equal bytes.
-
-    Args:
-        path: the file.
-        height: rows of the picture.
-        width: its columns.
-        palette: K colours.
-        blend: "over" or "add".
-        bits: of the layers and the merged image, 16 or 8.
-        metadata: text to store, by name; ``read_metadata`` gives it back.
-        clip: clamp what lies outside [0, 1] instead of raising.
-        overwrite: replace an existing file.
-
-    Attributes:
-        paths: the file.
-
-    Raises:
-        OutputError: the file exists, or can't be written.
-        RangeError: on writing, a straight colour or an alpha lies outside [0, 1].
-        UsageError: another blend or depth.
+    Equal calls give equal bytes. Arguments and errors are those of :class:`LayerDocument`.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        height: int,
-        width: int,
-        palette: Palette,
-        blend: Blend = "over",
-        bits: Bits = 16,
-        metadata: Mapping[str, str] | None = None,
-        clip: bool = False,
-        overwrite: bool = False,
-    ) -> None:
-        check_options(blend, bits)
-        self.path = Path(path)
-        self.paths = [self.path]
-        self._height, self._width, self._palette = height, width, palette
-        self._blend: Blend = blend
-        self._bits: Bits = bits
-        self._metadata, self._clip, self._overwrite = dict(metadata or {}), clip, overwrite
-        check_targets(self.paths, overwrite=overwrite)
-
     def __enter__(self) -> OraLayerWriter:
-        self._rows = 0
+        self._begin()
         self._transparent = False
         self._block = max(1, -(-max(self._height, self._width) // THUMBNAIL))
         self._small = np.zeros((-(-self._height // self._block), -(-self._width // self._block), 4))
         names = [f"layer{n}.png" for n in range(1, len(self._palette) + 1)] + [_MERGED]
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replaced_file(self.path, overwrite=self._overwrite))
-            folder = self._temporary.parent
-            made = tempfile.TemporaryDirectory(prefix=".fscs-", suffix=PARTIAL, dir=folder)
-            self._folder = Path(stack.enter_context(made))
+            self._folder = stack.enter_context(partial_folder(self._temporary.parent))
             pngs = stack.enter_context(ExitStack())
             self._files = [
-                pngs.enter_context(_PngFile(self._folder / name, self._height, self._width, 4, self._bits))
+                pngs.enter_context(PngFile(self._folder / name, self._height, self._width, 4, self._bits))
                 for name in names
             ]
             threads = min(len(names), 8)
@@ -128,47 +80,24 @@ class OraLayerWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, top: int, layers: NDArray[np.float32]) -> None:
-        """Writes the next rows.
+    def _take(self, top: int, painted: PaintedRows) -> None:
+        merged = levels(_straight(painted.picture), self._bits)
+        self._transparent |= bool((merged[..., 3] < 2**self._bits - 1).any())
+        for _ in self._threads.map(PngFile.write, self._files, [*painted.layers, merged]):
+            pass
+        self._shrink(top, painted.picture)
 
-        Args:
-            top: the first row; strips come strictly from top to bottom.
-            layers: (K, h, W, 4) float32, premultiplied, in sRGB.
-
-        Raises:
-            RangeError, OutputError: see the class.
-        """
-        check_rows(layers, top, self._rows, (len(self._palette), self._height, self._width))
-        for start in range(0, layers.shape[1], _ROWS):
-            painted = painted_rows(
-                layers[:, start : start + _ROWS],
-                self._palette.array,
-                blend=self._blend,
-                bits=self._bits,
-                clip=self._clip,
-                path=self.path,
-                top=self._rows,
-            )
-            picture = painted.picture
-            merged = levels(_straight(picture), self._bits)
-            self._transparent |= bool((merged[..., 3] < 2**self._bits - 1).any())
-            for _ in self._threads.map(_PngFile.write, self._files, [*painted.layers, merged]):
-                pass
-            self._shrink(picture)
-            self._rows += len(picture)
-
-    def _shrink(self, picture: NDArray[np.float32]) -> None:
+    def _shrink(self, top: int, picture: NDArray[np.float32]) -> None:
         """Adds rows to the thumbnail, premultiplied."""
         sums = np.add.reduceat(picture.astype(np.float64), np.arange(0, self._width, self._block), axis=1)
-        np.add.at(self._small, (self._rows + np.arange(len(picture))) // self._block, sums)
+        np.add.at(self._small, (top + np.arange(len(picture))) // self._block, sums)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if error is None:
-                if self._rows != self._height:
-                    raise ValueError(f"{self._rows} of {self._height} rows were written")
+                self._strips.check_whole()
                 self._pngs.close()
                 self._pack()
         except BaseException:
@@ -203,10 +132,10 @@ class OraLayerWriter:
 
     def _black(self) -> Path:
         file = self._folder / "background.png"
-        rows = np.zeros((_ROWS, self._width, 4), np.uint8)
+        rows = np.zeros((ROWS, self._width, 4), np.uint8)
         rows[..., 3] = 255
-        with _PngFile(file, self._height, self._width, 4, 8) as png:
-            for top in range(0, self._height, _ROWS):
+        with PngFile(file, self._height, self._width, 4, 8) as png:
+            for top in range(0, self._height, ROWS):
                 png.write(rows[: self._height - top])
         return file
 
@@ -216,7 +145,7 @@ class OraLayerWriter:
             np.minimum(self._block, size - np.arange(0, size, self._block)) for size in (self._height, self._width)
         )
         means = (self._small / np.outer(tall, wide)[..., None]).astype(np.float32)
-        with _PngFile(file, means.shape[0], means.shape[1], 4, 8) as png:
+        with PngFile(file, means.shape[0], means.shape[1], 4, 8) as png:
             png.write(levels(_straight(means), 8))
         return file
 

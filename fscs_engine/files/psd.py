@@ -16,21 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fscs_engine.errors import InputError, OutputError, UsageError
-from fscs_engine.files.atomic import check_targets, replaced_file
+from fscs_engine.files.atomic import replaced_file
 from fscs_engine.files.blending import (
-    Bits,
-    Blend,
+    PaintedRows,
     StackedLayer,
-    check_options,
-    check_rows,
     composite,
     json_texts,
     largest_error,
     layer_titles,
-    levels,
-    painted_rows,
 )
-from fscs_engine.palette import Palette
+from fscs_engine.files.layer_document import LayerDocument
+from fscs_engine.files.strips import levels
 
 LARGEST_SIDE = 30_000
 """The most rows and columns of a PSD file."""
@@ -38,13 +34,12 @@ LARGEST_SIDE = 30_000
 LARGEST_FILE = 2**31 - 1
 """The most bytes of a PSD file."""
 
-_ROWS = 64
 _BACKGROUND = "black"
 _NAMESPACE = "urn:fscs-engine:softcolor#"
 _XMP_PROPERTY = f"{{{_NAMESPACE}}}metadata"
 
 
-class PsdLayerWriter:
+class PsdLayerWriter(LayerDocument):
     """Writes layers strip by strip into one PSD document, which appears when the block ends without an error.
 
     RGB, 16 bits a channel (or 8), with the sRGB profile; layer 1 at the bottom, named as the palette's colours or by
@@ -54,99 +49,43 @@ class PsdLayerWriter:
     ``blending.py``); Photoshop itself computes 16 bits in 32,769 levels, so there add about as much again.
 
     The whole document is held in memory: 8 (K + 1) bytes a pixel at 16 bits, half of that at 8, and about as much again
-    while it is packed. Equal calls give equal bytes.
-
-    Args:
-        path: the file.
-        height: rows of the picture, at most 30,000.
-        width: its columns, at most 30,000.
-        palette: K colours.
-        blend: "over" or "add".
-        bits: 16 or 8.
-        metadata: text to store as XMP, by name; ``read_metadata`` gives it back.
-        clip: clamp what lies outside [0, 1] instead of raising.
-        overwrite: replace an existing file.
-
-    Attributes:
-        paths: the file.
+    while it is packed. Equal calls give equal bytes. Arguments and errors are those of :class:`LayerDocument`, and:
 
     Raises:
-        OutputError: the file exists, can't be written, or would be larger than PSD allows.
-        RangeError: on writing, a straight colour or an alpha lies outside [0, 1].
-        UsageError: another blend or depth; psd-tools is missing.
+        OutputError: the picture or the file would be larger than PSD allows.
+        UsageError: psd-tools is missing.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        height: int,
-        width: int,
-        palette: Palette,
-        blend: Blend = "over",
-        bits: Bits = 16,
-        metadata: Mapping[str, str] | None = None,
-        clip: bool = False,
-        overwrite: bool = False,
-    ) -> None:
-        check_options(blend, bits)
+    def _check_format(self) -> None:
         _require_psd_tools()
-        self.path = Path(path)
-        self.paths = [self.path]
-        if max(height, width) > LARGEST_SIDE:
+        if max(self._height, self._width) > LARGEST_SIDE:
             raise OutputError(
-                f"{path}: the picture is {width} x {height}, a PSD file holds {LARGEST_SIDE} x {LARGEST_SIDE}",
+                f"{self.path}: the picture is {self._width} x {self._height}, a PSD file holds "
+                f"{LARGEST_SIDE} x {LARGEST_SIDE}",
                 cure="write .ora or .exr",
             )
-        self._height, self._width, self._palette = height, width, palette
-        self._blend: Blend = blend
-        self._bits: Bits = bits
-        self._metadata, self._clip, self._overwrite = dict(metadata or {}), clip, overwrite
-        check_targets(self.paths, overwrite=overwrite)
 
     def __enter__(self) -> PsdLayerWriter:
-        self._rows = 0
+        self._begin()
         # Planes of R, G, B, A; the last are those of the merged image.
         shape = (len(self._palette) + 1, 4, self._height, self._width)
         self._planes = np.empty(shape, ">u2" if self._bits == 16 else np.uint8)
         return self
 
-    def write(self, top: int, layers: NDArray[np.float32]) -> None:
-        """Takes the next rows.
-
-        Args:
-            top: the first row; strips come strictly from top to bottom.
-            layers: (K, h, W, 4) float32, premultiplied, in sRGB.
-
-        Raises:
-            RangeError: see the class.
-        """
-        check_rows(layers, top, self._rows, (len(self._palette), self._height, self._width))
-        for start in range(0, layers.shape[1], _ROWS):
-            painted = painted_rows(
-                layers[:, start : start + _ROWS],
-                self._palette.array,
-                blend=self._blend,
-                bits=self._bits,
-                clip=self._clip,
-                path=self.path,
-                top=self._rows,
-            )
-            merged = painted.picture
-            # Photoshop keeps the merged image of a transparent document over white.
-            merged[..., :3] += 1 - merged[..., 3:]
-            rows = slice(self._rows, self._rows + len(merged))
-            self._planes[:-1, :, rows] = painted.layers.transpose(0, 3, 1, 2)
-            self._planes[-1, :, rows] = levels(np.clip(merged, 0, 1), self._bits).transpose(2, 0, 1)
-            self._rows += len(merged)
+    def _take(self, top: int, painted: PaintedRows) -> None:
+        merged = painted.picture
+        # Photoshop keeps the merged image of a transparent document over white.
+        merged[..., :3] += 1 - merged[..., 3:]
+        rows = slice(top, top + len(merged))
+        self._planes[:-1, :, rows] = painted.layers.transpose(0, 3, 1, 2)
+        self._planes[-1, :, rows] = levels(np.clip(merged, 0, 1), self._bits).transpose(2, 0, 1)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
             return
-        if self._rows != self._height:
-            raise ValueError(f"{self._rows} of {self._height} rows were written")
+        self._strips.check_whole()
         with replaced_file(self.path, overwrite=self._overwrite) as temporary, temporary.open("wb") as file:
             document, size = self._document()
             if size > LARGEST_FILE:

@@ -58,15 +58,24 @@ def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", 
         pixels = _to_rgb(pixels)
         if pixels.shape[2] == 4 and opened.format != "openexr" and spec.get_int_attribute("oiio:UnassociatedAlpha"):
             pixels[..., :3] *= pixels[..., 3:]
-        floating = str(spec.format) in ("half", "float", "double")
         return Image(
             pixels=pixels,
-            color_space=_space(color_space, spec, floating),
+            color_space=_space(spec) if color_space == "auto" else color_space,
             data_window=window,
             display_window=display,
             attributes=kept_attributes(spec, opened.format),
             source=path,
         )
+
+
+def read_color_space(path: str | Path, *, layer: str = "") -> str:
+    """The colour space that :func:`read_image` would find, without decoding a pixel.
+
+    Raises:
+        InputError: as ``read_image``, as far as the header shows it.
+    """
+    with open_image(Path(path)) as opened:
+        return _space(opened.specs[_choose(opened, layer).part])
 
 
 def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.float32]:
@@ -182,21 +191,30 @@ def _check_file(path: Path) -> None:
     """Refuses what can be refused without a decoder."""
     try:
         str(path).encode()
-        size = path.stat().st_size
+    except UnicodeEncodeError:
+        raise InputError(f"{path!r}: the name is not valid UTF-8", cure="rename the file") from None
+    if first_bytes(path, 8, "a picture file") == b"\x89PNG\r\n\x1a\n" and not _png_is_whole(path):
+        raise _unreadable(path, "the file is cut off")
+
+
+def first_bytes(path: Path, count: int, what: str) -> bytes:
+    """How a file begins; ``what`` is what the cure says to name.
+
+    Raises:
+        InputError: it is missing, a folder, empty, or can't be read.
+    """
+    try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(count)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", cure="check the path") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a folder", cure="name a picture file") from None
-    except UnicodeEncodeError:
-        raise InputError(f"{path!r}: the name is not valid UTF-8", cure="rename the file") from None
+        raise InputError(f"{path}: is a folder", cure=f"name {what}") from None
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror})", cure="check its permissions") from error
-    if size == 0:
+    if not start:
         raise InputError(f"{path}: is empty (0 bytes)", cure="copy or render the file again")
-    if start == b"\x89PNG\r\n\x1a\n" and not _png_is_whole(path):
-        raise _unreadable(path, "the file is cut off")
+    return start
 
 
 def _png_is_whole(path: Path) -> bool:
@@ -395,9 +413,8 @@ def clean(pixels: NDArray[np.float32]) -> None:
     pixels[rows, columns, channels] = total / np.maximum(count, 1)
 
 
-def _space(asked: str, spec: oiio.ImageSpec, floating: bool) -> str:
-    if asked != "auto":
-        return asked
+def _space(spec: oiio.ImageSpec) -> str:
+    floating = str(spec.format) in ("half", "float", "double")
     return (space_of_header(spec) or "lin_rec709") if floating else "srgb"
 
 

@@ -13,6 +13,7 @@ from PIL import Image as Canvas
 from PIL import ImageDraw, ImageFont
 
 from fscs_engine.files.atomic import check_targets, replaced_file
+from fscs_engine.files.strips import Strips
 from fscs_engine.palette import Palette
 
 THUMBNAIL = 480
@@ -54,7 +55,7 @@ class ContactSheet:
         check_targets([self.path], overwrite=overwrite)
 
     def __enter__(self) -> ContactSheet:
-        self._rows = 0
+        self._strips = Strips(len(self._palette), self._height, self._width)
         self._block = max(1, -(-max(self._height, self._width) // THUMBNAIL))
         shape = (-(-self._height // self._block), -(-self._width // self._block))
         self._pictures = np.zeros((*shape, 3))
@@ -70,18 +71,16 @@ class ContactSheet:
             top: the first row; strips come strictly from top to bottom.
             layers: (K, h, W, 4) float32, premultiplied, in sRGB.
         """
-        expected = (len(self._palette), layers.shape[1], self._width, 4)
-        if top != self._rows or layers.shape != expected or top + layers.shape[1] > self._height:
-            raise ValueError(f"strip {layers.shape} at row {top}, expected {expected} at row {self._rows}")
+        self._strips.check(top, layers)
         picture = self._image[top : top + layers.shape[1]]
         # One row of blocks at a time, so that what is needed besides the thumbnails does not grow with the strip.
         start = 0
         while start < layers.shape[1]:
-            block_row, inside = divmod(self._rows, self._block)
+            block_row, inside = divmod(self._strips.done, self._block)
             count = min(self._block - inside, layers.shape[1] - start)
             self._add(block_row, layers[:, start : start + count], picture[start : start + count])
             start += count
-            self._rows += count
+            self._strips.done += count
 
     def _add(self, block_row: int, layers: NDArray[np.float32], picture: NDArray[np.float32]) -> None:
         """Adds rows that lie in one row of blocks."""
@@ -103,8 +102,7 @@ class ContactSheet:
     ) -> None:
         if error is not None:
             return
-        if self._rows != self._height:
-            raise ValueError(f"{self._rows} of {self._height} rows were written")
+        self._strips.check_whole()
         with replaced_file(self.path, overwrite=self._overwrite) as temporary:
             self._drawn().save(temporary, format="PNG")
 

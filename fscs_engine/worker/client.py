@@ -1,6 +1,7 @@
 """The host's side: starts the engine in a process of its own and asks it for palettes and layers.
 
-Standard library only and Python 3.9 syntax: this file and ``protocol.py`` are copied into the host packages.
+Standard library only and Python 3.9 syntax: this file, ``pictures.py`` and ``protocol.py`` are copied into the host
+packages.
 
     >>> with Worker("/opt/engine/bin/python") as worker:            # doctest: +SKIP
     ...     palette = worker.palette(Plate("/shots/010/plate.1001.exr"), 7)
@@ -12,7 +13,6 @@ Standard library only and Python 3.9 syntax: this file and ``protocol.py`` are c
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import queue
 import subprocess
@@ -21,17 +21,25 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Callable, Optional, Union
 
 from . import protocol
+from .pictures import LayerMask, Layers, Picture, Pixels, Plate, bytes_of
 from .protocol import JsonObject, WorkerError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+__all__ = [
+    "CancelledCallback",
+    "LayerMask",
+    "Layers",
+    "Picture",
+    "Pixels",
+    "Plate",
+    "ProgressCallback",
+    "Worker",
+    "WorkerError",
+    "clean_environment",
+]
 
 POLL = 0.05
 """Seconds between two looks at the callbacks of a caller that waits."""
@@ -42,150 +50,12 @@ LOG_LIMIT = 1 << 20
 CLOSE_TIMEOUT = 5.0
 """Seconds that the process gets to end before it is ended."""
 
-STALE_AGE = 60.0
-"""Seconds after which a private folder that nobody holds any more counts as left over."""
-
 _FOREIGN_VARIABLES = ("PYTHON", "NUKE_")
 _FOREIGN_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _PYTHON_CURE = "set the engine's Python in the preferences or in FSCS_PYTHON"
 
 ProgressCallback = Callable[[float, Optional[float]], None]
 CancelledCallback = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A picture that is a file. The engine reads it and never writes there.
-
-    Attributes:
-        path: its whole path.
-        color_space: "auto", "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
-        layer: the layer of an EXR to take, empty for the root layer.
-        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
-    """
-
-    path: str
-    color_space: str = "auto"
-    layer: str = ""
-    clean_nonfinite: bool = False
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """A picture in memory.
-
-    Attributes:
-        data: float32 in C order, (H, W, C) with the top row first, C 3 or 4, premultiplied: bytes, an ``array`` of
-            type "f", a NumPy array or anything else with a buffer.
-        height: H.
-        width: W.
-        channels: C.
-        color_space: "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
-        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
-    """
-
-    data: Any
-    height: int
-    width: int
-    channels: int
-    color_space: str
-    clean_nonfinite: bool = False
-
-
-@dataclass(frozen=True)
-class LayerMask:
-    """A mask: pixels in memory or a file, as large as the picture.
-
-    Attributes:
-        mode: "limit" multiplies ``layers`` by the mask, "split" shares two layers by it.
-        layers: layer numbers from 1.
-        data: float32 in [0, 1], C order, (H, W) with the top row first; None if ``path`` is given.
-        height: H of ``data``.
-        width: W of ``data``.
-        path: whole path of a picture whose first channel is the mask.
-    """
-
-    mode: str
-    layers: Sequence[int]
-    data: Any = None
-    height: int = 0
-    width: int = 0
-    path: str = ""
-
-
-Picture = Union[Plate, Pixels]
-
-
-class Layers:
-    """The layers of one picture, mapped from a file in the worker's private folder.
-
-    They are there until ``close()`` of them or of their worker, or until nothing refers to this object any more.
-
-    Attributes:
-        path: the file: little-endian float32, C order, (K, H, W, 4), top row first, premultiplied.
-        shape: (K, H, W, 4).
-        palette: in the form of the palette file.
-        coverage: mean alpha of each layer.
-        seconds: what took how long.
-        error_max: largest difference between the sum of the layers and the picture.
-        working_space: the colour space in which the layers add up.
-        model: the model's name.
-        weights_sha256: of its weights.
-        key: the cache key of this result.
-        data_window: x, y, width, height of the pixels, y downwards.
-        display_window: x, y, width, height of the picture's format.
-    """
-
-    def __init__(self, folder: Path, reply: JsonObject) -> None:
-        name: str = reply["layers"]
-        self.shape: tuple[int, int, int, int] = _layers_shape(reply["shape"])
-        self.palette: JsonObject = reply["palette"]
-        self.coverage: list[float] = reply["coverage"]
-        self.seconds: dict[str, float] = reply["seconds"]
-        self.error_max: float = reply["error_max"]
-        self.working_space: str = reply["working_space"]
-        self.model: str = reply["model"]
-        self.weights_sha256: str = reply["weights_sha256"]
-        self.key: str = reply["key"]
-        self.data_window: list[int] = reply["data_window"]
-        self.display_window: list[int] = reply["display_window"]
-        self.path = str(protocol.shared_path(folder, name))
-        self._remove = weakref.finalize(self, protocol.remove_shared, folder, name)
-        with protocol.open_shared(folder, name, self.shape) as file:
-            self._map: Optional[mmap.mmap] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def memory(self) -> memoryview[float]:
-        """The pixels without a copy: a read-only view of float32, shape (K, H, W, 4); ``numpy.asarray`` takes it.
-
-        Raises:
-            WorkerError: the layers or their worker were closed.
-        """
-        if self._map is None:
-            raise WorkerError("worker", "these layers are closed", "read them before closing them or their worker")
-        return memoryview(self._map).cast("f", self.shape)
-
-    def close(self) -> None:
-        """Gives the disk space back. Views that are still in use stay readable."""
-        if self._map is not None:
-            with contextlib.suppress(BufferError):  # a view is in use; the mapping goes with it
-                self._map.close()
-            self._map = None
-            self._remove()
-
-    def __enter__(self) -> Layers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _layers_shape(sides: Any) -> tuple[int, int, int, int]:
-    limits = (protocol.MAXIMUM_LAYERS, protocol.MAXIMUM_SIDE, protocol.MAXIMUM_SIDE, 4)
-    if not isinstance(sides, list) or len(sides) != 4 or sides[3] != 4:
-        raise protocol.protocol_error(f"layers of shape {sides}")
-    if not all(type(side) is int and 1 <= side <= limit for side, limit in zip(sides, limits)):
-        raise protocol.protocol_error(f"layers of shape {sides}")
-    return (sides[0], sides[1], sides[2], sides[3])
 
 
 class _Call:
@@ -252,10 +122,10 @@ class Worker:
         self._gone = WorkerError("worker", "the engine's process was closed", "start a new one")
         self._log = _Log(log)
         self._outbox: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
-        remove_stale_folders()
+        protocol.remove_stale_folders()
         self._cwd = Path(tempfile.mkdtemp(prefix=protocol.FOLDER_PREFIX)).resolve()
         self._folder = self._cwd
-        self._hold = _hold_folder(self._cwd)
+        self._hold = protocol.hold_folder(self._cwd)
         try:
             self._process = self._start(os.fspath(python), clean_environment(environment))
         except OSError as error:
@@ -338,6 +208,8 @@ class Worker:
         palette: JsonObject,
         parameters: Optional[Mapping[str, Any]] = None,
         *,
+        before: Sequence[Picture] = (),
+        after: Sequence[Picture] = (),
         masks: Sequence[LayerMask] = (),
         model: str = "",
         working_space: str = "auto",
@@ -354,8 +226,11 @@ class Worker:
             image: the picture.
             palette: in the form of the palette file.
             parameters: the alpha processing by the names of the parameter table: ``smoothing``, ``smoothing_eps``,
-                ``smoothing_strength``, ``minimum_alpha``, and ``layer_gain``, ``layer_gamma``, ``layer_black``,
-                ``layer_white`` as ``{layer from 1: value}``.
+                ``smoothing_strength``, ``temporal``, ``minimum_alpha``, and ``layer_gain``, ``layer_gamma``,
+                ``layer_black``, ``layer_white`` as ``{layer from 1: value}``.
+            before: the frames before the picture in time, in their order, at most ``TEMPORAL_RADIUS``. The temporal
+                smoothing looks at them and at those after it; without them it changes nothing.
+            after: the frames after it.
             masks: applied in this order.
             model: one of those the engine named at hello; empty for its default.
             working_space: the space in which the layers add up.
@@ -382,7 +257,7 @@ class Worker:
             request["model"] = model
         if ocio:
             request["ocio"] = ocio
-        reply = self._ask(request, image, masks, progress, cancelled)
+        reply = self._ask(request, image, masks, progress, cancelled, before, after)
         return self._layers(reply)
 
     def cancel(self) -> None:
@@ -436,10 +311,15 @@ class Worker:
         masks: Sequence[LayerMask],
         progress: Optional[ProgressCallback],
         cancelled: Optional[CancelledCallback],
+        before: Sequence[Picture] = (),
+        after: Sequence[Picture] = (),
     ) -> JsonObject:
         """Brings the pixels where the worker finds them, asks, and takes the pixels away again."""
         with contextlib.ExitStack() as files:
             request["image"] = self._picture_fields(image, files)
+            for name, neighbours in (("before", before), ("after", after)):
+                if neighbours:
+                    request[name] = [self._picture_fields(neighbour, files) for neighbour in neighbours]
             if masks:
                 request["masks"] = [self._mask_fields(mask, files) for mask in masks]
             return self._call(request, progress, cancelled)
@@ -473,7 +353,7 @@ class Worker:
 
     def _share(self, what: str, data: Any, shape: Sequence[int], files: contextlib.ExitStack) -> str:
         """Writes pixels into the private folder, to be removed when ``files`` closes. Returns the file's name."""
-        view = _bytes_of(what, data, shape)
+        view = bytes_of(what, data, shape)
         with self._lock:
             if self._ended or self._closing:
                 raise self._gone
@@ -716,59 +596,6 @@ def clean_environment(environment: Optional[Mapping[str, str]] = None) -> dict[s
         for name, value in source.items()
         if not name.upper().startswith(_FOREIGN_VARIABLES) and name.upper() not in _FOREIGN_LIBRARIES
     }
-
-
-def remove_stale_folders() -> None:
-    """Removes private folders whose host and worker were both killed, as a render farm does.
-
-    Both hold a lock on their folder while they live; without such locks (Windows) nothing is removed here.
-    """
-    if fcntl is None:
-        return
-    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
-        for entry in entries:
-            if entry.name.startswith(protocol.FOLDER_PREFIX):
-                with contextlib.suppress(OSError):
-                    _remove_if_stale(Path(entry.path))
-
-
-def _remove_if_stale(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        found = os.fstat(descriptor)
-        if found.st_uid == os.geteuid() and time.time() - found.st_mtime > STALE_AGE:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            protocol.remove_folder(folder)
-    finally:
-        os.close(descriptor)
-
-
-def _hold_folder(folder: Path) -> Optional[int]:
-    """A lock that lasts as long as this process or the worker, which inherits it, is alive."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # a file system without locks
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _bytes_of(what: str, data: Any, shape: Sequence[int]) -> memoryview:
-    try:
-        view = memoryview(data)
-        if view.format not in ("f", "B", "b", "c"):
-            raise TypeError(f"its numbers are of type {view.format!r}")
-        view = view.cast("B")
-    except TypeError as error:
-        raise WorkerError("usage", f"the {what} can't be read as float32 in C order ({error})", "convert it") from error
-    if len(view) != protocol.pixel_bytes(shape):
-        sides = " × ".join(str(side) for side in shape)
-        message = f"the {what} has {len(view)} bytes, {sides} float32 numbers are {protocol.pixel_bytes(shape)}"
-        raise WorkerError("usage", message, "give the true height, width and channels")
-    return view
 
 
 def _json_parameters(parameters: Mapping[str, Any]) -> JsonObject:

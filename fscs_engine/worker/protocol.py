@@ -20,11 +20,18 @@ import os
 import re
 import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
-PROTOCOL_VERSION = 1
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PROTOCOL_VERSION = 2
 """Goes up whenever an old host and a new engine, or the other way round, would no longer understand each other."""
 
 MAXIMUM_LINE = 1 << 20
@@ -38,6 +45,9 @@ MAXIMUM_ID = (1 << 53) - 1
 FLOAT_BYTES = 4
 FOLDER_PREFIX = "fscs-worker-"
 """How the folder is called in which a client starts a worker."""
+
+STALE_AGE = 60.0
+"""Seconds after which a private folder that nobody holds any more counts as left over."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
@@ -350,3 +360,41 @@ def remove_folder(folder: Path) -> bool:
         if not os.path.lexists(folder):
             return True
     return False
+
+
+def remove_stale_folders() -> None:
+    """Removes private folders whose host and worker were both killed, as a render farm does.
+
+    Both hold a lock on their folder while they live; without such locks (Windows) nothing is removed here.
+    """
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(FOLDER_PREFIX):
+                with contextlib.suppress(OSError):
+                    _remove_if_stale(Path(entry.path))
+
+
+def _remove_if_stale(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_uid == os.geteuid() and time.time() - found.st_mtime > STALE_AGE:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_folder(folder)
+    finally:
+        os.close(descriptor)
+
+
+def hold_folder(folder: Path) -> Optional[int]:
+    """A lock that lasts as long as this process or the worker, which inherits it, is alive."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fscs_engine.key import RESULT_PARAMETERS
-from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
+from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS, TEMPORAL_RADIUS
 
 from . import protocol
 from .protocol import Fields, JsonObject, WorkerError
@@ -53,9 +53,11 @@ class PaletteRequest:
 
 @dataclass(frozen=True)
 class SegmentRequest:
-    """What ``segment`` asks for."""
+    """What ``segment`` asks for; ``before`` and ``after`` are the frames around the image in time, in their order."""
 
     image: ImageSource
+    before: tuple[ImageSource, ...]
+    after: tuple[ImageSource, ...]
     palette: JsonObject
     parameters: Mapping[str, Any]
     adjustments: Mapping[int, Mapping[str, float]]
@@ -73,7 +75,7 @@ def parse_palette(fields: Fields) -> PaletteRequest:
     colors = _table_value("colors", fields.number("colors"))
     given = fields.mapping("given") if fields.has("given") else None
     request = PaletteRequest(
-        image=_parse_image(fields),
+        image=_parse_image(Fields(fields.mapping("image"), "image")),
         colors=int(colors),
         given=given,
         method=_choice("palette_method", fields.text("palette_method", BY_NAME["palette_method"].default)),
@@ -88,7 +90,9 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
     """Reads a segment request. Raises WorkerError (``protocol``, ``usage``)."""
     parameters, adjustments = _parse_parameters(Fields(fields.mapping("parameters", {}), "parameters"))
     request = SegmentRequest(
-        image=_parse_image(fields),
+        image=_parse_image(Fields(fields.mapping("image"), "image")),
+        before=_parse_neighbours(fields, "before"),
+        after=_parse_neighbours(fields, "after"),
         palette=fields.mapping("palette"),
         parameters=parameters,
         adjustments=adjustments,
@@ -104,8 +108,14 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
     return request
 
 
-def _parse_image(fields: Fields) -> ImageSource:
-    image = Fields(fields.mapping("image"), "image")
+def _parse_neighbours(fields: Fields, name: str) -> tuple[ImageSource, ...]:
+    found = fields.items(name, [])
+    if len(found) > TEMPORAL_RADIUS or not all(isinstance(image, dict) for image in found):
+        raise protocol.protocol_error(f"{fields.called(name)} is not a list of at most {TEMPORAL_RADIUS} images")
+    return tuple(_parse_image(Fields(image, f"{name}[{n}]")) for n, image in enumerate(found))
+
+
+def _parse_image(image: Fields) -> ImageSource:
     path = _absolute(image, "path")
     if path is not None:
         source = ImageSource(

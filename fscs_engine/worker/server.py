@@ -21,8 +21,8 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fscs_engine.image import Image
+    from fscs_engine.palette import Palette
     from fscs_engine.processing import AlphaProcessing, Mask
-    from fscs_engine.segmenter import Segmenter
+    from fscs_engine.segmenter import Moment, Segmenter
 
 
 PENDING_LIMIT = 64
@@ -56,6 +57,9 @@ WARM_MODELS = 2
 REPORT_EVERY = 0.2
 """Seconds between progress events while the fraction moves."""
 
+WINDOW_SHARE = 0.5
+"""Part of a frame's work that goes into looking at the frames around it."""
+
 HEARTBEAT = 1.0
 """Seconds between progress events while it does not."""
 
@@ -68,6 +72,15 @@ class Job:
     request: PaletteRequest | SegmentRequest
     folder: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The frames around a picture: their moments, its own place among them, and what stands for all in the key."""
+
+    moments: Sequence[Moment]
+    at: int
+    identity: str
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -147,6 +160,7 @@ class Server:
         self._running: Progress | None = None
         self._computing = threading.Event()
         self._segmenters: OrderedDict[tuple[object, ...], Segmenter] = OrderedDict()
+        self._moments: OrderedDict[tuple[object, ...], Moment] = OrderedDict()
 
     def run(self) -> NoReturn:
         """Serves until the pipe ends, then ends the process."""
@@ -352,12 +366,21 @@ class Server:
         space = segmenter.working_space(image, request.working_space)
         shape = (len(palette), image.height, image.width, 4)
         name = f"layers-{job.id}.f32"
+        around = _Window((), 0, identity)
+        begun = 0.0
+        if processing.temporal > 0 and (request.before or request.after):
+            around = self._window(job, request, segmenter, palette, processing, (image, identity), progress)
+            begun = WINDOW_SHARE
+        else:
+            self._moments.clear()
         strips = segmenter.strips(
             image,
             palette,
             processing,
             working_spaces=[space],
-            progress=progress,
+            moments=around.moments,
+            at=around.at,
+            progress=lambda fraction: progress(begun + (1.0 - begun) * fraction),
             cancelled=job.cancelled.is_set,
         )
         file = protocol.create_shared(job.folder, name, protocol.pixel_bytes(shape))
@@ -382,12 +405,65 @@ class Server:
             "working_space": space,
             "model": segmenter.model_name,
             "weights_sha256": segmenter.weights_sha256,
-            "key": Identity(segmenter, image, palette, processing, identity, source.layer, source.clean_nonfinite).key(
-                space
-            ),
+            "key": Identity(
+                segmenter,
+                image.color_space,
+                palette,
+                processing,
+                around.identity,
+                source.layer,
+                source.clean_nonfinite,
+            ).key(space),
+            "input": around.identity,
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
+
+    def _window(
+        self,
+        job: Job,
+        request: SegmentRequest,
+        segmenter: Segmenter,
+        palette: Palette,
+        processing: AlphaProcessing,
+        own: tuple[Image, str],
+        progress: Progress,
+    ) -> _Window:
+        """What the temporal smoothing needs of the frames around, as a shot of ``fscs segment`` has it."""
+        import torch
+
+        from fscs_engine.key import window_identity
+        from fscs_engine.temporal import is_cut, window
+
+        here = len(request.before)
+        sources = [*request.before, request.image, *request.after]
+        alone = replace(processing, masks=())
+        moments: list[Moment] = []
+        identities: list[str] = []
+        for number, source in enumerate(sources):
+            check_cancelled(job)
+            image, identity = own if number == here else self._image(source, job.folder)
+            settings = (alone.smoothing, alone.smoothing_eps, alone.smoothing_strength)
+            read = (identity, source.color_space, source.layer, source.clean_nonfinite)
+            key = (segmenter, palette.array.tobytes(), settings, read)
+            moment = self._moments.pop(key, None)
+            if moment is None:
+                moment = segmenter.moment(image, palette, alone, cancelled=job.cancelled.is_set)
+            self._moments[key] = moment
+            moments.append(moment)
+            identities.append(identity)
+            progress(WINDOW_SHARE * (number + 1) / len(sources))
+        while len(self._moments) > len(sources):
+            self._moments.popitem(last=False)
+        seen = [torch.from_numpy(moment.seen).permute(2, 0, 1) for moment in moments]
+        cuts = {
+            number
+            for number in range(1, len(seen))
+            if seen[number - 1].shape != seen[number].shape or is_cut(seen[number - 1], seen[number])
+        }
+        near = window(here, range(len(sources)), cuts)
+        at = here - near[0]
+        return _Window([moments[n] for n in near], at, window_identity([identities[n] for n in near], at))
 
     def _segmenter(self, model: str, device: str, precision: str, tile: int, ocio: Path | None) -> Segmenter:
         """The segmenter for these, kept warm."""

@@ -96,9 +96,8 @@ def test_identities(tmp_path):
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
-def test_the_key_is_the_same_in_every_python(version, tmp_path):
-    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    if not found:
+def test_the_key_is_the_same_in_every_python(version, host_pythons, tmp_path):
+    if version not in host_pythons:
         pytest.skip(f"no Python {version} here")
     package = Path(sys.modules["fscs_engine"].__file__).parent
     (tmp_path / "host").mkdir()
@@ -106,5 +105,5 @@ def test_the_key_is_the_same_in_every_python(version, tmp_path):
         (tmp_path / "host" / name).write_bytes((package / name).read_bytes())
     (tmp_path / "host" / "__init__.py").touch()
     code = f"from host.key import cache_key; print(cache_key(**{BASE!r}))"
-    out = subprocess.run([found[0], "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    out = subprocess.run([host_pythons[version], "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == cache_key(**BASE)

@@ -13,14 +13,26 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from fscs_engine import AlphaProcessing, Image, ModelSettings, Palette, ShotMask, segment, segment_sequence
+from fscs_engine import (
+    AlphaProcessing,
+    Image,
+    ModelSettings,
+    Palette,
+    Segmenter,
+    ShotMask,
+    segment,
+    segment_sequence,
+)
 from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
 from fscs_engine.errors import CancelledError, InputError, OutputError, UsageError
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.png import write_png
 from fscs_engine.files.reading import read_image
 from fscs_engine.frames import FramePattern
+from fscs_engine.outputs import Delivery, parse_output
 from fscs_engine.palette_files import read_palette
+from fscs_engine.sequence import ShotWork, segment_frames
+from fscs_engine.shots import open_shot, plan
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH, FRAMES = 48, 64, 8
@@ -149,6 +161,45 @@ def test_resume_knows_what_temporal_smoothing_saw(shot, tmp_path):
     assert [result.frame for result in again.frames if result.status == "done"] == [1001, 1002, 1003]
 
 
+def test_resume_decodes_no_more_than_it_computes(shot, tmp_path, monkeypatch):
+    for number in range(1001, 1001 + FRAMES):
+        write_png(tmp_path / f"mask.{number}.png", np.full((HEIGHT, WIDTH, 3), (number - 1001) / FRAMES, np.float32))
+    masks = [ShotMask(FramePattern(str(tmp_path / "mask.####.png")), "limit", (2,))]
+    decoded = []
+
+    def read_image_and_tell(path, **more):
+        decoded.append(path.name)
+        return read_image(path, **more)
+
+    def run(**more):
+        return statuses(segment_sequence(shot, tmp_path / "o" / "l.####.exr", COLORS, masks=masks, **more))
+
+    run()
+    before = contents(tmp_path / "o")
+    monkeypatch.setattr("fscs_engine.shots.read_image", read_image_and_tell)
+    (tmp_path / "o" / "l.1003.exr").unlink()
+    (tmp_path / "mask.1006.png").write_bytes((tmp_path / "mask.1001.png").read_bytes())
+    again = run(resume=True)
+    assert [number for number, status in again.items() if status == "done"] == [1003, 1006]
+    assert decoded == ["plate.1003.exr", "plate.1006.exr"]
+    after = contents(tmp_path / "o")
+    assert [name for name in before if after[name] != before[name]] == ["l.1006.exr"]
+
+
+@pytest.mark.parametrize("how", ["resume", "dry run"])
+def test_what_is_not_computed_needs_no_networks(shot, tmp_path, monkeypatch, how):
+    calm = AlphaProcessing(temporal=1.0)
+    segment_sequence(shot, tmp_path / "l.####.exr", COLORS, calm)
+    segmenter = Segmenter()
+    monkeypatch.setattr(segmenter.model, "predict", None)
+    opened = open_shot([shot])
+    delivery = Delivery((parse_output(str(tmp_path / f"{'l' if how == 'resume' else 'm'}.####.exr")),))
+    work = ShotWork(opened, COLORS, calm, delivery, resume=how == "resume")
+    todo, _, _ = plan(opened, None, "error")
+    results = segment_frames(work, todo, segmenter, dry_run=how != "resume")
+    assert {result.status for result in results} == {"skipped" if how == "resume" else "pending"}
+
+
 def test_png_layers_are_resumed_too(shot, tmp_path):
     segment_sequence(shot, f"{tmp_path}/png/", COLORS)
     before = contents(tmp_path / "png")
@@ -195,6 +246,10 @@ def test_masks_follow_the_frames(shot, tmp_path):
     (tmp_path / "mask.1003.png").unlink()
     with pytest.raises(InputError, match="mask.1003.png"):
         segment_sequence(shot, tmp_path / "l.####.exr", COLORS, masks=[mask])
+    by_view = ShotMask(FramePattern(str(tmp_path / "mask.%V.png")), "limit", (2,))
+    with pytest.raises(InputError, match="there is no such mask"):
+        segment_sequence(shot, tmp_path / "l.####.exr", COLORS, masks=[by_view])
+    assert not list(tmp_path.glob("l.*"))
 
 
 def test_views(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fscs_engine.errors import OutputError
-from fscs_engine.files.atomic import PARTIAL, replaced_file, replaced_files
+from fscs_engine.files.atomic import PARTIAL, STALE_AGE, replaced_file, replaced_files
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -128,6 +128,68 @@ def test_a_killed_process_leaves_the_old_file_or_none(tmp_path: Path, old: bytes
     assert (target.read_bytes() if target.exists() else None) == old
 
 
+BESIDE = """
+import sys
+from pathlib import Path
+from fscs_engine.files.atomic import replaced_file
+with replaced_file(Path(sys.argv[1]) / "beside.txt", overwrite=True) as temporary:
+    temporary.write_bytes(b"another run")
+"""
+
+PARTS = """
+import sys, time
+from pathlib import Path
+from fscs_engine.files.atomic import partial_folder
+with partial_folder(Path(sys.argv[1]).parent) as folder:
+    (folder / "layer1.png").write_bytes(b"half")
+    print("half", flush=True)
+    time.sleep(60)
+"""
+
+
+def write_beside(folder: Path) -> None:
+    """A later run, which writes a file into the folder."""
+    subprocess.run([sys.executable, "-c", BESIDE, str(folder)], check=True, timeout=60)
+
+
+def strays_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if PARTIAL in file.name]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere only age tells")
+@pytest.mark.parametrize("script", [KILLED, PARTS], ids=["file", "folder"])
+def test_what_a_killed_process_left_goes_with_the_next_run_and_no_sooner(tmp_path: Path, script: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "a.exr")], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"half\n"
+        alive = strays_in(tmp_path)
+        assert len(alive) == 1
+        write_beside(tmp_path)
+        assert strays_in(tmp_path) == alive
+        process.kill()
+        process.wait(30)
+    assert strays_in(tmp_path) == alive
+    write_beside(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["beside.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", [".fscs-0123abcd-1999999999-5a6b7c8d-1.partial.exr", ".fscs-00000000-1999999999-5a6b7c8d-1.partial.png"]
+)
+def test_what_another_computer_writes_is_left_alone_until_it_is_old(tmp_path: Path, name: str) -> None:
+    """No process has that number here; there it may have."""
+    stray, mine = tmp_path / name, tmp_path / "a.partial.exr"
+    for file in (stray, mine):
+        file.write_bytes(b"half")
+    for age, left in ((STALE_AGE - 600, True), (STALE_AGE + 600, False)):
+        then = tmp_path.stat().st_mtime - age
+        for file in (stray, mine):
+            os.utime(file, (then, then))
+        write_beside(tmp_path)
+        assert stray.exists() == left
+    assert mine.exists()
+
+
 FULL = """
 import resource, signal, sys
 import numpy as np
@@ -135,28 +197,35 @@ from fscs_engine.errors import FscsError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 from fscs_engine.files.exr import ExrLayerWriter, write_exr
+from fscs_engine.files.ora import OraLayerWriter
 from fscs_engine.files.png import PngLayerWriter, write_png
+from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.files.sheet import ContactSheet
+from fscs_engine.files.tiff import TiffLayerWriter
 from fscs_engine.image import Image
 from fscs_engine.palette import Palette
 rng = np.random.default_rng(0)
-layers = rng.random((2, 128, 128, 4), dtype=np.float32)
+layers = rng.random((2, 128, 128, 4), dtype=np.float32) / 2
 layers[..., :3] *= layers[..., 3:]
 folder = sys.argv[1]
 image = np.ascontiguousarray(layers[0])
 palette = Palette.from_hex("#000000,#ffffff")
-def exr():
-    with ExrLayerWriter(folder + "/a.exr", height=128, width=128, layers=2, metadata={}, color_space="srgb") as w:
-        w.write(0, layers)
-def pngs():
-    with PngLayerWriter(folder + "/new", "a", height=128, width=128, palette_rgb=palette.array) as w:
-        w.write(0, layers)
-def sheet():
-    with ContactSheet(folder + "/s.png", image=image[..., :3], palette=palette) as s:
-        s.write(0, layers)
-def plain():
-    write_exr(folder + "/p.exr", Image.from_pixels(image, "srgb"))
-for write in (exr, pngs, sheet, plain, lambda: write_png(folder + "/w.png", image)):
+size = {"height": 128, "width": 128}
+exr = {"layers": 2, "metadata": {}, "color_space": "srgb", **size}
+def written(make):
+    with make() as writer:
+        writer.write(0, layers)
+for write in (
+    lambda: written(lambda: ExrLayerWriter(folder + "/a.exr", **exr)),
+    lambda: written(lambda: ExrLayerWriter(folder + "/b.exr", multipart=True, **exr)),
+    lambda: written(lambda: PngLayerWriter(folder + "/new", "a", palette_rgb=palette.array, **size)),
+    lambda: written(lambda: TiffLayerWriter(folder + "/other", "a", palette_rgb=palette.array, **size)),
+    lambda: written(lambda: OraLayerWriter(folder + "/a.ora", palette=palette, **size)),
+    lambda: written(lambda: PsdLayerWriter(folder + "/a.psd", palette=palette, **size)),
+    lambda: written(lambda: ContactSheet(folder + "/s.png", image=image[..., :3], palette=palette)),
+    lambda: write_exr(folder + "/p.exr", Image.from_pixels(image, "srgb")),
+    lambda: write_png(folder + "/w.png", image),
+):
     try:
         write()
         print("written")
@@ -167,10 +236,12 @@ for write in (exr, pngs, sheet, plain, lambda: write_png(folder + "/w.png", imag
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("psd_tools")
     command = [sys.executable, "-c", FULL, str(tmp_path)]
     for limit in (1000, 20_000):
         done = subprocess.run([*command, str(limit)], capture_output=True, text=True, timeout=60, check=True)
-        assert done.stdout.split() == ["OutputError"] * 5, done.stderr
+        assert done.stdout.split() == ["OutputError"] * 9, done.stderr
         assert not list(tmp_path.iterdir())
     done = subprocess.run([*command, str(10**8)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["written"] * 5  # the limit was the only obstacle
+    assert done.stdout.split() == ["written"] * 9  # the limit was the only obstacle
+    assert not done.stderr

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from fscs_engine.errors import FscsError, InputError, NonFiniteError
-from fscs_engine.files.reading import read_image, read_mask
+from fscs_engine.files.reading import read_color_space, read_image, read_mask
 from fscs_engine.image import Image, Window
 
 Save = Callable[..., Path]
@@ -366,7 +366,7 @@ def chromaticities(*values: float) -> dict[str, object]:
 )
 def test_the_space_of_an_exr(save: Save, noise: np.ndarray, attributes: dict[str, object], space: str) -> None:
     path = save("a.exr", noise[..., :3], "half", attributes=attributes)
-    assert read_image(path).color_space == space
+    assert read_image(path).color_space == read_color_space(path) == space
     assert read_image(path, color_space="acescg").color_space == "acescg"
 
 
@@ -380,7 +380,8 @@ def test_the_space_of_an_exr(save: Save, noise: np.ndarray, attributes: dict[str
     ],
 )
 def test_the_space_of_other_files(save: Save, noise: np.ndarray, name: str, kind: str, space: str) -> None:
-    assert read_image(save(name, noise[..., :3], kind)).color_space == space
+    path = save(name, noise[..., :3], kind)
+    assert read_image(path).color_space == read_color_space(path) == space
 
 
 def test_what_a_header_says_about_the_picture_is_kept(save: Save, noise: np.ndarray) -> None:

@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import subprocess
-import sys
 import sysconfig
 import threading
 import venv
@@ -159,21 +157,3 @@ def start(engine_python: Path, tmp_path: Path) -> Iterator[Callable[[], RawWorke
     yield start_one
     for worker in started:
         worker.close()
-
-
-@pytest.fixture(scope="session")
-def host_pythons() -> dict[str, str]:
-    """A CPython of each version that is installed, by version: from FSCS_HOST_PYTHONS, PATH or pyenv, else this one."""
-    candidates = [Path(sys.executable)]
-    for minor in range(9, 14):
-        candidates += sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
-        on_path = shutil.which(f"python3.{minor}")
-        candidates += [Path(on_path)] if on_path else []
-    candidates += [Path(path) for path in os.environ.get("FSCS_HOST_PYTHONS", "").split(os.pathsep) if path]
-    found = {}
-    for python in candidates:
-        code = "import sys; print('%d.%d' % sys.version_info[:2])"
-        answer = subprocess.run([python, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            found[answer.stdout.strip()] = str(python)
-    return found

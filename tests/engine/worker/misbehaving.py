@@ -31,6 +31,7 @@ def layers(id, name, shape):
         model="paper",
         weights_sha256="",
         key="",
+        input="",
         data_window=[],
         display_window=[],
     )

@@ -324,7 +324,7 @@ class TestTrouble:
 
 class TestStaleFolders:
     def _old(self, folder: Path) -> None:
-        past = time.time() - 2 * client.STALE_AGE
+        past = time.time() - 2 * protocol.STALE_AGE
         os.utime(folder, (past, past))
 
     def test_only_what_nobody_holds_is_removed(self, misbehaving, temporary):
@@ -339,7 +339,7 @@ class TestStaleFolders:
         other.mkdir()
         for folder in (held, left, other):
             self._old(folder)
-        client.remove_stale_folders()
+        protocol.remove_stale_folders()
         assert sorted(temporary.iterdir()) == sorted([held, young, other])
 
     def test_links_are_left_alone(self, temporary, tmp_path):
@@ -347,7 +347,7 @@ class TestStaleFolders:
         (tmp_path / "mine" / "precious").touch()
         self._old(tmp_path / "mine")
         (temporary / f"{protocol.FOLDER_PREFIX}link").symlink_to(tmp_path / "mine")
-        client.remove_stale_folders()
+        protocol.remove_stale_folders()
         assert (tmp_path / "mine" / "precious").exists()
 
     def test_a_folder_is_held_by_the_worker_when_its_host_is_gone(self, bad_python, temporary, monkeypatch, tmp_path):
@@ -358,7 +358,7 @@ class TestStaleFolders:
         self._old(held)
         os.close(worker._hold)
         worker._hold = None
-        client.remove_stale_folders()
+        protocol.remove_stale_folders()
         assert held.exists()
         worker.close()
 

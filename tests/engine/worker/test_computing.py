@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image
-from fscs_engine.key import cache_key, file_identity, result_parameters
+from fscs_engine.key import cache_key, file_identity, pixels_identity, result_parameters, window_identity
 from fscs_engine.palette import Palette
 from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.segmenter import Segmenter
@@ -148,6 +148,42 @@ class TestSegment:
             np.testing.assert_allclose(np.asarray(layers.memory()), own.pixels, atol=1e-5)
         plain = segmenter.segment(Image.from_pixels(array, "srgb"), Palette.from_dict(PALETTE))
         assert np.abs(plain.pixels - own.pixels).max() > 0.05
+
+    def test_the_frames_around_calm_it_as_in_a_shot(self, worker, segmenter):
+        """Grain over one picture, then a cut: what comes before the cut does not count."""
+        still, other = picture(seed=1), picture(seed=2)
+        rng = np.random.default_rng(3)
+        frames = [np.clip(still + rng.normal(0, 0.02, still.shape), 0, 1).astype(np.float32) for _ in range(4)]
+        frames = [other, *frames]
+        pictures = [pixels_of(frame) for frame in frames]
+        processing = AlphaProcessing(smoothing=2, temporal=0.8)
+        options = {"parameters": {"smoothing": 2, "temporal": 0.8}, "working_space": "srgb", "device": "cpu"}
+        palette = Palette.from_hex(COLORS)
+        images = [Image.from_pixels(frame, "srgb") for frame in frames[1:]]
+        moments = [segmenter.moment(image, palette, processing) for image in images]
+        keys = []
+        for here in (1, 2):
+            result = worker.segment(
+                pictures[here], PALETTE, before=pictures[max(0, here - 2) : here], after=pictures[here + 1 : here + 3],
+                **options,
+            )  # fmt: skip
+            strips = segmenter.strips(
+                images[here - 1], palette, processing, working_spaces=["srgb"], moments=moments[: here + 2], at=here - 1
+            )
+            expected = np.concatenate([strip.layers["srgb"] for strip in strips], axis=1)
+            np.testing.assert_array_equal(np.asarray(result.memory()), expected)
+            identities = [pixels_identity(frame, *frame.shape, "srgb") for frame in frames[1:]]
+            assert result.input == window_identity(identities[: here + 2], here - 1)
+            keys.append(result.key)
+        alone = worker.segment(pictures[2], PALETTE, **options)
+        assert np.abs(np.asarray(alone.memory()) - np.asarray(result.memory())).max() > 1e-3
+        assert len({*keys, alone.key}) == 3
+        assert alone.input == pixels_identity(frames[2], *frames[2].shape, "srgb")
+
+    def test_too_many_frames_around(self, worker):
+        many = [pixels_of(picture())] * 3
+        error = refused(lambda: worker.segment(many[0], PALETTE, {"temporal": 1}, before=many), "protocol")
+        assert "at most 2 images" in error.message
 
     def test_progress(self, worker):
         seen = []

@@ -12,7 +12,7 @@ import pytest
 from fscs_engine import worker
 
 HERE = Path(__file__).resolve().parent
-COPIED = ("__init__.py", "protocol.py", "client.py")
+COPIED = ("__init__.py", "protocol.py", "pictures.py", "client.py")
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 

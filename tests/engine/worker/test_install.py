@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
+
+from fscs_engine.worker import install
 
 VERSION = "0.1.0"
 DOCTOR = {
@@ -23,41 +24,19 @@ DOCTOR = {
 
 
 @pytest.fixture
-def install(without_blender):
-    return without_blender("install")
-
-
-def wheel(folder: Path, name: str, version: str, files: dict[str, str], requires: str = "") -> Path:
-    """Writes a wheel."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + (
-        requires and f"Requires-Dist: {requires}\n"
-    )
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, content in files.items():
-            archive.writestr(file, content)
-        archive.writestr(f"{info}/METADATA", metadata)
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return path
-
-
-@pytest.fixture
-def plan(install, tmp_path):
+def plan(write_wheel, tmp_path):
     """Makes plans that install a small engine, whose doctor runs the given source, from a folder of wheels."""
 
     def made(doctor: str = f"print({json.dumps(DOCTOR)!r})", requires: str = "torch", **changed):
         source = tmp_path / "wheels"
-        wheel(source, "torch", "9.9", {"torch.py": ""})
-        wheel(source, "torch", "10.0", {"torch.py": ""})
+        write_wheel(source, "torch", "9.9", {"torch.py": ""})
+        write_wheel(source, "torch", "10.0", {"torch.py": ""})
         files = {"fscs_engine/__init__.py": "", "fscs_engine/__main__.py": doctor}
         without_pip_settings = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         constraints = tmp_path / "constraints.txt"
         constraints.write_text("torch==9.9\n", encoding="utf-8")
         values = {
-            "wheel": wheel(tmp_path / "carried", "fscs_engine", VERSION, files, requires),
+            "wheel": write_wheel(tmp_path / "carried", "fscs_engine", VERSION, files, requires),
             "constraints": constraints,
             "version": VERSION,
             "folder": tmp_path / "data with blanks and é",
@@ -70,7 +49,7 @@ def plan(install, tmp_path):
     return made
 
 
-def finished(install, plan):
+def finished(plan):
     installation = install.Installation(plan)
     installation.start()
     installation.wait(240)
@@ -82,11 +61,11 @@ def environments(plan) -> list[Path]:
     return [path for path in plan.folder.glob("engine-*") if path.is_dir()]
 
 
-def test_it_installs_checks_and_replaces(install, plan):
+def test_it_installs_checks_and_replaces(plan):
     chosen = plan()
     assert chosen.offline
     assert install.installed_python(chosen.folder, VERSION) is None
-    first = finished(install, chosen)
+    first = finished(chosen)
     assert (first.error, first.fraction, first.message) == (None, 1.0, "installed")
     assert install.installed_python(chosen.folder, VERSION) == first.python
     code = "import torch, fscs_engine; from importlib.metadata import version; print(version('torch'))"
@@ -94,12 +73,12 @@ def test_it_installs_checks_and_replaces(install, plan):
     assert run.stdout.strip() == "9.9"
     assert "pip" in first.log.read_text(encoding="utf-8")
 
-    broken = finished(install, plan(doctor="raise SystemExit('it fell over')"))
+    broken = finished(plan(doctor="raise SystemExit('it fell over')"))
     assert "it fell over" in broken.error.message
     assert install.installed_python(chosen.folder, VERSION) == first.python  # the one before goes on to work
     assert len(environments(chosen)) == 1
 
-    second = finished(install, plan())
+    second = finished(plan())
     assert install.installed_python(chosen.folder, VERSION) == second.python != first.python
     assert [second.python] == [install.environment_python(path) for path in environments(chosen)]
 
@@ -109,9 +88,9 @@ def test_it_installs_checks_and_replaces(install, plan):
     install.remove(chosen.folder, VERSION)  # nothing there is no error
 
 
-def test_a_missing_package_is_said_and_leaves_nothing(install, plan):
+def test_a_missing_package_is_said_and_leaves_nothing(plan):
     chosen = plan(requires="not-in-the-folder>=3")
-    installation = finished(install, chosen)
+    installation = finished(chosen)
     assert "not-in-the-folder" in installation.error.message
     assert "package source" in installation.error.cure
     assert installation.python is None
@@ -119,7 +98,7 @@ def test_a_missing_package_is_said_and_leaves_nothing(install, plan):
     assert install.installed_python(chosen.folder, VERSION) is None
 
 
-def test_it_can_be_cancelled_in_the_middle(install, plan):
+def test_it_can_be_cancelled_in_the_middle(plan):
     chosen = plan(doctor="import time; time.sleep(1000)")
     installation = install.Installation(chosen)
     installation.start()
@@ -137,7 +116,7 @@ def test_it_can_be_cancelled_in_the_middle(install, plan):
     assert install.installed_python(chosen.folder, VERSION) is None
 
 
-def test_no_usable_python(install, plan, tmp_path):
+def test_no_usable_python(plan, tmp_path):
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\necho 3.8\n", encoding="utf-8")
     bare = tmp_path / "bare"
@@ -145,32 +124,32 @@ def test_no_usable_python(install, plan, tmp_path):
     for file in (old, bare):
         file.chmod(0o755)
     missing = str(tmp_path / "missing")
-    installation = finished(install, plan(pythons=(str(old), str(bare), missing, "python3")))
+    installation = finished(plan(pythons=(str(old), str(bare), missing, "python3")))
     message = str(installation.error)
     for text in (f"{old} is Python 3.8, too old", f"{bare} lacks", f"{missing} can't", "python3 is not a whole path"):
         assert text in message
     assert "python3-venv" in installation.error.cure
 
 
-def test_the_first_python_that_can_is_taken(install, plan, tmp_path):
+def test_the_first_python_that_can_is_taken(plan, tmp_path):
     chosen = plan(pythons=(str(tmp_path / "missing"), sys.executable), requires="not-in-the-folder")
-    installation = finished(install, chosen)
+    installation = finished(chosen)
     assert "not-in-the-folder" in installation.error.message
 
 
-def test_a_full_disk_is_said_before_anything_is_downloaded(install, plan, monkeypatch):
+def test_a_full_disk_is_said_before_anything_is_downloaded(plan, monkeypatch):
     monkeypatch.setattr(install, "SPACE_NEEDED", 10**18)
-    installation = finished(install, plan())
+    installation = finished(plan())
     assert "GB free" in installation.error.message
 
 
-def test_a_folder_that_can_not_be_written(install, plan, tmp_path):
+def test_a_folder_that_can_not_be_written(plan, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    installation = finished(install, plan(folder=tmp_path / "file" / "data"))
+    installation = finished(plan(folder=tmp_path / "file" / "data"))
     assert "can't be written" in installation.error.message
 
 
-def test_only_a_record_makes_an_environment_count(install, tmp_path):
+def test_only_a_record_makes_an_environment_count(tmp_path):
     folder = tmp_path
     python = install.environment_python(folder / "engine-0.1.0-abc")
     python.parent.mkdir(parents=True)
@@ -183,7 +162,7 @@ def test_only_a_record_makes_an_environment_count(install, tmp_path):
     assert install.installed_python(folder, VERSION) == python
 
 
-def test_only_old_nameless_environments_are_left_over(install, tmp_path):
+def test_only_old_nameless_environments_are_left_over(tmp_path):
     for name in ("engine-0.1.0-used", "engine-0.1.0-new", "engine-0.1.0-old"):
         (tmp_path / name).mkdir()
     install.record_file(tmp_path, VERSION).write_text('{"environment": "engine-0.1.0-used"}', encoding="utf-8")
@@ -207,11 +186,11 @@ def environments_of(folder: Path) -> list[Path]:
         ("win32", {"LOCALAPPDATA": "/local"}, Path("/local/soft-color-segment")),
     ],
 )
-def test_where_it_lies(install, platform, variables, expected):
+def test_where_it_lies(platform, variables, expected):
     assert install.data_folder(variables, platform) == expected
 
 
-def test_which_pythons_are_tried(install):
+def test_which_pythons_are_tried():
     assert install.candidate_pythons("/chosen", "/blender") == ("/chosen",)
     tried = install.candidate_pythons("", "/blender")
     assert tried[0] == "/blender"
@@ -224,9 +203,9 @@ def test_which_pythons_are_tried(install):
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "make room"),
         ("WARNING: Retrying … NewConnectionError …\nERROR: No matching distribution found for torch", "network"),
         ("ERROR: No matching distribution found for torch==2.13.0", "another Python"),
-        ("ERROR: [WinError 5] Access is denied", "close every Blender"),
+        ("ERROR: [WinError 5] Access is denied", "close every program"),
         ("ERROR: something new", "open the log"),
     ],
 )
-def test_the_cure_fits_what_pip_said(install, said, cure):
+def test_the_cure_fits_what_pip_said(said, cure):
     assert cure in install._cure(said.splitlines())

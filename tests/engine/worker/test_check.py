@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fscs_engine.worker import check
+
 VERSION = "0.1.0"
 GOOD = {
     "version": VERSION,
@@ -14,11 +16,6 @@ GOOD = {
     "devices": [{"device": "cuda", "name": "A card"}, {"device": "cpu", "name": ""}],
     "problems": [],
 }
-
-
-@pytest.fixture
-def check(without_blender):
-    return without_blender("check")
 
 
 @pytest.fixture
@@ -39,33 +36,33 @@ def printing(found) -> str:
     return f"print({json.dumps(found)!r})"
 
 
-def test_the_real_engine(check, engine_python):
+def test_the_real_engine(engine_python):
     report = check.examine(Path(engine_python), VERSION)
     assert report.works, report
     assert report.lines[0].startswith(f"Engine {VERSION}, PyTorch ")
     assert report.wrong == ()
 
 
-def test_what_a_working_engine_has(check, doctor):
+def test_what_a_working_engine_has(doctor):
     report = check.examine(doctor(printing(GOOD)), VERSION)
     assert report == check.Report(
         True, (f"Engine {VERSION}, PyTorch 2.13.0, Python 3.11.7", "Devices: cuda (A card), cpu")
     )
 
 
-def test_without_a_gpu_it_says_so(check, doctor):
+def test_without_a_gpu_it_says_so(doctor):
     report = check.examine(doctor(printing({**GOOD, "devices": GOOD["devices"][1:]})), VERSION)
     assert report.works
     assert "CPU" in report.lines[-1]
 
 
-def test_problems_of_the_doctor_are_shown(check, doctor):
+def test_problems_of_the_doctor_are_shown(doctor):
     report = check.examine(doctor(printing({**GOOD, "problems": ["model paper: it is missing"]})), VERSION)
     assert (report.works, report.wrong) == (False, ("model paper: it is missing",))
     assert "Install Engine" in report.cure
 
 
-def test_another_version_is_no_match(check, doctor):
+def test_another_version_is_no_match(doctor):
     report = check.examine(doctor(printing({**GOOD, "version": "9.0"})), VERSION)
     assert not report.works
     assert "9.0" in report.wrong[0]
@@ -86,27 +83,27 @@ def test_another_version_is_no_match(check, doctor):
         ("import sys; sys.stdout.buffer.write(bytes([255, 254]))", "does not start"),
     ],
 )
-def test_an_engine_that_does_not_answer(check, doctor, source, said):
+def test_an_engine_that_does_not_answer(doctor, source, said):
     report = check.examine(doctor(source), VERSION)
     assert not report.works
     assert said in report.wrong[0]
     assert report.cure
 
 
-def test_no_such_python(check, tmp_path):
+def test_no_such_python(tmp_path):
     report = check.examine(tmp_path / "missing", VERSION)
     assert not report.works
     assert "can't be started" in report.wrong[0]
 
 
-def test_a_python_without_the_engine(check, engine_python, tmp_path):
+def test_a_python_without_the_engine(engine_python, tmp_path):
     report = check.examine(Path(sys.base_prefix) / "bin" / "python3", VERSION, environment={})
     assert not report.works
     assert "has no engine" in report.wrong[0]
 
 
 @pytest.mark.parametrize("how", ["stopped", "timeout"])
-def test_a_hanging_engine_is_ended(check, doctor, how):
+def test_a_hanging_engine_is_ended(doctor, how):
     options = {"stop": lambda: True} if how == "stopped" else {"timeout": 0.3}
     report = check.examine(doctor("import time; time.sleep(100)"), VERSION, **options)
     assert not report.works

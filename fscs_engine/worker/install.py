@@ -1,8 +1,9 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""Installs the engine into an environment of its own, in processes that leave Blender free meanwhile.
+"""Installs the engine into an environment of its own, in processes that leave the host free meanwhile.
 
-Standard library only; knows nothing of Blender. An environment counts only once everything in it was checked: the last
-step writes a small file beside it that names its Python, and only what such a file names is ever used.
+An environment counts only once everything in it was checked: the last step writes a small file beside it that names its
+Python, and only what such a file names is ever used.
+
+Standard library only and Python 3.9 syntax: this file is copied into the host packages beside ``check.py``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ LEFTOVER_AGE = 12 * 3600.0
 
 _PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 _CANCEL_POLL = 0.2
+
+LOG_NAME = "install.log"
+"""The file, beside the environments, with everything that pip said."""
 
 
 class InstallError(Exception):
@@ -94,7 +98,7 @@ def is_folder(source: str) -> bool:
 
 
 def data_folder(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
-    """Where environments and logs lie: the user's folder for the data of programs, the same for every Blender."""
+    """Where environments and logs lie: the user's folder for the data of programs, the same for every host."""
     variables = os.environ if environment is None else environment
     home = Path.home()
     if platform == "win32":
@@ -177,7 +181,7 @@ class Installation:
         self.plan = plan
         self.fraction = 0.0
         self.message = "starting"
-        self.log = plan.folder / "install.log"
+        self.log = plan.folder / LOG_NAME
         self.error: InstallError | None = None
         self.cancelled = False
         self.python: Path | None = None
@@ -204,7 +208,8 @@ class Installation:
         environment: Path | None = None
         try:
             self._prepare()
-            python = self._step(0.0, "looking for a Python", self._usable_python)
+            self.message = "looking for a Python"
+            python = self._usable_python()
             environment = Path(tempfile.mkdtemp(prefix=f"engine-{self.plan.version}-", dir=self.plan.folder))
             self._fill(python, environment)
             self._finish(environment)
@@ -218,10 +223,6 @@ class Installation:
         finally:
             if environment is not None and self.python is None:
                 shutil.rmtree(environment, ignore_errors=True)
-
-    def _step(self, fraction: float, message: str, work):  # noqa: ANN001, ANN202
-        self.fraction, self.message = fraction, message
-        return work()
 
     def _prepare(self) -> None:
         folder = self.plan.folder
@@ -249,7 +250,7 @@ class Installation:
         raise InstallError(
             message,
             f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer (on Debian and Ubuntu with python3-venv) "
-            "and set it as Python to Install With",
+            "and choose it as the Python to install with",
         )
 
     def _fill(self, base: str, environment: Path) -> None:
@@ -381,12 +382,12 @@ def unusable(python: str, environment: Mapping[str, str]) -> str:
     return ""
 
 
-def candidate_pythons(chosen: str, blenders_own: str) -> tuple[str, ...]:
-    """The Pythons to try: the user's choice alone, or else Blender's own and then those of the system."""
+def candidate_pythons(chosen: str = "", own: str = "") -> tuple[str, ...]:
+    """The Pythons to try: the user's choice alone, or else the host's own and then those of the system."""
     if chosen:
         return (chosen,)
     names = ("python3.11", "python3.12", "python3.13", "python3.14", "python3", "python")
-    found = [blenders_own, *(shutil.which(name) for name in names)]
+    found = [own, *(shutil.which(name) for name in names)]
     return tuple(dict.fromkeys(str(Path(python).absolute()) for python in found if python))
 
 
@@ -413,7 +414,7 @@ def _cure(said: Sequence[str]) -> str:
     if re.search(r"Connection|Temporary failure in name resolution|timed out|SSL|Max retries", text):
         return "look after the network (a firewall or proxy may be in the way) and try again"
     if "No matching distribution" in text:
-        return "choose another Python to Install With (3.11 is the one that was tested), or another package source"
+        return "choose another Python to install with (3.11 is the one that was tested), or another package source"
     if "Permission denied" in text or "Access is denied" in text:
-        return "close every Blender and try again; a virus scanner may hold the files"
+        return "close every program that uses the engine and try again; a virus scanner may hold the files"
     return "open the log; it has everything that pip said"

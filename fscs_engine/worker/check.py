@@ -1,5 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks an engine's Python whether the engine works, and says in words what is wrong. Knows nothing of Blender."""
+"""Asks an engine's Python whether the engine works, and says in words what is wrong.
+
+Standard library only and Python 3.9 syntax: this file is copied into the host packages.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +45,11 @@ def examine(
     stop: Callable[[], bool] = lambda: False,
     timeout: float = TIMEOUT,
 ) -> Report:
-    """Runs ``fscs doctor`` with a Python. Takes seconds: not for Blender's main thread.
+    """Runs ``fscs doctor`` with a Python. Takes seconds, with ``stop`` asked meanwhile.
 
     Args:
         python: the engine's Python.
-        version: of the engine that belongs to this add-on.
+        version: of the engine that belongs to the host's plug-in.
         environment: variables for the process instead of this one's.
         stop: asked often; True ends it.
         timeout: seconds that it may take.
@@ -86,7 +88,7 @@ def _understood(python: Path, version: str, out: bytes, complaints: str) -> Repo
     except (ValueError, KeyError, TypeError, AttributeError):
         return _without_answer(python, complaints)
     if engine != version:
-        wrong.insert(0, f"the engine is version {engine}, this add-on belongs to {version}")
+        wrong.insert(0, f"the engine is version {engine}, this plug-in belongs to {version}")
     return Report(not wrong, tuple(lines), tuple(wrong), INSTALL_AGAIN if wrong else "")
 
 
