@@ -164,9 +164,8 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         rows = seen[first : bottom + 2 * CALM_RADIUS]
         calm_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
 
-    @torch.no_grad()
     def network() -> None:
-        model.network.models(torch.from_numpy(cells)[None], colors[None])
+        prediction.local_models(torch.from_numpy(cells))
 
     def alphas() -> None:
         for top in range(0, height, _STRIP):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, List  # noqa: UP035  # TorchScript of old PyTorch
+from typing import TYPE_CHECKING, List, Tuple  # noqa: UP035  # TorchScript of old PyTorch
 
 import torch
 from torch import Tensor, nn
@@ -75,28 +75,28 @@ class ExportedModel(nn.Module):
             Alphas (1, K, H, W) in [0, 1], adding to 1 along K, and layers (1, K, 4, H, W), premultiplied sRGB RGBA,
             adding to the image along K.
         """
-        alphas = self.network(image, palette[None])
+        alphas, base = self.network(image, palette[None])
         alphas = alphas * (alphas >= ALPHA_FLOOR)
         alphas = alphas / alphas.sum(dim=1, keepdim=True)
-        colors = boxed_colors(alphas, palette, image)
+        colors = boxed_colors(alphas, base[0], image)
         return alphas, torch.cat((colors * alphas[:, :, None], alphas[:, :, None]), dim=2)
 
 
-def boxed_colors(alphas: Tensor, palette: Tensor, image: Tensor) -> Tensor:
-    """The exact step of ``exact.py`` in plain operations, boxed to [0, 1] and from the palette colours on.
+def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
+    """The exact step of ``exact.py`` in plain operations, boxed to [0, 1] and from the base colours on.
 
     There, in every round each layer that can still move moves by the same step, so all in all each colour moves by
-    the same t as far as its bound: u = clip(p + t, 0, 1), with one t a pixel and channel. Only t is kept.
+    the same t as far as its bound: u = clip(b + t, 0, 1), with one t a pixel and channel. Only t is kept.
 
     Args:
         alphas: (1, K, H, W) in [0, 1], adding to 1.
-        palette: (K, 3) in [0, 1].
+        base: (K, 3) in [0, 1].
         image: (1, 3, H, W) in [0, 1].
 
     Returns:
         Straight colours u (1, K, 3, H, W) in [0, 1] with Σαu = image; those of layers with alpha 0 mean nothing.
     """
-    weights, start = alphas[:, :, None], palette[None, :, :, None, None]
+    weights, start = alphas[:, :, None], base[None, :, :, None, None]
     moved = torch.zeros_like(image)
     colors = start + moved[:, None]
     error = image - (weights * colors).sum(dim=1)
@@ -153,16 +153,17 @@ class _Alphas(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
-    def forward(self, image: Tensor, palette: Tensor) -> Tensor:
-        """image (1, 3, H, W), palette (K, 3), sRGB in [0, 1] → alphas (1, K, H, W)."""
-        return self.network(image, palette[None])
+    def forward(self, image: Tensor, palette: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """image (1, 3, H, W), palette (K, 3), sRGB in [0, 1] → alphas (1, K, H, W) and base colours (K, 3)."""
+        alphas, base = self.network(image, palette[None])
+        return alphas, base[0]
 
 
 class _Boxed(nn.Module):
     """:func:`boxed_colors` as a module."""
 
-    def forward(self, alphas: Tensor, palette: Tensor, image: Tensor) -> Tensor:
-        return boxed_colors(alphas, palette, image)
+    def forward(self, alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
+        return boxed_colors(alphas, base, image)
 
 
 class LiveModel(nn.Module):
@@ -240,7 +241,9 @@ class LiveModel(nn.Module):
                 different.append(number)
         chosen = torch.tensor(different, device=pixels.device)
         few = palette.index_select(0, chosen)
-        alphas = self.processed(self.network(seen, few), seen, few)
+        raw, moved = self.network(seen, few)
+        alphas = self.processed(raw, seen, few)
+        own = torch.zeros_like(palette)
         shared = torch.zeros([1, count, pixels.shape[2], pixels.shape[3]], device=pixels.device)
         for number in range(count):
             twins = 0
@@ -252,8 +255,9 @@ class LiveModel(nn.Module):
                 if different[position] == owners[number]:
                     place = position
             shared[:, number] = alphas[:, place] / float(twins)
+            own[number] = moved[place]
 
-        base = self.decoded(palette)[None, :, :, None, None] * gain[:, None]
+        base = self.decoded(own)[None, :, :, None, None] * gain[:, None]
         if space == 2:
             base = self.encoded(base)
         elif space == 1:
@@ -262,7 +266,7 @@ class LiveModel(nn.Module):
         colors = base + error[:, None]
         if space == 2:
             inside = ((target >= 0.0) & (target <= 1.0)).all(dim=1, keepdim=True)
-            colors = torch.where(inside[:, None], self.boxed(shared, palette, target.clamp(0.0, 1.0)), colors)
+            colors = torch.where(inside[:, None], self.boxed(shared, own, target.clamp(0.0, 1.0)), colors)
         layers = torch.cat(
             (colors * (shared * divisor)[:, :, None], (shared * opacity)[:, :, None]),
             dim=2,
@@ -406,7 +410,11 @@ def export_nuke(model: str | Path, folder: Path, *, overwrite: bool = False) -> 
     """Writes what a NukeX needs to make the file for Inference nodes, which nothing else can make.
 
     Three files: the TorchScript of :class:`LiveModel` (``NUKE_MODEL``), the node that compiles it, and a script for
-    ``nuke --nukex -t`` that runs the node. PyTorch 1.12 and later read the first, so Nuke 14 and later do.
+    ``nuke --nukex -t`` that runs the node.
+
+    The first is written by the PyTorch of the engine and holds only what PyTorch 1.12.1 and 2.1.1 know, the libraries
+    inside Nuke 14 to 17: tests run it in both. PyTorch 1.6.0, inside Nuke 13, can't. A fresh process always writes the
+    same bytes; ``shipped.py`` has their sha256.
 
     Args:
         model: the name of a shipped model, or a ``.safetensors`` file.

@@ -12,11 +12,14 @@ as loops for the CPU, and tests hold the two equal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..parameters import MAXIMUM_COLORS
 
 CELL = 8
 """Side in pixels of a cell, the network's pixel."""
@@ -37,8 +40,14 @@ FITTING_STEPS = 3
 LARGEST_CHANGE = 2.0
 """A fitting step at most doubles an alpha."""
 
-_CELL_STEPS = 8  # projected gradient on the cells' mean colours, one of the network's inputs
+MIXING_STEPS = 8
+MIXING_SIZE = 1.5
+MIXING_SHARPENING = 0.01
+"""Projected gradient on the cells' mean colours, one of the network's inputs."""
+
 _FEATURES = 19
+_WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
+_PALETTE_FEATURES = 16
 _LEAST_LIPSCHITZ = 1e-4
 _SQUARINGS = 10
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -198,6 +207,33 @@ def local_logits(models: Tensor, difference: Tensor) -> Tensor:
     return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
 
 
+def halved(planes: Tensor) -> Tensor:
+    """Means of 2×2, five times as fast as ``avg_pool2d`` on a CPU. (…, h, w), both even → (…, h / 2, w / 2)."""
+    rows = planes[..., ::2, :] + planes[..., 1::2, :]
+    return 0.25 * (rows[..., ::2] + rows[..., 1::2])
+
+
+def join_sets(planes: Tensor, share: Tensor, mix: nn.Conv2d, residual: Tensor | None) -> Tensor:
+    """What a block does with each entry's planes: what all entries have in common is added.
+
+    Args:
+        planes: (B, K, C, h, w), of the convolution; negative ones count as 0.
+        share: (B, K, 1, h, w), adding to 1 over K.
+        mix: takes the entries' mean and their mean by shares, 2 C planes, to C planes.
+        residual: (B, K, C, h, w), added in the end.
+
+    Returns:
+        (B, K, C, h, w).
+    """
+    sets = F.relu(planes)
+    means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
+    joined = F.relu(sets + mix(means)[:, None], inplace=True)
+    return joined if residual is None else residual + joined
+
+
+JoinSets = Callable[[Tensor, Tensor, nn.Conv2d, "Tensor | None"], Tensor]
+
+
 class _SetBlock(nn.Module):
     """A convolution over each entry's planes, to which the entries' means are added."""
 
@@ -207,13 +243,46 @@ class _SetBlock(nn.Module):
         self.mix = nn.Conv2d(2 * outputs, outputs, 1)
         self.residual = residual
 
-    def forward(self, planes: Tensor, share: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, share: Tensor, join: JoinSets) -> Tensor:
         """planes (B·K, C, h, w), share (B, K, 1, h, w), adding to 1 over K → (B·K, C', h, w)."""
-        own = F.relu(self.conv(planes))
-        sets = own.view(*share.shape[:2], *own.shape[1:])
-        means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
-        mixed = F.relu(sets + self.mix(means)[:, None], inplace=True).view_as(own)
-        return planes + mixed if self.residual else mixed
+        sets = self.conv(planes).unflatten(0, share.shape[:2])
+        residual = planes.unflatten(0, share.shape[:2]) if self.residual else None
+        return join(sets, share, self.mix, residual).flatten(0, 1)
+
+
+class _BaseColors(nn.Module):
+    """The colours that layers lie about, from the palette alone.
+
+    Palette colours are mostly means of areas, so half of each area is beyond all their mixtures. Base colours lie
+    further apart; how much further is learnt. Nothing of the picture comes in, so it is the same for every frame.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.enter = nn.Linear(_PALETTE_FEATURES, width)
+        self.join = nn.Linear(2 * width, width)
+        self.leave = nn.Linear(width, 4)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, palette: Tensor) -> Tensor:
+        """(B, K, 3) sRGB in [0, 1] → the same."""
+        count = palette.shape[1]
+        mean = palette.mean(dim=1, keepdim=True)
+        out = palette - mean
+        number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
+        apart = torch.cdist(palette, palette)
+        nearest = (apart + 2.0 * (number[:, :, None] == number[:, None])).amin(dim=2, keepdim=True).clamp_max(1.0)
+        spread = out.square().mean(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
+        size = torch.ones_like(nearest) * (count / MAXIMUM_COLORS)
+        length = out.square().sum(dim=2, keepdim=True).clamp_min(1e-8).sqrt()
+        shared = torch.cat((mean, spread), dim=2).expand(-1, count, -1)
+        seen = torch.cat((palette, out, shared, length, nearest, apart.mean(dim=2, keepdim=True), size), dim=2)
+        own = F.relu(self.enter(seen))
+        own = F.relu(self.join(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
+        moves = self.leave(own)
+        widened = palette + _WIDENING * (1.0 + moves[..., :1]) * out + _LARGEST_MOVE * torch.tanh(moves[..., 1:])
+        return widened.clamp(0.0, 1.0)
 
 
 class AnyPaletteNetwork(nn.Module):
@@ -244,16 +313,19 @@ class AnyPaletteNetwork(nn.Module):
         start[4:7] = -SHARPNESS
         start[11:] = 2.0
         self.register_buffer("start", start, persistent=False)
+        self.base = _BaseColors()
         self.sizes = nn.Parameter(torch.full((GRADIENT_STEPS,), 1.5))
         self.sharpening = nn.Parameter(torch.full((GRADIENT_STEPS,), -4.0))
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
 
-    def models(self, cells: Tensor, palette: Tensor) -> Tensor:
+    def models(self, cells: Tensor, palette: Tensor, mixed: Tensor | None = None, join: JoinSets = join_sets) -> Tensor:
         """The local colour models.
 
         Args:
             cells: (B, 6, h, w), see :func:`cells_of`.
-            palette: (B, K, 3) sRGB in [0, 1].
+            palette: (B, K, 3) sRGB in [0, 1], not the base colours.
+            mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
+            join: another :func:`join_sets` that gives the same.
 
         Returns:
             (B, K, 13, h, w). The last two planes are the gates, equal for all entries, in [0, 1].
@@ -261,14 +333,17 @@ class AnyPaletteNetwork(nn.Module):
         batch, count = palette.shape[:2]
         height, width = cells.shape[2:]
         padding = (0, -width % 4, 0, -height % 4)
-        planes, share = features(F.pad(cells, padding, mode="replicate"), palette)
-        share2 = F.avg_pool2d(share[:, :, 0], 2)[:, :, None]
-        share4 = F.avg_pool2d(share2[:, :, 0], 2)[:, :, None]
-        x8 = self.fine(self.enter(planes.flatten(0, 1), share), share)
-        x16 = self.middle(self.down1(F.avg_pool2d(x8, 2), share2), share2)
-        x32 = self.coarse(self.down2(F.avg_pool2d(x16, 2), share4), share4)
-        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
-        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
+        if mixed is None:
+            mixed = mixtures(cells, palette)
+        cells, mixed = (F.pad(planes, padding, mode="replicate") for planes in (cells, mixed))
+        planes, share = features(cells, palette, mixed)
+        share2 = halved(share)
+        share4 = halved(share2)
+        x8 = self.fine(self.enter(planes.flatten(0, 1), share, join), share, join)
+        x16 = self.middle(self.down1(halved(x8), share2, join), share2, join)
+        x32 = self.coarse(self.down2(halved(x16), share4, join), share4, join)
+        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2, join)
+        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share, join)
         models = self.head(x8)[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]
@@ -281,7 +356,7 @@ class AnyPaletteNetwork(nn.Module):
         Args:
             models: (B, K, 13, N).
             colors: (B, 3, N), the calm picture.
-            palette: (B, K, 3).
+            palette: (B, K, 3), the base colours.
 
         Returns:
             (B, K, N) ≥ 0, adding to 1.
@@ -297,12 +372,17 @@ class AnyPaletteNetwork(nn.Module):
             alphas = fitting_step(alphas, colors, palette, tolerance, fit)
         return alphas
 
-    def forward(self, image: Tensor, palette: Tensor) -> Tensor:
-        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1] → alphas (B, K, H, W) ≥ 0, adding to 1."""
+    def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1].
+
+        Returns:
+            Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.
+        """
         height, width = image.shape[2:]
+        base = self.base(palette)
         models = enlarge(self.models(cells_of(image), palette), height, width)
-        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), palette)
-        return alphas.reshape(*palette.shape[:2], height, width)
+        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), base)
+        return alphas.reshape(*palette.shape[:2], height, width), base
 
 
 def enlarge(models: Tensor, height: int, width: int) -> Tensor:
@@ -312,12 +392,24 @@ def enlarge(models: Tensor, height: int, width: int) -> Tensor:
     return whole[..., :height, :width].reshape(-1, count, models.shape[2], height, width)
 
 
-def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+@torch.no_grad()
+def mixtures(cells: Tensor, palette: Tensor) -> Tensor:
+    """Which mixture of the palette comes near each cell's mean colour. (B, 6, h, w), (B, K, 3) → (B, K, h, w)."""
+    mean = cells[:, :3].flatten(2)
+    distance = (mean[:, None] - palette[..., None]).square().sum(dim=2)
+    steps, mixed = step_matrix(palette), sparsemax(-SHARPNESS * distance)
+    for _ in range(MIXING_STEPS):
+        mixed = gradient_step(mixed, mean, palette, steps, MIXING_SIZE, MIXING_SHARPENING)
+    return mixed.unflatten(2, cells.shape[2:])
+
+
+def features(cells: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
     """What the network sees of each entry.
 
     Args:
         cells: (B, 6, h, w).
         palette: (B, K, 3).
+        mixed: (B, K, h, w), see :func:`mixtures`.
 
     Returns:
         (B, K, 19, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
@@ -328,13 +420,8 @@ def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
     difference = mean[:, None] - palette[..., None, None]
     distance = difference.square().sum(dim=2, keepdim=True)
     share = torch.softmax(-4.0 * SHARPNESS * distance, dim=1)
-    flat = mean.flatten(2)
     with torch.no_grad():
-        steps = step_matrix(palette)
-        mixed = sparsemax(-SHARPNESS * distance.flatten(3)[:, :, 0])
-        for _ in range(_CELL_STEPS):
-            mixed = gradient_step(mixed, flat, palette, steps, 1.5, 0.01)
-        residue = (flat - palette.transpose(1, 2) @ mixed).view_as(mean)
+        residue = mean - (palette.transpose(1, 2) @ mixed.flatten(2)).view_as(mean)
         number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
         apart = torch.cdist(palette, palette) + 2.0 * (number[:, :, None] == number[:, None])  # not from itself
         nearest = apart.amin(dim=2).clamp_max(1.0)[..., None, None, None].expand(-1, -1, -1, height, width)
@@ -346,7 +433,7 @@ def features(cells: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
             difference,
             distance.clamp_min(1e-8).sqrt(),
             share,
-            mixed.view_as(share),
+            mixed[:, :, None],
             nearest,
         ),
         dim=2,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import WeightsError
@@ -16,7 +16,18 @@ from ..memory import empty
 from ..palette import canonical_order
 from ..parameters import MAXIMUM_COLORS
 from ..threads import over_rows
-from .any_palette import CALM_RADIUS, CELL, PLANES, AnyPaletteNetwork, calm, cells_of, enlarge, step_matrix
+from .any_palette import (
+    CALM_RADIUS,
+    CELL,
+    PLANES,
+    AnyPaletteNetwork,
+    calm,
+    cells_of,
+    enlarge,
+    join_sets,
+    mixtures,
+    step_matrix,
+)
 from .model import View
 from .weights import Weights
 
@@ -25,13 +36,16 @@ _HALO_CELLS = 32  # of the network, a multiple of the grid
 _REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
+_CELLS = 2048  # that a thread takes at a time
+_JOINED_ROWS = 16  # rows of cells, the same
+_FEW_PLANES = 16  # more of them are mixed faster by PyTorch
 _CELL_SHARE, _NETWORK_SHARE = 0.1, 0.3  # of the time, for the progress
 
 
 class AnyPaletteModel:
     """One set of weights for 1 to 16 colours, unchanged by their order. See `any_palette.py`.
 
-    Layer colours are the palette's: the exact step alone closes the sum.
+    A layer has one base colour in the whole picture: the exact step alone closes the sum.
 
     Args:
         weights: with ``widths`` in its metadata.
@@ -63,11 +77,21 @@ class AnyPaletteModel:
                 cure="make the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
+        self.constants: tuple[NDArray[np.float32], ...] = ()
+        if self.compiled:
+            steps = (network.sizes, 1.0 + F.softplus(network.sharpening), network.tolerance.exp())
+            self.constants = tuple(np.ascontiguousarray(tensor.numpy()) for tensor in steps)
 
     @property
     def normalized(self) -> bool:
         """See :class:`fscs_engine.networks.model.Model`: the loops do it, PyTorch leaves it to the processing."""
         return self.compiled
+
+    @torch.no_grad()
+    def base_colors(self, palette: Tensor) -> Tensor:
+        """See :class:`fscs_engine.networks.model.Model`. One order inside, as in :class:`AnyPalettePrediction`."""
+        order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
+        return self.network.base(palette[None, order])[0, order.argsort()]
 
     def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
@@ -85,24 +109,13 @@ class AnyPalettePrediction:
         # One order inside, so that the order outside does not even show in the rounding.
         self.order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=view.device)
         self.palette = palette[self.order]
-        self.own_palette = palette
         self.bottom = 0  # rows above it have been reported as done
-        self.models = self._models(self._cells())
-        self.steps = step_matrix(self.palette[None])[0]
+        self.base = model.base_colors(self.palette)
+        self.models = self.local_models(self._cells())
         if model.compiled:
-            network = model.network
-            self.constants: tuple[Any, ...] = tuple(
-                np.ascontiguousarray(tensor.numpy())
-                for tensor in (
-                    self.order,
-                    self.models,
-                    self.palette,
-                    self.steps,
-                    network.sizes,
-                    1.0 + F.softplus(network.sharpening),
-                    network.tolerance.exp(),
-                )
-            )
+            arrays = (self.order, self.models, self.base, step_matrix(self.base[None])[0])
+            own = (np.ascontiguousarray(tensor.numpy()) for tensor in arrays)
+            self.constants: tuple[Any, ...] = (*own, *model.constants)
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Adding to 1. On the CPU each is 0 or at least the floor."""
@@ -112,9 +125,9 @@ class AnyPalettePrediction:
         return rows
 
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
-        """The palette, (U, 3, h, W) without memory of its own."""
+        """The base colours, (U, 3, h, W) without memory of its own."""
         del first, seen, alphas
-        return self.own_palette[:, :, None, None].expand(-1, -1, bottom - top, self.view.width)
+        return self.base[self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
     def _cells(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
@@ -141,9 +154,13 @@ class AnyPalettePrediction:
         return torch.from_numpy(cells)
 
     @torch.no_grad()
-    def _models(self, cells: Tensor) -> Tensor:
-        """(U, 13, ch, cw), by tiles of cells with a halo, on the network's grid."""
+    def local_models(self, cells: Tensor) -> Tensor:
+        """The local colour models of all cells: (6, ch, cw) → (U, 13, ch, cw).
+
+        By tiles of cells with a halo, on the network's grid.
+        """
         high, wide = cells.shape[1:]
+        mixed = self._mixtures(cells)
         asked = self.view.tile // CELL
         if not asked:
             most = _TILE_ENTRIES[self.view.device.type] // len(self.palette)
@@ -151,6 +168,7 @@ class AnyPalettePrediction:
         tile = max(_GRID, -(-asked // _GRID) * _GRID)
         whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
         half = self.model.dtype != torch.float32
+        join = join_sets if half or not self.model.compiled else _join_by_rows
         for y in range(0, high, tile):
             for x in range(0, wide, tile):
                 rows, columns = (
@@ -161,20 +179,38 @@ class AnyPalettePrediction:
                     torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
                     torch.autocast(self.view.device.type, self.model.dtype, enabled=half),
                 ):
-                    part = self.model.network.models(cells[None, :, rows, columns], self.palette[None])[0].float()
+                    part = self.model.network.models(
+                        cells[None, :, rows, columns], self.palette[None], mixed[None, :, rows, columns], join
+                    )[0].float()
                 inner = part[..., y - rows.start :, x - columns.start :][..., :tile, :tile]
                 whole[..., y : y + tile, x : x + tile] = inner
                 area = inner.shape[-1] * inner.shape[-2]
                 self.view.done(_NETWORK_SHARE * area / (high * wide))
         return whole
 
+    @torch.no_grad()
+    def _mixtures(self, cells: Tensor) -> Tensor:
+        """(U, ch, cw)."""
+        if not self.model.compiled:
+            return mixtures(cells[None], self.palette[None])[0]
+        from .loops import cell_mixtures
+
+        colors = cells[:3].flatten(1).numpy()
+        palette, steps = self.palette.numpy(), step_matrix(self.palette[None])[0].numpy()
+        mixed = empty((len(palette), colors.shape[1]))
+
+        def work(first: int, last: int) -> None:
+            cell_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
+
+        over_rows(work, 0, colors.shape[1], _CELLS, torch.get_num_threads())
+        return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])
+
     def _compiled_rows(self, top: int, bottom: int) -> Tensor:
         from .loops import alpha_rows, calm_rows
 
         view = self.view
         alphas = empty((len(self.palette), bottom - top, view.width))
-
-        order, models, palette, steps, sizes, sharpening, tolerances = self.constants
+        order, models, base, steps, sizes, sharpening, tolerances = self.constants
 
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
@@ -182,7 +218,7 @@ class AnyPalettePrediction:
             calmed: NDArray[np.float32] = empty((3, last - first, view.width))
             calm_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
-            alpha_rows(calmed, first, order, models, palette, steps, sizes, sharpening, tolerances, rows)
+            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, rows)
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)
@@ -196,5 +232,23 @@ class AnyPalettePrediction:
         models = enlarge(near, near.shape[3] * CELL, self.view.width)[
             ..., top - first * CELL : bottom - first * CELL, :
         ]
-        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.palette[None])
+        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.base[None])
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))
+
+
+def _join_by_rows(planes: Tensor, share: Tensor, mix: nn.Conv2d, residual: Tensor | None) -> Tensor:
+    """:func:`fscs_engine.networks.any_palette.join_sets` by the loops, in the memory of ``planes``."""
+    if planes.shape[2] > _FEW_PLANES:
+        return join_sets(planes, share, mix, residual)
+    from .loops import join_rows
+
+    sets = planes[0].contiguous().numpy()
+    weight, bias = mix.weight.flatten(1).numpy(), torch.zeros(len(mix.weight)) if mix.bias is None else mix.bias
+    added = sets[:0] if residual is None else residual[0].contiguous().numpy()
+    shares, offsets = share[0, :, 0].contiguous().numpy(), bias.numpy()
+
+    def work(top: int, bottom: int) -> None:
+        join_rows(sets, shares, weight, offsets, added, top, bottom, sets)
+
+    over_rows(work, 0, sets.shape[2], _JOINED_ROWS, torch.get_num_threads())
+    return torch.from_numpy(sets)[None]

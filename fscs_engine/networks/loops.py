@@ -14,7 +14,17 @@ import numpy as np
 
 from ..compiling import compiled
 from ..parameters import ALPHA_FLOOR
-from .any_palette import CALM_RADIUS, CALM_VARIANCE, CELL, LARGEST_CHANGE, PLANES
+from .any_palette import (
+    CALM_RADIUS,
+    CALM_VARIANCE,
+    CELL,
+    LARGEST_CHANGE,
+    MIXING_SHARPENING,
+    MIXING_SIZE,
+    MIXING_STEPS,
+    PLANES,
+    SHARPNESS,
+)
 
 _RAMPS = 32
 _RUN = _RAMPS * CELL  # pixels that are worked on at a time
@@ -136,6 +146,93 @@ def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> 
 
 
 @compiled
+def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
+    """:func:`fscs_engine.networks.any_palette.mixtures` of some cells.
+
+    Args:
+        colors: (3, N), their mean colours.
+        palette: (U, 3).
+        steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
+        out: (U, N), written.
+    """
+    count, cells = out.shape
+    run = np.zeros((3, _RUN), np.float32)
+    residue = np.empty_like(run)
+    logits, alphas = np.zeros((count, _RUN), np.float32), np.ones((count, _RUN), np.float32)
+    scratch = np.empty((4, _RUN), np.float32)
+    gate, bias = np.ones(_RUN, np.float32), np.zeros(_RUN, np.float32)
+    size, sharpen = np.float32(MIXING_SIZE), np.float32(1.0 + MIXING_SHARPENING)
+    for start in range(0, cells, _RUN):
+        length = min(_RUN, cells - start)
+        run[:, :length] = colors[:, start : start + length]
+        red, green, blue = run[0], run[1], run[2]
+        for u in range(count):
+            p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+            z = logits[u]
+            for x in range(_RUN):
+                r, g, b = red[x] - p0, green[x] - p1, blue[x] - p2
+                z[x] = -np.float32(SHARPNESS) * (r * r + g * g + b * b)
+        alphas[:] = 1.0
+        _project(logits, scratch, alphas)
+        for _ in range(MIXING_STEPS):
+            _residue(alphas, palette, red, green, blue, residue)
+            for u in range(count):
+                _step(alphas[u], residue, gate, bias, steps[u], size, sharpen, logits[u])
+            _project(logits, scratch, alphas)
+        out[:, start : start + length] = alphas[:, :length]
+
+
+@compiled
+def join_rows(planes: Any, share: Any, weight: Any, bias: Any, residual: Any, top: int, bottom: int, out: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.join_sets` for one picture.
+
+    Args:
+        planes: (K, C, h, w).
+        share: (K, h, w).
+        weight: (C, 2 C) of the mix.
+        bias: (C,).
+        residual: (K, C, h, w), or of no entry.
+        top: first row.
+        bottom: the row after the last.
+        out: (K, C, h, w), written; may be ``planes``.
+    """
+    count, channels, _, width = planes.shape
+    means = np.empty((2 * channels, width), np.float32)
+    common = np.empty(width, np.float32)
+    zero, part = np.float32(0.0), np.float32(1.0 / count)
+    for y in range(top, bottom):
+        means[:] = 0.0
+        for k in range(count):
+            shares = share[k, y]
+            for c in range(channels):
+                row, plain, shared = planes[k, c, y], means[c], means[channels + c]
+                for x in range(width):
+                    value = max(row[x], zero)
+                    plain[x] += value
+                    shared[x] += value * shares[x]
+        for c in range(channels):
+            plain = means[c]
+            for x in range(width):
+                plain[x] *= part
+        for c in range(channels):
+            for x in range(width):
+                common[x] = bias[c]
+            for i in range(2 * channels):
+                factor, mean = weight[c, i], means[i]
+                for x in range(width):
+                    common[x] += factor * mean[x]
+            for k in range(count):
+                row, result = planes[k, c, y], out[k, c, y]
+                if len(residual) > 0:
+                    own = residual[k, c, y]
+                    for x in range(width):
+                        result[x] = own[x] + max(max(row[x], zero) + common[x], zero)
+                else:
+                    for x in range(width):
+                        result[x] = max(max(row[x], zero) + common[x], zero)
+
+
+@compiled
 def alpha_rows(
     calmed: Any,
     top: int,
@@ -155,7 +252,7 @@ def alpha_rows(
         top: which row of the picture the first of them is.
         order: (U,) which plane of ``out`` each entry has.
         models: (U, 13, ch, cw), all cells of the picture.
-        palette: (U, 3).
+        palette: (U, 3), the base colours.
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         sizes: (T,) of the steps.
         sharpening: (T,) 1 + the sharpening of the steps.

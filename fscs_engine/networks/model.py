@@ -68,7 +68,8 @@ class Model(Protocol):
     Attributes:
         maximum_colors: the most different colours it takes.
         halo: how many pixels away a pixel can still change either prediction.
-        own_colors: whether it predicts layer colours. If not they are the palette's, and the exact step does the rest.
+        own_colors: whether it predicts layer colours pixel by pixel. If not they are the base colours, and the
+            exact step does the rest.
     """
 
     maximum_colors: int
@@ -78,6 +79,13 @@ class Model(Protocol):
     @property
     def normalized(self) -> bool:
         """Whether its raw alphas add to 1, each 0 or at least the floor."""
+        ...
+
+    def base_colors(self, palette: Tensor) -> Tensor:
+        """The colours that the layers lie about: the palette's, or colours near them.
+
+        (U, 3) sRGB in [0, 1], all different, at least two → the same shape and range. The picture has no part in it.
+        """
         ...
 
     def predict(self, view: View, palette: Tensor) -> Prediction:

@@ -70,6 +70,10 @@ class PaperModel:
             ) from error
         self._filled: _Filled | None = None
 
+    def base_colors(self, palette: Tensor) -> Tensor:
+        """See :class:`fscs_engine.networks.model.Model`: the palette's."""
+        return palette
+
     def predict(self, view: View, palette: Tensor) -> PaperPrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
         return PaperPrediction(self, view, palette)

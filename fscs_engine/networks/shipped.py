@@ -19,8 +19,16 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "04235f22832a539f0229cd1eb6928898418d632a814dbb284cf90d8d59918852", 16
+        "any-palette.safetensors", "3493eaab0b236eb9f9af4df8411096f515048f0779de9f98a04a1aa2629dd246", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
+
+LIVE_WEIGHTS = "3493eaab0b236eb9f9af4df8411096f515048f0779de9f98a04a1aa2629dd246"
+LIVE_MODEL = "55e59b059aecd8a7dfec1ee715b0bd789714f87563e58eba29a8179c7c9dc658"
+"""The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
+
+``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,
+which is in the file.
+"""

@@ -26,6 +26,7 @@ from .trainer import Samples, TrainingConfig
 
 _PALETTE_PIXELS = 1000
 _MOMENTS = 2  # photographs of a batch that are seen a moment later too
+_CLOSE = 0.06  # palette colours that are nearer than this: steadiness counts more
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ class AnyPaletteConfig(TrainingConfig):
     def loss(self, networks: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """See :class:`TrainingConfig`."""
         image, palette, absent, changed, same, truth, window = batch
-        alphas, colors = window_alphas(networks, image, palette, window)
+        alphas, colors, base = window_alphas(networks, image, palette, window)
         photographs = len(image) - len(truth)
-        terms = photograph_losses(alphas[:photographs], colors[:photographs], palette[:photographs], absent)
-        other, _ = window_alphas(networks, changed, palette[: len(changed)], window)
+        terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent)
+        other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window)
         change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
         terms["steady"] = (change * same).sum() / (same > 0).sum().clamp_min(1)
         errors = (alphas[photographs:] - truth).abs().sum(dim=1)
@@ -102,8 +103,8 @@ class AnyPaletteConfig(TrainingConfig):
         return {"architecture": "any-palette", "widths": ",".join(map(str, self.widths))}
 
 
-def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """Alphas (B, K, S/2, S/2) of a window of the crops, and its pixels (B, 3, S/2, S/2).
+def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Alphas (B, K, S/2, S/2) and pixels (B, 3, S/2, S/2) of a window of the crops, and the base colours (B, K, 3).
 
     Args:
         networks: an :class:`AnyPaletteNetwork`.
@@ -113,7 +114,7 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
     """
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
-    models = networks.models(cells_of(image), palette)
+    models, base = networks.models(cells_of(image), palette), networks.base(palette)
     cells, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
     for start in window.tolist():
@@ -125,20 +126,20 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
     local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
     picture = image[..., wide[0], wide[1]]
     colors = calm(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), palette)
-    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]]
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), base)
+    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], base
 
 
-def photograph_losses(alphas: Tensor, colors: Tensor, palette: Tensor, absent: Tensor) -> dict[str, Tensor]:
+def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tensor) -> dict[str, Tensor]:
     """Every term but ``truth``, unweighted scalars.
 
     Args:
         alphas: (B, K, H, W).
         colors: (B, 3, H, W), c.
-        palette: (B, K, 3).
+        base: (B, K, 3).
         absent: (B, K), 1 where a palette colour is nowhere near the picture's.
     """
-    mixed = (palette.transpose(1, 2) @ alphas.flatten(2)).view_as(colors)
+    mixed = (base.transpose(1, 2) @ alphas.flatten(2)).view_as(colors)
     residue = colors - mixed
     squared = residue.square().sum(dim=1)
     mass = alphas.sum(dim=(2, 3))
@@ -181,10 +182,10 @@ class AnyPaletteSamples:
         rng = np.random.default_rng([self.config.seed, 2, step])
         colors = _random_count(rng)
         photos = [self.photographs.photo(rng) for _ in range(2)]  # reading them costs most: each gives several crops
-        images, palettes, absent, truths, contrasts = [], [], [], [], []
+        images, palettes, absent, truths = [], [], [], []
         for number in range(self.config.batch - composites):
-            contrasts.append(_random_contrast(0.1 if number else 0.5, rng))
-            image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, contrasts[-1], rng)
+            contrast = _random_contrast(0.1 if number else 0.5, rng)
+            image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, contrast, rng)
             images.append(image)
             palettes.append(palette)
             absent.append(missing)
@@ -198,7 +199,7 @@ class AnyPaletteSamples:
             palettes.append(palette)
             truths.append(alphas[:, top : top + crop // 2, left : left + crop // 2])
         seen_again = range(min(_MOMENTS, len(absent)))
-        moments = [_moment_later(images[n], images[n - 1], contrasts[n], rng) for n in seen_again]
+        moments = [_moment_later(images[n], images[n - 1], palettes[n], rng) for n in seen_again]
         changed = np.stack([moment[0] for moment in moments])
         same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
@@ -230,7 +231,12 @@ def _photograph_sample(
     image = recolor(square)
     if contrast < 1.0:
         fog = rng.uniform(0.1, 0.9) * (1.0 - contrast)
-        pixels, image = (_unit(np.round((fog + contrast * seen) * 255).astype(np.uint8)) for seen in (pixels, image))
+        pixels, faded = (_unit(np.round((fog + contrast * seen) * 255).astype(np.uint8)) for seen in (pixels, image))
+        if rng.random() < 0.5:  # something near stands clear of the fog
+            edge = int(rng.integers(crop // 16, crop // 3))
+            faded[:, :edge] = image[:, :edge]
+            pixels = faded.reshape(-1, 3)[rng.integers(crop * crop, size=_PALETTE_PIXELS)]
+        image = faded
     kind = rng.random()
     palette = pixels[rng.integers(len(pixels), size=colors)].astype(np.float64)  # as picked by hand
     if kind > 0.1:
@@ -251,7 +257,7 @@ def _photograph_sample(
 
 
 def _moment_later(
-    image: NDArray[np.float32], other: NDArray[np.float32], contrast: float, rng: np.random.Generator
+    image: NDArray[np.float32], other: NDArray[np.float32], palette: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A crop in slightly other light with something else in it (3, S, S), and how much a change counts (S, S)."""
     side = image.shape[1]
@@ -259,7 +265,8 @@ def _moment_later(
     changed: NDArray[np.float32] = (image * (1.0 + rng.normal(0.0, 0.006)) + light).astype(np.float32)
     if rng.random() < 0.5:
         changed += rng.normal(0.0, rng.uniform(0.0, 1.5) / 255, image.shape).astype(np.float32)
-    same = np.full((side, side), np.clip(0.3 / contrast, 1.0, 4.0), np.float32)
+    apart = np.linalg.norm(palette[:, None] - palette, axis=2) + 2.0 * np.eye(len(palette))
+    same = np.full((side, side), np.clip(_CLOSE / max(float(np.median(apart.min(axis=1))), 1e-3), 1.0, 6.0), np.float32)
     height, width = (int(length) for length in rng.integers(side // 8, side // 2, size=2))
     top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
     inside = (slice(top, top + height), slice(left, left + width))

@@ -209,13 +209,14 @@ def test_same_input_same_bytes(segmenter):
     assert np.array_equal(first, segmenter.segment(image, palette_of(7), working_space="lin_rec709").pixels)
 
 
-def test_decompose_shows_the_palette_color_where_alpha_is_0(segmenter):
+def test_decompose_shows_the_base_color_where_alpha_is_0(segmenter):
     image = coffee(32, 32)
     palette = palette_of(7)
+    base = segmenter.model.base_colors(torch.from_numpy(palette.array)).numpy()
     alphas, colors = segmenter.decompose(image, palette, AlphaProcessing(minimum_alpha=0.3))
     hidden = alphas == 0
     assert hidden.any()
-    for number, color in enumerate(palette.array):
+    for number, color in enumerate(base):
         assert (colors[number][hidden[number]] == color).all()
     np.testing.assert_allclose((alphas[..., None] * colors).sum(axis=0), image.pixels, atol=1e-6)
 
@@ -264,7 +265,7 @@ def test_the_loops_deliver_what_tensors_deliver(default, monkeypatch, given_spac
         return compiled(run, top, alphas, space, clip, layers)
 
     def by_tensors(run, top, alphas, space, clip, layers):
-        colors = run.entries[:, :, None, None].expand(-1, -1, *alphas.shape[1:])
+        colors = run.base[:, :, None, None].expand(-1, -1, *alphas.shape[1:])
         return run._deliver_tensors(top, torch.from_numpy(alphas), colors, space, clip, layers)
 
     results = []

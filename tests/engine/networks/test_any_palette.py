@@ -31,6 +31,7 @@ from fscs_engine.networks.any_palette import (
     step_matrix,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
+from fscs_engine.parameters import MAXIMUM_COLORS
 
 
 def generator(seed):
@@ -261,13 +262,13 @@ def test_enlarged_models_are_interpolated_between_the_middles_of_cells():
 class TestNetwork:
     @pytest.mark.parametrize("colors", range(2, 17))
     def test_any_number_of_colors(self, network, colors):
-        alphas = network(picture(21, 35), torch.rand(1, colors, 3, generator=generator(colors)))
-        assert alphas.shape == (1, colors, 21, 35)
+        alphas, base = network(picture(21, 35), torch.rand(1, colors, 3, generator=generator(colors)))
+        assert (alphas.shape, base.shape) == ((1, colors, 21, 35), (1, colors, 3))
         assert_on_the_simplex(alphas)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (8, 8), (9, 33)])
     def test_any_size(self, network, size):
-        alphas = network(picture(*size), torch.rand(1, 5, 3, generator=generator(1)))
+        alphas, _ = network(picture(*size), torch.rand(1, 5, 3, generator=generator(1)))
         assert alphas.shape == (1, 5, *size)
         assert_on_the_simplex(alphas)
 
@@ -279,14 +280,14 @@ class TestNetwork:
         for exact, atol in ((False, 1e-4), (True, 1e-9)):  # what is left in float32 is rounding, which logits magnify
             kind = torch.float64 if exact else torch.float32
             network, image, palette = copy.deepcopy(network).to(kind), image.to(kind), palette.to(kind)
-            permuted = network(image, palette[:, order])
-            torch.testing.assert_close(permuted, network(image, palette)[:, order], atol=atol, rtol=0)
+            for permuted, result in zip(network(image, palette[:, order]), network(image, palette), strict=True):
+                torch.testing.assert_close(permuted, result[:, order], atol=atol, rtol=0)
 
     def test_the_order_counts_for_nothing_and_the_colors_for_much(self, network):
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
         other = palette.clone()
         other[0, 0] = 1.0 - other[0, 0]
-        assert (network(image, palette) - network(image, other)).abs().max() > 0.1
+        assert (network(image, palette)[0] - network(image, other)[0]).abs().max() > 0.1
 
     def test_a_batch_is_one_by_one(self, network):
         images = torch.cat([picture(24, 40, seed) for seed in range(3)])
@@ -295,7 +296,8 @@ class TestNetwork:
         together = network(images, palettes)
         for number in range(3):
             alone = network(images[number : number + 1], palettes[number : number + 1])
-            torch.testing.assert_close(together[number], alone[0], atol=1e-5, rtol=0)
+            for all_of_them, one in zip(together, alone, strict=True):
+                torch.testing.assert_close(all_of_them[number], one[0], atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize(
         "palette",
@@ -320,19 +322,19 @@ class TestNetwork:
             "checks": checks.float().expand(1, 3, 20, 28).contiguous(),
             "noise": torch.rand(1, 3, 20, 28, generator=generator(0)).round(),
         }[kind]
-        assert_on_the_simplex(network(image, palette[None]))
+        assert_on_the_simplex(network(image, palette[None])[0])
 
     def test_equal_colors_get_equal_alphas(self, network):
         palette = torch.tensor([[[0.2, 0.4, 0.6], [0.9, 0.1, 0.1], [0.2, 0.4, 0.6]]])
-        alphas = network(picture(24, 24), palette)
+        alphas, _ = network(picture(24, 24), palette)
         torch.testing.assert_close(alphas[:, 0], alphas[:, 2], atol=1e-6, rtol=0)
 
     def test_an_untrained_network_takes_what_has_the_palette_color(self):
         palette = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.2, 0.3, 0.9], [0.9, 0.9, 0.9]]])
         numbers = torch.arange(4).repeat_interleave(16).expand(16, 64)
-        alphas = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette)
+        alphas, _ = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette)
         for number in range(4):
-            assert alphas[0, number][numbers == number].min() > 0.99
+            assert alphas[0, number][numbers == number].min() > 0.9
 
     def test_gates_are_shared_by_all_colors(self, network):
         models = network.models(cells_of(picture(40, 56)), torch.rand(1, 5, 3, generator=generator(0)))
@@ -345,9 +347,10 @@ class TestNetwork:
     def test_every_parameter_is_trained(self):
         torch.manual_seed(0)
         trained = AnyPaletteNetwork((4, 4, 4))
-        torch.nn.init.normal_(trained.head.weight, std=0.1)
+        for last in (trained.head, trained.base.leave):  # they begin with zeros, which stop gradients
+            torch.nn.init.normal_(last.weight, std=0.1)
         image, palette = picture(40, 48, batch=2), torch.rand(2, 5, 3, generator=generator(0))
-        (trained(image, palette) * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
+        (trained(image, palette)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
         assert [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
         assert all(p.grad.abs().max() > 0 for p in trained.parameters())
         assert (len(trained.sizes), len(trained.sharpening)) == (GRADIENT_STEPS, GRADIENT_STEPS)
@@ -362,10 +365,46 @@ class TestNetwork:
         changed[..., far:] = 1.0 - changed[..., far:]
         if turned:
             image, changed = image.transpose(2, 3).contiguous(), changed.transpose(2, 3).contiguous()
-        difference = (network(image, palette) - network(changed, palette)).abs().amax(dim=(0, 1))
+        difference = (network(image, palette)[0] - network(changed, palette)[0]).abs().amax(dim=(0, 1))
         if turned:
             difference = difference.T
         assert difference[:, : far - AnyPaletteModel.halo].max() <= 1e-6
         steps = [difference[:, far - 8 * n : far].max() for n in (1, 4)]
         assert all(near > 1e-6 for near in steps)
         assert all(near <= wide for near, wide in pairwise(steps))
+
+
+class TestBaseColors:
+    @pytest.fixture
+    def trained(self):
+        torch.manual_seed(0)
+        network = AnyPaletteNetwork((4, 4, 4))
+        torch.nn.init.normal_(network.base.leave.weight, std=0.3)
+        return network
+
+    def test_lie_further_apart_before_any_training(self):
+        palette = torch.tensor([[[0.1, 0.3, 0.4], [0.9, 0.2, 0.1], [0.5, 0.7, 0.3]]])
+        base = AnyPaletteNetwork().base(palette)
+        center = palette.mean(dim=1, keepdim=True)
+        torch.testing.assert_close(base - center, 1.05 * (palette - center))
+
+    @pytest.mark.parametrize("colors", [2, 7, MAXIMUM_COLORS])
+    def test_stay_in_the_cube_and_near_the_palette(self, trained, colors):
+        palette = torch.rand(8, colors, 3, generator=generator(colors)).round(decimals=1)
+        base = trained.base(palette)
+        assert base.min() >= 0
+        assert base.max() <= 1
+        assert 0.01 < (base - palette).abs().max() < 0.3
+
+    def test_equal_colors_stay_equal(self, trained):
+        palette = torch.tensor([[[0.2, 0.4, 0.6], [0.9, 0.1, 0.1], [0.2, 0.4, 0.6]]])
+        base = trained.base(palette)
+        assert torch.equal(base[:, 0], base[:, 2])
+        assert trained.base(palette[:, :1].expand(-1, 3, -1)).isfinite().all()
+
+    def test_alphas_and_layers_follow_them(self, trained):
+        image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
+        alphas, base = trained(image, palette)
+        assert torch.equal(base, trained.base(palette))
+        torch.nn.init.zeros_(trained.base.leave.weight)
+        assert (trained(image, palette)[0] - alphas).abs().max() > 0.01

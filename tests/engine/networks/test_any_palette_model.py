@@ -101,9 +101,12 @@ def test_loops_equal_tensors(model, weights, size, colors):
 
 def test_tensors_are_the_network_itself(weights, network):
     pixels, palette = pixels_of(30, 50), palette_of(6)
-    alphas = predict(tensor_model(weights), pixels, palette).alphas(0, 30)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    torch.testing.assert_close(alphas, network(image, palette[None])[0], atol=1e-4, rtol=0)
+    prediction = predict(tensor_model(weights), pixels, palette)
+    expected, base = network(image, palette[None])
+    torch.testing.assert_close(prediction.alphas(0, 30), expected[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(prediction.model.base_colors(palette), base[0], atol=1e-6, rtol=0)
+    assert (base[0] - palette).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -114,10 +117,12 @@ def test_order_does_not_even_show_in_the_rounding(weights, compiled):
     plain = predict(made, pixels, palette)
     permuted = predict(made, pixels, palette[order])
     assert torch.equal(permuted.alphas(0, 24), plain.alphas(0, 24)[order])
+    base = made.base_colors(palette)
+    assert torch.equal(made.base_colors(palette[order]), base[order])
     nothing = torch.empty(0)
     colors = permuted.colors(0, 24, 0, nothing, nothing)
     assert colors.shape == (7, 3, 24, 36)
-    assert torch.equal(colors, palette[order][:, :, None, None].expand(7, 3, 24, 36))
+    assert torch.equal(colors, base[order][:, :, None, None].expand(7, 3, 24, 36))
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -8,8 +8,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscs_engine.networks.any_palette import CALM_RADIUS, CELL, calm, cells_of, enlarge, project_to_simplex
-from fscs_engine.networks.loops import _RUN, _project, alpha_rows, calm_rows, cell_rows
+from fscs_engine.networks.any_palette import (
+    CALM_RADIUS,
+    CELL,
+    calm,
+    cells_of,
+    enlarge,
+    join_sets,
+    mixtures,
+    project_to_simplex,
+    step_matrix,
+)
+from fscs_engine.networks.any_palette_model import _join_by_rows
+from fscs_engine.networks.loops import _RUN, _project, alpha_rows, calm_rows, cell_mixtures, cell_rows
 from fscs_engine.networks.model import View
 from fscs_engine.parameters import ALPHA_FLOOR
 
@@ -54,7 +65,7 @@ def defined_alphas(prediction, calmed):
     height, width = calmed.shape[1:]
     models = enlarge(prediction.models[None], height, width).flatten(3)
     colors = torch.from_numpy(calmed)[None].flatten(2)
-    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.palette[None])
+    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.base[None])
     return alphas[0, prediction.order.argsort()].unflatten(1, (height, width)).numpy()
 
 
@@ -77,6 +88,34 @@ def test_cells_that_are_flat_deviate_by_nothing(level):
     cell_rows(np.full((16, 16, 3), level, np.float32), found)
     np.testing.assert_allclose(found[:3], level, atol=1e-6)
     np.testing.assert_allclose(found[3:], 1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("count", [1, 300, 2 * _RUN])
+@pytest.mark.parametrize("colors", [2, 7, 16])
+def test_mixtures_of_cells(count, colors):
+    means = np.random.default_rng(0).random((3, count), np.float32)
+    palette = torch.rand(colors, 3, generator=torch.Generator().manual_seed(0))
+    steps = step_matrix(palette[None])[0]
+    found = np.full((colors, count), np.nan, np.float32)
+    cell_mixtures(means, palette.numpy(), steps.numpy(), found)
+    cells = torch.from_numpy(means)[None, :, None]
+    np.testing.assert_allclose(found, mixtures(cells, palette[None])[0, :, 0].numpy(), atol=1e-5)
+    middle = np.ascontiguousarray(means[:, count // 2 :])
+    part = np.empty((colors, middle.shape[1]), np.float32)
+    cell_mixtures(middle, palette.numpy(), steps.numpy(), part)
+    assert np.array_equal(part, found[:, count // 2 :])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 37), (34, 16)])
+@pytest.mark.parametrize("residual", [False, True])
+def test_joined_sets(size, residual):
+    generator = torch.Generator().manual_seed(0)
+    planes, before = torch.randn(2, 1, 5, 8, *size, generator=generator)
+    share = torch.rand(1, 5, 1, *size, generator=generator)
+    mix, added = torch.nn.Conv2d(16, 8, 1).requires_grad_(False), before if residual else None
+    wanted = join_sets(planes, share, mix, added)
+    found = _join_by_rows(planes.clone(), share, mix, added)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -71,10 +71,10 @@ def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
 
 
 def test_training_makes_the_networks_better_at_what_they_have_not_seen(photographs, tmp_path):
-    config = replace(TINY, steps=24, batch=4)
+    config = replace(TINY, steps=64, batch=4)
     seen = []
     trained = train(photographs, tmp_path, config, progress=seen.append)
-    assert [report.step for report in seen] == [10, 20, 24]
+    assert [report.step for report in seen] == [10, 20, 30, 40, 50, 60, 64]
     assert all(np.isfinite(value) for report in seen for value in report.losses.values())
     assert set(seen[0].losses) == {"total", *config.terms}
     other = AnyPaletteSamples(replace(config, seed=99), photographs)
@@ -192,8 +192,9 @@ class TestLosses:
         g = torch.Generator().manual_seed(0)
         image, palette = torch.rand(2, 3, 64, 64, generator=g), torch.rand(2, 4, 3, generator=g)
         with torch.no_grad():
-            alphas, colors = window_alphas(networks, image, palette, torch.tensor(window))
-            whole = networks(image, palette)
+            alphas, colors, base = window_alphas(networks, image, palette, torch.tensor(window))
+            whole, whole_base = networks(image, palette)
+        assert torch.equal(base, whole_base)
         top, left = (CELL * start for start in window)
         torch.testing.assert_close(alphas, whole[:, :, top : top + 32, left : left + 32], atol=1e-4, rtol=0)
         assert torch.equal(colors, image[:, :, top : top + 32, left : left + 32])
