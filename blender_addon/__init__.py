@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import batch, engine, files, node, operators, preferences, properties, ui
+from . import batch, engaged, engine, files, node, operators, pick, preferences, properties, ui
 
 COMMAND = "soft_color_segment"
 
@@ -16,7 +16,7 @@ def register() -> None:
     """Called by Blender when the add-on is switched on."""
     preferences.register()
     engine.register()
-    for module in (properties, operators, node):
+    for module in (properties, operators, pick, node):
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     ui.register()
@@ -28,12 +28,13 @@ def register() -> None:
 
 def unregister() -> None:
     """Called by Blender when it is switched off."""
+    engaged.end_all()
     while _commands:
         bpy.utils.unregister_cli_command(_commands.pop())
     files.unregister()
     bpy.app.handlers.render_pre.remove(batch.on_render_pre)
     ui.unregister()
-    for module in (node, operators, properties):
+    for module in (node, pick, operators, properties):
         for cls in reversed(module.CLASSES):
             bpy.utils.unregister_class(cls)
     engine.unregister()

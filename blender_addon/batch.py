@@ -15,11 +15,12 @@ from typing import Any
 
 import bpy
 
-from . import passes, segmenting, ui
+from . import passes, segmenting, ui, upstream
 from .capture import capturing
 from .engine import connect
 from .fscs.protocol import WorkerError
-from .node import nodes_of_scene, settle
+from .jobs import Progress, Routine, run_now
+from .node import is_linked, nodes_of_scene, present, settle
 from .sources import link_into
 
 EXIT_NO_PASSES = 3
@@ -33,37 +34,41 @@ def on_render_pre(scene: Any, *_: Any) -> None:
     """Before a frame is composited: its passes into the images of every node, or the end of the render."""
     if capturing():
         return
-    for node in nodes_of_scene(scene):
-        if node.mute or not any(output.is_linked for output in node.outputs):
+    for node in upstream.ours_in_render(scene):
+        if node.mute:
             continue
         try:
-            passes.write(node, layers_for_render(node, scene))
+            passes.write(node, layers_for_render(node, scene.frame_current))
         except segmenting.NoPasses as error:
             stop_render(node, f"{node.name}: {error}")
 
 
-def layers_for_render(node: Any, scene: Any) -> Any:
-    """The layers of the current frame: from the cache, else computed now where the picture is a file.
+def layers_for_render(node: Any, frame: int) -> Any:
+    """The layers of a frame: from the cache, else computed now where the picture is a file.
 
     Raises:
         segmenting.NoPasses: neither can be had; says why and what to do.
     """
     try:
-        return segmenting.checked_layers(node, scene)
+        return segmenting.checked_layers(node, frame)
     except segmenting.NoPasses as error:
         why = str(error)
     if link_into(node, "Image") is None:
         raise segmenting.NoPasses(f"{why}; {segmenting.NOTHING_LINKED[0]}")
+    group = upstream.ambiguous(node, frame, segmenting.described)
+    if group:
+        raise segmenting.NoPasses(f"{why}; the group {group} is used with different inputs: give each use its own copy")
     if len(segmenting.palette_of(node)["colors"]) < node.colors:
         raise segmenting.NoPasses(f"{why}, and its palette is not chosen yet: press Auto Palette, or {FILL}")
     try:
-        work = segmenting.prepare(node, scene, may_render=False)
+        work = segmenting.prepare(node, frame)
         outcome = segmenting.compute(connect(None), work)
     except WorkerError as error:
         raise segmenting.NoPasses(f"{why}, and can't be made now: {error}") from error
-    warning = segmenting.store(node, outcome, work) if node.cached_in else ""
-    if warning:
-        print(f"{node.name}: {warning}", file=sys.stderr)
+    if node.cached_in and not is_linked(node):
+        warning = segmenting.keep(outcome, work)
+        if warning:
+            print(f"{node.name}: {warning}", file=sys.stderr)
     return outcome.layers
 
 
@@ -82,13 +87,39 @@ def stop_render(node: Any, message: str) -> None:
     bpy.app.timers.register(lambda: ui.popup("No passes for a frame", message))  # the handler is not in the main thread
 
 
-def fill(scene: Any, frames: Sequence[int], names: Sequence[str] = ()) -> int:
-    """Fills the cache. The palette of the first frame, where none was chosen, is that of all others.
+def nodes_to_fill(scene: Any, names: Sequence[str] = ()) -> list[Any]:
+    """The nodes of a scene that have one of these names, or all of them; first those whose layers flow into others.
 
-    Args:
-        scene: whose nodes.
-        frames: to compute; those that are in the cache and right are left alone.
-        names: of nodes; empty for all.
+    Raises:
+        WorkerError: there is no such node.
+    """
+    settle()
+    nodes = [node for node in nodes_of_scene(scene) if not names or node.name in names]
+    if not nodes or (names and {node.name for node in nodes} != set(names)):
+        raise WorkerError("usage", f"there is no Soft Color Segment node {', '.join(names)}".rstrip(), "see its name")
+    return sorted(nodes, key=lambda node: len(upstream.ours_behind(node)))
+
+
+def filling(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
+    """Fills the cache of a node; a routine. The palette of the first frame, where none was chosen, is that of all
+    others. Frames that are in the cache and right are left alone. Returns how many were computed.
+
+    Raises:
+        WorkerError: of any code.
+    """
+    computed = 0
+    for number, frame in enumerate(frames):
+        progress.start_part(f"Frame {frame}, {number + 1} of {len(frames)}", number, len(frames))
+        _, made = yield from segmenting.layers_of(uid, frame)
+        if made:
+            computed += 1
+            if bpy.app.background:
+                print(f"Soft Color Segment: {present(uid).name}: frame {frame}", flush=True)
+    return computed
+
+
+def fill(scene: Any, frames: Sequence[int], names: Sequence[str] = ()) -> int:
+    """Fills the cache of all nodes of a scene, or of those with some names; see :func:`filling`.
 
     Returns:
         how many frames were computed.
@@ -96,30 +127,8 @@ def fill(scene: Any, frames: Sequence[int], names: Sequence[str] = ()) -> int:
     Raises:
         WorkerError: of any code; there is no such node.
     """
-    settle()
-    nodes = [node for node in nodes_of_scene(scene) if not names or node.name in names]
-    if not nodes or (names and {node.name for node in nodes} != set(names)):
-        raise WorkerError("usage", f"there is no Soft Color Segment node {', '.join(names)}".rstrip(), "see its name")
-    return sum(fill_node(node, scene, frames) for node in nodes)
-
-
-def fill_node(node: Any, scene: Any, frames: Sequence[int]) -> int:
-    """Fills the cache of one node; see :func:`fill`. Raises WorkerError."""
-    before, computed = scene.frame_current, 0
-    try:
-        for frame in frames:
-            scene.frame_set(frame)
-            try:
-                segmenting.checked_layers(node, scene)
-            except segmenting.NoPasses:
-                segmenting.segment(node, scene, connect(None))
-                if node.message != segmenting.UP_TO_DATE:  # computed, but it could not be kept
-                    raise WorkerError("output", node.message, "see the folder in the preferences") from None
-                computed += 1
-                print(f"Soft Color Segment: {node.name}: frame {frame}", flush=True)
-    finally:
-        scene.frame_set(before)
-    return computed
+    uids = [node.uid for node in nodes_to_fill(scene, names)]
+    return sum(run_now(filling(uid, frames, Progress())) for uid in uids)
 
 
 def parse_frames(text: str, scene: Any) -> list[int]:

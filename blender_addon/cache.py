@@ -21,8 +21,10 @@ PALETTE = "palette.json"
 
 
 def folder(node: Any) -> Path:
-    """Where the layers of a node lie."""
-    return cache_folder(bpy.data.filepath) / node.uid
+    """Where the layers of a node lie: beside the .blend that it is in, even if it is linked from there."""
+    library = node.id_data.library
+    blend = bpy.path.abspath(library.filepath) if library is not None else bpy.data.filepath
+    return cache_folder(blend) / node.uid
 
 
 def file_of(node: Any, frame: int, *, still: bool) -> Path:
@@ -69,9 +71,10 @@ def load(path: Path) -> Any:
     return np.moveaxis(planes.reshape(count, len(CHANNELS), *planes.shape[1:]), 1, -1)
 
 
-def keep_palette(node: Any, palette: Mapping[str, Any]) -> None:
-    """Keeps the palette of the frames: one that was found for a file that is not saved with it would be lost."""
-    path = folder(node) / PALETTE
+def keep_palette(place: Path, palette: Mapping[str, Any]) -> None:
+    """Keeps the palette of the frames in their folder: one that was found for a file that is not saved with it would be
+    lost. Raises OSError."""
+    path = place / PALETTE
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.write_text(json.dumps(palette), encoding="utf-8")
     temporary.replace(path)
@@ -97,6 +100,14 @@ def follow(node: Any) -> None:
     """After the .blend was saved under another name: brings the layers along, as the old file keeps its own."""
     old, new = Path(node.cached_in) if node.cached_in else None, folder(node)
     if old is not None and old != new and old.is_dir() and not new.exists():
-        shutil.copytree(old, new)
-    if new.is_dir():
+        shutil.copytree(old, new, copy_function=_second_name)
+    if new.is_dir() and node.cached_in != str(new):
         node.cached_in = str(new)
+
+
+def _second_name(old: str, new: str) -> None:
+    """Files of the cache are replaced, never changed, so another name for one is as good as a copy."""
+    try:
+        os.link(old, new)
+    except OSError:  # on another disk, or one that can't do it
+        shutil.copyfile(old, new)

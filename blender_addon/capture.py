@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,65 +16,252 @@ import numpy as np
 
 from . import exr
 from .fscs.protocol import WorkerError
-from .node import compositor_tree
+from .jobs import Pending, Progress, Routine
+from .node import compositor_tree, trees_of_scene
 
 CHANNELS = ("R", "G", "B", "A")
+OUTPUT_NAME = "Soft Color Segment Capture"
+"""Of the node that is there for the time of the render."""
 
-_capturing = False
-
-
-def capturing() -> bool:
-    """Whether the render under way is a capture, for which nobody wants passes."""
-    return _capturing
+RENDERING = "Rendering the input (Esc: stop)"
+MEND = "render the frame, mend what it says"
 
 
-def capture(scene: Any, sockets: dict[str, Any]) -> dict[str, Any]:
-    """Renders the scene's compositor at the current frame and brings back what some sockets give.
+class Capture:
+    """A File Output node on the sockets that are wanted, for as long as the render takes. Main thread only.
 
-    Main thread only, as it renders. The user's own File Output nodes write nothing meanwhile.
+    The user's own File Output nodes write nothing meanwhile, and the compositor runs whatever the scene is set to.
+    All of Blender's data is looked up by name again when it is put back: the artist may have undone a step meanwhile.
 
     Args:
-        scene: whose compositor tree holds the sockets.
-        sockets: output sockets by names of one's own.
-
-    Returns:
-        (H, W, 4) float32, scene-linear, premultiplied, upper row first, under the same names.
+        scene: whose compositor the sockets are in, itself or by way of groups.
+        links: what begins with the sockets, by names of one's own.
+        frame: to be rendered.
 
     Raises:
-        WorkerError: a socket is not in the scene's own tree, or nothing was written.
+        WorkerError: a socket is nowhere in the scene's compositor.
     """
-    tree = compositor_tree(scene)
-    if tree is None or any(socket.id_data != tree for socket in sockets.values()):
-        raise WorkerError(
-            "input",
-            "what is linked in can only be rendered in the scene's own compositor tree",
-            "take the node out of the group, or link an Image node straight into it",
-        )
-    with tempfile.TemporaryDirectory(prefix="softcolor-") as folder, _quiet(scene, tree):
-        output = _file_output(tree, sockets, folder)
-        try:
-            bpy.ops.render.render(scene=scene.name, write_still=False)
-        except RuntimeError as error:
+
+    def __init__(self, scene: Any, links: Mapping[str, Any], frame: int) -> None:
+        trees = trees_of_scene(scene)
+        found = {name: next((tree for tree in trees if tree == link.id_data), None) for name, link in links.items()}
+        if any(tree is None for tree in found.values()):
             raise WorkerError(
-                "input", f"the render of what is linked in failed ({error})", "render the frame, mend what it says"
-            ) from error
-        finally:
-            tree.nodes.remove(output)
+                "input",
+                f"what is linked in is not part of what scene {scene.name} composites",
+                "put the group that the node is in into the scene's compositor",
+            )
+        self._scene, self._frame, self._before = scene.name, frame, scene.frame_current
+        self._names = tuple(links)
+        self._folder = Path(tempfile.mkdtemp(prefix="softcolor-"))
+        self._render = scene.render.use_compositing, scene.render.use_sequencer
+        self._outputs: list[_Tree] = []
+        self._muted: list[tuple[_Tree, str]] = []
+        _open.append(self)
+        try:
+            self._open(scene, links, found, trees)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, scene: Any, links: Mapping[str, Any], found: Mapping[str, Any], trees: list[Any]) -> None:
+        scene.render.use_compositing, scene.render.use_sequencer = True, False
+        for tree in trees:
+            for node in tree.nodes:
+                if node.bl_idname == "CompositorNodeOutputFile" and not node.mute:
+                    self._muted.append((_Tree.of(tree, scene), node.name))
+                    node.mute = True
+        for tree in trees:
+            sockets = {name: link.from_socket for name, link in links.items() if found[name] == tree}
+            if sockets:
+                self._outputs.append(_Tree.of(tree, scene))
+                _file_output(tree, sockets, str(self._folder))
+        if self._frame != self._before:
+            scene.frame_set(self._frame)
+
+    def read(self) -> dict[str, Any]:
+        """(H, W, 4) float32, scene-linear, premultiplied, upper row first, under the names of the links.
+
+        Raises:
+            WorkerError: nothing was written.
+        """
         found = {}
-        for name in sockets:
-            files = sorted(Path(folder).glob(f"*{name}*.exr"))
+        for name in self._names:
+            files = sorted(self._folder.glob(f"*{name}*.exr"))
             if not files:
                 raise WorkerError(
                     "input",
-                    f"frame {scene.frame_current}: the render gave no pixels of what is linked in",
+                    f"frame {self._frame}: the render gave no pixels of what is linked in",
                     "render the frame, and see that the compositor and its nodes are not switched off",
                 )
             try:
-                planes = _planes(files[0])
+                found[name] = _planes(files[0])
             except (OSError, exr.ExrError) as error:
                 raise WorkerError("input", f"the captured picture can't be read ({error})", "try again") from error
-            found[name] = planes
-    return found
+        return found
+
+    def restore(self) -> None:
+        """Puts everything of Blender's back as it was."""
+        if self not in _open:
+            return
+        for place in self._outputs:
+            tree = place.tree()
+            output = tree.nodes.get(OUTPUT_NAME) if tree is not None else None
+            if output is not None:
+                tree.nodes.remove(output)
+        for place, name in self._muted:
+            tree = place.tree()
+            if tree is not None and name in tree.nodes:
+                tree.nodes[name].mute = False
+        scene = bpy.data.scenes.get(self._scene)
+        if scene is not None:
+            scene.render.use_compositing, scene.render.use_sequencer = self._render
+            if scene.frame_current == self._frame != self._before:
+                scene.frame_set(self._before)
+        _open.remove(self)
+
+    def close(self) -> None:
+        """The end of it."""
+        self.restore()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_open: list[Capture] = []
+
+
+def capturing() -> bool:
+    """Whether the render under way is a capture, for which nobody wants passes. It may go on after it was given up."""
+    return bool(_open) or (_job is not None and not _job.ended)
+
+
+def forget() -> None:
+    """Another file was loaded, which ends every render and takes their handlers away."""
+    global _job
+    _job = None
+
+
+def restore() -> None:
+    """Takes the captures' nodes out of the trees, as before the file is saved."""
+    for capture in list(_open):
+        capture.restore()
+
+
+def captured(scene: str, links: Mapping[str, Any], frame: int) -> Routine:
+    """Renders the scene's compositor at a frame. Returns what :meth:`Capture.read` does; a routine.
+
+    Raises:
+        WorkerError: the render failed, or gave nothing.
+    """
+    capture = Capture(bpy.data.scenes[scene], links, frame)
+    try:
+        yield Render(scene)
+        return capture.read()
+    finally:
+        capture.close()
+
+
+@dataclass(frozen=True)
+class Render:
+    """A render of the current frame.
+
+    Attributes:
+        scene: its name.
+    """
+
+    scene: str
+
+    def now(self) -> None:
+        """Renders at once."""
+        try:
+            bpy.ops.render.render(scene=self.scene, write_still=False)
+        except RuntimeError as error:
+            raise WorkerError("input", f"the render of what is linked in failed ({error})", MEND) from error
+
+    def start(self, progress: Progress, cancelled: threading.Event) -> Pending:
+        """Renders as Blender does when F12 is pressed, but shows no other window."""
+        progress.what = RENDERING
+        return _RenderJob(self.scene)
+
+
+class _RenderJob:
+    """A render under way.
+
+    Attributes:
+        ended: how it ended, empty as long as it goes on.
+    """
+
+    def __init__(self, scene: str) -> None:
+        global _job
+        self.result: Any = None
+        self.error: WorkerError | None = None
+        self.ended = ""
+        if bpy.app.is_job_running("RENDER"):
+            raise WorkerError("input", "Blender renders already", "wait for its end, or stop it by Esc")
+        view = bpy.context.preferences.view
+        shown = view.render_display_type
+        bpy.app.handlers.render_complete.append(self._completed)
+        bpy.app.handlers.render_cancel.append(self._stopped)
+        view.render_display_type = "NONE"
+        _job = self
+        try:
+            started = bpy.ops.render.render("INVOKE_DEFAULT", scene=scene, write_still=False)
+        except RuntimeError as error:
+            self._completed()
+            self._forget()
+            raise WorkerError("input", f"the render of what is linked in failed ({error})", MEND) from error
+        finally:
+            view.render_display_type = shown
+        if "RUNNING_MODAL" not in started:
+            self._completed()
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended. Asked in the main thread, where handlers may be taken away."""
+        if not self.ended or bpy.app.is_job_running("RENDER"):
+            return False
+        if self.ended == "stopped":
+            self.error = WorkerError("cancelled", "the render of what is linked in was stopped")
+        self._forget()
+        return True
+
+    def _completed(self, *_: Any) -> None:
+        self.ended = "completed"
+
+    def _stopped(self, *_: Any) -> None:
+        self.ended = "stopped"
+
+    def _forget(self) -> None:
+        for handlers, own in (
+            (bpy.app.handlers.render_complete, self._completed),
+            (bpy.app.handlers.render_cancel, self._stopped),
+        ):
+            if own in handlers:
+                handlers.remove(own)
+
+
+_job: _RenderJob | None = None
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Where a tree is found again: the scene whose own it is, or the name of a node group."""
+
+    scene: str
+    group: tuple[str, str]
+
+    @staticmethod
+    def of(tree: Any, scene: Any) -> _Tree:
+        own = tree == compositor_tree(scene) and tree.is_embedded_data
+        library = tree.library.filepath if tree.library is not None else ""
+        return _Tree(scene.name if own else "", (tree.name, library))
+
+    def tree(self) -> Any:
+        """The tree; None if it is gone."""
+        if self.scene:
+            scene = bpy.data.scenes.get(self.scene)
+            return compositor_tree(scene) if scene is not None else None
+        name, library = self.group
+        return bpy.data.node_groups.get((name, library or None))
 
 
 def _planes(file: Path) -> Any:
@@ -84,8 +273,9 @@ def _planes(file: Path) -> Any:
     return np.stack([value, value, value, np.ones_like(value)], axis=-1)
 
 
-def _file_output(tree: Any, sockets: dict[str, Any], folder: str) -> Any:
+def _file_output(tree: Any, sockets: dict[str, Any], folder: str) -> None:
     node = tree.nodes.new("CompositorNodeOutputFile")
+    node.name = OUTPUT_NAME
     form = node.format
     if hasattr(form, "media_type"):  # 5.0 and later
         form.media_type = "IMAGE"
@@ -106,24 +296,3 @@ def _file_output(tree: Any, sockets: dict[str, Any], folder: str) -> Any:
             node.file_slots.new(f"capture_{name}")
     for number, socket in enumerate(sockets.values()):
         tree.links.new(socket, node.inputs[number])
-    return node
-
-
-@contextlib.contextmanager
-def _quiet(scene: Any, tree: Any) -> Iterator[None]:
-    """Nothing but the capture is written, and the compositor runs whatever the scene is set to."""
-    global _capturing
-    render = scene.render
-    before = render.use_compositing, render.use_sequencer
-    writers = [node for node in tree.nodes if node.bl_idname == "CompositorNodeOutputFile" and not node.mute]
-    _capturing = True
-    render.use_compositing, render.use_sequencer = True, False
-    for node in writers:
-        node.mute = True
-    try:
-        yield
-    finally:
-        _capturing = False
-        render.use_compositing, render.use_sequencer = before
-        for node in writers:
-            node.mute = False

@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import install, settings
+from . import settings
+from .fscs import install
 from .fscs._version import __version__
 from .fscs.client import Worker
 from .fscs.protocol import WorkerError
@@ -31,7 +32,7 @@ _started_with: Path | None = None
 
 
 def connect(context: bpy.types.Context | None = None) -> Worker:
-    """The engine's process, started if there is none or if it ended. Any thread may ask.
+    """The engine's process, started if there is none or if it ended. Main thread only.
 
     Args:
         context: where the preferences are read from; Blender's own context if None.
@@ -39,8 +40,16 @@ def connect(context: bpy.types.Context | None = None) -> Worker:
     Raises:
         WorkerError: no engine is installed, or it can't be started; it says what to do.
     """
+    return connect_with(python_path(context))
+
+
+def connect_with(python: Path) -> Worker:
+    """The engine's process, started with what :func:`python_path` gave. Any thread may ask.
+
+    Raises:
+        WorkerError: it can't be started.
+    """
     global _worker, _started_with
-    python = python_path(context)
     with _lock:
         if _worker is not None and _worker.alive and _started_with == python:
             return _worker

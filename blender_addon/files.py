@@ -8,10 +8,9 @@ from typing import Any
 
 import bpy
 
-from . import cache, passes, segmenting, srgb
-from .capture import capturing
-from .node import all_nodes, nodes_of_scene, settle, unsettle
-from .sources import file_source, link_into
+from . import cache, capture, passes, segmenting, srgb
+from .engaged import running
+from .node import all_nodes, is_linked, nodes_of_scene, settle, unsettle
 from .ui import CRASHING, popup
 
 _warned: set[str] = set()
@@ -20,6 +19,7 @@ _warned: set[str] = set()
 @bpy.app.handlers.persistent
 def on_load_post(*_: Any) -> None:
     """Blender keeps no pixels of images that were made: they are shown from the cache again."""
+    capture.forget()
     unsettle()
     settle()
     nodes = all_nodes()
@@ -27,14 +27,13 @@ def on_load_post(*_: Any) -> None:
         srgb.curve()  # a render that is to come must not make a data-block for it
     for node in nodes:
         node.busy = False
-        if node.settings_shown and not segmenting.show_cached(node, segmenting.in_scene(node)):
-            node.settings_shown = ""
+        segmenting.show_again(node)
 
 
 @bpy.app.handlers.persistent
 def on_save_post(*_: Any) -> None:
     """Brings the cache along to a file of another name, and warns where the file is dangerous to others."""
-    nodes = all_nodes()
+    nodes = [node for node in all_nodes() if not is_linked(node)]
     for node in nodes:
         try:
             cache.follow(node)
@@ -58,45 +57,90 @@ def warn() -> None:
 
 
 @bpy.app.handlers.persistent
+def on_save_pre(*_: Any) -> None:
+    """Nothing that is there for a moment only gets into the file."""
+    capture.restore()
+    settle()
+
+
+@bpy.app.handlers.persistent
 def on_frame_change(scene: Any, *_: Any) -> None:
     """In the window: the passes of the frame that was gone to, or none. A render has its own way to its passes."""
-    if bpy.app.background or capturing() or bpy.app.is_job_running("RENDER"):
+    if bpy.app.background or capture.capturing() or bpy.app.is_job_running("RENDER"):
         return
     for node in nodes_of_scene(scene):
-        if node.cached_in and not node.busy and not node.failed and not show_frame(node, scene):
-            passes.paint(node, passes.NOTHING)
-            passes.refresh(node)
-            node.settings_shown, node.message = "", f"Frame {scene.frame_current} is not computed: press Segment"
+        if segmenting.is_still(node, scene.frame_current):
+            continue
+        before = node.message
+        if not segmenting.show_again(node):
+            node.message = before if node.failed else f"Frame {scene.frame_current} is not computed: press Segment"
 
 
-def show_frame(node: Any, scene: Any) -> bool:
-    """Shows the passes of the current frame, unless they are shown already. Returns whether there are any."""
-    link = link_into(node, "Image")
-    source = file_source(link, scene.frame_current) if link is not None else None
-    if source is not None and source.still and node.settings_shown:
-        return True
-    return segmenting.show_cached(node, scene)
+@bpy.app.handlers.persistent
+def on_render_end(scene: Any, *_: Any) -> None:
+    """After a render in the window the passes of its last frame are shown: those of the frame of the window again."""
+    name = scene.name  # the scene itself may be gone when the timer runs
+
+    def show() -> None:
+        shown = bpy.data.scenes.get(name)
+        if shown is not None:
+            on_frame_change(shown)
+
+    if not bpy.app.background and not capture.capturing():
+        bpy.app.timers.register(show, first_interval=0.1)  # this is not the main thread, and the render not over yet
 
 
-SETTLING = ("depsgraph_update_post", "save_pre", "render_init")
-"""When copies get an inside of their own, where no timer runs."""
+_groups = 0
+"""How many node groups there were: one more may have been appended or linked, with nodes of ours in it."""
 
-on_settling = bpy.app.handlers.persistent(lambda *_: settle())
+
+@bpy.app.handlers.persistent
+def on_settling(*_: Any) -> None:
+    """Copies get an inside of their own, and what came from another file shows its passes."""
+    global _groups
+    came = len(bpy.data.node_groups) > _groups
+    _groups = len(bpy.data.node_groups)
+    if came:
+        unsettle()
+    settle()
+    for node in all_nodes() if came else ():
+        if not passes.filled(node):
+            if not is_linked(node):
+                cache.follow(node)
+            segmenting.show_again(node)
+
+
+@bpy.app.handlers.persistent
+def on_undone(*_: Any) -> None:
+    """A step from the middle of a computation brings back its progress, but nothing that computes."""
+    for node in all_nodes():
+        if node.busy and node.uid not in running:
+            node.busy, node.message = False, ""
+
+
+SETTLING = ("depsgraph_update_post", "render_init")
+"""When :func:`on_settling` runs, where no timer does."""
+
+HANDLERS = (
+    *((name, on_settling) for name in SETTLING),
+    ("load_post", on_load_post),
+    ("save_pre", on_save_pre),
+    ("save_post", on_save_post),
+    ("frame_change_post", on_frame_change),
+    ("undo_post", on_undone),
+    ("redo_post", on_undone),
+    ("render_complete", on_render_end),
+    ("render_cancel", on_render_end),
+)
 
 
 def register() -> None:
     """Begins to watch."""
-    for name in SETTLING:
-        getattr(bpy.app.handlers, name).append(on_settling)
-    bpy.app.handlers.load_post.append(on_load_post)
-    bpy.app.handlers.save_post.append(on_save_post)
-    bpy.app.handlers.frame_change_post.append(on_frame_change)
+    for name, handler in HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister() -> None:
     """Ends it."""
-    for name in SETTLING:
-        getattr(bpy.app.handlers, name).remove(on_settling)
-    bpy.app.handlers.load_post.remove(on_load_post)
-    bpy.app.handlers.save_post.remove(on_save_post)
-    bpy.app.handlers.frame_change_post.remove(on_frame_change)
+    for name, handler in HANDLERS:
+        getattr(bpy.app.handlers, name).remove(handler)

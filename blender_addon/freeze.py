@@ -3,32 +3,37 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from . import batch, exr, passes, segmenting
+from . import exr, passes, segmenting
 from .fscs.naming import CHANNELS
 from .fscs.protocol import WorkerError
+from .jobs import Progress, Routine, Task
+from .node import present
 
 FOLDER = "softcolor_frozen"
 
 
-def freeze(node: Any, scene: Any, frames: Sequence[int]) -> Any:
+def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
     """Writes the passes of all frames as plain RGBA files beside the .blend and puts a group over them in the place of
-    the node, with the same sockets and links.
+    the node, with the same sockets and links; a routine. Nothing is left of it if it does not come to its end.
 
     Args:
-        node: the node; it is gone afterwards.
-        scene: whose frames.
+        uid: of the node; it is gone afterwards.
         frames: without gaps. What is not in the cache is computed first.
+        progress: is told how far it is.
 
     Returns:
-        the group's node.
+        the name of the group's node.
 
     Raises:
         WorkerError: the .blend was never saved, the frames have gaps, a frame can't be had or a file can't be written.
@@ -37,41 +42,54 @@ def freeze(node: Any, scene: Any, frames: Sequence[int]) -> Any:
         raise WorkerError("usage", "the .blend was never saved, so there is no place for the files", "save it first")
     if not frames or list(frames) != list(range(frames[0], frames[-1] + 1)):
         raise WorkerError("usage", "the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
-    names = [socket.name for socket in node.outputs]
-    folder = Path(bpy.data.filepath).parent / FOLDER / f"{_plain(node.name)}_{node.uid}"
-    _write_frames(node, scene, frames, folder)
+    node = present(uid)
+    segmenting.check(node, frames[0])
+    over, whole = node.pass_mode == "OVER", Path(bpy.data.filepath).parent / FOLDER
+    temporary = whole / f".{uid}.{os.getpid()}.part"
+    try:
+        for number, frame in enumerate(frames):
+            progress.start_part(f"Frame {frame}, {number + 1} of {len(frames)}", number, len(frames))
+            layers, _ = yield from segmenting.layers_of(uid, frame)
+            yield Task(partial(_write_frame, temporary, frame, layers, over), "Writing the files")
+        node = present(uid)
+        folder = _put(temporary, whole, f"{_plain(node.name)}_{uid}")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     tree = node.id_data
-    group = _group(node.name, names, frames, folder)
     frozen = tree.nodes.new("CompositorNodeGroup")
-    frozen.node_tree = group
+    frozen.node_tree = _group(node.name, [socket.name for socket in node.outputs], frames, folder)
     _take_place(tree, node, frozen)
     name = node.name
     tree.nodes.remove(node)
     frozen.name = name
-    return frozen
+    return frozen.name
 
 
-def _write_frames(node: Any, scene: Any, frames: Sequence[int], folder: Path) -> None:
-    batch.fill_node(node, scene, frames)
-    before = scene.frame_current
+def _write_frame(folder: Path, frame: int, layers: Any, over: bool, *_: Any) -> None:
+    shown = passes.over(layers) if over else layers
     try:
-        for frame in frames:
-            scene.frame_set(frame)
-            layers = segmenting.checked_layers(node, scene)
-            shown = passes.over(layers) if node.pass_mode == "OVER" else layers
-            for number, pixels in enumerate([np.sum(layers, axis=0, dtype=np.float32), *shown]):
-                path = folder / f"{_stem(number)}_{frame:04d}.exr"
-                exr.write(path, dict(zip(CHANNELS, np.moveaxis(pixels, -1, 0), strict=True)), {})
-    except segmenting.NoPasses as error:
-        raise WorkerError("input", str(error), "press Segment, or mend what it says") from error
+        for number, pixels in enumerate([np.sum(layers, axis=0, dtype=np.float32), *shown]):
+            path = folder / f"{_stem(number)}_{frame:04d}.exr"
+            exr.write(path, dict(zip(CHANNELS, np.moveaxis(pixels, -1, 0), strict=True)), {})
     except OSError as error:
         raise WorkerError("output", f"{folder} can't be written ({error.strerror})", "make room there") from error
-    finally:
-        scene.frame_set(before)
+
+
+def _put(temporary: Path, folder: Path, name: str) -> Path:
+    """Gives the files their place; what was frozen before stays, as another .blend may show it."""
+    number, place = 1, folder / name
+    while place.exists():
+        number += 1
+        place = folder / f"{name}_{number}"
+    try:
+        temporary.rename(place)
+    except OSError as error:
+        raise WorkerError("output", f"{place} can't be made ({error.strerror})", "make room there") from error
+    return place
 
 
 def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path) -> Any:
-    tree = bpy.data.node_groups.new(f"{name} (frozen)", "CompositorNodeTree")
+    tree: Any = bpy.data.node_groups.new(f"{name} (frozen)", "CompositorNodeTree")
     tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
     tree.interface.new_socket("Mask", in_out="INPUT", socket_type="NodeSocketFloat")
     tree.nodes.new("NodeGroupInput").location = (-300, 0)
@@ -83,7 +101,7 @@ def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path)
         inner.location = (0, -40 * number)
         inner.hide = True
         path = folder / f"{_stem(number)}_{frames[0]:04d}.exr"
-        image = bpy.data.images.load(bpy.path.relpath(str(path)))
+        image: Any = bpy.data.images.load(bpy.path.relpath(str(path)))
         image.source = "SEQUENCE"
         image.colorspace_settings.name = "Non-Color"
         image.alpha_mode = "PREMUL"

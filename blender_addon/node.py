@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from . import passes, ui
+from .fscs.protocol import WorkerError
 from .properties import NODE_ID, NODE_LABEL, fit_palette, is_node, new_uid, node_annotations
 
 _unsettled = True
@@ -58,14 +59,20 @@ def unsettle() -> None:
 
 
 def settle() -> None:
-    """Gives nodes that still share their inside with the node they were copied from one of their own. Main thread
-    only, never while something is rendered."""
+    """Gives nodes that still share their inside or their name in the cache with the node they were copied from, or were
+    appended twice, one of their own. Main thread only, never while something is rendered."""
     global _unsettled
     if not _unsettled:
         return
     _unsettled = False
     owners: dict[str, str] = {}
+    uids = {node.uid for node in all_nodes() if is_linked(node)}
     for node in all_nodes():
+        if is_linked(node):
+            continue
+        if node.uid in uids:
+            node.uid = new_uid()
+        uids.add(node.uid)
         if node.node_tree is not None and owners.setdefault(node.node_tree.name_full, node.uid) != node.uid:
             passes.own_tree(node)
 
@@ -77,29 +84,54 @@ def compositor_tree(scene: Any) -> Any:
     return scene.node_tree if scene.use_nodes else None
 
 
+def trees_of_scene(scene: Any) -> list[Any]:
+    """The tree that composites a scene, and those of the groups in it, each once."""
+    tree = compositor_tree(scene)
+    return [] if tree is None else list(_trees(tree, set()))
+
+
 def nodes_of_scene(scene: Any) -> list[Any]:
     """All our nodes that a render of the scene comes through, those in groups too, each once."""
-    tree = compositor_tree(scene)
-    return [] if tree is None else list({node.uid: node for node in _nodes(tree, set())}.values())
+    return list({node.uid: node for tree in trees_of_scene(scene) for node in tree.nodes if is_node(node)}.values())
+
+
+def groups_over(tree: Any) -> list[Any]:
+    """The group nodes in all scenes' compositors that show a tree."""
+    trees = {other.as_pointer(): other for scene in bpy.data.scenes for other in trees_of_scene(scene)}
+    return [node for other in trees.values() for node in other.nodes if getattr(node, "node_tree", None) == tree]
 
 
 def all_nodes() -> list[Any]:
-    """All our nodes in the file that can be edited here."""
-    trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == "CompositorNodeTree" and tree.library is None]
+    """All our nodes in the file, those that are linked from another file last."""
+    trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == "CompositorNodeTree"]
     for scene in bpy.data.scenes:
         tree = compositor_tree(scene)
-        if tree is not None and tree.library is None and tree not in trees:
+        if tree is not None and tree not in trees:
             trees.append(tree)
-    return [node for tree in trees for node in tree.nodes if is_node(node)]
+    return sorted([node for tree in trees for node in tree.nodes if is_node(node)], key=is_linked)
 
 
-def _nodes(tree: Any, seen: set[str]) -> Iterator[Any]:
+def is_linked(node: Any) -> bool:
+    """Whether a node lies in another file and can't be changed here."""
+    return node.id_data.library is not None
+
+
+def present(uid: str) -> Any:
+    """The node of a name that it keeps. Raises WorkerError if it is gone."""
+    settle()
+    node = next((node for node in all_nodes() if node.uid == uid), None)
+    if node is None:
+        raise WorkerError("cancelled", "the node is gone")
+    return node
+
+
+def _trees(tree: Any, seen: set[int]) -> Iterator[Any]:
+    seen.add(tree.as_pointer())
+    yield tree
     for node in tree.nodes:
-        if is_node(node):
-            yield node
-        elif getattr(node, "node_tree", None) is not None and node.node_tree.name_full not in seen:
-            seen.add(node.node_tree.name_full)
-            yield from _nodes(node.node_tree, seen)
+        inner = getattr(node, "node_tree", None)
+        if inner is not None and not is_node(node) and inner.as_pointer() not in seen:
+            yield from _trees(inner, seen)
 
 
 CLASSES = (CompositorNodeSoftColorSegment,)

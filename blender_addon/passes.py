@@ -23,7 +23,7 @@ NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 def new_tree(node: Any) -> None:
     """Gives a node a tree of its own with inputs and ``Combined``; the layers are added by :func:`fit_outputs`."""
-    tree = bpy.data.node_groups.new(TREE_NAME, "CompositorNodeTree")
+    tree: Any = bpy.data.node_groups.new(TREE_NAME, "CompositorNodeTree")
     tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
     mask = tree.interface.new_socket("Mask", in_out="INPUT", socket_type="NodeSocketFloat")
     mask.default_value = 1.0
@@ -82,6 +82,11 @@ def write(node: Any, layers: Any) -> None:
         image.update()
 
 
+def filled(node: Any) -> bool:
+    """Whether the images were given pixels since the file was loaded, appended or linked, which loses them."""
+    return any(image is not None and image.is_dirty for image in images(node))
+
+
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:
     """Fills all passes with one colour."""
     for image in images(node):
@@ -134,7 +139,7 @@ def _output_items(tree: Any) -> list[Any]:
 
 
 def _new_image(name: str, width: int, height: int) -> Any:
-    image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=True)
+    image: Any = bpy.data.images.new(name, width, height, alpha=True, float_buffer=True)
     image.colorspace_settings.name = "Non-Color"
     image.generated_color = (0.0, 0.0, 0.0, 0.0)
     return image

@@ -9,10 +9,12 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 
-from . import check, engine, install, settings
+from . import engine, settings
+from .fscs import check, install
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.protocol import WorkerError
@@ -160,7 +162,7 @@ class InstallEngine(bpy.types.Operator):
     bl_idname = "soft_color_segment.install_engine"
     bl_label = "Install Engine"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: Any) -> set[Any]:
         """Starts the installation; without a window waits for its end."""
         try:
             plan = installation_plan()
@@ -202,7 +204,7 @@ class CancelInstallation(bpy.types.Operator):
     bl_idname = "soft_color_segment.cancel_installation"
     bl_label = "Cancel"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: Any) -> set[Any]:
         """Asks the installation to stop."""
         if _background.installation is not None:
             _background.installation.cancel()
@@ -215,11 +217,11 @@ class RemoveEngine(bpy.types.Operator):
     bl_idname = "soft_color_segment.remove_engine"
     bl_label = "Remove Engine"
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> set[Any]:
         """Asks first."""
         return context.window_manager.invoke_confirm(self, event)
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: Any) -> set[Any]:
         """Ends the engine's process and removes its environment."""
         if _background.busy:
             self.report({"WARNING"}, "An installation or a check is under way")
@@ -240,7 +242,7 @@ class CheckEngine(bpy.types.Operator):
     bl_idname = "soft_color_segment.check_engine"
     bl_label = "Check"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: Any) -> set[Any]:
         """Starts the check; without a window waits for its end and reports what was found."""
         if _background.busy:
             self.report({"WARNING"}, "An installation or a check is under way already")
@@ -263,7 +265,7 @@ class CheckEngine(bpy.types.Operator):
         _background.checking.join()
         return self._report()
 
-    def _report(self) -> set[str]:
+    def _report(self) -> set[Any]:
         found = _background.report
         if found is None or not found.works:
             wrong = ("the check broke off",) if found is None else (*found.wrong, found.cure)
@@ -286,7 +288,7 @@ class OpenLog(bpy.types.Operator):
     bl_idname = "soft_color_segment.open_log"
     bl_label = "Show Logs"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: Any) -> set[Any]:
         """Opens the folder in the system's file browser."""
         folder = install.data_folder()
         if not folder.is_dir():

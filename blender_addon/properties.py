@@ -18,21 +18,26 @@ LEFT_OUT = ("temporal", "working_space", "layer_black", "layer_white", "layer_ga
 """Not controls of the node itself: frames come one by one, the layers add up in the file's own scene-linear space,
 and what a layer has of its own is kept with its colour."""
 
-FIXED: set[str] = set()
+FIXED: set[Any] = set()
 """Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""
 
 
 def property_of(parameter: Parameter, update: Any = None) -> Any:
     """The Blender property of a parameter, under the table's label, default, range and tooltip."""
-    common: dict[str, Any] = {"name": parameter.label, "description": parameter.tooltip, "options": FIXED}
+    common: dict[str, Any] = {
+        "name": parameter.label,
+        "description": parameter.tooltip,
+        "default": parameter.default,
+        "options": FIXED,
+    }
     if update is not None:
         common["update"] = update
     if parameter.kind == "enum":
         items = [(choice, choice, parameter.tooltip) for choice in parameter.choices]
-        return bpy.props.EnumProperty(items=items, default=parameter.default, **common)
+        return bpy.props.EnumProperty(items=items, **common)
     if parameter.kind == "string":
-        return bpy.props.StringProperty(default=parameter.default, **common)
-    common.update(default=parameter.default, min=parameter.minimum, max=parameter.maximum)
+        return bpy.props.StringProperty(**common)
+    common.update(min=parameter.minimum, max=parameter.maximum)
     if parameter.kind == "int":
         return bpy.props.IntProperty(**common)
     exponent = parameter.maximum is not None and parameter.name == "smoothing_eps"
@@ -91,7 +96,7 @@ def _pass_mode_changed(node: Any, context: Any) -> None:
 
     settle()
     if node.settings_shown:
-        show_cached(node, context.scene if context is not None else bpy.context.scene)
+        show_cached(node, (context.scene if context is not None else bpy.context.scene).frame_current)
 
 
 def node_annotations() -> dict[str, Any]:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a node to its layers: gathers what the engine needs, asks it, and shows and keeps what comes back.
 
-Three steps, as Blender's data may be touched in the main thread only and the engine takes its time:
-:func:`prepare` (main thread), :func:`compute` (any thread), :func:`finish` (main thread).
+Blender's data may be touched in the main thread only and the engine takes its time, so there are steps:
+:func:`prepare` (main thread), :func:`compute` and :func:`keep` (any thread), :func:`show` (main thread).
+:func:`segmented` is the routine of all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,33 +19,38 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import cache, exr, passes, srgb
-from .capture import capture
+from . import cache, exr, passes, srgb, upstream
+from .capture import captured
+from .engine import connect_with, python_path
 from .fscs.client import LayerMask, Picture, Pixels, Plate, Worker
 from .fscs.key import (
     MASK_SPACE,
     RESULT_PARAMETERS,
     cache_key,
     canonical_json,
+    canonical_number,
     file_identity,
     pixels_identity,
     result_parameters,
 )
 from .fscs.protocol import WorkerError
+from .jobs import Cancelled, Routine, Task, Tell
+from .node import is_linked, nodes_of_scene, present
 from .properties import layer_values, palette_document, take_palette
-from .sources import FileSource, file_source, fingerprint, link_into, origin, scene_space
+from .sources import FileSource, file_source, link_into, origin, scene_space
 
 UP_TO_DATE = "Up to date"
+CHANGED_MEANWHILE = "The number of colors or the frame changed meanwhile: press Segment"
 NOTHING_LINKED = ("nothing is linked to the Image input", "link a picture, a movie, Render Layers or any other node")
 DEFAULT_PRECISION = "float32"
 SRGB = "srgb"
 
-ProgressCallback = Callable[[float, "float | None"], None]
-CancelledCallback = Callable[[], bool]
 
-
-class NoPasses(Exception):
+class NoPasses(WorkerError):
     """There are no passes of a frame that are right; says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("cache", why)
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Work:
-    """All that the engine needs for one frame; nothing of Blender's is in it."""
+    """All that the engine needs for one frame, the file that it is kept in, and the settings that it is made with;
+    nothing of Blender's is in it."""
 
     inputs: Inputs
-    frame: int
+    file: Path
+    settings: str
     palette: dict[str, Any]
     colors: int
     palette_method: str
@@ -97,22 +106,34 @@ class Outcome:
     facts: dict[str, str]
 
 
-def prepare(node: Any, scene: Any, *, may_render: bool = True, palette: dict[str, Any] | None = None) -> Work:
-    """Gathers everything for the scene's current frame. Renders, where that is how to get at what is linked in.
+def wanted(node: Any, frame: int) -> dict[str, Any]:
+    """The links whose pixels only the compositor knows, by what :func:`prepare` calls them."""
+    links = {"image": link_into(node, "Image"), "mask": link_into(node, "Mask")}
+    return {
+        name: link
+        for name, link in links.items()
+        if link is not None and file_source(link, frame, data=name == "mask") is None
+    }
+
+
+def prepare(node: Any, frame: int, pixels: Mapping[str, Any] | None = None, *, locked_only: bool = False) -> Work:
+    """Gathers everything for a frame.
 
     Args:
         node: the node.
-        scene: the scene it is in.
-        may_render: False while a render is under way.
-        palette: the colours to keep, instead of all that the node has.
+        frame: of the scene.
+        pixels: what was captured of the links that :func:`wanted` names.
+        locked_only: keep the locked colours only, instead of all that the node has.
 
     Raises:
         WorkerError: nothing is linked in, it can't be had, or the mask has no layer to work on.
     """
+    inputs = inputs_of(node, frame, pixels or {})
     return Work(
-        inputs=inputs_of(node, scene, may_render=may_render),
-        frame=scene.frame_current,
-        palette=palette_of(node) if palette is None else palette,
+        inputs=inputs,
+        file=cache.file_of(node, frame, still=inputs.still),
+        settings=settings_of(node),
+        palette=palette_document(node, locked_only=True) if locked_only else palette_of(node),
         colors=node.colors,
         palette_method=node.palette_method,
         seed=node.seed,
@@ -126,9 +147,8 @@ def prepare(node: Any, scene: Any, *, may_render: bool = True, palette: dict[str
     )
 
 
-def inputs_of(node: Any, scene: Any, *, may_render: bool = True) -> Inputs:
+def inputs_of(node: Any, frame: int, captured_pixels: Mapping[str, Any]) -> Inputs:
     """What flows into a node. Raises WorkerError."""
-    frame = scene.frame_current
     srgb.curve()
     link, mask_link = link_into(node, "Image"), link_into(node, "Mask")
     if link is None:
@@ -136,31 +156,25 @@ def inputs_of(node: Any, scene: Any, *, may_render: bool = True) -> Inputs:
     layers = masked_layers(node) if mask_link is not None else ()
     source = file_source(link, frame)
     mask_source = file_source(mask_link, frame, data=True) if mask_link is not None else None
-    wanted = {}
-    if source is None:
-        wanted["image"] = link.from_socket
-    if mask_link is not None and mask_source is None:
-        wanted["mask"] = mask_link.from_socket
-    if wanted and not may_render:
+    if any(name not in captured_pixels for name in wanted(node, frame)):
         raise WorkerError(
             "input",
             "what is linked in is made by the compositor, which can't be asked while it renders",
             "fill the cache first: blender -b FILE --command soft_color_segment",
         )
-    captured = capture(scene, wanted) if wanted else {}
     picture: Picture
     space = scene_space()
     if source is not None:
         picture, identity, color_space = _file_picture(source)
     else:
-        pixels = captured["image"]
+        pixels = captured_pixels["image"]
         height, width, channels = pixels.shape
         picture = Pixels(pixels, height, width, channels, space)
         identity, color_space = pixels_identity(pixels, height, width, channels, space), space
     masks: tuple[LayerMask, ...] = ()
     parts: tuple[dict[str, object], ...] = ()
     if mask_link is not None:
-        mask, mask_identity = _mask(mask_source, captured.get("mask"), node.mask_mode, layers)
+        mask, mask_identity = _mask(mask_source, captured_pixels.get("mask"), node.mask_mode, layers)
         masks = (mask,)
         parts = ({"mode": node.mask_mode, "layers": list(layers), "identity": mask_identity},)
     return Inputs(
@@ -169,17 +183,41 @@ def inputs_of(node: Any, scene: Any, *, may_render: bool = True) -> Inputs:
         space=color_space,
         masks=masks,
         mask_parts=parts,
-        upstream=upstream_of(link, mask_link, source, mask_source),
-        still=(source is not None and source.still)
-        and (mask_link is None or (mask_source is not None and mask_source.still)),
+        upstream=upstream_of(node, frame),
+        still=is_still(node, frame),
     )
 
 
-def upstream_of(link: Any, mask_link: Any, source: FileSource | None, mask_source: FileSource | None) -> str:
-    """The fingerprint of what is not a file."""
-    image = "" if source is not None else fingerprint(link)
-    mask = "" if mask_link is None or mask_source is not None else fingerprint(mask_link)
-    return f"{image},{mask}" if image or mask else ""
+def is_still(node: Any, frame: int) -> bool:
+    """Whether what flows into a node is the same at every frame."""
+    link, mask_link = link_into(node, "Image"), link_into(node, "Mask")
+    source = file_source(link, frame) if link is not None else None
+    mask_source = file_source(mask_link, frame, data=True) if mask_link is not None else None
+    return (source is not None and source.still) and (
+        mask_link is None or (mask_source is not None and mask_source.still)
+    )
+
+
+def upstream_of(node: Any, frame: int) -> str:
+    """The fingerprint of what is not a file; empty where all is."""
+    prints = {name: upstream.fingerprint(link, frame, described) for name, link in wanted(node, frame).items()}
+    return f"{prints.get('image', '')},{prints.get('mask', '')}" if prints else ""
+
+
+def described(node: Any) -> str:
+    """What decides the passes of a node but for what flows into it; the same in every session."""
+    return canonical_json(
+        {
+            "palette": [[canonical_number(value) for value in color["rgb"]] for color in palette_of(node)["colors"]],
+            "values": {name: canonical_number(value) for name, value in single_values(node).items()},
+            "layers": {
+                name: {str(layer): canonical_number(value) for layer, value in values.items()}
+                for name, values in layer_values(node).items()
+            },
+            "chosen": [node.model, node.precision, node.mask_mode, node.pass_mode],
+            "masked": [entry.masked for entry in node.palette],
+        }
+    )
 
 
 def palette_of(node: Any) -> dict[str, Any]:
@@ -222,8 +260,14 @@ def settings_of(node: Any) -> str:
         node.mask_mode,
         [entry.masked for entry in node.palette] if node.inputs["Mask"].is_linked else None,
         [origin(link_into(node, name)) for name in ("Image", "Mask")],
+        _glance_of(node),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _glance_of(node: Any) -> list[str]:
+    frame = in_scene(node).frame_current
+    return [upstream.glance(link, frame, described) for link in wanted(node, frame).values()]
 
 
 def _file_picture(source: FileSource) -> tuple[Plate, str, str]:
@@ -248,8 +292,8 @@ def _mask(source: FileSource | None, pixels: Any, mode: str, layers: tuple[int, 
 def compute(
     worker: Worker,
     work: Work,
-    progress: ProgressCallback | None = None,
-    cancelled: CancelledCallback | None = None,
+    progress: Tell | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Outcome:
     """Has the engine find the colours that are missing and the layers. Any thread; touches nothing of Blender's.
 
@@ -288,7 +332,7 @@ def compute(
     return Outcome(palette, layers, facts)
 
 
-def find_palette(worker: Worker, work: Work, cancelled: CancelledCallback | None = None) -> dict[str, Any]:
+def find_palette(worker: Worker, work: Work, cancelled: Cancelled | None = None) -> dict[str, Any]:
     """The colours there are, and around them those that are missing. Raises WorkerError."""
     found = worker.palette(
         work.inputs.picture,
@@ -303,7 +347,7 @@ def find_palette(worker: Worker, work: Work, cancelled: CancelledCallback | None
     return found
 
 
-def picture_for(worker: Worker, work: Work, cancelled: CancelledCallback | None = None) -> Picture:
+def picture_for(worker: Worker, work: Work, cancelled: Cancelled | None = None) -> Picture:
     """The picture as the compositor has it. Blender has an sRGB curve of its own, so values in sRGB are asked for as
     they stand in the file, as the one layer of a palette of one colour, and made linear here.
 
@@ -345,71 +389,141 @@ def key_of(work: Work, palette: Mapping[str, Any], weights_sha256: str) -> str:
     )
 
 
-def finish(node: Any, outcome: Outcome, work: Work) -> str:
-    """Shows the layers and keeps them in the cache. Returns a warning, or an empty text.
+def show(node: Any, outcome: Outcome, work: Work, frame: int) -> None:
+    """Shows the layers, if the node still has as many outputs and its scene is still at their frame."""
+    settings = take_colors(node, outcome, work)
+    fits = len(outcome.layers) == node.colors and (work.inputs.still or frame == in_scene(node).frame_current)
+    if fits:
+        passes.write(node, outcome.layers)
+        passes.refresh(node)
+    node.settings_shown = settings if fits else ""
 
-    The passes are shown even if they can't be kept: better a picture now than none.
-    """
+
+def take_colors(node: Any, outcome: Outcome, work: Work) -> str:
+    """Fills the swatches, unless the artist changed something meanwhile. Returns the settings that belong to the
+    layers."""
+    if settings_of(node) != work.settings:
+        return work.settings
     take_palette(node, outcome.palette)
-    passes.write(node, outcome.layers)
-    passes.refresh(node)
-    node.settings_shown = settings_of(node)
-    node.failed = False
-    node.message = UP_TO_DATE
-    warning = store(node, outcome, work)
-    if warning:
-        node.message = warning
-    return warning
+    return settings_of(node)
 
 
-def store(node: Any, outcome: Outcome, work: Work) -> str:
-    """Keeps the layers in the cache. Returns a warning if that can't be, or an empty text."""
-    path = cache.file_of(node, work.frame, still=work.inputs.still)
+def keep(outcome: Outcome, work: Work) -> str:
+    """Keeps the layers in the cache; any thread. Returns a warning if that can't be, or an empty text."""
     try:
-        cache.store(path, outcome.layers, outcome.facts)
-        cache.keep_palette(node, outcome.palette)
+        cache.store(work.file, outcome.layers, outcome.facts)
+        cache.keep_palette(work.file.parent, outcome.palette)
     except OSError as error:
-        return (
-            f"The layers are shown but can't be kept in {path.parent} ({error.strerror}): choose another cache folder"
-        )
-    if node.cached_in != str(path.parent):
-        node.cached_in = str(path.parent)
+        return f"The layers can't be kept in {work.file.parent} ({error.strerror}): choose another cache folder"
     return ""
 
 
-def segment(
-    node: Any,
-    scene: Any,
-    worker: Worker,
-    progress: ProgressCallback | None = None,
-    cancelled: CancelledCallback | None = None,
-) -> Outcome:
-    """All three steps, one after the other. Raises WorkerError."""
-    work = prepare(node, scene)
-    outcome = compute(worker, work, progress, cancelled)
-    finish(node, outcome, work)
-    return outcome
+def note_kept(node: Any, work: Work) -> None:
+    """Has a node remember where its layers are."""
+    if node.cached_in != str(work.file.parent):
+        node.cached_in = str(work.file.parent)
 
 
-def cached_file(node: Any, frame: int) -> Path:
-    """The file in the cache that belongs to a frame, whether it is there or not."""
-    link, mask_link = link_into(node, "Image"), link_into(node, "Mask")
-    source = file_source(link, frame) if link is not None else None
-    mask_source = file_source(mask_link, frame, data=True) if mask_link is not None else None
-    still = (
-        source is not None and source.still and (mask_link is None or (mask_source is not None and mask_source.still))
-    )
-    return cache.file_of(node, frame, still=still)
-
-
-def checked_layers(node: Any, scene: Any) -> Any:
-    """The layers of the scene's current frame from the cache, if they are those of the node as it is now.
+def prepared(uid: str, frame: int, *, locked_only: bool = False) -> Routine:
+    """Gathers everything for a frame, and renders where that is how to get at what is linked in; a routine. Returns
+    the Work.
 
     Raises:
-        NoPasses: there are none, or they were made from another picture or with other settings.
+        WorkerError: it can't be had.
     """
-    frame = scene.frame_current
-    path = cached_file(node, frame)
+    node = present(uid)
+    check(node, frame)
+    links = wanted(node, frame)
+    if not links:
+        return prepare(node, frame, locked_only=locked_only)
+    for other in upstream.ours_behind(node):
+        try:
+            passes.write(other, checked_layers(other, frame))
+        except NoPasses as error:
+            raise WorkerError(
+                "input", f"{other.name}, whose layers flow into it, has none: {error}", "press Segment there first"
+            ) from error
+    try:
+        pixels = yield from captured(in_scene(node).name, links, frame)
+    finally:
+        with contextlib.suppress(WorkerError):  # the node may be gone
+            for other in upstream.ours_behind(present(uid)):
+                show_again(other)
+    return prepare(present(uid), frame, pixels, locked_only=locked_only)
+
+
+def check(node: Any, frame: int) -> None:
+    """That a node may be worked on at all. Raises WorkerError."""
+    if is_linked(node):
+        raise linked_error(node)
+    group = upstream.ambiguous(node, frame, described)
+    if group:
+        raise WorkerError(
+            "usage",
+            f"{node.name} is in the group {group}, which is used with different inputs, and has one set of layers only",
+            "give each use a copy of the group of its own: press the number beside its name",
+        )
+
+
+def linked_error(node: Any, why: str = "") -> WorkerError:
+    """What an artist is told who wants to change a node that is in another file."""
+    library = Path(node.id_data.library.filepath).name
+    return WorkerError(
+        "usage",
+        f"{node.name} is linked from {library} and can't be changed here{why and '; '}{why}",
+        f"open {library} and press Segment or Fill Cache there, or append instead of linking",
+    )
+
+
+def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
+    """The layers of a frame, shown and kept; a routine. Returns the Outcome and a warning or an empty text.
+
+    The passes are shown even if they can't be kept: better a picture now than none.
+
+    Raises:
+        WorkerError: of any code.
+    """
+    python = python_path()
+    work = yield from prepared(uid, frame)
+    outcome = yield Task(lambda tell, cancelled: compute(connect_with(python), work, tell, cancelled))
+    node = present(uid)
+    if shown:
+        show(node, outcome, work, frame)
+    else:
+        take_colors(node, outcome, work)
+    warning = yield Task(lambda *_: keep(outcome, work), "Writing the cache")
+    node = present(uid)
+    if not warning:
+        note_kept(node, work)
+    if shown:
+        node.message, node.failed = warning or (UP_TO_DATE if node.settings_shown else CHANGED_MEANWHILE), False
+    return outcome, warning
+
+
+def recolored(uid: str, frame: int) -> Routine:
+    """Finds the colours that are not locked and fills the swatches; a routine.
+
+    Raises:
+        WorkerError: of any code.
+    """
+    python = python_path()
+    work = yield from prepared(uid, frame, locked_only=True)
+    palette = yield Task(
+        lambda tell, cancelled: find_palette(connect_with(python), work, cancelled), "Finding the colors"
+    )
+    node = present(uid)
+    take_palette(node, palette)
+    node.message, node.failed = "", False
+    return None
+
+
+def checked_file(node: Any, frame: int) -> Path:
+    """The file in the cache with the layers of a frame, if they are those of the node as it is now.
+
+    Raises:
+        NoPasses: there is none, or it was made from another picture or with other settings.
+    """
+    path = cache.file_of(node, frame, still=is_still(node, frame))
     try:
         facts = cache.facts_of(path)
     except OSError:
@@ -417,30 +531,60 @@ def checked_layers(node: Any, scene: Any) -> Any:
     except exr.ExrError as error:
         raise NoPasses(f"frame {frame} is damaged in the cache ({error})") from None
     try:
-        fresh = expected_key(node, scene, facts) == facts["key"]
+        fresh = expected_key(node, frame, facts) == facts["key"]
     except (KeyError, ValueError):
         raise NoPasses(f"frame {frame} in the cache is not one of ours ({path})") from None
     if not fresh:
         raise NoPasses(f"frame {frame} in the cache is stale: the settings or the picture changed since ({path})")
+    return path
+
+
+def loaded(path: Path, frame: int, colors: int) -> Any:
+    """The layers in a file of the cache; any thread. Raises NoPasses."""
     try:
         layers = cache.load(path)
     except (OSError, exr.ExrError) as error:
         raise NoPasses(f"frame {frame} is damaged in the cache ({error})") from None
-    if len(layers) != node.colors:
-        raise NoPasses(f"frame {frame} in the cache has {len(layers)} layers, the node has {node.colors}")
+    if len(layers) != colors:
+        raise NoPasses(f"frame {frame} in the cache has {len(layers)} layers, the node has {colors}")
     return layers
 
 
-def expected_key(node: Any, scene: Any, facts: Mapping[str, str]) -> str:
+def checked_layers(node: Any, frame: int) -> Any:
+    """The layers of a frame from the cache, if they are right. Raises NoPasses."""
+    return loaded(checked_file(node, frame), frame, node.colors)
+
+
+def layers_of(uid: str, frame: int) -> Routine:
+    """The layers of a frame, from the cache or computed and kept there; a routine. Returns them, and whether they were
+    computed.
+
+    Raises:
+        WorkerError: of any code; they can't be kept.
+    """
+    node = present(uid)
+    try:
+        path, colors = checked_file(node, frame), node.colors
+        return (yield Task(lambda *_: loaded(path, frame, colors), "Reading the cache")), False
+    except NoPasses as error:
+        node = present(uid)
+        if is_linked(node):
+            raise linked_error(node, str(error)) from None
+    outcome, warning = yield from segmented(uid, frame, shown=False)
+    if warning:
+        raise WorkerError("output", warning)
+    return outcome.layers, True
+
+
+def expected_key(node: Any, frame: int, facts: Mapping[str, str]) -> str:
     """The key that a cached frame must have. Pixels that were captured are taken to be those of their file, as long as
     the nodes they came through are the same; an empty text if these are not."""
     link, mask_link = link_into(node, "Image"), link_into(node, "Mask")
     if link is None:
         return ""
-    frame = scene.frame_current
     source = file_source(link, frame)
     mask_source = file_source(mask_link, frame, data=True) if mask_link is not None else None
-    if upstream_of(link, mask_link, source, mask_source) != facts.get("upstream", ""):
+    if upstream_of(node, frame) != facts.get("upstream", ""):
         return ""
     stored = json.loads(facts["parameters"])
     try:
@@ -473,22 +617,35 @@ def expected_key(node: Any, scene: Any, facts: Mapping[str, str]) -> str:
     )
 
 
-def show_cached(node: Any, scene: Any) -> bool:
-    """Shows the layers of the current frame from the cache, if they are right. Returns whether they are."""
+def show_cached(node: Any, frame: int) -> bool:
+    """Shows the layers of a frame from the cache, if they are right. Returns whether they are."""
     try:
-        passes.write(node, checked_layers(node, scene))
+        passes.write(node, checked_layers(node, frame))
     except NoPasses as error:
         node.message = str(error)
         return False
     passes.refresh(node)
+    if not is_linked(node):
+        take_palette(node, palette_of(node))  # a farm may have found it
     node.settings_shown = settings_of(node)
     node.message, node.failed = UP_TO_DATE, False
     return True
 
 
+def show_again(node: Any) -> bool:
+    """Shows the passes of the window's frame, or none where there are none. A node that never had any is left alone.
+    Returns whether it has what it should have."""
+    if not (node.settings_shown or passes.filled(node) or cache.folder(node).is_dir()):
+        return True
+    if show_cached(node, in_scene(node).frame_current):
+        return True
+    passes.paint(node, passes.NOTHING)
+    passes.refresh(node)
+    node.settings_shown = ""
+    return False
+
+
 def in_scene(node: Any) -> Any:
     """The scene whose compositor a node belongs to, the one of the window first."""
-    from .node import nodes_of_scene
-
     scenes = [bpy.context.scene, *bpy.data.scenes]
     return next((scene for scene in scenes if any(other.uid == node.uid for other in nodes_of_scene(scene))), scenes[0])

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
+
+from .node import groups_over
 
 LINEAR = "Linear Rec.709"
 SPACES = {"sRGB": "srgb", LINEAR: "lin_rec709", "ACEScg": "acescg"}
@@ -41,16 +43,33 @@ def scene_space() -> str:
 
 
 def link_into(node: Any, name: str) -> Any:
-    """The link that brings something into an input, looked up through reroutes; None where there is none."""
-    socket = node.inputs[name]
+    """The link that brings something into an input, looked up through reroutes and out of groups; None where there is
+    none. Of a group that is used more than once, the first; see ``upstream.ambiguous``."""
+    return next(links_into(node.inputs[name]), None)
+
+
+def links_into(socket: Any) -> Iterator[Any]:
+    """What :func:`link_into` says, for every use of the groups that the socket is in."""
     while socket.is_linked:
         link = socket.links[0]
         if link.is_muted or not link.is_valid:
-            return None
-        if link.from_node.bl_idname != "NodeReroute":
-            return link
+            return
+        kind = link.from_node.bl_idname
+        if kind == "NodeGroupInput":
+            groups = groups_over(link.id_data)
+            for group in groups:
+                yield from links_into(socket_of(group.inputs, link.from_socket))
+            if groups:
+                return
+        if kind != "NodeReroute":
+            yield link
+            return
         socket = link.from_node.inputs[0]
-    return None
+
+
+def socket_of(sockets: Any, inner: Any) -> Any:
+    """The socket of a group node that belongs to one inside the group."""
+    return next(socket for socket in sockets if socket.identifier == inner.identifier)
 
 
 def file_source(link: Any, frame: int, *, data: bool = False) -> FileSource | None:
@@ -69,7 +88,7 @@ def file_source(link: Any, frame: int, *, data: bool = False) -> FileSource | No
         return None
     if image.packed_file is not None or image.use_multiview:
         return None
-    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    path = image_path(image, inner, frame)
     if path.suffix.lower() not in READABLE:
         return None
     space = image.colorspace_settings.name
@@ -79,8 +98,13 @@ def file_source(link: Any, frame: int, *, data: bool = False) -> FileSource | No
         return None  # Blender's own conversion is the one that counts
     if not color_space or image.alpha_mode != usual_alpha or (data and space not in DATA_SPACES):
         return None
-    still = image.source == "FILE"
-    return FileSource(path if still else sequence_path(path, sequence_number(inner, frame)), color_space, still)
+    return FileSource(path, color_space, image.source == "FILE")
+
+
+def image_path(image: Any, user: Any, frame: int) -> Path:
+    """The file that an image shows at a frame. ``user`` is the node that holds it."""
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return sequence_path(path, sequence_number(user, frame)) if image.source == "SEQUENCE" else path
 
 
 def sequence_number(user: Any, frame: int) -> int:
@@ -112,62 +136,3 @@ def origin(link: Any) -> tuple[str, ...]:
     image = getattr(link.from_node, "image", None)
     file = (image.name, image.filepath) if image is not None else ()
     return (link.from_node.name, link.from_socket.identifier, *file)
-
-
-def fingerprint(link: Any) -> str:
-    """Changes when the nodes behind a link do. What a scene renders into Render Layers is not looked at."""
-    animated = link.id_data.animation_data is not None if hasattr(link.id_data, "animation_data") else False
-    digest = hashlib.sha256(link.from_socket.identifier.encode())
-    _add_node(digest, link.from_node, animated, set())
-    return digest.hexdigest()
-
-
-def _add_node(digest: Any, node: Any, animated: bool, seen: set[str]) -> None:
-    if node.name in seen:
-        return
-    seen.add(node.name)
-    digest.update(f"{node.bl_idname};{node.mute};".encode())
-    if not animated:  # values that are animated are not those of this frame yet when it is looked at
-        for prop in node.bl_rna.properties:
-            if prop.identifier not in _LOOKS and prop.type in ("BOOLEAN", "INT", "FLOAT", "ENUM", "STRING"):
-                digest.update(f"{prop.identifier}={_value(node, prop)};".encode())
-    image = getattr(node, "image", None)
-    if image is not None:
-        digest.update(f"{image.name};{image.filepath};{image.colorspace_settings.name};{image.alpha_mode};".encode())
-    for socket in node.inputs:
-        digest.update(f"{socket.identifier};".encode())
-        for link in socket.links:
-            digest.update(f"<{link.from_socket.identifier};{link.is_muted};".encode())
-            _add_node(digest, link.from_node, animated, seen)
-        if not socket.links and not animated and hasattr(socket, "default_value"):
-            value = socket.default_value
-            digest.update(
-                repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value).encode()
-            )
-
-
-_LOOKS = {
-    "name",
-    "label",
-    "select",
-    "hide",
-    "location",
-    "width",
-    "height",
-    "dimensions",
-    "color",
-    "use_custom_color",
-} | {
-    "location_absolute",
-    "show_options",
-    "show_preview",
-    "show_texture",
-    "color_tag",
-    "warning_propagation",
-    "parent",
-}
-
-
-def _value(node: Any, prop: Any) -> str:
-    value = getattr(node, prop.identifier, None)
-    return repr(list(value) if getattr(prop, "is_array", False) and value is not None else value)

@@ -11,6 +11,9 @@ from .fscs.parameters import BY_NAME
 from .properties import NODE_ID, NODE_LABEL
 
 SWATCHES_A_ROW = 4
+LONGEST_NAME = 20
+"""Letters that fit into a number field of a sidebar as wide as Blender makes it."""
+
 CRASHING = ((4, 5), (5, 0))
 """Blenders that crash on a file with this node where the add-on is missing."""
 
@@ -54,9 +57,13 @@ def draw_work(node: Any, layout: Any) -> None:
         row.progress(factor=node.fraction, text=node.message)
         operator(row, node, "cancel", text="", icon="CANCEL")
         return
-    operator(layout, node, "segment", icon="PLAY")
+    library = node.id_data.library
+    if library is None:
+        operator(layout, node, "segment", icon="PLAY")
+    else:
+        layout.label(text=f"Linked from {bpy.path.basename(library.filepath)}", icon="LINKED")
     text, icon = status(node)
-    for number, line in enumerate(wrapped(text, max(20, int(node.width / 6.2)))):
+    for number, line in enumerate(wrapped(text, max(20, int(node.width / 7.4)))):
         layout.label(text=line, icon=icon if number == 0 else "BLANK1")
 
 
@@ -69,7 +76,7 @@ def status(node: Any) -> tuple[str, str]:
     if not node.inputs["Image"].is_linked:
         return "Link an image", "INFO"
     if not node.settings_shown:
-        return node.message or "Press Segment", "INFO"
+        return node.message or ("Press Segment" if node.id_data.library is None else "No layers in its cache"), "INFO"
     if node.settings_shown != settings_of(node):
         return "Stale: press Segment", "FILE_REFRESH"
     return node.message or UP_TO_DATE, "CHECKMARK" if node.message in ("", UP_TO_DATE) else "INFO"
@@ -99,8 +106,9 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     layout.separator()
     column = layout.column(align=True)
     operator(column, node, "preset", icon="PRESET")
-    for name in ("palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"):
-        column.prop(node, name)
+    draw_controls(
+        node, column, "palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"
+    )
     layout.prop(node, "show_layers", icon="TRIA_DOWN" if node.show_layers else "TRIA_RIGHT", emboss=False)
     if node.show_layers:
         for number, entry in enumerate(node.palette, 1):
@@ -114,8 +122,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
                 if parameter.per_layer:
                     box.prop(entry, name)
     column = layout.column(align=True)
-    for name in ("model", "device", "precision", "tile"):
-        column.prop(node, name)
+    draw_controls(node, column, "model", "device", "precision", "tile")
     row = layout.row(align=True)
     operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
     operator(row, node, "clear_cache", icon="TRASH")
@@ -127,19 +134,28 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
             layout.label(text=line, icon="BLANK1")
 
 
+def draw_controls(node: Any, layout: Any, *names: str) -> None:
+    """Controls one under the other. A number has its name inside, if that is short; all else has it above, where there
+    is room."""
+    for name in names:
+        prop = node.bl_rna.properties[name]
+        if prop.type in ("INT", "FLOAT") and len(prop.name) <= LONGEST_NAME:
+            layout.prop(node, name)
+        else:
+            layout.label(text=prop.name)
+            layout.prop(node, name, text="")
+
+
 def draw_dropper(node: Any, index: int, layout: Any) -> None:
-    """Picks a colour from the backdrop or an Image Editor; the swatch's own popup has the same in every version."""
-    if "prop_data_path" in bpy.ops.ui.eyedropper_color.get_rna_type().properties:  # not in 4.2
-        dropper = layout.operator("ui.eyedropper_color", text="", icon="EYEDROPPER")
-        name = bpy.utils.escape_identifier(node.name)
-        dropper.prop_data_path = f'space_data.edit_tree.nodes["{name}"].palette[{index}].color'
+    """Picks a colour from the backdrop or an Image Editor."""
+    operator(layout, node, "pick_color", text="", icon="EYEDROPPER").index = index
 
 
-def operator(layout: Any, node: Any, name: str, **looks: Any) -> None:
-    """A button that knows its node."""
+def operator(layout: Any, node: Any, name: str, **looks: Any) -> Any:
+    """A button that knows its node. Returns its properties."""
     button = layout.operator(f"soft_color_segment.{name}", **looks)
-    if hasattr(button, "node"):
-        button.node = node.uid
+    button.node = node.uid
+    return button
 
 
 def popup(title: str, text: str) -> None:

@@ -81,6 +81,22 @@ def test_stale_and_damaged_frames(blender, shot: Path) -> None:
     stopped = blender.run("frames.py", "render", shot, check=False)
     assert stopped.status == NO_PASSES
     assert "frame 2 is damaged" in stopped.err
+    file.unlink()
+    stopped = blender.run("frames.py", "render", shot, check=False)
+    assert stopped.status == NO_PASSES
+    assert "frame 2 is not in the cache" in stopped.err
+
+
+def test_engine_killed_in_the_middle(blender, shot: Path) -> None:
+    blender.run("frames.py", "make", shot, "sequence")
+    stopped = blender.run("frames.py", "killed", shot, check=False)
+    assert stopped.status == NO_PASSES
+    assert "can't be made now: the engine's process ended by signal 9" in stopped.err
+    assert not list(shot.glob("sum_*.exr"))
+    stopped = blender.run("frames.py", "render", shot, variables=NOWHERE, check=False)
+    assert stopped.status == NO_PASSES
+    assert "frame 1 is not in the cache" in stopped.err
+    assert "press Install Engine" in stopped.err
 
 
 def test_changed_picture_is_stale(blender, shot: Path) -> None:
@@ -102,9 +118,14 @@ def test_command_refuses(blender, shot: Path) -> None:
 
 
 def test_frozen_renders_without_the_addon(blender, shot: Path) -> None:
-    blender.run("frames.py", "make", shot, "chain")
-    frozen = blender.run("frames.py", "freeze", shot).result
+    made = blender.run("frames.py", "make", shot, "chain")
+    crashing = blender.version in ("4.5", "5.0")
+    assert ("crashes when it renders this file. Press Freeze to EXR" in made.err) == crashing
+    run = blender.run("frames.py", "freeze", shot)
+    assert "crashes" not in run.err, "it is frozen now"
+    frozen = run.result
     assert frozen["pressed"] == ["FINISHED"]
+    assert not list((shot / "softcolor_frozen").glob(".*")), "something half-written was left"
     assert "CompositorNodeSoftColorSegment" not in frozen["nodes"]
     for path in cached(shot):
         path.unlink()

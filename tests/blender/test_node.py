@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "coffee.png"
 LIMIT = 1e-5
@@ -42,7 +43,9 @@ def test_life(blender, photograph: Path) -> None:
     assert found["appended"] == [6, 5, True]
 
 
-@pytest.mark.parametrize("kind", ["chain", "generated", "hdr", "alpha", "mask", "mask node"])
+@pytest.mark.parametrize(
+    "kind", ["chain", "generated", "hdr", "alpha", "mask limit", "mask limit node", "mask split", "mask split node"]
+)
 def test_inputs(blender, photograph: Path, kind: str) -> None:
     found = blender.run("inputs.py", photograph, kind).result
     assert found["pressed"] == ["FINISHED"], found
@@ -51,7 +54,10 @@ def test_inputs(blender, photograph: Path, kind: str) -> None:
     assert found["captured"] == (kind in ("chain", "generated"))
     assert found["writers"] == 0, "a File Output of the user's own wrote during the capture"
     assert found["left"] == found["before"], "the capture left nodes behind"
+    if kind == "chain":
+        assert found["status"] == ["Up to date", "Stale: press Segment", "Up to date"]
     if "mask" in kind:
+        assert found["masked"] > 0.5
         assert found["under mask"] <= 1e-6
 
 
@@ -66,6 +72,13 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
     found = blender.run("palette.py", photograph, variables={"FSCS_PRESETS": str(tmp_path)}).result
     assert found["preset"] == [4, 5, 1.5, 5]
     assert "There is no preset cold" in found["no preset"]
+    with Image.open(photograph) as picture:
+        pixel = [level / 255 for level in picture.getpixel((30, 119 - 100))]
+    assert found["picked"][0] == pytest.approx(pixel, abs=1e-6)
+    assert found["picked"][1] == pytest.approx([0.484529, 0.665185, 0.906332], abs=1e-3)  # 0.2, 0.4 and 0.8 in sRGB
+    assert found["taken"] == pytest.approx(pixel, abs=1e-6)
+    assert found["backdrop"] == [50, 25]
+    assert "click inside" in found["beside"]
     assert found["locked kept"]
     assert found["found"] == 5
     assert found["files"] == {".json": 5, ".gpl": 5, ".txt": 5}
@@ -78,8 +91,11 @@ def test_messages(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph).result
     assert "nothing is linked" in found["unlinked"]
     assert "no layer is masked" in found["mask"]
-    assert "ended" in found["killed"]
+    assert "ended by signal 9" in found["killed"]
+    assert "try again with a smaller tile" in found["killed"]
     assert found["after"] == "Up to date"
+    assert "frame 1 is not in the cache" in found["deleted"]
+    assert found["stale"] == "Stale: press Segment"
     assert "no such" in found["missing file"].lower() or "can't be read" in found["missing file"]
     assert found["cleared"] == [1, 0]
 

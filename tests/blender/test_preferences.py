@@ -156,7 +156,8 @@ def test_check_of_a_python_without_the_engine(blender):
 INSTALL = """
 import sys
 import bpy
-from soft_color_segment import engine, install, preferences, settings
+from soft_color_segment import engine, preferences, settings
+from soft_color_segment.fscs import install
 
 chosen = settings.get()
 said = []
@@ -203,7 +204,8 @@ def test_installing_asks_for_permission_and_takes_a_folder_without(blender, tmp_
 
 DRAW = """
 import bpy
-from soft_color_segment import check, install, preferences, settings
+from soft_color_segment import preferences, settings
+from soft_color_segment.fscs import check, install
 
 
 class Recorder:

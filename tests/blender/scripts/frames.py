@@ -1,12 +1,16 @@
-"""A .blend with a shot of three frames, or what is done with it: ``frames.py make|fill|edit|render|freeze FOLDER …``.
+"""A .blend with a shot of three frames, or what is done with it: ``frames.py WHAT FOLDER …``.
 
+WHAT is ``make``, ``fill``, ``edit``, ``render``, ``freeze`` or ``killed``: rendered while the engine is killed.
 ``make`` takes a kind: ``sequence`` (linked straight in, palette chosen), ``chain`` (through another node) or ``open``
 (through another node, no palette). The render writes ``FOLDER/sum_####.exr``, the layers added up by nodes.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import batch, exr
+from soft_color_segment import batch, engine, exr
 
 FRAMES = (1, 2, 3)
 what, folder = sys.argv[1], Path(sys.argv[2])
@@ -83,6 +87,18 @@ if what == "fill":
 elif what == "edit":
     soft_node().minimum_alpha = 0.3
     bpy.ops.wm.save_mainfile()
+elif what == "killed":
+    worker = engine.connect(None)
+
+    def kill() -> None:
+        """Ends the engine's process in the middle of a frame."""
+        while not worker._calls:
+            pause.wait(0.001)
+        os.kill(worker._process.pid, signal.SIGKILL)
+
+    pause = threading.Event()
+    threading.Thread(target=kill, daemon=True).start()
+    bpy.ops.render.render(animation=True)
 elif what == "freeze":
     pressed = t.press("freeze", soft_node())
     bpy.ops.wm.save_mainfile()

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import cache, engine, exr, segmenting
+from soft_color_segment import cache, engine, exr, jobs, segmenting, ui
 from soft_color_segment.fscs.client import Pixels
 
 picture, kind = Path(sys.argv[1]), sys.argv[2]
@@ -69,18 +69,19 @@ node.colors = 4
 mask = None
 if "mask" in kind:
     width, height = source.node.image.size
-    image = t.image_node(tree, made("mask.exr", height, width, "R" if kind == "mask node" else "RGB"))
+    image = t.image_node(tree, made("mask.exr", height, width, "R" if "node" in kind else "RGB"))
     image.image.colorspace_settings.name = "Non-Color"
-    if kind == "mask":
-        mask = image.outputs["Image"]
-    else:
-        invert = tree.nodes.new("CompositorNodeMath" if not t.NEW else "ShaderNodeMath")
-        invert.operation = "MULTIPLY"
-        invert.inputs[1].default_value = 0.0
-        tree.links.new(image.outputs["Image"], invert.inputs[0])
-        mask = invert.outputs[0]
+    mask = image.outputs["Image"]
+    if "node" in kind:
+        weaker = tree.nodes.new("CompositorNodeMath" if not t.NEW else "ShaderNodeMath")
+        weaker.operation = "MULTIPLY"
+        weaker.inputs[1].default_value = 0.5
+        tree.links.new(mask, weaker.inputs[0])
+        mask = weaker.outputs[0]
     tree.links.new(mask, node.inputs["Mask"])
+    node.mask_mode = "split" if "split" in kind else "limit"
     node.palette[1].masked = True
+    node.palette[3].masked = "split" in kind
 
 before = len(tree.nodes)
 try:
@@ -90,7 +91,7 @@ except RuntimeError as error:
 left, writers = len(tree.nodes), len(list(folder.glob("*"))) if folder.exists() else 0
 writer.mute = True
 wanted = t.rendered(tree, source, "input")
-work = segmenting.prepare(node, scene)
+work = jobs.run_now(segmenting.prepared(node.uid, scene.frame_current))
 found = t.layers(tree, node)
 result = {
     "pressed": pressed,
@@ -100,7 +101,7 @@ result = {
     "left": left,
     "writers": writers,
 }
-facts = cache.facts_of(segmenting.cached_file(node, scene.frame_current))
+facts = cache.facts_of(segmenting.checked_file(node, scene.frame_current))
 result["key"] = facts["key"]
 palette = segmenting.palette_of(node)
 reply = engine.connect(None).segment(
@@ -108,9 +109,22 @@ reply = engine.connect(None).segment(
 )
 result["engine's key"] = reply.key
 if mask is not None:
-    plain = exr.read(Path.cwd() / "mask.exr", ["R"])[0] if kind == "mask" else np.zeros(found.shape[1:3], np.float32)
+    plain = exr.read(Path.cwd() / "mask.exr", ["R"])[0] * np.float32(0.5 if "node" in kind else 1.0)
+    share = np.clip(plain, 0.0, 1.0)
     picture = segmenting.picture_for(engine.connect(None), work)
     with engine.connect(None).segment(picture, palette, working_space="lin_rec709") as unmasked:
-        alpha = np.array(unmasked.memory())[1, ..., 3] * np.clip(plain, 0, 1)
-    result["under mask"] = float(np.abs(found[1, ..., 3] - alpha).max())
+        alphas = np.array(unmasked.memory())[..., 3]
+    if "split" in kind:
+        pool = alphas[1] + alphas[3]
+        differences = (found[1, ..., 3] - share * pool, found[3, ..., 3] - (1.0 - share) * pool)
+    else:
+        differences = (found[1, ..., 3] - share * alphas[1],)
+    result["under mask"] = max(float(np.abs(difference).max()) for difference in differences)
+    result["masked"] = float(alphas[1].max())
+if kind == "chain":
+    said = [ui.status(node)[0]]
+    for stops in (0.5, 1.5):
+        brighter.inputs[1].default_value = stops
+        said.append(ui.status(node)[0])
+    result["status"] = said
 report(result)  # noqa: F821  # given by drive.py

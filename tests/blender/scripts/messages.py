@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bpy
 import tree as t
 from soft_color_segment import cache, engine, ui
+from soft_color_segment import node as node_module
 
 
 def failure(name: str, node: object) -> str:
@@ -43,15 +44,30 @@ worker = engine.connect(None)
 
 
 def kill() -> None:
-    """Ends the engine's process, as a system short of memory does."""
-    time.sleep(0.3)
+    """Ends the engine's process in the middle of its work, as a system short of memory does."""
+    while not worker._calls:
+        pause.wait(0.001)
     os.kill(worker._process.pid, signal.SIGKILL)
 
 
+pause = threading.Event()
 threading.Thread(target=kill).start()
 found["killed"] = failure("segment", node)
 t.press("segment", node)
 found["after"] = node.message
+node.smoothing = 3
+found["stale"] = ui.status(node)[0]
+t.press("segment", node)
+blend = str(Path.cwd() / "messages.blend")
+bpy.ops.wm.save_as_mainfile(filepath=blend)
+for file in cache.folder(node).glob("*.exr"):
+    file.unlink()
+bpy.ops.wm.open_mainfile(filepath=blend)
+tree = t.scene_tree(bpy.context.scene)
+(node,) = node_module.all_nodes()
+found["deleted"] = ui.status(node)[0]
+picture = node.inputs["Image"].links[0].from_node
+t.press("segment", node)
 folder = cache.folder(node)
 counts = [len(list(folder.glob("*.exr")))]
 t.press("clear_cache", node)

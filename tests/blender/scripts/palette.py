@@ -7,7 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bpy
 import tree as t
+from soft_color_segment import pick
 
 tree = t.compositor()
 node = t.soft(tree, t.image_node(tree, sys.argv[1]).outputs["Image"])
@@ -52,4 +54,18 @@ try:
     found["no preset"] = ""
 except RuntimeError as error:
     found["no preset"] = str(error)
+
+# Picked from a picture: what the file has, or linear values in sRGB, without the view transform
+photo = node.inputs["Image"].links[0].from_node.image
+linear = bpy.data.images.new("linear", 4, 2, alpha=True, float_buffer=True)
+linear.pixels = [0.1, 0.2, 0.4, 0.5] * 8
+found["picked"] = [pick.color_at(photo, 30, 100), pick.color_at(linear, 3, 1)]
+found["backdrop"] = pick.backdrop_pixel((100, 50), (800, 600), 2.0, (10.0, 0.0), (410, 300))
+try:
+    pick.color_at(photo, 160, 0)
+    found["beside"] = ""
+except pick.WorkerError as error:
+    found["beside"] = str(error)
+t.press("pick_color", node, index=1, color=found["picked"][0])
+found["taken"] = list(node.palette[1].color)
 report(found)  # noqa: F821  # given by drive.py

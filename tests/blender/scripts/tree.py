@@ -86,3 +86,49 @@ def error(found: Any, wanted: Any) -> float:
     """The largest difference, relative to the pixel's largest channel or 1."""
     scale = np.maximum(1.0, np.abs(wanted).max(axis=-1, keepdims=True))
     return float((np.abs(found - wanted) / scale).max())
+
+
+def group(name: str) -> tuple[Any, Any, Any]:
+    """A node group with an input and an output: its tree, and the nodes inside that stand for the two."""
+    tree = bpy.data.node_groups.new(name, "CompositorNodeTree")
+    tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
+    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    return tree, tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
+
+
+def group_node(tree: Any, shown: Any, source: Any = None) -> Any:
+    """A node that shows a group, with something linked in."""
+    node = tree.nodes.new("CompositorNodeGroup")
+    node.node_tree = shown
+    if source is not None:
+        tree.links.new(source, node.inputs[0])
+    return node
+
+
+def scene_tree(scene: Any) -> Any:
+    """The tree that composites a scene."""
+    return scene.compositing_node_group if NEW else scene.node_tree
+
+
+def write_to(node: Any, folder: Path) -> None:
+    """Has a File Output node write 32 bit EXR into a folder."""
+    if NEW:
+        node.directory = str(folder)
+        node.file_name = "out_"
+        node.file_output_items.clear()
+        node.file_output_items.new("RGBA", "Image")
+        node.format.media_type = "IMAGE"
+    else:
+        node.base_path = str(folder)
+    node.format.file_format = "OPEN_EXR"
+    node.format.color_depth = "32"
+    node.format.exr_codec = "NONE"
+    node.format.color_mode = "RGBA"
+
+
+def written(folder: Path) -> Any:
+    """The one file in a folder: (H, W, 4) float32, upper row first."""
+    from soft_color_segment import exr
+
+    (file,) = folder.glob("*.exr")
+    return np.moveaxis(exr.read(file, "RGBA"), 0, -1)

@@ -1,8 +1,10 @@
-"""Makes two .blends of a shot in a full Blender: ``shot.py PHOTO FOLDER``.
+"""Makes two .blends of a shot of three frames: ``shot.py PHOTO FOLDER``.
 
-Both render the photograph, inverted, and in each of three frames a bit darker: ``plain.blend`` as it is, ``soft.blend``
-through Soft Color Segment's Combined.
+Both render the photograph, inverted, and in each frame a bit darker: ``plain.blend`` as it is, ``shot.blend`` through
+the layers of Soft Color Segment, put over each other again.
 """
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
@@ -42,6 +44,15 @@ bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "plain.blend"))
 
 node = tree.nodes.new("CompositorNodeSoftColorSegment")
 node.colors = 5
+node.pass_mode = "OVER"
 tree.links.new(invert.outputs[0], node.inputs["Image"])
-tree.links.new(node.outputs["Combined"], output)
-bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "soft.blend"))
+below = node.outputs["Layer 1"]
+for layer in list(node.outputs)[2:]:
+    over = tree.nodes.new("CompositorNodeAlphaOver")
+    background, foreground = (socket for socket in over.inputs if socket.type == "RGBA")
+    tree.links.new(below, background)
+    tree.links.new(layer, foreground)
+    below = over.outputs[0]
+tree.links.new(below, output)
+scene.render.filepath = "//shot_"
+bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "shot.blend"))

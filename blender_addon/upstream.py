@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies in front of a node: whether it is still what a captured picture came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .fscs.key import file_identity
+from .node import groups_over, trees_of_scene
+from .properties import is_node
+from .sources import image_path, links_into, socket_of
+
+Describe = Callable[[Any], str]
+"""Says in one text what decides the passes of a node of ours, but for what flows into it."""
+
+ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
+"""Properties that have a value only where another one says so."""
+
+ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile", "CompositorNodeViewer")
+"""Nodes that a render ends in, wherever they are."""
+
+VALUES = ("BOOLEAN", "INT", "FLOAT", "ENUM", "STRING")
+LOOKS = {
+    "name",
+    "label",
+    "select",
+    "hide",
+    "location",
+    "location_absolute",
+    "width",
+    "height",
+    "dimensions",
+    "color",
+    "use_custom_color",
+    "show_options",
+    "show_preview",
+    "show_texture",
+    "color_tag",
+    "warning_propagation",
+    "parent",
+}
+"""Properties of nodes that change no pixel."""
+
+
+def fingerprint(link: Any, frame: int, describe: Describe) -> str:
+    """Changes when the nodes, values and files behind a link do, as they are at a frame. What a scene renders into
+    Render Layers is not looked at, but for its size."""
+    walk = _Walk(frame, describe, _identity)
+    walk.socket_from(link)
+    return walk.digest.hexdigest()
+
+
+def glance(link: Any, frame: int, describe: Describe) -> str:
+    """As :func:`fingerprint`, but quick enough for every redraw: of files only size and time are looked at."""
+    walk = _Walk(frame, describe, _state)
+    walk.socket_from(link)
+    return walk.digest.hexdigest()
+
+
+def ours_in_render(scene: Any) -> list[Any]:
+    """The nodes of ours whose passes a render of a scene shows, each once: not those that only others of ours stand
+    behind, nor those that nothing of the render comes through."""
+    trees = trees_of_scene(scene)
+    ends = [
+        node
+        for number, tree in enumerate(trees)
+        for node in tree.nodes
+        if not node.mute and (node.bl_idname in ENDS or (number == 0 and node.bl_idname == "NodeGroupOutput"))
+    ]
+    seen: set[int] = set()
+    found = (other for end in ends for other in _behind(end.inputs, seen))
+    return list({node.uid: node for node in found if is_node(node)}.values())
+
+
+def ours_behind(node: Any) -> list[Any]:
+    """The nodes of ours whose passes flow into one, the farthest first, each once."""
+    found: dict[str, Any] = {}
+
+    def visit(sockets: Any, seen: set[int]) -> None:
+        for other in _behind(sockets, seen):
+            if is_node(other):
+                visit(other.inputs, seen)
+                found.setdefault(other.uid, other)
+
+    visit(node.inputs, {node.as_pointer()})
+    return list(found.values())
+
+
+def ambiguous(node: Any, frame: int, describe: Describe) -> str:
+    """The name of a group that a node is in and that is used with different inputs, as its one set of passes can't be
+    right for all of them; an empty text if there is none."""
+    sockets = list(node.inputs)
+    seen: set[int] = set()
+    while sockets:
+        inputs = [(other, link) for other, link in _links(sockets, seen) if other.bl_idname == "NodeGroupInput"]
+        sockets = []
+        for entry, link in inputs:
+            outer = [socket_of(group.inputs, link.from_socket) for group in groups_over(entry.id_data)]
+            if len({_of_socket(socket, frame, describe) for socket in outer}) > 1:
+                return str(entry.id_data.name)
+            sockets += outer
+    return ""
+
+
+def _of_socket(socket: Any, frame: int, describe: Describe) -> str:
+    link = next(links_into(socket), None)
+    return fingerprint(link, frame, describe) if link is not None else _default(socket)
+
+
+def _links(sockets: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
+    """Every node of the sockets' own tree that flows into them, with the link that led to it."""
+    for socket in sockets:
+        for link in socket.links:
+            yield link.from_node, link
+            if link.from_node.as_pointer() not in seen:
+                seen.add(link.from_node.as_pointer())
+                yield from _links(link.from_node.inputs, seen)
+
+
+def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
+    """Every node that flows into sockets, those inside groups and outside of this one too; not what is behind nodes of
+    ours, unless they are muted."""
+    for socket in sockets:
+        for link in socket.links:
+            other = link.from_node
+            inner = getattr(other, "node_tree", None)
+            if other.bl_idname == "NodeGroupInput":
+                for group in groups_over(link.id_data):
+                    yield from _behind([socket_of(group.inputs, link.from_socket)], seen)
+            elif inner is not None and not is_node(other):
+                for end in inner.nodes:
+                    if end.bl_idname == "NodeGroupOutput":
+                        yield from _behind([socket_of(end.inputs, link.from_socket)], seen)
+            if other.as_pointer() in seen:
+                continue
+            seen.add(other.as_pointer())
+            yield other
+            if other.mute or not is_node(other):
+                yield from _behind(other.inputs, seen)
+
+
+class _Walk:
+    """Goes through all that flows into a link and puts it into a digest.
+
+    Args:
+        frame: at which values are animated.
+        describe: for nodes of ours.
+        identify: for files.
+    """
+
+    def __init__(self, frame: int, describe: Describe, identify: Callable[[Path], str]) -> None:
+        self.digest = hashlib.sha256()
+        self._frame = frame
+        self._describe = describe
+        self._identify = identify
+        self._numbers: dict[int, int] = {}
+        self._animated: dict[int, dict[tuple[str, int], float]] = {}
+
+    def socket_from(self, link: Any, inside: bool = False) -> None:
+        """What gives a link its pixels. ``inside`` a group that the walk came into, what is outside is walked by it."""
+        self._add(f"<{link.from_socket.identifier};{link.is_muted}")
+        other = link.from_node
+        if other.bl_idname != "NodeGroupInput":
+            self._node(other, inside)
+        elif not inside:
+            outer = next(iter(groups_over(link.id_data)), None)
+            if outer is not None:
+                self._socket(socket_of(outer.inputs, link.from_socket), None)
+
+    def _add(self, text: str) -> None:
+        self.digest.update(f"{text};".encode())
+
+    def _socket(self, socket: Any, path: str | None, inside: bool = False) -> None:
+        self._add(socket.identifier)
+        for link in socket.links:
+            self.socket_from(link, inside)
+        if not socket.links and (path is None or not self._moving(socket.id_data, f"{path}.default_value")):
+            self._add(_default(socket))
+
+    def _node(self, node: Any, inside: bool) -> None:
+        if getattr(node, "image", None) is not None:
+            _ = tuple(node.image.size)  # reads the file, without which the node does not know its layers
+        number = self._numbers.get(node.as_pointer())
+        if number is not None:
+            self._add(f"again {number}")
+            return
+        self._numbers[node.as_pointer()] = len(self._numbers)
+        self._add(f"{node.bl_idname};{node.mute}")
+        path = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
+        if is_node(node):
+            self._add(self._describe(node))
+        else:
+            for prop in node.bl_rna.properties:
+                counts = prop.type in VALUES and prop.identifier not in LOOKS
+                counts = counts and getattr(node, ONLY_WITH.get(prop.identifier, ""), True)
+                if counts and not self._moving(node.id_data, f"{path}.{prop.identifier}"):
+                    self._add(f"{prop.identifier}={_value(node, prop)}")
+            self._holds(node)
+        for number, socket in enumerate(node.inputs):
+            self._socket(socket, f"{path}.inputs[{number}]", inside)
+
+    def _holds(self, node: Any) -> None:
+        image = getattr(node, "image", None)
+        if image is not None:
+            self._image(image, node)
+        scene = getattr(node, "scene", None)
+        if scene is not None:
+            render = scene.render
+            self._add(f"{scene.name};{render.resolution_x};{render.resolution_y};{render.resolution_percentage}")
+        tree = getattr(node, "node_tree", None)
+        for end in tree.nodes if tree is not None else ():
+            if end.bl_idname == "NodeGroupOutput" and end.is_active_output:
+                for socket in end.inputs:
+                    self._socket(socket, None, inside=True)
+
+    def _image(self, image: Any, user: Any) -> None:
+        self._add(f"{image.source};{image.colorspace_settings.name};{image.alpha_mode}")
+        if image.source == "GENERATED" and not image.is_dirty:
+            color = list(image.generated_color)
+            self._add(f"{image.generated_type};{list(image.size)};{color};{image.use_generated_float}")
+        elif self._identify is _state and (image.is_dirty or image.packed_file is not None):
+            self._add(f"{image.name};{list(image.size)}")
+        elif image.is_dirty and len(image.pixels):
+            pixels = np.empty(len(image.pixels), np.float32)
+            image.pixels.foreach_get(pixels)
+            self.digest.update(pixels.tobytes())
+        elif image.packed_file is not None:
+            self.digest.update(image.packed_file.data)
+        elif image.source in ("FILE", "SEQUENCE", "MOVIE"):
+            self._add(self._identify(image_path(image, user, self._frame)))
+            if image.source == "MOVIE":
+                self._add(f"{user.frame_duration};{user.frame_start};{user.frame_offset};{user.use_cyclic}")
+
+    def _moving(self, tree: Any, path: str) -> bool:
+        """Whether a property is animated or driven; if so, adds its value at the frame, or what drives it."""
+        key = tree.as_pointer()
+        if key not in self._animated:
+            self._animated[key] = _curves(tree, self._frame)
+        values = {place: value for place, value in self._animated[key].items() if place[0] == path}
+        if values:
+            self._add(f"{path}={sorted(values.items())}")
+        return bool(values)
+
+
+def _curves(tree: Any, frame: int) -> dict[tuple[str, int], Any]:
+    """What of a tree is animated or driven: values at a frame, or texts, by data path and number."""
+    data = tree.animation_data
+    if data is None:
+        return {}
+    curves: Any = ()
+    if data.action is not None:
+        if hasattr(data.action, "fcurves"):
+            curves = data.action.fcurves
+        else:  # 5.0 and later
+            from bpy_extras.anim_utils import action_get_channelbag_for_slot
+
+            bag = action_get_channelbag_for_slot(data.action, data.action_slot)
+            curves = bag.fcurves if bag is not None else ()
+    found: dict[tuple[str, int], Any] = {(each.data_path, each.array_index): each.evaluate(frame) for each in curves}
+    for each in data.drivers:
+        targets = [
+            (variable.name, [target.data_path for target in variable.targets]) for variable in each.driver.variables
+        ]
+        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets)
+    return found
+
+
+def _value(node: Any, prop: Any) -> str:
+    value: Any = getattr(node, prop.identifier, None)
+    return repr(list(value) if getattr(prop, "is_array", False) and value is not None else value)
+
+
+def _default(socket: Any) -> str:
+    value: Any = getattr(socket, "default_value", None)
+    return repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value)
+
+
+_identities: dict[tuple[str, int, int], str] = {}
+"""Of files that were read already, by path, size and time: a movie is not read again for each of its frames."""
+
+
+def _identity(path: Path) -> str:
+    try:
+        state = path.stat()
+        key = (str(path), state.st_size, state.st_mtime_ns)
+        if key not in _identities:
+            _identities[key] = file_identity(path)
+        return _identities[key]
+    except OSError:
+        return "missing"
+
+
+def _state(path: Path) -> str:
+    try:
+        state = path.stat()
+    except OSError:
+        return "missing"
+    return f"{path};{state.st_size};{state.st_mtime_ns}"

@@ -1,0 +1,345 @@
+"""Works with the node in Blender's window as an artist would, and tells what came of it. Blender 5.0 or newer:
+
+    blender --enable-event-simulate -p 0 0 1600 1000 --python window.py -- PHOTO FOLDER SCREEN
+
+The extension is installed and FSCS_PYTHON names the engine. SCREEN is the file of the screen's pixels that Xvfb keeps;
+copies of it, and what was seen in ``seen.json``, go to FOLDER. Mouse and keys are those of Blender's own event
+simulation; what an artist would not do by hand on the node itself, such as opening the photograph, is done in Python.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+PHOTO, FOLDER, SCREEN = (Path(argument) for argument in sys.argv[sys.argv.index("--") + 1 :])
+TICK = 0.05
+LIMIT = 200.0
+BACKDROP_WIDTH, BACKDROP_OFFSET = 540.0, 350.0
+
+seen: dict[str, Any] = {"background": bpy.app.background}
+"""What is told, by what had been done."""
+
+Steps = Iterator[float]
+
+
+def until(what: str, happened: Callable[[], Any]) -> Steps:
+    """Lets Blender work until something happened, and draw that."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        nodes = bpy.context.scene.compositing_node_group.nodes
+        failures = [node.message for node in nodes if getattr(node, "failed", False)]
+        if failures or time.monotonic() > end:
+            raise RuntimeError(f"in vain waited for {what}: {failures}")
+        yield TICK
+    yield TICK
+
+
+def drawn() -> Steps:
+    """Lets Blender draw what changed, which its timers can't be told of: the screen has to stay as it is."""
+    end, before, same = time.monotonic() + LIMIT, b"", 0
+    while same < 8 and time.monotonic() < end:
+        now = SCREEN.read_bytes()
+        same = same + 1 if now == before else 0
+        before = now
+        yield TICK
+
+
+def take(name: str) -> None:
+    """Keeps the screen as it is now."""
+    shutil.copyfile(SCREEN, FOLDER / f"{name}.xwd")
+
+
+class Hand:
+    """The mouse and the keys."""
+
+    def __init__(self, window: Any, area: Any) -> None:
+        self.window, self.area = window, area
+        self.region = next(region for region in area.regions if region.type == "WINDOW")
+        self.x, self.y = 0, 0
+
+    def move(self, x: float, y: float) -> Steps:
+        self.x, self.y = int(x), int(y)
+        self.window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=self.x, y=self.y)
+        yield TICK
+
+    def key(self, kind: str, letter: str = "", **held: bool) -> Steps:
+        place = {"x": self.x, "y": self.y}
+        self.window.event_simulate(type=kind, value="PRESS", unicode=letter or None, **place, **held)
+        self.window.event_simulate(type=kind, value="RELEASE", **place, **held)
+        yield TICK
+
+    def click(self, x: float, y: float) -> Steps:
+        yield from self.move(x, y)
+        yield from self.key("LEFTMOUSE")
+
+    def write(self, text: str) -> Steps:
+        for letter in text:
+            kind = {" ": "SPACE", "5": "FIVE"}.get(letter, letter.upper())
+            yield from self.key(kind, letter)
+
+    def on_screen(self, place: Any) -> tuple[float, float]:
+        """A place in the tree, on the screen."""
+        scale = bpy.context.preferences.system.ui_scale
+        x, y = self.region.view2d.view_to_region(*(scale * value for value in place), clip=False)
+        return self.region.x + x, self.region.y + y
+
+    def find(self, node: Any, control: str, sideways: float = 0.5) -> Steps:
+        """Moves down a node until the mouse is on a control: the name of an operator or of a property."""
+        scale = bpy.context.preferences.system.ui_scale
+        width, height = (size / scale for size in node.dimensions)
+        x, bottom = self.on_screen((node.location[0] + sideways * width, node.location[1] - height))
+        _, top = self.on_screen(node.location)
+        for y in range(int(top), int(bottom), -8):
+            yield from self.move(x, y)
+            if f".{control}" in self.under():
+                return
+        raise LookupError(f"the node has no {control}")
+
+    def under(self) -> str:
+        """What Python would say for the control under the mouse."""
+        manager = bpy.context.window_manager
+        with bpy.context.temp_override(window=self.window, area=self.area, region=self.region):
+            for copy in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
+                if copy.poll() and copy() == {"FINISHED"}:
+                    return str(manager.clipboard)
+        return ""
+
+
+def viewed() -> Any:
+    """What the Viewer node holds, (H, W, 4), lower row first; None as long as there is nothing."""
+    image = bpy.data.images.get("Viewer Node")
+    if image is None or not len(image.pixels):
+        return None
+    return pixels(image)
+
+
+def pixels(image: Any) -> Any:
+    found = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(found)
+    return found.reshape(image.size[1], image.size[0], 4)
+
+
+def passes(node: Any) -> list[Any]:
+    """The pixels of Combined and of every layer."""
+    return [pixels(node.node_tree.nodes[str(number)].image) for number in range(node.colors + 1)]
+
+
+def shows(node: Any, number: int) -> bool:
+    """Whether the Viewer holds a pass of the node, which is not empty."""
+    held, wanted = viewed(), passes(node)[number]
+    if held is None or held.shape != wanted.shape or not wanted.any():
+        return False
+    return float(np.abs(held - wanted).max()) < 1e-6
+
+
+def backdrop(region: Any, image: Any) -> list[float]:
+    """Where the backdrop is on the screen: left, top, right, bottom, from its upper left corner."""
+    width, height = BACKDROP_WIDTH, BACKDROP_WIDTH * image.size[1] / image.size[0]
+    x = region.x + region.width / 2 + BACKDROP_OFFSET
+    y = bpy.context.window_manager.windows[0].height - region.y - region.height / 2
+    return [x - width / 2 + 2, y - height / 2 + 2, x + width / 2 - 2, y + height / 2 - 2]
+
+
+def state(node: Any) -> dict[str, Any]:
+    """What the node says and holds."""
+    return {
+        "colors": node.colors,
+        "palette": [[round(value, 4) for value in entry.color] for entry in node.palette],
+        "outputs": [socket.name for socket in node.outputs],
+        "linked": [socket.name for socket in node.outputs if socket.is_linked],
+        "message": node.message,
+        "failed": node.failed,
+        "busy": node.busy,
+        "shown": bool(node.settings_shown),
+        "mean": [round(float(each.mean()), 5) for each in passes(node)],
+    }
+
+
+def steps() -> Steps:
+    """All that is done."""
+    bpy.context.preferences.view.show_splash = False
+    window = bpy.context.window_manager.windows[0]
+    yield from drawn()
+    area = max(window.screen.areas, key=lambda area: area.width * area.height)
+    with bpy.context.temp_override(window=window, area=area):
+        bpy.ops.screen.screen_full_area()
+    yield from drawn()
+    area = window.screen.areas[0]
+    area.ui_type = "CompositorNodeTree"
+    space = area.spaces[0]
+    space.show_region_ui = space.show_region_asset_shelf = False
+    scene = bpy.context.scene
+    scene.render.compositor_device = "CPU"  # there may be no graphics card
+    tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    picture = tree.nodes.new("CompositorNodeImage")
+    picture.image = bpy.data.images.load(str(PHOTO))
+    scene.render.resolution_x, scene.render.resolution_y = picture.image.size
+    viewer, output = tree.nodes.new("CompositorNodeViewer"), tree.nodes.new("NodeGroupOutput")
+    for each, place in ((picture, (-620, 40)), (viewer, (-70, 40)), (output, (-70, -90))):
+        each.location, each.select = place, False
+    space.show_backdrop = True
+    yield from drawn()
+    hand = Hand(window, area)
+    space.backdrop_zoom = BACKDROP_WIDTH / picture.image.size[0]
+    space.backdrop_offset[0] = BACKDROP_OFFSET
+    seen["backdrop"] = backdrop(hand.region, picture.image)
+
+    # Add, Search
+    yield from hand.move(*hand.on_screen((-320, 200)))
+    yield from hand.key("A", shift=True)
+    yield from drawn()
+    yield from hand.write("soft color")
+    yield from drawn()
+    take("search")
+    yield from hand.key("RET")
+    yield from until("the node", lambda: len(tree.nodes) == 4)
+    yield from hand.click(*hand.on_screen((-380, 200)))
+    node = tree.nodes.active
+    seen["added"] = node.bl_idname
+    node.location = (-400, 200)
+    tree.links.new(picture.outputs["Image"], node.inputs["Image"])
+    tree.links.new(node.outputs["Combined"], viewer.inputs[0])
+    tree.links.new(node.outputs["Combined"], output.inputs[0])
+    bpy.ops.ed.undo_push(message="Set up")
+    yield from drawn()
+    seen["new"] = state(node)
+    take("new")
+
+    # Auto Palette, stopped by Cancel, which lies where Segment was; then once more.
+    yield from hand.find(node, "segment(")
+    segment = hand.x, hand.y
+    yield from hand.find(node, "auto_palette(")
+    auto_palette = hand.x, hand.y
+    yield from hand.key("LEFTMOUSE")
+    yield from until("the computation", lambda: node.busy)
+    yield from hand.move(hand.on_screen((node.location[0] + 0.93 * node.width, 0))[0], segment[1])
+    yield from until("Cancel to be under the mouse", lambda: ".cancel(" in hand.under())
+    yield from hand.key("LEFTMOUSE")
+    yield from until("its end", lambda: not node.busy)
+    seen["cancelled"] = state(node)
+    yield from hand.click(*auto_palette)
+    yield from until("the computation", lambda: node.busy)
+    yield from until("its end", lambda: not node.busy)
+    yield from drawn()
+    take("palette")
+    seen["palette"] = state(node)
+
+    # Segment, and a click on another node meanwhile
+    yield from hand.click(*segment)
+    yield from until("the computation", lambda: node.busy)
+    yield from hand.click(*hand.on_screen((picture.location[0] + 60, picture.location[1] - 8)))
+    yield from until("the other node to be active", lambda: tree.nodes.active == picture)
+    seen["alive"] = node.busy
+    seen["progress"] = []
+    while node.busy:
+        now = [node.fraction, node.message]
+        if now not in seen["progress"]:
+            seen["progress"].append(now)
+        yield TICK
+        if node.busy and 0.2 < node.fraction < 0.9:
+            take("segmenting")
+    # Nothing touches mouse, keys or the node from here on: the result has to appear by itself.
+    yield from until("the Viewer to show the result", lambda: shows(node, 0))
+    yield from drawn()
+    take("segmented")
+    seen["segmented"] = state(node)
+
+    # An undo makes everything anew, so everything is looked up again.
+    yield from hand.move(*hand.on_screen((0, 300)))
+    for name, held in (("undone", {}), ("redone", {"shift": True})):
+        yield from hand.key("Z", ctrl=True, **held)
+        yield from drawn()
+        tree = bpy.context.scene.compositing_node_group
+        node, viewer = tree.nodes["Soft Color Segment"], tree.nodes["Viewer"]
+        seen[name] = state(node)
+        take(name)
+    yield from until("the Viewer to show the result again", lambda: shows(node, 0))
+
+    tree.links.new(node.outputs["Layer 3"], viewer.inputs[0])
+    yield from until("the Viewer to show the layer", lambda: shows(node, 3))
+    yield from drawn()
+    take("layer")
+
+    # Fewer colours
+    yield from hand.find(node, "colors")
+    yield from hand.key("RET")
+    yield from hand.key("A", ctrl=True)
+    yield from hand.write("5")
+    yield from hand.key("RET")
+    yield from until("five colours", lambda: node.colors == 5)
+    yield from drawn()
+    take("fewer")
+    seen["fewer"] = state(node)
+    yield from hand.find(node, "segment(")
+    yield from hand.key("LEFTMOUSE")
+    yield from until("the computation", lambda: node.busy)
+    yield from until("its end", lambda: not node.busy)
+    yield from until("the Viewer to show the layer", lambda: shows(node, 3))
+    seen["segmented_fewer"] = state(node)
+    yield from drawn()
+    take("segmented_fewer")
+
+    # Fill Cache, of something that has to be rendered for the node
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    exposure.location = (-520, -240)
+    tree.links.new(tree.nodes["Image"].outputs["Image"], exposure.inputs["Image"])
+    tree.links.new(exposure.outputs["Image"], node.inputs["Image"])
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = 1, 2
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "window.blend"))
+    yield from drawn()
+    with bpy.context.temp_override(window=window, area=area, region=hand.region):
+        bpy.ops.soft_color_segment.fill_cache("INVOKE_DEFAULT", node=node.uid)
+    yield from until("the computation", lambda: node.busy)
+    yield from hand.click(*hand.on_screen((viewer.location[0] + 60, viewer.location[1] - 8)))
+    yield from until("the other node to be active", lambda: tree.nodes.active == viewer)
+    seen["alive_while_filling"] = node.busy
+    seen["filling"] = []
+    while node.busy:
+        if node.message not in seen["filling"]:
+            seen["filling"].append(node.message)
+            take("filling")
+        yield TICK
+    yield from until("the Viewer to show the layer", lambda: shows(node, 3))
+    seen["filled"] = state(node) | {"files": sorted(file.name for file in Path(node.cached_in).glob("*.exr"))}
+    seen["nodes"] = sorted(each.bl_idname for each in tree.nodes)
+
+
+def end() -> None:
+    """Tells what was seen and ends Blender."""
+    (FOLDER / "seen.json").write_text(json.dumps(seen), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+_steps = steps()
+
+
+def step() -> float | None:
+    """One step; the last ends Blender."""
+    try:
+        return next(_steps)
+    except StopIteration:
+        pass
+    except Exception:
+        take("failed")
+        seen["error"] = traceback.format_exc()
+    end()
+    return None
+
+
+if bpy.app.background:
+    end()
+bpy.app.timers.register(step, first_interval=TICK)

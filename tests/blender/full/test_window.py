@@ -1,0 +1,151 @@
+"""The node in the window of a full Blender, worked with as an artist would: ``scripts/window.py`` does it once, and
+what it saw is looked at here.
+
+FSCS_PICTURES names a folder that the pictures of the documentation are written to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+EXAMPLE = HERE.parents[2] / "examples" / "coffee.png"
+PHOTO_SIZE = (1500, 1000)
+"""Large enough for the work to be seen going on."""
+
+LAYERS = [f"Layer {number}" for number in range(1, 8)]
+PICTURES = {
+    "search": ("blender_add", (506, 331, 1022, 424)),
+    "segmenting": ("blender_segmenting", (235, 325, 680, 725)),
+    "layer": ("blender_node", (235, 325, 1430, 725)),
+}
+"""Names of the documentation's pictures, and the part of the screen that they show: left, top, right, bottom."""
+
+TIMEOUT = 900.0
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT + 60.0)]
+
+
+@pytest.fixture(scope="module")
+def shown(full_blender, screen) -> Path:
+    """The folder with what was seen."""
+    folder = full_blender.folder / "window"
+    folder.mkdir()
+    photo = folder / "photo.png"
+    with Image.open(EXAMPLE) as picture:
+        picture.convert("RGB").resize(PHOTO_SIZE, Image.Resampling.LANCZOS).save(photo)
+    script = shutil.copy(HERE / "scripts" / "window.py", folder)
+    status, said = full_blender.run(
+        *("--enable-event-simulate", "--no-window-focus", "-p", "0", "0", "1600", "1000"),
+        *("--python", script, "--", photo, folder, screen.pixels),
+        variables={"DISPLAY": screen.display, "LIBGL_ALWAYS_SOFTWARE": "1"},
+        timeout=TIMEOUT,
+    )
+    report = folder / "seen.json"
+    assert report.exists(), f"status {status}\n{said}"
+    found = json.loads(report.read_text(encoding="utf-8"))
+    if found["background"]:
+        pytest.skip("FSCS_BLENDER names a Blender that opens no window")
+    assert "error" not in found, found["error"]
+    keep_pictures(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seen(shown: Path) -> dict[str, Any]:
+    """What was seen, by what had been done."""
+    return json.loads((shown / "seen.json").read_text(encoding="utf-8"))
+
+
+def keep_pictures(folder: Path) -> None:
+    """Writes the documentation's pictures where FSCS_PICTURES wants them, in few colours, as they are to be small."""
+    wanted = os.environ.get("FSCS_PICTURES")
+    for name, (title, part) in PICTURES.items() if wanted else ():
+        picture = Image.fromarray(screenshot(folder, name)).crop(part)
+        small = picture.quantize(200, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        small.save(Path(wanted) / f"{title}.png", optimize=True)
+
+
+def screenshot(folder: Path, name: str) -> np.ndarray:
+    """The pixels of a screen, (H, W, 3): X window dumps begin with a header of big-endian numbers."""
+    dump = (folder / f"{name}.xwd").read_bytes()
+    header = struct.unpack(">25I", dump[:100])
+    size, width, height, little, line, colors = (header[number] for number in (0, 4, 5, 7, 12, 19))
+    assert little == 0
+    pixels = np.frombuffer(dump, np.uint8, line * height, size + 12 * colors).reshape(height, -1, 4)
+    return np.ascontiguousarray(pixels[:, :width, 2::-1])
+
+
+def backdrop(folder: Path, name: str, place: list[float]) -> np.ndarray:
+    """The part of a screen that the backdrop is on, (H, W, 3) from 0 to 1."""
+    left, top, right, bottom = map(round, place)
+    return screenshot(folder, name)[top:bottom, left:right] / 255.0
+
+
+def test_added_by_search(seen) -> None:
+    assert seen["added"] == "CompositorNodeSoftColorSegment"
+    assert seen["new"]["outputs"] == ["Combined", *LAYERS]
+    assert not seen["new"]["shown"]
+
+
+def test_cancelled_then_found(seen) -> None:
+    assert seen["cancelled"]["palette"] == seen["new"]["palette"]
+    assert not seen["cancelled"]["failed"]
+    assert len({tuple(color) for color in seen["palette"]["palette"]}) == 7
+    assert not seen["palette"]["shown"]
+
+
+def test_window_lives_while_the_engine_works(seen) -> None:
+    assert seen["alive"], "the click on another node did nothing until the layers were there"
+    fractions = [fraction for fraction, _ in seen["progress"]]
+    assert fractions == sorted(fractions)
+    assert any(0.0 < fraction < 1.0 and re.search(r"\d+ s\b", text) for fraction, text in seen["progress"])
+
+
+def test_result_appears_by_itself(seen, shown: Path) -> None:
+    found = seen["segmented"]
+    assert (found["busy"], found["failed"], found["shown"]) == (False, False, True)
+    assert found["palette"] == seen["palette"]["palette"]
+    before, after = (backdrop(shown, name, seen["backdrop"]) for name in ("new", "segmented"))
+    assert before.std() < 0.05
+    size = (after.shape[1], after.shape[0])
+    with Image.open(shown / "photo.png") as picture:
+        photo = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) / 255.0
+    # Blender's view transform changes the colours, so likeness is all there is to ask for.
+    assert np.corrcoef(after.ravel(), photo.ravel())[0, 1] > 0.95
+
+
+def test_undo_and_redo(seen) -> None:
+    undone, redone = seen["undone"], seen["redone"]
+    assert undone["palette"] == seen["palette"]["palette"]
+    # The step before the result is the click on another node, while the engine worked: it does no more.
+    assert (undone["busy"], undone["shown"]) == (False, False)
+    assert redone == seen["segmented"]
+
+
+def test_fewer_colors(seen) -> None:
+    fewer, segmented = seen["fewer"], seen["segmented_fewer"]
+    assert fewer["outputs"] == ["Combined", *LAYERS[:5]]
+    assert fewer["linked"] == ["Combined", "Layer 3"]
+    assert fewer["palette"] == seen["segmented"]["palette"][:5] == segmented["palette"]
+    assert fewer["mean"] == seen["segmented"]["mean"][:6]
+    assert segmented["mean"][0] == pytest.approx(seen["segmented"]["mean"][0], abs=1e-5)
+    assert segmented["mean"][3] != fewer["mean"][3]
+
+
+def test_window_lives_while_the_cache_is_filled(seen) -> None:
+    assert seen["alive_while_filling"]
+    assert any(text.startswith("Frame 2, 2 of 2") for text in seen["filling"])
+    assert not seen["filled"]["failed"]
+    assert {"layers.0001.exr", "layers.0002.exr"} <= set(seen["filled"]["files"])
+    # What the input was rendered with is gone again.
+    assert "CompositorNodeOutputFile" not in seen["nodes"]

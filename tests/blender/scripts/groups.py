@@ -1,0 +1,89 @@
+"""A node inside groups. ``groups.py PICTURE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bpy
+import tree as t
+from soft_color_segment import segmenting
+
+LIMIT = 1e-5
+tree = t.compositor()
+scene = bpy.context.scene
+
+
+def brighter(where: Any, source: Any) -> Any:
+    """An Exposure node behind a socket."""
+    node = where.nodes.new("CompositorNodeExposure")
+    node.inputs[1].default_value = 1.0
+    where.links.new(source, node.inputs[0])
+    return node
+
+
+def fails(node: Any) -> str:
+    """What a press of Segment says."""
+    try:
+        t.press("segment", node)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+photo = t.image_node(tree, sys.argv[1]).outputs["Image"]
+inner, entry, leave = t.group("inner")
+outer, outer_entry, outer_leave = t.group("outer")
+inside = t.group_node(outer, inner, outer_entry.outputs[0])
+outer.links.new(inside.outputs[0], outer_leave.inputs[0])
+group = t.group_node(tree, outer, photo)
+exposed = brighter(inner, entry.outputs[0])
+node = t.soft(inner, exposed.outputs[0])
+node.colors = 3
+inner.links.new(node.outputs["Combined"], leave.inputs[0])
+counts = lambda: [len(each.nodes) for each in (tree, outer, inner)]  # noqa: E731
+outside = brighter(tree, photo)
+wanted = t.rendered(tree, outside.outputs[0], "wanted")
+
+found: dict[str, Any] = {"sums": {}, "before": counts()}
+found["pressed"] = sorted(t.press("segment", node))
+found["left"] = counts()
+found["sums"]["chain inside"] = t.error(t.rendered(tree, group.outputs[0], "group"), wanted) <= LIMIT
+
+
+def stale() -> bool:
+    """Whether the cache has no right layers of the frame."""
+    try:
+        segmenting.checked_layers(node, scene.frame_current)
+    except segmenting.NoPasses:
+        return True
+    return False
+
+
+before = stale()
+exposed.inputs[1].default_value = 0.5
+found["stale"] = [before, stale()]
+exposed.inputs[1].default_value = 1.0
+
+# The same group once more: with the same picture it is one and the same, with another one it is not
+second = t.group_node(tree, outer, photo)
+found["same inputs"] = sorted(t.press("segment", node))
+tree.links.new(outside.outputs[0], second.inputs[0])
+found["ambiguous"] = fails(node)
+tree.nodes.remove(second)
+
+# Straight from the group's input: the chain and the file are outside
+inner.links.new(entry.outputs[0], node.inputs["Image"])
+tree.links.new(outside.outputs[0], group.inputs[0])
+t.press("segment", node)
+found["sums"]["chain outside"] = t.error(t.rendered(tree, group.outputs[0], "group"), wanted) <= LIMIT
+tree.links.new(photo, group.inputs[0])
+t.press("segment", node)
+plain = t.rendered(tree, photo, "plain")
+found["sums"]["file outside"] = (
+    not segmenting.wanted(node, 1) and t.error(t.rendered(tree, group.outputs[0], "group"), plain) <= LIMIT
+)
+report(found)  # noqa: F821  # given by drive.py

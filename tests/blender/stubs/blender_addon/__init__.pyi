@@ -1,0 +1,1 @@
+# A place for fscs: the rest of this package is blender_addon.
