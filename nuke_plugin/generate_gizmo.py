@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from fscs_engine._version import __version__  # noqa: E402
+from fscs_engine.key import RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.naming import LAYER_PREFIX  # noqa: E402
 from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS, Parameter  # noqa: E402
 from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
@@ -49,8 +51,11 @@ LIVE_OUTPUT = (
 """Inference nodes take these and few other names; no layer of the node's own is among them."""
 
 MODES = ("Cached", "Live", "Bypass")
-VIEWS = ("layers", "recomposition", "error", "one layer")
-SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+VIEWS = ("layers", "recomposition", "error", "one layer", "alpha sheet")
+SHEETS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
+"""Columns and rows of the alpha sheet; the first with a place for every layer is taken."""
+
+LIVE_SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
 PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
 """In the order in which the metadata has them; the checks rely on it."""
 
@@ -297,6 +302,7 @@ def _alpha_tab(knobs: Knobs) -> None:
     knobs.parameter(BY_NAME["smoothing"], shown=(0, 32))
     knobs.parameter(BY_NAME["smoothing_eps"], shown=(1e-6, 0.01))
     knobs.parameter(BY_NAME["smoothing_strength"])
+    knobs.parameter(BY_NAME["temporal"])
     knobs.parameter(BY_NAME["minimum_alpha"])
     knobs.group("layers_group", "Layers")
     shown = {"layer_gain": (0.0, 4.0), "layer_gamma": (0.2, 5.0)}
@@ -363,7 +369,8 @@ def _output_tab(knobs: Knobs) -> None:
         "view",
         "View",
         "What rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: how far "
-        "the sum is from the image. one layer: that of the number below. The layers are in the stream with each.",
+        "the sum is from the image. one layer: that of the number below. The layers stay in the stream with each of "
+        "them. alpha sheet: the alphas of all layers side by side in full size, in a larger picture without the rest.",
         VIEWS[0],
         choices=VIEWS,
     )
@@ -390,28 +397,34 @@ def _cache_tab(knobs: Knobs) -> None:
     knobs.button("clear", "Clear", "Deletes the layers' files of these frames, after asking.", "clear")
     knobs.parameter(BY_NAME["device"])
     knobs.parameter(BY_NAME["tile"], shown=(0, 2048))
-    knobs.knob(26, "status", "Status", "How this frame's file stands to the knobs.", text=" ")
-    knobs.knob(
-        1,
-        "plate_state",
-        "Image",
-        "How the image stood when Render ran; tells a changed image.",
-        '""',
-        flag="+INVISIBLE",
-    )
+    # Not saved: where the plug-in is missing, old words would stand on the node.
+    knobs.knob(26, "status", "Status", "How this frame's file stands to the knobs.", text=" ", flag="+DO_NOT_WRITE")
 
 
 def _troubleshoot_tab(knobs: Knobs) -> None:
     knobs.tab("troubleshoot_tab", "Troubleshoot")
     knobs.knob(26, "versions", "Versions", "Of the plug-in, of Nuke and of the engine; Check fills it in.", text=" ")
-    knobs.button("check", "Check", "Starts the engine and says whether all is well.", "check", "+STARTLINE")
     knobs.button(
-        "locate_engine",
-        "Locate Engine",
-        "Chooses the Python that the engine is installed for. Nuke's own is too old for it.",
-        "locate_engine",
+        "install_engine",
+        "Install Engine",
+        "Makes an environment for the engine in your own folders, with a Python 3.11 or newer of this computer. Nuke's "
+        "own is too old for it.",
+        "install_engine",
+        "+STARTLINE",
     )
-    knobs.button("show_log", "Show Log", "Shows the end of what the engine wrote.", "show_log")
+    knobs.button(
+        "locate_engine", "Locate Engine", "Chooses the Python of an engine that is installed already.", "locate_engine"
+    )
+    knobs.button("check", "Check", "Runs 'fscs doctor', starts the engine and says whether all is well.", "check")
+    knobs.button("show_log", "Show Log", "Shows the end of what the engine and its installation wrote.", "show_log")
+    knobs.knob(
+        1,
+        "softcolor_version",
+        "Version",
+        "Of the plug-in that made this node; the plug-in knows its nodes by it.",
+        __version__,
+        flag="+INVISIBLE",
+    )
     for n in layer_numbers():
         for channel, letter in enumerate("rgb"):
             knobs.knob(
@@ -450,7 +463,7 @@ def checks() -> list[tuple[str, str, str]]:
         ]
         same_colors.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
     same_scalars = []
-    for name in SCALARS:
+    for name in RESULT_PARAMETERS:
         found = _found(f"{name}.:.([0-9e.+-]*)", parameters, "-9")
         same_scalars.append(f"abs({found}-parent.{name})<=0.0001*abs(parent.{name})")
     same_layers = []
@@ -486,7 +499,7 @@ def checks() -> list[tuple[str, str, str]]:
         (
             "CheckSettings",
             "&&".join(same_scalars),
-            f"Smoothing or minimum alpha changed since the layers were rendered. {again}.",
+            f"A smoothing or minimum alpha changed since the layers were rendered. {again}.",
         ),
         (
             "CheckLayers",
@@ -564,8 +577,9 @@ def _live(script: Script, plate: str) -> str:
         ),
         (
             "LiveLayers",
-            "&&".join(["parent.use_mask==0", *neutral]),
-            "Live knows no masks and no gain, gamma, black or white point of layers. Set them back, or use Cached.",
+            "&&".join(["parent.use_mask==0", "parent.temporal==0", *neutral]),
+            "Live knows no masks, no temporal smoothing and no gain, gamma, black or white point of layers. Set them "
+            "back, or use Cached.",
         ),
         (
             "LiveModel",
@@ -585,7 +599,7 @@ def _live(script: Script, plate: str) -> str:
     ends = []
     for first in range(1, LIVE_COLORS + 1, LIVE_GROUP):
         links = [f"p{n}{letter}" for n in range(1, LIVE_COLORS + 1) for letter in "rgb"]
-        links += ["colors", *SCALARS]
+        links += ["colors", *LIVE_SCALARS]
         values = [f"{link}:{{parent.{link}}}" for link in links] + ["space:{parent.working_space}", f"first:{first}"]
         knobs = [
             ("modelFile", quoted(f"[lsearch -inline [plugins -all {CAT}] *.cat]")),
@@ -614,8 +628,34 @@ def _views(script: Script, layers: str) -> str:
         script.node("Expression", "Recomposition", [layers], recomposed, at=(2, 28)),
         script.node("Expression", "Error", [layers], error, at=(3, 28)),
         script.node("Expression", "OneLayer", [layers], single, at=(4, 28)),
+        _sheet(script, layers),
     ]
     return script.node("Switch", "View", shown, [("which", expression("parent.view"))], at=(0, 30))
+
+
+def _sheet(script: Script, layers: str) -> str:
+    """The alphas as grey pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
+    size = "{0 0 {input.width} {input.height}}"
+    inside = script.node("Crop", "SheetFormat", [layers], [("box", size)], at=(7, 28))
+    cells = []
+    for n in layer_numbers():
+        alpha = layer_channels(n)[3]
+        knobs = [("expr0", alpha), ("expr1", alpha), ("expr2", alpha), ("expr3", "1")]
+        cells.append(script.node("Expression", f"Sheet{n}", [inside], knobs, at=(7 + n, 28)))
+    sheets = cells[:1]
+    for columns, rows in SHEETS[1:]:
+        knobs = [
+            ("width", expression(f"input.width*{columns}")),
+            ("height", expression(f"input.height*{rows}")),
+            ("rows", str(rows)),
+            ("columns", str(columns)),
+            ("roworder", "TopBottom"),
+        ]
+        name = f"Sheet{columns}by{rows}"
+        sheets.append(script.node("ContactSheet", name, cells[: columns * rows], knobs, at=(7 + len(sheets), 29)))
+    which = "+".join(f"(parent.colors>{columns * rows})" for columns, rows in SHEETS[:-1])
+    sheet = script.node("Switch", "Sheet", sheets, [("which", expression(which))], at=(7, 30))
+    return script.node("Remove", "SheetOnly", [sheet], [("operation", "keep"), ("channels", "rgba")], at=(6, 30))
 
 
 def _straight(script: Script, layers: str) -> str:
@@ -656,7 +696,7 @@ def gizmo() -> str:
         "Group {",
         f" name {NAME}1",
         f" tile_color {TILE_COLOR}",
-        f" label {quoted('[value mode], [value colors] layers')}",
+        f" label {quoted('[value mode], [value colors] layers' + chr(10) + '[value status]')}",
         " help "
         + quoted(
             "Takes the image apart into a layer for each colour of a palette. The layers are in the stream as "

@@ -1,15 +1,16 @@
 """Fills the cache of a Soft Color Segment node without a window.
 
-    nuke -t softcolor_batch.py comp.nk NODE --frames=1001-1100
+    nuke -t softcolor_batch.py comp.nk NODE 1001-1100
 
-NODE is the node's name, with the names of the groups it is in before it: Group1.SoftColorSegment1. Without --frames the
-range of the node's Cache tab is done. Nuke takes a range that stands last for itself, so write it with --frames=.
+NODE is the node's name, with the names of the groups it is in before it: Group1.SoftColorSegment1. Without a range that
+of the node's Cache tab is done. --frames=1001-1100x2,1150 is a range, too.
 Ends with 0 if all frames were done, 1 after an error, 2 if it was called wrongly, 130 if it was cancelled.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import frames, render  # noqa: E402
+from softcolor_nuke import callbacks, frames, render  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
 FRAMES = "--frames="
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     """Renders. Returns the exit code."""
     ranges = [word[len(FRAMES) :] for word in arguments if word.startswith(FRAMES)]
     words = [word for word in arguments if not word.startswith("-")]
-    if len(words) == 3 and not ranges:
-        ranges = [words.pop()]
+    if not ranges:
+        ranges = [words.pop()] if len(words) == 3 else _taken_by_nuke(arguments)
     if len(words) != 2 or len(ranges) > 1:
         print(__doc__, file=sys.stderr)
         return 2
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         nuke.scriptOpen(script)
         node = nuke.toNode(name)
-        if node is None or node.knob("plate_state") is None:
+        if node is None or not callbacks.is_ours(node):
             raise WorkerError("usage", f"{script} has no Soft Color Segment node {name}", "give its full name")
         if ranges:
             numbers = frames.parse(ranges[0])
@@ -56,6 +57,12 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     print(f"softcolor_batch: {len(numbers)} frames done", flush=True)
     return 0
+
+
+def _taken_by_nuke(arguments: Sequence[str]) -> list[str]:
+    """The range that stood last on the line, which Nuke may have taken out of the arguments for itself."""
+    last = [str(word) for word in nuke.rawArgs][-1:]
+    return [word for word in last if word not in arguments and re.fullmatch(r"\d+(-\d+(x\d+)?)?", word)]
 
 
 class _Lines:

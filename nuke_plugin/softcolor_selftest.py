@@ -100,7 +100,7 @@ class Rows:
         return f"largest difference {worst:g}"
 
     def views_follow(self) -> str:
-        """Recomposition is the image; one layer is that layer."""
+        """Recomposition is the image; one layer is that layer; the alpha sheet has each alpha in its place."""
         self._rendered()
         x, y = POINTS[0]
         self.node["view"].setValue("recomposition")
@@ -108,6 +108,11 @@ class Rows:
         self.node["view"].setValue("one layer")
         self.node["view_layer"].setValue(2)
         _near([self.node.sample("red", x, y)], [self.node.sample("softcolor2.red", x, y)], 1e-6, "one layer")
+        alpha = self.node.sample("softcolor3.alpha", x, y)
+        self.node["view"].setValue("alpha sheet")
+        wide, high = self.plate.width(), self.plate.height()
+        _true((self.node.width(), self.node.height()) == (2 * wide, 2 * high), "the sheet has another size")
+        _near([self.node.sample("green", x, y)], [alpha], 1e-6, "third alpha, at the lower left")  # y counts upwards
         self.node["view"].setValue("layers")
         return ""
 
@@ -150,6 +155,23 @@ class Rows:
             nuke.delete(write)
         raise AssertionError("the frame without layers was rendered")
 
+    def a_changed_image_is_seen(self) -> str:
+        """A node more before the input is a change; where the nodes stand and what they are called is none."""
+        self._rendered()
+        view = str(nuke.thisView())
+        self.plate.setXYpos(500, 500)
+        self.plate["label"].setValue("moved")
+        found = callbacks.state(self.node, FRAME, view, sure=True)
+        _true(not found, f"moved and labelled: {found}")
+        grade = nuke.createNode("Grade", inpanel=False)
+        grade.setInput(0, self.plate)
+        self.node.setInput(0, grade)
+        found = callbacks.state(self.node, FRAME, view, sure=True)
+        self.node.setInput(0, self.plate)
+        nuke.delete(grade)
+        _true("image changed" in found, f"with a Grade: {found!r}")
+        return ""
+
     def the_node_travels(self) -> str:
         """Saved and opened again, the node keeps its knobs and its layers."""
         self._rendered()
@@ -174,6 +196,35 @@ class Rows:
         after = list(self.node["color1"].value())
         _true(changed != before, "the palette was not set")
         _near(after, before, 1e-6, "after one undo")
+        return ""
+
+    def the_frames_around_are_looked_at(self) -> str:
+        """Temporal smoothing captures the frames before and after, and the file says so."""
+        self._rendered()
+        self.node["temporal"].setValue(0.5)
+        template = self.node["cache_file"].value()
+        self.node["cache_file"].setValue((self.folder / "calm.%04d.exr").as_posix())
+        try:
+            render.render(self.node, [FRAME], [str(nuke.thisView())], lambda *_: None, lambda: False)
+            _true(not self.node.hasError(), "the node has an error")
+        finally:
+            self.node["temporal"].setValue(0)
+            self.node["cache_file"].setValue(template)
+        return ""
+
+    def each_view_has_its_file(self) -> str:
+        """With %V in the name, all views are rendered, each into its own file."""
+        self._rendered()
+        nuke.addView("softcolor")
+        template = self.node["cache_file"].value()
+        self.node["cache_file"].setValue((self.folder / "%V" / "layers.%04d.exr").as_posix())
+        views = [str(view) for view in nuke.views()]
+        try:
+            render.render(self.node, [FRAME], views, lambda *_: None, lambda: False)
+        finally:
+            self.node["cache_file"].setValue(template)
+        missing = [view for view in views if not (self.folder / view / f"layers.{FRAME}.exr").is_file()]
+        _true(len(views) > 1 and not missing, f"views {views}, no file for {missing}")
         return ""
 
     def bypass_is_the_image(self) -> str:

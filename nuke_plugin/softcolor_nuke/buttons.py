@@ -6,13 +6,16 @@ import functools
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable, Optional
 
 import nuke
 
-from . import callbacks, engine, exr, frames, layer_names, palette_files, settings, working_space
+from . import callbacks, engine, exr, frames, installing, layer_names, palette_files, settings, upstream, working_space
 from . import render as rendering
+from .fscs import check as checking
+from .fscs import install
 from .fscs._version import __version__
+from .fscs.client import clean_environment
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
@@ -20,11 +23,11 @@ from .fscs.protocol import JsonObject, WorkerError
 TITLE = "Soft Color Segment"
 
 
-def told(action: Callable[[Any], None]) -> Callable[[Any], None]:
+def told(action: Callable[[nuke.Group], None]) -> Callable[[nuke.Group], None]:
     """A button's action whose errors become a message."""
 
     @functools.wraps(action)
-    def guarded(node: Any) -> None:
+    def guarded(node: nuke.Group) -> None:
         try:
             action(node)
         except WorkerError as error:
@@ -73,26 +76,22 @@ class Task:
         return bool(self._task.isCancelled())
 
 
-def _views(node: Any) -> list[str]:
+def _views(node: nuke.Group) -> list[str]:
     if frames.has_view(str(node["cache_file"].value())):
         return [str(view) for view in nuke.views()]
     return [str(nuke.thisView())]
 
 
-def _render(node: Any, numbers: Sequence[int]) -> None:
-    with Task(f"{TITLE}: {node.name()}") as task:
-        rendering.render(node, numbers, _views(node), task.progress, task.cancelled)
-    _reload(node)
-
-
-def _reload(node: Any) -> None:
-    """Lets the node read its files again; what the Reload button of a Read does."""
-    version = node.node("Cache")["version"]
-    version.setValue(int(version.value()) + 1)
+def _render(node: nuke.Group, numbers: Sequence[int]) -> None:
+    try:
+        with Task(f"{TITLE}: {node.name()}") as task:
+            rendering.render(node, numbers, _views(node), task.progress, task.cancelled)
+    finally:  # what was done before an error is there, too
+        upstream.read_again(node.node("Cache"))
 
 
 @told
-def render(node: Any) -> None:
+def render(node: nuke.Group) -> None:
     """Renders the range of the Cache tab."""
     first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
     if last < first:
@@ -101,13 +100,13 @@ def render(node: Any) -> None:
 
 
 @told
-def render_frame(node: Any) -> None:
+def render_frame(node: nuke.Group) -> None:
     """Renders the current frame."""
     _render(node, [int(nuke.frame())])
 
 
 @told
-def clear(node: Any) -> None:
+def clear(node: nuke.Group) -> None:
     """Deletes the files of the range, but none that is not of ours."""
     template = rendering.cache_template(node)
     found = []
@@ -121,11 +120,11 @@ def clear(node: Any) -> None:
     elif nuke.ask(f"Delete {len(found)} files of layers, {found[0].name} to {found[-1].name}?"):
         for path in found:
             path.unlink()
-        _reload(node)
+        upstream.read_again(node.node("Cache"))
 
 
 @told
-def auto_palette(node: Any) -> None:
+def auto_palette(node: nuke.Group) -> None:
     """Finds colours for those that are not locked."""
     colors = int(node["colors"].value())
     given = settings.palette_of(node, only_locked=True)
@@ -137,7 +136,7 @@ def auto_palette(node: Any) -> None:
 
 
 @told
-def import_palette(node: Any) -> None:
+def import_palette(node: nuke.Group) -> None:
     """Reads a palette file."""
     path = nuke.getFilename("Palette", "*.json *.gpl *.txt")
     if path:
@@ -145,7 +144,7 @@ def import_palette(node: Any) -> None:
 
 
 @told
-def export_palette(node: Any) -> None:
+def export_palette(node: nuke.Group) -> None:
     """Writes a palette file."""
     path = nuke.getFilename("Palette", "*.json", type="save")
     if path:
@@ -153,7 +152,7 @@ def export_palette(node: Any) -> None:
 
 
 @told
-def sample(node: Any) -> None:
+def sample(node: nuke.Group) -> None:
     """Takes a colour out of the image."""
     image = node.input(0)
     if image is None:
@@ -169,7 +168,7 @@ def sample(node: Any) -> None:
 
 
 @told
-def load_preset(node: Any) -> None:
+def load_preset(node: nuke.Group) -> None:
     """Takes the controls of a preset, one of those that ``fscs preset save`` made."""
     presets = read_presets(engine.python_path())
     if not presets:
@@ -180,7 +179,7 @@ def load_preset(node: Any) -> None:
         set_preset(node, presets[int(chosen)])
 
 
-def set_preset(node: Any, preset: JsonObject) -> None:
+def set_preset(node: nuke.Group, preset: JsonObject) -> None:
     """Puts a preset into the knobs, as one step of the undo list. Those that the node has no knob for are left out."""
     knobs = node.knobs()
     with _one_undo(f"Preset {preset['name']}"):
@@ -194,7 +193,7 @@ def set_preset(node: Any, preset: JsonObject) -> None:
     callbacks.show_layers(node)
 
 
-def set_palette(node: Any, palette: JsonObject, what: str) -> None:
+def set_palette(node: nuke.Group, palette: JsonObject, what: str) -> None:
     """Puts a palette into the knobs, as one step of the undo list."""
     space = str(node["working_space"].value())
     with _one_undo(what):
@@ -221,20 +220,24 @@ class _one_undo:
 
 
 @told
-def rename_layers(node: Any) -> None:
+def rename_layers(node: nuke.Group) -> None:
     """Gives the layers in the stream the names that Layer Prefix asks for."""
     with _one_undo("Layer Prefix"):
         layer_names.rename(node, str(node["layer_prefix"].value()))
 
 
 @told
-def check(node: Any) -> None:
-    """Starts the engine and says how things are."""
-    lines = [f"plug-in {__version__}", f"Nuke {nuke.NUKE_VERSION_STRING}"]
+def check(node: nuke.Group) -> None:
+    """Runs ``fscs doctor``, starts the engine's process, and says how things are."""
     python = engine.python_path()
-    hello = engine.connect().hello
-    models = ", ".join(str(model["name"]) for model in hello["models"])
-    lines += [f"engine {hello['engine']} ({models})", str(python)]
+    with Task(f"{TITLE}: check") as task:
+        task.progress(0.1, "asking the engine")
+        found = checking.examine(python, __version__, environment=clean_environment(), stop=task.cancelled)
+        if not found.works:
+            raise WorkerError("worker", f"{python}: " + "; ".join(found.wrong), found.cure)
+        task.progress(0.9, "starting the engine")
+        models = ", ".join(str(model["name"]) for model in engine.connect().hello["models"])
+    lines = [f"Plug-in {__version__}, Nuke {nuke.NUKE_VERSION_STRING}", *found.lines, f"Models: {models}", str(python)]
     node["versions"].setValue("\n".join(lines))
     if nuke.GUI:
         nuke.message("\n".join([f"{TITLE}: all is well.", *lines]))
@@ -242,18 +245,54 @@ def check(node: Any) -> None:
         nuke.tprint("\n".join(lines))
 
 
+ANOTHER = "Another Python ..."
+DOWNLOAD = "Download PyTorch for the CPU (about 300 MB)"
+DOWNLOAD_ALL = "Download PyTorch as PyPI has it: on Linux with NVIDIA's CUDA, several gigabytes"
+FOLDER = "Take the packages from a folder of wheels"
+
+
 @told
-def locate_engine(node: Any) -> None:
+def install_engine(node: nuke.Group) -> None:
+    """Makes a private environment for the engine with a Python that the artist chooses, and installs the engine."""
+    found = [*installing.pythons(), ANOTHER]
+    chosen = nuke.choice(TITLE, f"Python to install the engine with, in {install.data_folder()} (1.5 GB)", found)
+    if chosen is None:
+        return
+    python: Optional[str] = found[int(chosen)]
+    if python == ANOTHER:
+        python = nuke.getFilename("Python 3.11 or newer")
+    if not python:
+        return
+    ways = [DOWNLOAD, DOWNLOAD_ALL, FOLDER]
+    way = nuke.choice(TITLE, "Packages", ways)
+    if way is None:
+        return
+    source = nuke.getFilename("Folder of wheels") if ways[int(way)] == FOLDER else ""
+    if source is None:
+        return
+    wanted = installing.plan(python, source, cpu_only=ways[int(way)] != DOWNLOAD_ALL)
+    if source and not wanted.offline:
+        raise WorkerError("usage", f"{source} is no folder", "choose the folder with the wheels in it")
+    with Task(f"{TITLE}: install") as task:
+        installed = installing.run(wanted, task.progress, task.cancelled)
+    text = f"{TITLE}: the engine is installed."
+    if engine.python_path() != installed:
+        text += f" The variable {engine.PYTHON_VARIABLE} names another one, which goes on to be used."
+    _say(text)
+
+
+@told
+def locate_engine(node: nuke.Group) -> None:
     """Lets the artist choose the engine's Python, and keeps it in the user's preferences."""
     path = nuke.getFilename("The engine's Python (bin/python of its environment)")
     if path:
         engine.prefer(path)
         engine.disconnect()
         hello = engine.connect().hello
-        node["versions"].setValue(f"engine {hello['engine']}")
+        node["versions"].setValue(f"Engine {hello['engine']}")
 
 
 @told
-def show_log(node: Any) -> None:
-    """Shows the end of the engine's log."""
-    _say(f"{engine.log_file()}\n\n{engine.log_end() or 'There is nothing in it.'}")
+def show_log(node: nuke.Group) -> None:
+    """Shows the end of the logs."""
+    _say(engine.log_end() or f"{TITLE}: there is no log yet.")

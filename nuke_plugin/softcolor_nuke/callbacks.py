@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nuke
 
-from . import exr, frames, render, settings
+from . import exr, frames, render, settings, upstream
 from .fscs.parameters import MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 FRESH, STALE = 0x5F7F9FFF, 0xBF2F2FFF
 """Colours of the node's tile."""
@@ -21,7 +25,7 @@ PER_LAYER_KNOBS = (
 )
 
 
-def knob_changed(node: Any, knob: Any) -> None:
+def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     """Follows a knob of the node. Nothing that goes wrong here may stand in the artist's way."""
     try:
         name = knob.name()
@@ -33,7 +37,7 @@ def knob_changed(node: Any, knob: Any) -> None:
         nuke.tprint(traceback.format_exc())
 
 
-def created(node: Any) -> None:
+def created(node: nuke.Group) -> None:
     """A node was made, loaded or pasted: saved values stay, only what is seen follows them."""
     try:
         show_layers(node)
@@ -41,7 +45,7 @@ def created(node: Any) -> None:
         nuke.tprint(traceback.format_exc())
 
 
-def update(node: Any) -> None:
+def update(node: nuke.Group) -> None:
     """Says by colour and words whether the cached file of this frame is as the knobs say."""
     try:
         text = state(node, int(nuke.frame()), str(nuke.thisView()))
@@ -51,14 +55,18 @@ def update(node: Any) -> None:
         nuke.tprint(traceback.format_exc())
         return
     color = STALE if text else FRESH
-    if int(node["tile_color"].value()) != color:
-        node["tile_color"].setValue(color)
     words = text or ("cached" if node["mode"].value() == "Cached" else str(node["mode"].value()))
-    if node["status"].value() != words:
-        node["status"].setValue(words)
+    nuke.Undo.disable()  # what the artist did not do is nothing to take back
+    try:
+        if int(node["tile_color"].value()) != color:
+            node["tile_color"].setValue(color)
+        if node["status"].value() != words:
+            node["status"].setValue(words)
+    finally:
+        nuke.Undo.enable()
 
 
-def show_layers(node: Any) -> None:
+def show_layers(node: nuke.Group) -> None:
     """Shows the knobs of the layers that there are, and hides the others."""
     colors = int(node["colors"].value())
     for n in range(1, MAXIMUM_COLORS + 1):
@@ -66,8 +74,14 @@ def show_layers(node: Any) -> None:
             node[pattern.format(n)].setVisible(n <= colors)
 
 
-def state(node: Any, frame: int, view: str) -> str:
+def state(node: nuke.Group, frame: int, view: str, *, sure: bool = False) -> str:
     """What is wrong with a frame's cached file, in words; an empty text if nothing is, or in other modes.
+
+    Args:
+        node: the Soft Color Segment node.
+        frame: the frame.
+        view: the view.
+        sure: reads the image's files, if they were not read yet, even if they are older than the layers.
 
     Raises:
         WorkerError: the settings themselves are wrong, or the file can't be read.
@@ -77,12 +91,14 @@ def state(node: Any, frame: int, view: str) -> str:
     path = frames.path_of(render.cache_template(node), frame, view)
     if not os.path.isfile(path):  # noqa: PTH113
         return f"frame {frame} is not rendered: press Render on the Cache tab"
-    found = settings.difference(settings.of_node(node), exr.read_header(path))
+    header = exr.read_header(path)
+    found = settings.difference(settings.of_node(node), header)
     if found:
         return f"frame {frame}: {found} since it was rendered: press Render on the Cache tab, or set it back"
-    recorded = str(node["plate_state"].value())
-    if recorded and recorded != settings.upstream_state(node, render.state_flags()):
-        return "the image changed since the layers were rendered: press Render on the Cache tab"
+    if header.get(upstream.STATE, "") not in ("", upstream.state(node, render.state_flags())):
+        return f"frame {frame}: the image changed since its layers were rendered: press Render on the Cache tab"
+    if not upstream.is_as_rendered(node, frame, view, Path(path), header, sure=sure):
+        return f"frame {frame}: the image's file changed since its layers were rendered: press Render on the Cache tab"
     return ""
 
 
@@ -95,27 +111,22 @@ def before_frame_render() -> None:
     frame, view = int(nuke.frame()), str(nuke.thisView())
     for node in nodes_above(nuke.thisNode()):
         try:
-            problem = state(node, frame, view)
+            problem = state(node, frame, view, sure=True)
         except WorkerError as error:
             problem = str(error)
         if problem:
             raise RuntimeError(f"{node.fullName()}: {problem}")
 
 
-def nodes_above(node: Any) -> list[Any]:
+def nodes_above(node: nuke.Node) -> list[nuke.Group]:
     """The Soft Color Segment nodes that a node depends on by its inputs."""
-    found, seen = [], set()
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        if current is None or current.fullName() in seen:
-            continue
-        seen.add(current.fullName())
-        ours = current is not node and current.knob("plate_state") is not None
-        if ours and not current["disable"].value():
-            found.append(current)
-        waiting += [current.input(index) for index in range(current.inputs())]
-    return found
+    above = [found for found in upstream.nodes(node) if found is not None and found is not node]
+    return [found for found in above if is_ours(found) and not found["disable"].value()]
+
+
+def is_ours(node: nuke.Node) -> TypeGuard[nuke.Group]:
+    """Whether a node is a Soft Color Segment node, whatever it is called."""
+    return node.knob("softcolor_version") is not None
 
 
 def register() -> None:

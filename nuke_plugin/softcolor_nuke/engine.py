@@ -10,15 +10,17 @@ import threading
 from pathlib import Path
 from typing import Optional
 
+from .fscs import install
+from .fscs._version import __version__
 from .fscs.client import Worker
 from .fscs.protocol import WorkerError
 
 PYTHON_VARIABLE = "FSCS_PYTHON"
-"""Environment variable that names the engine's Python; it wins over the preference."""
+"""Environment variable that names the engine's Python; it wins over the preference, and that over Install Engine."""
 
 CURE = (
-    "install the engine with a Python of version 3.11 or newer (python3 -m pip install fscs-engine), then press "
-    f"Locate Engine on the Troubleshoot tab, or set {PYTHON_VARIABLE} to the whole path of that Python"
+    "press Install Engine or Locate Engine on the node's Troubleshoot tab, or set "
+    f"{PYTHON_VARIABLE} to the whole path of a Python that has the engine"
 )
 _NAMES = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
 
@@ -59,7 +61,8 @@ atexit.register(disconnect)
 
 
 def python_path() -> Path:
-    """The engine's Python: of the environment variable, else of the user's preference. Never of a script.
+    """The engine's Python: of the environment variable, else of the user's preference, else of the environment that
+    Install Engine made. Never of a script.
 
     Raises:
         WorkerError: there is none, or what was set is none.
@@ -70,7 +73,10 @@ def python_path() -> Path:
     ):
         if setting:
             return checked_python(source, setting)
-    raise WorkerError("worker", "the engine is not installed, or Nuke does not know where", CURE)
+    installed = install.installed_python(install.data_folder(), __version__)
+    if installed is None:
+        raise WorkerError("worker", "the engine is not installed, or Nuke does not know where", CURE)
+    return installed
 
 
 def checked_python(source: str, setting: str) -> Path:
@@ -96,16 +102,30 @@ def prefer(setting: str) -> Path:
         WorkerError: it is none, or the preferences can't be written.
     """
     python = checked_python("the choice", setting)
+    _keep(str(python))
+    return python
+
+
+def forget() -> None:
+    """Takes the choice back, so that the engine that Install Engine made counts.
+
+    Raises:
+        WorkerError: the preferences can't be written.
+    """
+    if _preferred():
+        _keep("")
+
+
+def _keep(python: str) -> None:
     file = preferences_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"engine_python": str(python)}) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"engine_python": python}) + "\n", encoding="utf-8")
         temporary.replace(file)
     except OSError as error:
         cure = f"make its folder writable, or set {PYTHON_VARIABLE}"
         raise WorkerError("output", f"{file} can't be written ({error.strerror})", cure) from error
-    return python
 
 
 def preferences_file() -> Path:
@@ -128,11 +148,15 @@ def log_file() -> Path:
 
 
 def log_end(limit: int = 4000) -> str:
-    """The last characters of the log."""
-    try:
-        return log_file().read_bytes()[-limit:].decode("utf-8", "replace")
-    except OSError:
-        return ""
+    """The last characters of the engine's log, after those of the log of its installation where there is one."""
+    ends = []
+    for file in (install.data_folder() / install.LOG_NAME, log_file()):
+        try:
+            end = file.read_bytes()[-limit:].decode("utf-8", "replace")
+        except OSError:
+            continue
+        ends.append(f"{file}\n\n{end or 'There is nothing in it.'}")
+    return "\n\n".join(ends)
 
 
 def _prepared_log() -> Path:

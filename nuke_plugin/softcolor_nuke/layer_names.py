@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import nuke
 
@@ -14,16 +13,16 @@ from .fscs.protocol import WorkerError
 CHANNELS = ("red", "green", "blue", "alpha")
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}\Z")
-_VIEWS = ("Recomposition", "Error", "OneLayer")
+_VIEWS = ("Recomposition", "Error", "OneLayer", *(f"Sheet{n}" for n in range(1, MAXIMUM_COLORS + 1)))
 _LIVE_COLORS = 8
 
 
-def prefix_of(node: Any) -> str:
+def prefix_of(node: nuke.Group) -> str:
     """What the layers' names begin with now."""
     return str(node.node("Layer1")["to0"].value()).rsplit("1.", 1)[0]
 
 
-def rename(node: Any, prefix: str) -> None:
+def rename(node: nuke.Group, prefix: str) -> None:
     """Lets the layers' names begin with ``prefix``; the names in the EXR files stay.
 
     Raises:

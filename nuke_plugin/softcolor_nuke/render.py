@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import nuke
 
-from . import engine, exr, frames, settings
-from .fscs.client import LayerMask, Pixels, ProgressCallback
-from .fscs.key import pixels_identity
+from . import engine, exr, frames, settings, upstream
+from .fscs.client import LayerMask, Layers, Pixels, ProgressCallback
 from .fscs.protocol import JsonObject, WorkerError
 
 PLATE, MASK = "CapturePlate", "CaptureMask"
@@ -22,22 +21,27 @@ Progress = Callable[[float, str], None]
 Cancelled = Callable[[], bool]
 
 
-def cache_template(node: Any) -> str:
+def cache_template(node: nuke.Group) -> str:
     """The name of the cached files, with Tcl worked out and the places for frame and view left in.
 
     Raises:
-        WorkerError: none is chosen, or it is not a whole path.
+        WorkerError: none is chosen, it is not a whole path, or all views of a stereo image would share it.
     """
-    template = str(node["cache_file"].evaluate() if "[" in node["cache_file"].value() else node["cache_file"].value())
+    template = upstream.template_of(node, "cache_file")
     cure = "choose a file on the Cache tab, such as /shot/softcolor/layers.%04d.exr"
     if not template:
         raise WorkerError("usage", "there is no file for the layers", cure)
     if not Path(template).is_absolute() or not template.lower().endswith(".exr"):
         raise WorkerError("usage", f"{template!r} is not the whole path of an .exr file", cure)
+    if not frames.has_view(template) and len(nuke.views()) > 1 and upstream.differs_by_view(node):
+        message = f"the image has a file for each view and {template} is one for all"
+        raise WorkerError("usage", message, "put %V into the name on the Cache tab")
     return template
 
 
-def render(node: Any, numbers: Sequence[int], views: Sequence[str], progress: Progress, cancelled: Cancelled) -> None:
+def render(
+    node: nuke.Group, numbers: Sequence[int], views: Sequence[str], progress: Progress, cancelled: Cancelled
+) -> None:
     """Computes the layers of frames and writes them. Call it in the main thread.
 
     Args:
@@ -61,8 +65,11 @@ def render(node: Any, numbers: Sequence[int], views: Sequence[str], progress: Pr
     if len(views) > 1 and not frames.has_view(template):
         raise WorkerError("usage", f"{template} has no place for the view", "put %V into the name")
     worker = engine.connect()
+    above = upstream.state(node, state_flags())
     jobs = [(frame, view) for frame in numbers for view in views]
     with tempfile.TemporaryDirectory(prefix="softcolor-nuke-") as folder, _full_size():
+        upstream.reload(node)
+        plates = _Plates(node, Path(folder) / "plate.exr")
         for index, (frame, view) in enumerate(jobs):
             if cancelled():
                 raise WorkerError("cancelled", "cancelled")
@@ -71,7 +78,8 @@ def render(node: Any, numbers: Sequence[int], views: Sequence[str], progress: Pr
                 progress((index + fraction) / len(jobs), f"frame {frame}")
 
             tell(0.0)
-            plate = _capture(node, PLATE, Path(folder) / "plate.exr", frame, view)
+            read = upstream.sources(node, frame, view)
+            plate, before, after = plates.around(frame, view)
             masks = []
             if wanted.mask is not None:
                 mode, layers = wanted.mask
@@ -82,6 +90,8 @@ def render(node: Any, numbers: Sequence[int], views: Sequence[str], progress: Pr
                 _pixels(plate, wanted.working_space),
                 wanted.palette,
                 wanted.parameters(),
+                before=[_pixels(capture, wanted.working_space) for capture in before],
+                after=[_pixels(capture, wanted.working_space) for capture in after],
                 masks=masks,
                 model=wanted.model,
                 working_space=wanted.working_space,
@@ -91,16 +101,47 @@ def render(node: Any, numbers: Sequence[int], views: Sequence[str], progress: Pr
                 progress=_computed(tell),
                 cancelled=cancelled,
             ) as result:
-                _write(frames.path_of(template, frame, view), result, wanted, plate, worker.hello, tell, cancelled)
-    node["plate_state"].setValue(settings.upstream_state(node, state_flags()))
+                metadata = wanted.metadata(result.key, result.input, str(worker.hello["engine"]))
+                metadata[upstream.STATE] = above
+                if read:
+                    metadata[upstream.SOURCES] = read
+                _write(frames.path_of(template, frame, view), result, metadata, plate, tell, cancelled)
+
+
+class _Plates:
+    """The image at the frames that are rendered, and at those around them that the temporal smoothing looks at."""
+
+    def __init__(self, node: nuke.Group, file: Path) -> None:
+        self._node, self._file = node, file
+        self._kept: dict[tuple[str, int], exr.Capture] = {}
+
+    def around(self, frame: int, view: str) -> tuple[exr.Capture, list[exr.Capture], list[exr.Capture]]:
+        """The image at a frame, before it and after it; without temporal smoothing at this frame alone.
+
+        Raises:
+            WorkerError: Nuke could not make one of them.
+        """
+        near = upstream.window(self._node, frame)
+        self._kept = {place: kept for place, kept in self._kept.items() if place[1] >= near[0]}
+        for number in near:
+            if (view, number) not in self._kept:
+                try:
+                    self._kept[view, number] = _capture(self._node, PLATE, self._file, number, view)
+                except WorkerError as error:
+                    if number == frame or error.code == "cancelled":
+                        raise
+                    message = f"{error.message}, which the temporal smoothing of frame {frame} looks at"
+                    raise WorkerError(error.code, message, f"{error.cure}, or set Temporal Smoothing to 0") from error
+        found = [self._kept[view, number] for number in near]
+        here = near.index(frame)
+        return found[here], found[:here], found[here + 1 :]
 
 
 def _write(
     path: str,
-    result: Any,
-    wanted: settings.Settings,
+    result: Layers,
+    metadata: Mapping[str, str],
     plate: exr.Capture,
-    hello: JsonObject,
     tell: Callable[[float], None],
     cancelled: Cancelled,
 ) -> None:
@@ -109,14 +150,13 @@ def _write(
             raise WorkerError("cancelled", "cancelled")
         tell(0.7 + 0.3 * fraction)
 
-    identity = pixels_identity(plate.data, plate.height, plate.width, plate.channels, wanted.working_space)
     exr.write_layers(
         path,
         result.memory(),
         data_window=plate.data_window,
         display_window=plate.display_window,
         pixel_aspect=plate.pixel_aspect,
-        metadata=wanted.metadata(result.key, identity, str(hello["engine"])),
+        metadata=metadata,
         progress=written,
     )
 
@@ -131,7 +171,7 @@ def _pixels(plate: exr.Capture, space: str) -> Pixels:
 
 
 def palette(
-    node: Any, colors: int, given: JsonObject, frame: int, view: str, progress: Progress, cancelled: Cancelled
+    node: nuke.Group, colors: int, given: JsonObject, frame: int, view: str, progress: Progress, cancelled: Cancelled
 ) -> JsonObject:
     """A palette that the engine found in a frame; the ``given`` colours come first. Call it in the main thread.
 
@@ -158,7 +198,7 @@ def state_flags() -> int:
     return int(nuke.TO_SCRIPT) | int(nuke.WRITE_NON_DEFAULT_ONLY)
 
 
-def _capture(node: Any, name: str, path: Path, frame: int, view: str) -> exr.Capture:
+def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> exr.Capture:
     """Lets a Write inside the node write one frame.
 
     Raises:

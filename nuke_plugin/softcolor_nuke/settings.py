@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from .fscs.key import canonical_json, result_parameters
-from .fscs.naming import METADATA_PREFIX
+from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
+from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME
 from .fscs.protocol import JsonObject, WorkerError
 
-SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+if TYPE_CHECKING:
+    import nuke
+
+SCALARS = RESULT_PARAMETERS
 PER_LAYER = tuple(name for name, parameter in BY_NAME.items() if parameter.per_layer)
 
 PRECISION = "float32"
 """Asked of the engine always: it is part of the key, and the engine's reply does not say what ``auto`` became."""
-
-_LOOKS = ("xpos", "ypos", "selected", "tile_color", "note_font", "note_font_size", "gl_color", "postage_stamp")
-"""Knobs that change how a node looks and not its pixels."""
 
 _NEAR = 2e-5
 """Two values of the same setting differ by less; those of a script are rounded."""
@@ -61,13 +60,10 @@ class Settings:
 
     def mask_text(self) -> str:
         """The mask's settings as they stand in a file, and as the node's own check writes them."""
-        if self.mask is None:
-            return ""
-        mode, numbers = self.mask
-        return " ".join([mode, *(str(number) for number in numbers)])
+        return "" if self.mask is None else mask_text([self.mask])
 
     def metadata(self, key: str, input_identity: str, version: str) -> dict[str, str]:
-        """The ``softcolor:`` attributes of a file, as ``fscs segment`` writes them, and those of the mask."""
+        """The ``softcolor:`` attributes of a file, as ``fscs segment`` writes them."""
         parameters = result_parameters(
             self.scalars,
             self.layers,
@@ -89,7 +85,7 @@ class Settings:
         return {METADATA_PREFIX + name: value for name, value in values.items()}
 
 
-def of_node(node: Any) -> Settings:
+def of_node(node: nuke.Group) -> Settings:
     """The settings that the knobs hold.
 
     Raises:
@@ -114,7 +110,7 @@ def of_node(node: Any) -> Settings:
     )
 
 
-def palette_of(node: Any, only_locked: bool = False) -> JsonObject:
+def palette_of(node: nuke.Group, only_locked: bool = False) -> JsonObject:
     """The palette of the knobs, in the form of the palette file; ``only_locked`` leaves the other colours out."""
     colors = []
     for n in range(1, int(node["colors"].value()) + 1):
@@ -125,7 +121,7 @@ def palette_of(node: Any, only_locked: bool = False) -> JsonObject:
     return {"version": 1, "space": "srgb", "colors": colors}
 
 
-def _mask_of(node: Any, colors: int) -> tuple[str, tuple[int, ...]]:
+def _mask_of(node: nuke.Group, colors: int) -> tuple[str, tuple[int, ...]]:
     mode, text = str(node["mask_mode"].value()), str(node["mask_layers"].value())
     cure = "write their numbers with blanks between, as 1 3"
     try:
@@ -172,29 +168,3 @@ def difference(settings: Settings, header: Mapping[str, Any]) -> str:
     if header.get(METADATA_PREFIX + "mask", "") != settings.mask_text():
         return "the mask's settings changed"
     return ""
-
-
-def upstream_state(node: Any, flags: int) -> str:
-    """A short text that changes when a node before the inputs does, but not with how the nodes look.
-
-    Args:
-        node: the Soft Color Segment node.
-        flags: those of ``Node.writeKnobs`` for a script.
-    """
-    digest = hashlib.sha256()
-    seen: set[str] = set()
-    waiting = [node.input(index) for index in (0, 1)]
-    while waiting:
-        above = waiting.pop()
-        if above is None:
-            digest.update(b"none;")
-            continue
-        name = above.fullName()
-        if name in seen:
-            continue
-        seen.add(name)
-        lines = above.writeKnobs(flags).splitlines()
-        kept = [line for line in lines if line.strip().split(" ", 1)[0] not in _LOOKS]
-        digest.update("\n".join([above.Class(), *kept, ";"]).encode("utf-8"))
-        waiting += [above.input(index) for index in range(above.inputs())]
-    return digest.hexdigest()[:32]

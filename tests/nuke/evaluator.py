@@ -347,6 +347,30 @@ class Evaluator:
             planes[target] = a.plane(of_a) + b.plane(of_b)
         return replace(b, channels=planes)
 
+    def _crop(self, node: object) -> Picture:
+        plain = node["crop"].value() and not node["reformat"].value() and not node["intersect"].value()
+        if not plain or any(node["softness"].value()):
+            raise NotInFake(f"{node.fullName()}: the evaluator crops to the box, black outside, and no more")
+        return self._above(node, 0).within(tuple(round(side) for side in node["box"].value()))
+
+    def _contactsheet(self, node: object) -> Picture:
+        pictures = [self._above(node, index) for index in range(node.inputs())]
+        columns, rows, wide, high = (int(node[name].value()) for name in ("columns", "rows", "width", "height"))
+        size = pictures[0].format
+        moved = [node[name].value() for name in ("gap", "center", "splitinputs")]
+        orders = node["roworder"].value(), node["colorder"].value()
+        if any(moved) or orders != ("TopBottom", "LeftRight") or len(pictures) > columns * rows:
+            raise NotInFake(f"{node.fullName()}: the evaluator puts one input a cell, from the upper left, no gaps")
+        if (wide, high) != (size.width * columns, size.height * rows) or any(one.format != size for one in pictures):
+            raise NotInFake(f"{node.fullName()}: the evaluator scales nothing in a contact sheet")
+        names = list(dict.fromkeys(name for one in pictures for name in one.channels))
+        planes = {name: np.zeros((high, wide), np.float32) for name in names}
+        for index, one in enumerate(pictures):
+            x, y = index % columns * size.width, index // columns * size.height
+            for name, plane in one.within((0, 0, size.width, size.height)).channels.items():
+                planes[name][y : y + size.height, x : x + size.width] = plane
+        return replace(pictures[0], format=Size(wide, high, size.aspect), box=(0, 0, wide, high), channels=planes)
+
     def _unpremult(self, node: object) -> Picture:
         picture = self._above(node, 0)
         if node["invert"].value():
@@ -440,12 +464,18 @@ def union(one: tuple, other: tuple) -> tuple:
     return (min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3]))
 
 
-def nuke_name(channel: str) -> str:
-    """A channel of an EXR file as Nuke calls it, by Foundry's published ``ExrChannelNameToNuke``."""
-    *layer, last = channel.split(".")
-    parts = [re.sub(r"[^A-Za-z0-9_]", "_", re.sub(r"^\d+", "", part)) for part in layer if part]
-    last = SHORT.get(last, re.sub(r"[^A-Za-z0-9_]", "_", last))
-    return f"{'_'.join(parts) or 'rgba'}.{last}"
+def nuke_name(channel: str, views: Sequence = ()) -> str:
+    """A channel of an EXR file as Nuke calls it, by the rules of Foundry's published ``ExrChannelNameToNuke``.
+
+    At most three parts between points; digits before a part's first other character are left out, and so is a part
+    with nothing else; what is no letter or digit is an underscore; the names of views are no part of the layer.
+    """
+    parts = [part.lstrip("0123456789").encode() for part in channel.split(".", 2)]
+    words = [re.sub(rb"[^A-Za-z0-9]", b"_", part).decode() for part in parts if part]
+    layer = "_".join(word for word in words[:-1] if word not in views)
+    last = words[-1] if words else "unnamed"
+    spelt = {one: n for s, n in SHORT.items() for one in (s, s.lower(), n.capitalize(), n.upper())}
+    return f"{layer if layer not in ('', 'Ci') else 'rgba'}.{spelt.get(last, last)}"
 
 
 def read_exr(file: str, where: str) -> Picture:

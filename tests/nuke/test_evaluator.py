@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from evaluator import Cat, Evaluator, Picture, PictureError, Size, nuke_name, read_exr, write_exr
+from evaluator import Cat, Evaluator, Picture, PictureError, Size, read_exr, write_exr
 from fake_nuke import NotInFake
 
 FORMAT = Size(8, 6)
@@ -208,17 +208,3 @@ def test_other_classes_are_refused(graph, cls):
     node, _ = graph(f"{cls} {{\n}}\n")
     with pytest.raises(NotInFake, match=f"the evaluator has no {cls}"):
         node._picture()
-
-
-@pytest.mark.parametrize(
-    ("file", "nuke"),
-    [
-        ("R", "rgba.red"),
-        ("A", "rgba.alpha"),
-        ("softcolor12.B", "softcolor12.blue"),
-        ("Z", "rgba.Z"),
-        ("1x.a-b.R", "x_a_b.red"),
-    ],
-)
-def test_names_of_channels_in_files(file, nuke):
-    assert nuke_name(file) == nuke

@@ -487,7 +487,8 @@ def test_file_names_follow_frame_and_view(host, nuke):
     with host.at(12, "left"):
         assert nuke.filename(node, nuke.REPLACE) == "/a b/Read1.left.0012.exr"
     node["file"].setValue("/x.######.exr")
-    assert node["file"].getEvaluatedValue() == "/x.000001.exr"
+    assert nuke.filename(node, nuke.REPLACE) == "/x.000001.exr"
+    assert node["file"].getEvaluatedValue() == "/x.%06d.exr"
 
 
 def test_curves_are_linear_between_keys():

@@ -166,9 +166,9 @@ def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
     for definition in re.findall(r"^ addUserKnob \{(.*)\}$", text, re.MULTILINE):
         words = list(tcl.splitlist(definition))
         knobs[words[1]] = words
-    # A node has its own images: those of a shot around it and the numbers of a GPU are for the command line.
+    # The numbers that a GPU computes with are for the command line.
     for parameter in PARAMETERS:
-        if parameter.name in ("temporal", "precision"):
+        if parameter.name == "precision":
             continue
         knob = knobs[f"{parameter.name}1" if parameter.per_layer else parameter.name]
         if parameter.name != "working_space":

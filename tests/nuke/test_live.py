@@ -1,8 +1,14 @@
-"""Mode Live of the gizmo, from its text to pixels, with the model that ``fscs export nuke`` writes."""
+"""Mode Live of the gizmo, from its text to pixels, with the model that ``fscs export nuke`` writes.
+
+The model is run by the PyTorch of these tests and, in a process of their own each, by those that are inside Nuke.
+"""
 
 from __future__ import annotations
 
+import json
 import runpy
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +39,91 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+Model = Callable[[Mapping[str, float], NDArray[np.float32]], NDArray[np.float32]]
+"""Runs the model: attributes and (1, 4, H, W) → (1, 16, H, W)."""
+
+HERE = "here"
+in_every_library = pytest.mark.parametrize(
+    "library", [HERE, *(pytest.param(one, marks=pytest.mark.slow) for one in ("1.12.1", "2.1.1"))], indirect=True
+)
+
+SERVER = """
+import json
+import sys
+import numpy
+import torch
+torch.set_num_threads(1)
+torch._C._jit_set_texpr_fuser_enabled(False)
+model = torch.jit.load(sys.argv[1])
+print(torch.__version__, flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    for name, value in asked["attributes"].items():
+        setattr(model, name, value)
+    with torch.no_grad():
+        numpy.save(asked["found"], model(torch.from_numpy(numpy.load(asked["image"]))).numpy())
+    print("done", flush=True)
+"""
+"""Compiles nothing: PyTorch 1.12 takes half a minute for every number of colours. Other tests of the model let it."""
+
+
+@pytest.fixture(scope="module")
+def library(
+    request: pytest.FixtureRequest, files: Path, nuke_torch: Callable[[str], str], tmp_path_factory
+) -> Iterator[Model]:
+    """The model in the PyTorch of the parameter; in that of these tests without one."""
+    version = getattr(request, "param", HERE)
+    if version == HERE:
+        yield loaded(files / export.NUKE_MODEL)
+        return
+    folder = tmp_path_factory.mktemp(version)
+    with (folder / "log.txt").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [nuke_torch(version), "-I", "-c", SERVER, str(files / export.NUKE_MODEL)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+
+        def run(attributes: Mapping[str, float], pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+            asked = {
+                "attributes": {name: float(value) for name, value in attributes.items()},
+                "image": str(folder / "image.npy"),
+                "found": str(folder / "found.npy"),
+            }
+            np.save(asked["image"], pixels)
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "done\n", (folder / "log.txt").read_text(encoding="utf-8")
+            found: NDArray[np.float32] = np.load(asked["found"])
+            return found
+
+        try:
+            assert process.stdout.readline().startswith(version), (folder / "log.txt").read_text(encoding="utf-8")
+            yield run
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def loaded(file: Path) -> Model:
+    """The model in the PyTorch of these tests."""
+    with pytest.warns(DeprecationWarning):
+        model = torch.jit.load(file)
+
+    def run(attributes: Mapping[str, float], pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        for name, value in attributes.items():
+            setattr(model, name, float(value))
+        found: NDArray[np.float32] = model(torch.from_numpy(pixels)).numpy()
+        return found
+
+    return run
+
+
 @pytest.fixture
-def node(host, files, tmp_path):
+def node(host, library, tmp_path):
     """The gizmo over a plate with overscan, highlights, negatives and alpha, in mode Live."""
     random = np.random.default_rng(2)
     shape = BOX[3] - BOX[1], BOX[2] - BOX[0]
@@ -45,18 +134,10 @@ def node(host, files, tmp_path):
     planes["rgba.alpha"] = alpha
     write_exr(tmp_path / "plate.exr", Picture(SIZE, BOX, planes), list(planes))
     evaluator = Evaluator(host)
-    with pytest.warns(DeprecationWarning):
-        model = torch.jit.load(files / export.NUKE_MODEL)
-
-    def run(attributes, pixels):
-        for name, value in attributes.items():
-            setattr(model, name, float(value))
-        return model(torch.from_numpy(pixels)).numpy()
-
     cat = tmp_path / export.NUKE_CAT
     cat.write_text("compiled by NukeX")
     host.plugin_paths.append(str(tmp_path))
-    evaluator.cats[str(cat)] = Cat(export.LIVE_INPUT, export.LIVE_OUTPUT, frozenset(export.LIVE_ATTRIBUTES), run)
+    evaluator.cats[str(cat)] = Cat(export.LIVE_INPUT, export.LIVE_OUTPUT, frozenset(export.LIVE_ATTRIBUTES), library)
     host.load(f'Read {{\n inputs 0\n file_type exr\n file "{tmp_path}/plate.exr"\n raw true\n}}\n')
     made = host.load(GIZMO.read_text(encoding="utf-8"))[0]
     made.setInput(0, host.module.toNode("Read1"))
@@ -87,6 +168,7 @@ def encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
+@in_every_library
 @pytest.mark.parametrize(("smoothing", "minimum"), [(0, 0.0), (3, 0.1)])
 def test_live_gives_what_the_engine_gives(node, smoothing, minimum):
     node["smoothing"].setValue(smoothing)
@@ -106,6 +188,7 @@ def test_live_gives_what_the_engine_gives(node, smoothing, minimum):
     assert np.array_equal(node._picture().channels["rgba.red"], plate[..., 0])
 
 
+@in_every_library
 @pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
 def test_live_adds_up_to_the_plate(node, space):
     node["working_space"].setValue(space)
@@ -135,6 +218,7 @@ def test_without_the_compiled_model_it_is_an_error(node, host):
         node._picture()
 
 
+@in_every_library
 def test_live_works_at_proxy_size(node, host):
     host.root["proxy_type"].setValue("scale")
     host.root["proxy"].setValue(True)

@@ -2,139 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
-import os
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from evaluator import Evaluator, PictureError
+from evaluator import PictureError
+from plug_in import CHANNELS, HEIGHT, LEFT, TOP, WIDTH, layers_of, module, render, write_plate
 
-import fscs_engine
-
-PLUGIN = Path(__file__).resolve().parents[2] / "nuke_plugin"
-ENGINE = Path(fscs_engine.__file__).resolve().parent
-COPIED = (
-    "parameters.py",
-    "naming.py",
-    "key.py",
-    "_version.py",
-    "worker/protocol.py",
-    "worker/client.py",
-    "worker/preset_list.py",
-)
 pytestmark = pytest.mark.slow
-
-HEIGHT, WIDTH, LEFT, TOP = 24, 32, -3, 2
-CHANNELS = ("red", "green", "blue", "alpha")
-
-
-@pytest.fixture(scope="module")
-def engine_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python that finds the engine although it runs isolated from environment and folder."""
-    folder = tmp_path_factory.mktemp("engine") / "venv"
-    venv.create(folder, with_pip=False, symlinks=os.name == "posix")
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    answer = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
-    lines = [f"import sys; sys.path.insert(0, {str(ENGINE.parent)!r})"]
-    for path in sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}):
-        lines.append(f"import site; site.addsitedir({path!r})")
-    Path(answer.stdout.strip(), "packages.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return python
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The plug-in's folder as it is installed."""
-    folder = tmp_path_factory.mktemp("package") / "softcolor"
-    shutil.copytree(PLUGIN, folder)
-    (folder / "softcolor_nuke" / "fscs").mkdir()
-    (folder / "softcolor_nuke" / "fscs" / "__init__.py").touch()
-    for name in COPIED:
-        shutil.copy(ENGINE / name, folder / "softcolor_nuke" / "fscs")
-    return folder
-
-
-@pytest.fixture
-def plugin(package: Path, engine_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host) -> Iterator[Path]:
-    """The plug-in in a Nuke whose pictures are computed, with the engine to be found."""
-    monkeypatch.syspath_prepend(str(package))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FSCS_PYTHON", str(engine_python))
-    Evaluator(host)
-    host.frame_now = 1001
-    yield package
-    if "softcolor_nuke.engine" in sys.modules:
-        module("engine").disconnect()
-    for name in [name for name in sys.modules if name.split(".")[0] == "softcolor_nuke"]:
-        del sys.modules[name]
-
-
-def module(name: str) -> ModuleType:
-    return importlib.import_module(f"softcolor_nuke.{name}")
-
-
-def write_plate(path: Path, channels: str = "RGBA", *, seed: int = 3, depth: bool = False) -> np.ndarray:
-    """An EXR with overscan, highlights, negatives and, with A, soft edges; premultiplied. Returns its pixels."""
-    random = np.random.default_rng(seed)
-    x, y = np.meshgrid(np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT))
-    pixels = np.stack([x, y, 1 - x], axis=-1) ** 2 + random.normal(0, 0.01, (HEIGHT, WIDTH, 3))
-    pixels[4:9, 4:9] *= 30
-    if "A" in channels:
-        alpha = np.clip(2 * y, 0, 1)[..., None]
-        pixels = np.concatenate([pixels * alpha, alpha], axis=-1)
-    names = list(channels)
-    if depth:
-        pixels = np.concatenate([pixels, x[..., None] * 100], axis=-1)
-        names.append("depth.Z")
-    pixels = np.ascontiguousarray(pixels, np.float32)
-    spec = oiio.ImageSpec(WIDTH, HEIGHT, len(names), "float")
-    spec.channelnames = names
-    spec.x, spec.y = LEFT, TOP
-    spec.full_width, spec.full_height = 30, 28
-    output = oiio.ImageOutput.create(str(path))
-    assert output.open(str(path), spec) and output.write_image(pixels) and output.close()
-    return pixels
-
-
-@pytest.fixture
-def made(plugin: Path, host, tmp_path: Path):
-    """A node below a Read, with a place for its files whose name has a blank and an accent."""
-    import nuke
-
-    nuke.pluginAddPath(str(plugin))
-    for frame in (1001, 1002):
-        write_plate(tmp_path / f"plate.{frame}.exr", depth=True)
-    path = (tmp_path / "plate.%04d.exr").as_posix()
-    host.load(f"Read {{\n inputs 0\n file_type exr\n file {path}\n raw true\n name Plate\n}}\n")
-    node = nuke.createNode("SoftColorSegment")
-    node.setInput(0, nuke.toNode("Plate"))
-    node["colors"].setValue(3)
-    node["cache_file"].setValue((tmp_path / "Ebène 1" / "layers.%04d.exr").as_posix())
-    node["first_frame"].setValue(1001)
-    node["last_frame"].setValue(1002)
-    return node
-
-
-def render(node, numbers=(1001,)) -> None:
-    module("render").render(node, list(numbers), ["main"], lambda *_: None, lambda: False)
-
-
-def layers_of(picture, colors: int) -> np.ndarray:
-    return np.stack(
-        [np.stack([picture.channels[f"softcolor{n}.{one}"] for one in CHANNELS], -1) for n in range(1, colors + 1)]
-    )
 
 
 def test_the_layers_add_up_to_the_plate_and_the_plate_is_untouched(made, tmp_path: Path) -> None:
@@ -165,6 +44,26 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
     first = made._picture()
     made["cache_file"].setValue(theirs.as_posix())
     np.testing.assert_array_equal(layers_of(made._picture(), 3), layers_of(first, 3))
+
+
+def test_masks_of_the_command_line_are_checked(made, tmp_path: Path, engine_python) -> None:
+    palette = tmp_path / "palette.json"
+    module("palette_files").write(str(palette), module("settings").palette_of(made))
+    mask = oiio.ImageBuf(oiio.ImageSpec(WIDTH, HEIGHT, 1, "float"))
+    assert oiio.ImageBufAlgo.fill(mask, (0.5,)) and mask.write(str(tmp_path / "mask.tif"))
+    command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
+    command += ["--palette", str(palette), "-o", str(tmp_path / "masked.exr"), "--device", "cpu"]
+    subprocess.run(
+        [*command, "--mask", str(tmp_path / "mask.tif"), "--mask-mode", "limit:1,3"], check=True, capture_output=True
+    )
+    made["cache_file"].setValue((tmp_path / "masked.exr").as_posix())
+    with pytest.raises(PictureError, match="mask's settings changed"):
+        made._picture()
+    made["use_mask"].setValue(True)
+    made["mask_layers"].setValue("1 3")
+    assert layers_of(made._picture(), 3).shape == (3, HEIGHT, WIDTH, 4)
+    header = module("exr").read_header(tmp_path / "masked.exr")
+    assert module("settings").difference(module("settings").of_node(made), header) == ""
 
 
 def test_equal_work_gives_equal_files(made, tmp_path: Path) -> None:
@@ -262,6 +161,10 @@ def test_a_render_below_ends_where_layers_are_missing_or_the_plate_changed(made,
     grade["expr0"].setValue("r*0.5")
     with pytest.raises(RuntimeError, match="image changed since"):
         nuke.execute(write, 1001, 1001)
+    render(made, [1002])  # one frame anew says nothing of the others
+    nuke.execute(write, 1002, 1002)
+    with pytest.raises(RuntimeError, match="frame 1001: the image changed since"):
+        nuke.execute(write, 1001, 1001)
 
 
 def test_a_mask_limits_its_layer(made, host, tmp_path: Path) -> None:
@@ -333,26 +236,29 @@ def test_cancel_leaves_whole_frames_and_the_next_render_works(made, tmp_path: Pa
     assert (tmp_path / "Ebène 1" / "layers.1002.exr").is_file()
 
 
-def test_a_killed_engine_is_told_and_started_again(made, tmp_path: Path) -> None:
-    worker = module("engine").connect()
-
-    def kill(*_: object) -> None:
-        if worker.alive:
-            worker._process.kill()
-            worker._process.wait()
-
-    with pytest.raises(module("fscs.protocol").WorkerError, match="process ended|closed"):
-        module("render").render(made, [1001], ["main"], kill, lambda: False)
-    assert not list(tmp_path.glob("Eb*/*"))
-    render(made)
-    assert module("engine").connect() is not worker
+def test_the_button_shows_progress_and_is_cancelled(made, host, tmp_path: Path) -> None:
+    module("buttons").render(made)
+    (task,) = host.tasks
+    assert task._percent == sorted(task._percent) and task._percent[-1] == 100
+    assert {"frame 1001", "frame 1002"} == set(task._messages)
+    for file in tmp_path.glob("Eb*/*"):
+        file.unlink()
+    host.cancel_progress = lambda task: "frame 1002" in task._messages
+    module("buttons").render(made)
+    assert [path.name for path in tmp_path.glob("Eb*/*")] == ["layers.1001.exr"]
+    assert host.messages == []  # who cancels knows
 
 
-def test_a_plate_with_a_hole_says_which_frame(made, tmp_path: Path) -> None:
-    with pytest.raises(module("fscs.protocol").WorkerError, match="frame 1003 of the image"):
-        render(made, [1002, 1003])
-    assert made.node("CapturePlate")["disable"].value() and made.node("CapturePlate")["file"].value() == ""
-    assert (tmp_path / "Ebène 1" / "layers.1002.exr").is_file()
+def test_clear_deletes_only_layers(made, host, tmp_path: Path) -> None:
+    render(made, [1001])
+    write_plate(tmp_path / "Ebène 1" / "layers.1002.exr")
+    host.answers.append(True)
+    module("buttons").clear(made)
+    assert "Delete 1 files of layers" in host.messages[-1][1]
+    assert [path.name for path in tmp_path.glob("Eb*/*")] == ["layers.1002.exr"]
+    made["last_frame"].setValue(1001)
+    module("buttons").clear(made)
+    assert "no files of layers" in host.messages[-1][1]
 
 
 def test_proxy_mode_is_left_for_the_render_and_comes_back(made, host) -> None:
@@ -365,10 +271,10 @@ def test_proxy_mode_is_left_for_the_render_and_comes_back(made, host) -> None:
     assert layers_of(made._picture(), 3).shape == (3, HEIGHT, WIDTH, 4)
 
 
-def test_the_batch_script_fills_the_cache(made, host, plugin: Path, tmp_path: Path, capsys) -> None:
+def test_the_batch_script_fills_the_cache(made, host, with_engine: Path, tmp_path: Path, capsys) -> None:
     script = tmp_path / "comp.nk"
     script.write_text(host.text(), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("softcolor_batch", plugin / "softcolor_batch.py")
+    spec = importlib.util.spec_from_file_location("softcolor_batch", with_engine / "softcolor_batch.py")
     assert spec is not None and spec.loader is not None
     batch = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(batch)

@@ -3,63 +3,30 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
-import shutil
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from plug_in import described, module
 
 from fscs_engine.color import ColorSpaces
 from fscs_engine.files.exr import read_layers
 from fscs_engine.identity import Identity
-from fscs_engine.image import Image, Window
+from fscs_engine.image import Window
 from fscs_engine.palette import Palette
 from fscs_engine.palette_files import read_palette
-from fscs_engine.processing import AlphaProcessing, LayerAdjustment
+from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.segmenter import Segmenter
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "nuke_plugin"
-ENGINE = ROOT / "fscs_engine"
-COPIED = (
-    "parameters.py",
-    "naming.py",
-    "key.py",
-    "_version.py",
-    "worker/protocol.py",
-    "worker/client.py",
-    "worker/preset_list.py",
-)
 OWN = [*sorted((PLUGIN / "softcolor_nuke").glob("*.py")), *sorted(PLUGIN.glob("*.py"))]
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The plug-in's folder as it is installed, importable for the length of a test."""
-    folder = tmp_path / "plug-in"
-    shutil.copytree(PLUGIN, folder)
-    (folder / "softcolor_nuke" / "fscs").mkdir()
-    (folder / "softcolor_nuke" / "fscs" / "__init__.py").touch()
-    for name in COPIED:
-        shutil.copy(ENGINE / name, folder / "softcolor_nuke" / "fscs")
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("FSCS_PYTHON", raising=False)
-    yield folder
-    for name in [name for name in sys.modules if name.split(".")[0] == "softcolor_nuke"]:
-        del sys.modules[name]
-
-
-def module(name: str) -> ModuleType:
-    return importlib.import_module(f"softcolor_nuke.{name}")
 
 
 @pytest.fixture
@@ -322,24 +289,23 @@ def test_preferences_that_are_no_preferences_are_as_none(plugin: Path) -> None:
 # settings
 
 
-def described(node) -> tuple[dict[str, str], object]:
-    """The metadata of a file that this node's settings would give, and the settings."""
-    wanted = module("settings").of_node(node)
-    return wanted.metadata("0" * 64, "1" * 64, "0.1.0"), wanted
-
-
 def test_a_files_metadata_is_that_of_the_engine(node) -> None:
     node["colors"].setValue(3)
     node["smoothing"].setValue(4)
     node["layer_gain2"].setValue(1.5)
     node["layer_white3"].setValue(0.9)
     node["name1"].setValue('a "name"')
+    node["use_mask"].setValue(True)
+    node["mask_mode"].setValue("split")
+    node["mask_layers"].setValue("3 1")
     metadata, wanted = described(node)
-    image = Image(np.zeros((2, 2, 3), np.float32), "lin_rec709", Window(0, 0, 2, 2), Window(0, 0, 2, 2))
-    processing = AlphaProcessing(smoothing=4, adjustments={2: LayerAdjustment(gain=1.5), 3: LayerAdjustment(white=0.9)})
-    identity = Identity(
-        Segmenter(device="cpu", precision="float32"), image, Palette.from_dict(wanted.palette), processing, "1" * 64
+    processing = AlphaProcessing(
+        smoothing=4,
+        adjustments={2: LayerAdjustment(gain=1.5), 3: LayerAdjustment(white=0.9)},
+        masks=(Mask(np.zeros((2, 2), np.float32), "split", (3, 1)),),
     )
+    segmenter = Segmenter(device="cpu", precision="float32")
+    identity = Identity(segmenter, "lin_rec709", Palette.from_dict(wanted.palette), processing, "1" * 64)
     theirs = identity.metadata("lin_rec709")
     for name in ("key", "version"):
         assert theirs.pop(f"softcolor:{name}") and metadata.pop(f"softcolor:{name}")
@@ -352,6 +318,7 @@ CHANGES = [
     ("smoothing", 5, "CheckSettings"),
     ("smoothing_eps", 1e-5, "CheckSettings"),
     ("smoothing_strength", 0.5, "CheckSettings"),
+    ("temporal", 0.25, "CheckSettings"),
     ("minimum_alpha", 0.01, "CheckSettings"),
     ("layer_gain2", 1.4, "CheckLayers"),
     ("layer_gain1", 1.5, "CheckLayers"),
@@ -513,6 +480,11 @@ def test_a_place_for_the_cache_is_needed(node, template: str, message: str) -> N
         module("render").cache_template(node)
 
 
+def test_brackets_in_the_place_for_the_cache_are_worked_out(node) -> None:
+    node["cache_file"].setValue("/shots/[value name]/\\[v2]/%V/layers.%04d.exr")
+    assert module("render").cache_template(node) == "/shots/SoftColorSegment1/[v2]/%V/layers.%04d.exr"
+
+
 def test_errors_of_buttons_are_told(node, monkeypatch: pytest.MonkeyPatch) -> None:
     import nuke
 
@@ -532,14 +504,14 @@ def test_errors_of_buttons_are_told(node, monkeypatch: pytest.MonkeyPatch) -> No
 def test_upstream_changes_are_seen_and_looks_are_not(node) -> None:
     import nuke
 
-    settings, flags = module("settings"), module("render").state_flags()
+    upstream, flags = module("upstream"), module("render").state_flags()
     grade = nuke.createNode("Grade")
     node.setInput(0, grade)
-    before = settings.upstream_state(node, flags)
+    before = upstream.state(node, flags)
     grade.setXYpos(50, 60)
-    assert settings.upstream_state(node, flags) == before
+    assert upstream.state(node, flags) == before
     grade["black_clamp"].setValue(False)
-    assert settings.upstream_state(node, flags) != before
+    assert upstream.state(node, flags) != before
 
 
 def test_init_and_menu_run(host, plugin: Path) -> None:

@@ -220,7 +220,8 @@ class Multiline_Eval_String_Knob(EvalString_Knob):
 
 class File_Knob(EvalString_Knob):
     def getEvaluatedValue(self) -> str:
-        return self._node._host.file_name(self)
+        # "Normalized to technical notation if sequence": the place for the frame stays one.
+        return re.sub(r"#+", lambda found: f"%0{len(found[0])}d", self.evaluate())
 
     def fromUserText(self, s: str) -> None:
         self.setValue(s)

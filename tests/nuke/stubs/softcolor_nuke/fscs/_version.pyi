@@ -1,0 +1,1 @@
+from fscs_engine._version import __version__ as __version__

@@ -1,0 +1,90 @@
+"""Files of layers have the gizmo's layers, by the rules with which Foundry's published EXR reader names channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import plug_in
+import pytest
+from evaluator import nuke_name
+
+from fscs_engine.files.exr import ExrLayerWriter
+from fscs_engine.image import Image
+from fscs_engine.parameters import MAXIMUM_COLORS
+
+GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"
+COLORS = ("red", "green", "blue", "alpha")
+
+
+def names_in(path: Path) -> list[list[str]]:
+    """The names of channels as they stand in the headers of a file's parts."""
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        return [list(part.channels) for part in file.parts]
+
+
+def layers_of_the_gizmo() -> dict[str, tuple[str, ...]]:
+    """The layers that the gizmo's text adds, with the names of their channels."""
+    lines = [line for line in GIZMO.read_text(encoding="utf-8").splitlines() if line.startswith("add_layer ")]
+    words = [line.removeprefix("add_layer {").removesuffix("}").split() for line in lines]
+    return {layer: tuple(channels) for layer, *channels in words}
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+@pytest.mark.parametrize("plate", [False, True])
+def test_files_of_the_engine(tmp_path, multipart, plate):
+    image = Image.from_pixels(np.ones((6, 5, 4), np.float32), "lin_rec709")
+    file = tmp_path / "layers.exr"
+    sizes = {"height": 6, "width": 5, "layers": MAXIMUM_COLORS}
+    options = {"metadata": {}, "color_space": "lin_rec709", "plate": plate, "multipart": multipart, "image": image}
+    with ExrLayerWriter(file, **sizes, **options) as writer:
+        writer.write(0, np.ones((MAXIMUM_COLORS, 6, 5, 4), np.float32))
+    parts = names_in(file)
+    assert len(parts) == (MAXIMUM_COLORS + plate if multipart else 1)
+    found = [nuke_name(name) for part in parts for name in part]
+    own = [channel for channels in layers_of_the_gizmo().values() for channel in channels]
+    assert sorted(found) == sorted(own + [f"rgba.{name}" for name in COLORS if plate])
+
+
+def test_files_of_the_plug_in(plugin, host, tmp_path):
+    values = memoryview(np.ones((MAXIMUM_COLORS, 4, 3, 4), np.float32))
+    window = [0, 0, 3, 4]
+    file = tmp_path / "layers.exr"
+    plug_in.module("exr").write_layers(file, values, data_window=window, display_window=window, metadata={})
+    (names,) = names_in(file)
+    own = [channel for channels in layers_of_the_gizmo().values() for channel in channels]
+    assert sorted(nuke_name(name) for name in names) == sorted(own)
+
+
+def test_the_gizmo_has_a_layer_of_four_channels_for_each_color():
+    layers = layers_of_the_gizmo()
+    assert list(layers) == [f"softcolor{n}" for n in range(1, MAXIMUM_COLORS + 1)]
+    for layer, channels in layers.items():
+        assert channels == tuple(f"{layer}.{name}" for name in COLORS)
+
+
+@pytest.mark.parametrize(
+    ("file", "views", "nuke"),
+    [
+        ("R", (), "rgba.red"),
+        ("Alpha", (), "rgba.alpha"),
+        ("softcolor12.B", (), "softcolor12.blue"),
+        ("12softcolor.g", (), "softcolor.green"),
+        ("beauty.RED", (), "beauty.red"),
+        ("1x.a-b.R", (), "x_a_b.red"),
+        ("soft color.R", (), "soft_color.red"),
+        ("a_b.R", (), "a_b.red"),
+        ("a.b.c.R", (), "a_b.c_R"),
+        ("Ci.R", (), "rgba.red"),
+        ("..A", (), "rgba.alpha"),
+        ("depth.Z", (), "depth.Z"),
+        ("left.softcolor1.R", ("left", "right"), "softcolor1.red"),
+        ("softcolor1.left.R", ("left", "right"), "softcolor1.red"),
+        ("left.softcolor1.R", ("main",), "left_softcolor1.red"),
+        ("é.R", (), "__.red"),
+        ("7", (), "rgba.unnamed"),
+    ],
+)
+def test_the_rules(file, views, nuke):
+    assert nuke_name(file, views) == nuke
