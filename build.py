@@ -2,9 +2,10 @@
 """The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
 
 python build.py demo           decompose the example photograph and say where its layers are
-python build.py test           install the test tools and Blender's Python modules, and run every check
-python build.py test --fast    the same without the slowest tests, and without Blender
+python build.py test           install the test tools, Blender's Python modules and Nuke's PyTorch, and run every check
+python build.py test --fast    the same without the slowest tests, without Blender and without Nuke's PyTorch
 python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
+python build.py renew          write anew what is made from the rest: Nuke's gizmo, and the sha256 of its model
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -37,11 +39,19 @@ PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
 
 BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
-HOST_COPIES = ("_version", "parameters", "naming", "key", "worker/protocol", "worker/client", "worker/preset_list")
+HOST_COPIES = (
+    *("_version", "parameters", "naming", "key"),
+    *("worker/protocol", "worker/pictures", "worker/client", "worker/preset_list", "worker/check", "worker/install"),
+)
 """What hosts need of the engine: they get copies, side by side in a package ``fscs``."""
 
 NUKE_PLUGIN = ROOT / "nuke_plugin"
 NUKE_PACKAGE = "softcolor_nuke"
+LIVE_MODEL = "SoftColorSegment.pt"
+LIVE_WEIGHTS = ROOT / "fscs_engine" / "weights" / "any-palette.safetensors"
+SHIPPED = ROOT / "fscs_engine" / "networks" / "shipped.py"
+LIVE_LINES = re.compile(r'^LIVE_WEIGHTS = "([0-9a-f]{64})"\nLIVE_MODEL = "([0-9a-f]{64})"$', re.MULTILINE)
+"""In ``SHIPPED``: the sha256 of the weights, and of the model that ``fscs export nuke`` makes of them."""
 
 BPY_VERSIONS = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1"}
 """The Blenders that the add-on is tested in: Python modules of PyPI, for Python 3.11, about 1 GB each."""
@@ -50,6 +60,19 @@ BPY_ENVIRONMENTS = ROOT / ".venv-bpy"
 BPY_PYTHON = (3, 11)
 BPY_VARIABLE = "FSCS_BPY_ENVIRONMENTS"
 """Names a folder with environments 4.2, 4.5 and 5.0 to use instead of making them."""
+
+HOST_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+"""The versions of Python that hosts may have inside. Tests run the hosts' code in every one that is found."""
+
+HOST_VARIABLE = "FSCS_HOST_PYTHONS"
+"""Names further Pythons to look at, with the paths' separator between them."""
+
+TORCH_VERSIONS = {"1.12.1": ("3.9", "3.10"), "2.1.1": ("3.10", "3.9")}
+"""PyTorch as it is inside Nuke 14 to 17, and the Pythons to install it for: first the one that has it in Nuke."""
+
+TORCH_ENVIRONMENTS = ROOT / ".venv-torch"
+TORCH_VARIABLE = "FSCS_TORCH_PYTHONS"
+"""Names Pythons with these versions of PyTorch and with NumPy, to use instead of making environments for them."""
 
 VALIDATOR = "bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)
@@ -69,11 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | package")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | package | renew")
     commands.add_parser("demo", help="decompose the example photograph")
     test_parser = commands.add_parser("test", help="run every check")
     test_parser.add_argument("--fast", action="store_true", help="leave out the slowest tests")
     commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
+    commands.add_parser("renew", help="write anew Nuke's gizmo and the sha256 of its model")
     chosen = parser.parse_args(arguments)
     try:
         if sys.version_info < OLDEST_PYTHON:
@@ -82,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return demo()
         if chosen.command == "test":
             return test(fast=chosen.fast)
-        return package()
+        return package() if chosen.command == "package" else renew()
     except BuildError as error:
         print(f"build.py: error: {error}", file=sys.stderr)
         return 1
@@ -123,7 +147,14 @@ def test(*, fast: bool) -> int:
     if fast:
         pytest += ["-m", "not slow"]
     else:
-        install_bpy()
+        # Both mostly wait for the network.
+        with ThreadPoolExecutor() as pool:
+            for running in [pool.submit(install_bpy), pool.submit(install_torch)]:
+                running.result()
+    pythons = host_pythons()
+    listed = ", ".join(f"{version} ({python})" for version, python in pythons.items()) or "none"
+    missing = ", ".join(version for version in HOST_PYTHONS if version not in pythons)
+    say(f"the hosts' code is tried with the Pythons {listed}" + (f"; not found: {missing}" if missing else ""))
     failed = []
     for name, command in (
         ("ruff", [str(python), "-m", "ruff", "check", "."]),
@@ -145,7 +176,7 @@ def package() -> int:
     say(f"built {wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
     extension = build_extension(wheel)
     say(f"built {extension} ({extension.stat().st_size / 1e6:.1f} MB)")
-    plugin = build_nuke_plugin(python)
+    plugin = build_nuke_plugin(python, wheel)
     say(f"built {plugin} ({plugin.stat().st_size / 1e6:.1f} MB)")
     return 0
 
@@ -215,16 +246,58 @@ def nuke_files() -> dict[str, bytes]:
     return files | {f"{NUKE_PACKAGE}/{name}": content for name, content in host_copies().items()}
 
 
-def build_nuke_plugin(python: Path) -> Path:
-    """Builds the Nuke plug-in, with the model for mode Live in it, into ``dist/``."""
-    live = DIST / "live"
-    shutil.rmtree(live, ignore_errors=True)
-    run([str(python), "-m", "fscs_engine", "export", "nuke", "-o", str(live)])
-    files = nuke_files() | {f"live/{file.name}": file.read_bytes() for file in live.iterdir()}
-    shutil.rmtree(live)
+def build_nuke_plugin(python: Path, wheel: Path) -> Path:
+    """Builds the Nuke plug-in, with the engine's wheel and the model for mode Live in it, into ``dist/``.
+
+    Raises:
+        BuildError: the model is not the one whose sha256 stands in the code.
+    """
+    live = exported_live(python)
+    expected, found = live_hashes(), hashes_of(live)
+    if found != expected:
+        raise BuildError(
+            f"the model for Nuke has the sha256 {found[1]}, made of weights with {found[0]}; {SHIPPED} names "
+            f"{expected[1]}, made of {expected[0]}; if the new one is meant: python build.py renew"
+        )
     target = DIST / f"{NUKE_PACKAGE}-{engine_version()}.zip"
-    write_zip(target, files)
+    carried = carried_engine(wheel) | {f"live/{name}": content for name, content in live.items()}
+    write_zip(target, nuke_files() | carried)
     return target
+
+
+def exported_live(python: Path) -> dict[str, bytes]:
+    """What ``fscs export nuke`` writes, by the names of the files."""
+    folder = DIST / "live"
+    shutil.rmtree(folder, ignore_errors=True)
+    run([str(python), "-m", "fscs_engine", "export", "nuke", "-o", str(folder)])
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    shutil.rmtree(folder)
+    return files
+
+
+def live_hashes() -> tuple[str, str]:
+    """The sha256 of the weights and of the model for mode Live, from the one place where they stand."""
+    found = LIVE_LINES.search(SHIPPED.read_text(encoding="utf-8"))
+    if found is None:
+        raise BuildError(f"{SHIPPED} has no lines LIVE_WEIGHTS and LIVE_MODEL")
+    return found[1], found[2]
+
+
+def hashes_of(live: Mapping[str, bytes]) -> tuple[str, str]:
+    """The sha256 of the weights and of the model that was exported."""
+    return hashlib.sha256(LIVE_WEIGHTS.read_bytes()).hexdigest(), hashlib.sha256(live[LIVE_MODEL]).hexdigest()
+
+
+def renew() -> int:
+    """Writes anew what is made from the rest and checked in: Nuke's gizmo, and the sha256 of its model."""
+    python = install()
+    run([str(python), str(NUKE_PLUGIN / "generate_gizmo.py")])
+    live_hashes()
+    weights, model = hashes_of(exported_live(python))
+    lines = LIVE_LINES.sub(f'LIVE_WEIGHTS = "{weights}"\nLIVE_MODEL = "{model}"', SHIPPED.read_text(encoding="utf-8"))
+    SHIPPED.write_text(lines, encoding="utf-8", newline="\n")
+    say(f"{SHIPPED} names the sha256 {model}")
+    return 0
 
 
 def extension_files(wheel: Path | None) -> dict[str, bytes]:
@@ -237,10 +310,15 @@ def extension_files(wheel: Path | None) -> dict[str, bytes]:
     }
     files["blender_manifest.toml"] = files["blender_manifest.toml"].replace(b"@version@", version.encode())
     files |= host_copies()
-    if wheel is not None:
-        files[f"engine_wheel/{wheel.name}"] = wheel.read_bytes()
-        files["engine_wheel/constraints.txt"] = CONSTRAINTS.read_bytes()
-    return files
+    return files if wheel is None else files | carried_engine(wheel)
+
+
+def carried_engine(wheel: Path) -> dict[str, bytes]:
+    """What a host's package has for installing the engine, by the names in it."""
+    return {
+        f"engine_wheel/{wheel.name}": wheel.read_bytes(),
+        "engine_wheel/constraints.txt": CONSTRAINTS.read_bytes(),
+    }
 
 
 def engine_version() -> str:
@@ -285,12 +363,77 @@ def install_bpy() -> None:
         return
     say("installing Blender's Python modules (the first time this downloads about 1 GB) ...")
     for version in missing:
-        # Made under another name: one that broke off is not taken for a good one.
-        partial = BPY_ENVIRONMENTS / f"{version}.partial"
-        run([sys.executable, "-m", "venv", "--clear", str(partial)])
-        pip(python_in(partial), "install", f"bpy=={BPY_VERSIONS[version]}")
-        shutil.rmtree(BPY_ENVIRONMENTS / version, ignore_errors=True)
-        partial.rename(BPY_ENVIRONMENTS / version)
+        make_environment(BPY_ENVIRONMENTS / version, Path(sys.executable), f"bpy=={BPY_VERSIONS[version]}")
+
+
+def make_environment(folder: Path, python: Path, *packages: str) -> None:
+    """Makes an environment of its own for some packages."""
+    # Made under another name: one that broke off is not taken for a good one.
+    partial = folder.with_name(f"{folder.name}.partial")
+    run([str(python), "-m", "venv", "--clear", str(partial)])
+    pip(python_in(partial), "install", *packages)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def host_pythons() -> dict[str, Path]:
+    """A CPython of each version in ``HOST_PYTHONS`` that is found: this one, on PATH, or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    candidates = [Path(sys.executable), *paths_in(HOST_VARIABLE)]
+    for version in HOST_PYTHONS:
+        on_path = shutil.which(f"python{version}")
+        candidates += [Path(on_path)] if on_path else []
+        candidates += sorted(pyenv.glob(f"{version}.*/bin/python"))
+    code = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.executable)"
+    found: dict[str, Path] = {}
+    for candidate in candidates:
+        # Asked, and not believed by its name: pyenv puts commands on PATH that end with an error.
+        name, version, executable = (answer(candidate, code).split(" ", 2) + ["", "", ""])[:3]
+        if name == "cpython" and version in HOST_PYTHONS:
+            found.setdefault(version, Path(executable))
+    return {version: found[version] for version in HOST_PYTHONS if version in found}
+
+
+def torch_pythons() -> dict[str, Path]:
+    """The Pythons with a PyTorch of Nuke's that are there, by its version."""
+    candidates = paths_in(TORCH_VARIABLE) or [python_in(TORCH_ENVIRONMENTS / version) for version in TORCH_VERSIONS]
+    code = "from importlib import metadata; print(metadata.version('torch').split('+')[0])"
+    found = {answer(python, code): python for python in candidates}
+    return {version: found[version] for version in TORCH_VERSIONS if version in found}
+
+
+def install_torch() -> None:
+    """Makes the environments with a PyTorch of Nuke's that are not there yet; says why where it can't."""
+    present = torch_pythons()
+    missing = [version for version in TORCH_VERSIONS if version not in present]
+    if missing and os.environ.get(TORCH_VARIABLE):
+        raise BuildError(f"{TORCH_VARIABLE} names no Python with PyTorch {' and none with '.join(missing)}")
+    pythons = host_pythons() if missing else {}
+    for version in missing:
+        wanted = TORCH_VERSIONS[version]
+        python = next((pythons[one] for one in wanted if one in pythons), None)
+        if python is None:
+            names = " or ".join(sorted(wanted, key=HOST_PYTHONS.index))
+            say(f"PyTorch {version} needs Python {names}, and none was found: the tests of Nuke in it are skipped")
+            continue
+        say(f"installing PyTorch {version}, which is inside Nuke (downloads 1 GB or, on Linux, up to 3 GB) ...")
+        make_environment(TORCH_ENVIRONMENTS / version, python, f"torch=={version}", "numpy<2")
+
+
+def paths_in(variable: str) -> list[Path]:
+    """The paths in an environment variable."""
+    return [Path(path) for path in os.environ.get(variable, "").split(os.pathsep) if path]
+
+
+def answer(python: Path, code: str) -> str:
+    """What a Python prints, an empty text where it can't be run or fails."""
+    try:
+        ended = subprocess.run(
+            [str(python), "-I", "-c", code], capture_output=True, text=True, env=child_environment(), check=False
+        )
+    except OSError:
+        return ""
+    return ended.stdout.strip() if ended.returncode == 0 else ""
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:

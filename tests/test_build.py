@@ -166,22 +166,140 @@ def test_children_do_not_inherit_other_packages(build, monkeypatch):
 
 
 @pytest.mark.parametrize("fast", [False, True])
-def test_test_runs_all_checks_even_when_one_fails(build, monkeypatch, fast):
+def test_test_runs_all_checks_even_when_one_fails(build, monkeypatch, capsys, fast):
     ran = []
 
     def child(command, **_options):
         ran.append(command[2:])
         return subprocess.CompletedProcess(command, 1 if "ruff" in command else 0)
 
-    blenders = []
+    hosts = []
     monkeypatch.setattr(build, "install", lambda _extras: Path(sys.executable))
-    monkeypatch.setattr(build, "install_bpy", lambda: blenders.append("installed"))
+    monkeypatch.setattr(build, "install_bpy", lambda: hosts.append("bpy"))
+    monkeypatch.setattr(build, "install_torch", lambda: hosts.append("torch"))
+    monkeypatch.setattr(build, "host_pythons", lambda: {"3.9": Path("/opt/python3.9")})
     monkeypatch.setattr(build.subprocess, "run", child)
     with pytest.raises(build.BuildError, match="^ruff failed"):
         build.test(fast=fast)
     assert [command[0] for command in ran] == ["ruff", "mypy", "pytest"]
     assert ("not slow" in ran[2]) == fast
-    assert bool(blenders) != fast
+    assert sorted(hosts) == ([] if fast else ["bpy", "torch"])
+    assert "the Pythons 3.9 (/opt/python3.9); not found: 3.10, 3.11, 3.12, 3.13" in capsys.readouterr().out
+
+
+def python_of(folder, version, *, name="cpython", status=0):
+    """A command that answers like a Python."""
+    file = folder / f"python{version}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\necho {name} {version} {file}\nexit {status}\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the commands are scripts of a shell")
+def test_pythons_are_found_by_what_they_answer(build, monkeypatch, tmp_path):
+    for version in ("3.9", "3.10"):
+        (tmp_path / "pyenv" / "versions" / f"{version}.1" / "bin").mkdir(parents=True)
+    pyenv = python_of(tmp_path / "p", "3.9")
+    (tmp_path / "pyenv" / "versions" / "3.9.1" / "bin" / "python").symlink_to(pyenv)
+    python_of(tmp_path / "path", "3.9", status=127)  # what pyenv puts there
+    python_of(tmp_path / "path", "3.12", name="pypy")
+    ours = python_of(tmp_path / "path", "3.13")
+    named = python_of(tmp_path / "named", "3.10")
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setenv(build.HOST_VARIABLE, f"{tmp_path / 'nowhere'}{os.pathsep}{named}")
+    this = "3.11" if sys.version_info[:2] == (3, 11) else None
+    found = build.host_pythons()
+    assert {version: python for version, python in found.items() if version != this} == {
+        "3.9": pyenv,
+        "3.10": named,
+        "3.13": ours,
+    }
+
+
+@pytest.fixture
+def torches(build, monkeypatch, tmp_path):
+    """The Pythons of environments that are made, with the PyTorch that pip was told to put there."""
+    monkeypatch.delenv(build.TORCH_VARIABLE, raising=False)
+    monkeypatch.setattr(build, "TORCH_ENVIRONMENTS", tmp_path / "torch")
+    made = {}
+
+    def answer(python, _code):
+        return next((made[folder] for folder in made if build.python_in(folder) == Path(python)), "")
+
+    def make(folder, python, *packages):
+        made[folder] = packages[0].removeprefix("torch==")
+        made[folder / "of"] = python
+
+    monkeypatch.setattr(build, "answer", answer)
+    monkeypatch.setattr(build, "make_environment", make)
+    return made
+
+
+def test_the_libraries_inside_nuke_are_installed_once_each_in_its_python(build, torches, monkeypatch, capsys):
+    monkeypatch.setattr(build, "host_pythons", lambda: {"3.9": Path("/9"), "3.10": Path("/10"), "3.13": Path("/13")})
+    assert build.torch_pythons() == {}
+    build.install_torch()
+    folder = build.TORCH_ENVIRONMENTS
+    assert torches[folder / "1.12.1" / "of"] == Path("/9")
+    assert torches[folder / "2.1.1" / "of"] == Path("/10")
+    assert build.torch_pythons() == {one: build.python_in(folder / one) for one in ("1.12.1", "2.1.1")}
+    assert capsys.readouterr().out.count("installing PyTorch") == 2
+    torches.pop(folder / "1.12.1" / "of")
+    build.install_torch()
+    assert folder / "1.12.1" / "of" not in torches
+
+
+def test_without_an_old_python_the_libraries_inside_nuke_are_left_out(build, torches, monkeypatch, capsys):
+    monkeypatch.setattr(build, "host_pythons", lambda: {"3.13": Path("/13")})
+    build.install_torch()
+    assert torches == {}
+    assert capsys.readouterr().out.count("needs Python 3.9 or 3.10, and none was found") == 2
+
+
+def test_named_libraries_must_be_those_inside_nuke(build, torches, monkeypatch):
+    torches[Path("/old")] = "1.12.1"
+    monkeypatch.setenv(build.TORCH_VARIABLE, str(build.python_in(Path("/old"))))
+    assert list(build.torch_pythons()) == ["1.12.1"]
+    with pytest.raises(build.BuildError, match=r"names no Python with PyTorch 2\.1\.1$"):
+        build.install_torch()
+
+
+@pytest.fixture
+def live(build, monkeypatch, tmp_path):
+    """An export for Nuke that is not the shipped one, and a copy of the file that says which is."""
+    monkeypatch.setattr(build, "SHIPPED", tmp_path / "shipped.py")
+    build.SHIPPED.write_text((ROOT / "fscs_engine" / "networks" / "shipped.py").read_text(encoding="utf-8"))
+    monkeypatch.setattr(build, "install", lambda: Path(sys.executable))
+    ran = []
+
+    def export(command):
+        ran.append(command)
+        if "export" in command:
+            Path(command[-1]).mkdir(parents=True)
+            Path(command[-1], build.LIVE_MODEL).write_bytes(b"another model")
+
+    monkeypatch.setattr(build, "run", export)
+    return ran
+
+
+def test_another_model_for_nuke_is_not_packed_until_the_code_names_it(build, live, tmp_path):
+    wheel = tmp_path / "engine.whl"
+    wheel.touch()
+    before = build.SHIPPED.read_text()
+    with pytest.raises(build.BuildError, match=r"if the new one is meant: python build\.py renew"):
+        build.build_nuke_plugin(Path(sys.executable), wheel)
+    assert not list(build.DIST.glob("*.zip"))
+    assert build.main(["renew"]) == 0
+    assert any("generate_gizmo.py" in str(command[-1]) for command in live)
+    assert build.live_hashes() == build.hashes_of({build.LIVE_MODEL: b"another model"})
+    changed = [line for line in build.SHIPPED.read_text().splitlines() if line not in before.splitlines()]
+    assert [line.split()[0] for line in changed][-1] == "LIVE_MODEL"
+    assert build.build_nuke_plugin(Path(sys.executable), wheel).is_file()
+    build.SHIPPED.write_text("LIVE_MODEL = 1\n")
+    with pytest.raises(build.BuildError, match="has no lines"):
+        build.renew()
 
 
 def test_a_wheel_without_weights_is_refused(build, tmp_path):
@@ -251,10 +369,15 @@ def test_package(build, monkeypatch):
         gizmo = (ROOT / "nuke_plugin" / "SoftColorSegment.gizmo").read_bytes()
         assert archive.read("SoftColorSegment.gizmo") == gizmo
         assert archive.read("softcolor_nuke/fscs/key.py") == (ROOT / "fscs_engine" / "key.py").read_bytes()
-    assert {"init.py", "menu.py", "softcolor_batch.py", "live/SoftColorSegment.pt", "live/make_cat.py"} <= names
+        (entry,) = json.loads(archive.read("cat.json"))["cats"]
+        model = archive.read(f"live/{build.LIVE_MODEL}")
+    assert {entry["filepath"], entry["icon"]} <= names
+    assert build.hashes_of({build.LIVE_MODEL: model}) == build.live_hashes()
+    assert {"init.py", "menu.py", "softcolor_batch.py", "live/SoftColor_CatFileCreator.nk", "live/make_cat.py"} <= names
     assert not any(name.endswith("generate_gizmo.py") for name in names)
-    with zipfile.ZipFile(extension) as archive:
-        assert archive.read(f"engine_wheel/{wheel.name}") == wheel.read_bytes()
+    for host in (extension, plugin):
+        with zipfile.ZipFile(host) as archive:
+            assert archive.read(f"engine_wheel/{wheel.name}") == wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         entry_points = next(name for name in names if name.endswith("entry_points.txt"))
