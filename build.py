@@ -260,8 +260,10 @@ def build_nuke_plugin(python: Path, wheel: Path) -> Path:
             f"{expected[1]}, made of {expected[0]}; if the new one is meant: python build.py renew"
         )
     target = DIST / f"{NUKE_PACKAGE}-{engine_version()}.zip"
+    partial = DIST / f"building-{target.name}"
     carried = carried_engine(wheel) | {f"live/{name}": content for name, content in live.items()}
-    write_zip(target, nuke_files() | carried)
+    write_zip(partial, nuke_files() | carried)
+    partial.replace(target)
     return target
 
 

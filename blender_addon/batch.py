@@ -26,6 +26,9 @@ from .sources import link_into
 EXIT_NO_PASSES = 3
 """Exit code of a Blender without a window whose render has no right passes for a frame."""
 
+alarmed: set[str] = set()
+"""The nodes that the render under way told of already."""
+
 FILL = "fill the cache with: blender -b FILE --command soft_color_segment"
 
 
@@ -84,7 +87,9 @@ def stop_render(node: Any, message: str) -> None:
         os._exit(EXIT_NO_PASSES)
     passes.paint(node, passes.ALARM)
     node.message, node.failed = message, True
-    bpy.app.timers.register(lambda: ui.popup("No passes for a frame", message))  # the handler is not in the main thread
+    if node.uid not in alarmed:
+        alarmed.add(node.uid)
+        bpy.app.timers.register(lambda: ui.popup("No passes for a frame", message))  # this is not the main thread
 
 
 def nodes_to_fill(scene: Any, names: Sequence[str] = ()) -> list[Any]:

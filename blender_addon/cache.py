@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import shutil
@@ -16,15 +17,17 @@ import numpy as np
 from . import exr
 from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels
 from .preferences import cache_folder
+from .properties import is_uid
 
 PALETTE = "palette.json"
+LAYERS = "layers*.exr"
 
 
 def folder(node: Any) -> Path:
     """Where the layers of a node lie: beside the .blend that it is in, even if it is linked from there."""
     library = node.id_data.library
     blend = bpy.path.abspath(library.filepath) if library is not None else bpy.data.filepath
-    return cache_folder(blend) / node.uid
+    return cache_folder(blend) / (node.uid if is_uid(node.uid) else "unknown")
 
 
 def file_of(node: Any, frame: int, *, still: bool) -> Path:
@@ -91,7 +94,7 @@ def kept_palette(node: Any) -> dict[str, Any] | None:
 
 def clear(node: Any) -> int:
     """Removes all files of a node. Returns how many there were."""
-    files = list(folder(node).glob("layers*.exr"))
+    files = list(folder(node).glob(LAYERS))
     shutil.rmtree(folder(node), ignore_errors=True)
     return len(files)
 
@@ -100,9 +103,13 @@ def follow(node: Any) -> None:
     """After the .blend was saved under another name: brings the layers along, as the old file keeps its own."""
     old, new = Path(node.cached_in) if node.cached_in else None, folder(node)
     if old is not None and old != new and old.is_dir() and not new.exists():
-        shutil.copytree(old, new, copy_function=_second_name)
+        shutil.copytree(old, new, ignore=_not_ours, copy_function=_second_name)
     if new.is_dir() and node.cached_in != str(new):
         node.cached_in = str(new)
+
+
+def _not_ours(_folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name != PALETTE and not fnmatch.fnmatch(name, LAYERS)}
 
 
 def _second_name(old: str, new: str) -> None:

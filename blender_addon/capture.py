@@ -197,6 +197,8 @@ class _RenderJob:
         self.ended = ""
         if bpy.app.is_job_running("RENDER"):
             raise WorkerError("input", "Blender renders already", "wait for its end, or stop it by Esc")
+        if _job is not None:  # given up in the middle, so that nobody asked for its end
+            _job._forget()
         view = bpy.context.preferences.view
         shown = view.render_display_type
         bpy.app.handlers.render_complete.append(self._completed)

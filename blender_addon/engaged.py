@@ -13,8 +13,10 @@ import bpy
 
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine, Running, run_now
-from .node import all_nodes, present, settle
-from .properties import is_node
+from .node import all_nodes, is_linked, present, settle
+from .properties import NODE_OF_BUTTON, is_node
+
+AT_WORK = "This node is at work: press Cancel first"
 
 TICK = 0.1
 """Seconds between two looks at a computation under way."""
@@ -32,6 +34,13 @@ def find_node(uid: str, context: Any) -> Any:
     return node if node is not None and is_node(node) else None
 
 
+def hindrance(node: Any) -> str:
+    """Why a node can't be changed now; an empty text if it can."""
+    if is_linked(node):
+        return f"Linked from {bpy.path.basename(node.id_data.library.filepath)}: open that file, or append it"
+    return AT_WORK if node.busy or node.uid in running else ""
+
+
 class NodeOperator:
     """What all buttons have: the node they belong to, and one way to fail."""
 
@@ -40,6 +49,21 @@ class NodeOperator:
 
     node: str
     report: Any
+    poll_message_set: Any
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Whether the button can be pressed. If not it is grey, and its tooltip says why."""
+        node = getattr(context, NODE_OF_BUTTON, None)
+        why = cls.hindered(node) if node is not None else ""
+        if why:
+            cls.poll_message_set(why)
+        return not why
+
+    @classmethod
+    def hindered(cls, node: Any) -> str:
+        """Why the button of a node can't be pressed; an empty text if it can."""
+        return ""
 
     def work(self, node: Any, context: Any) -> str:
         """Does it. Returns what there is to tell, or an empty text. Raises WorkerError."""
@@ -50,6 +74,9 @@ class NodeOperator:
         node = find_node(self.node, context)
         if node is None:
             self.report({"ERROR"}, "Select a Soft Color Segment node")
+            return {"CANCELLED"}
+        if node.uid in running and self.hindered(node):
+            self.report({"WARNING"}, AT_WORK)
             return {"CANCELLED"}
         try:
             said = self.work(node, context)
@@ -76,6 +103,11 @@ class EngagedOperator(NodeOperator):
         """The work; it returns what there is to tell, or an empty text. Raises WorkerError."""
         raise NotImplementedError
 
+    @classmethod
+    def hindered(cls, node: Any) -> str:
+        """It changes the node."""
+        return hindrance(node)
+
     def work(self, node: Any, context: Any) -> str:
         """All of it at once."""
         self._uid = node.uid
@@ -84,11 +116,8 @@ class EngagedOperator(NodeOperator):
     def invoke(self, context: Any, event: Any) -> set[Any]:
         """Starts it, and goes on in ``modal``."""
         node = find_node(self.node, context)
-        if bpy.app.background or node is None:
+        if bpy.app.background or node is None or node.uid in running:
             return self.execute(context)
-        if node.uid in running:
-            self.report({"WARNING"}, "This node is at work: press Cancel first")
-            return {"CANCELLED"}
         self._uid = node.uid
         progress = Progress()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import cache, capture, passes, segmenting, srgb
+from . import batch, cache, capture, passes, segmenting, srgb
 from .engaged import running
 from .node import all_nodes, is_linked, nodes_of_scene, settle, unsettle
 from .ui import CRASHING, popup
@@ -79,6 +79,7 @@ def on_frame_change(scene: Any, *_: Any) -> None:
 @bpy.app.handlers.persistent
 def on_render_end(scene: Any, *_: Any) -> None:
     """After a render in the window the passes of its last frame are shown: those of the frame of the window again."""
+    batch.alarmed.clear()
     name = scene.name  # the scene itself may be gone when the timer runs
 
     def show() -> None:
@@ -104,6 +105,8 @@ def on_settling(*_: Any) -> None:
         unsettle()
     settle()
     for node in all_nodes() if came else ():
+        if node.busy and node.uid not in running:
+            node.busy = False
         if not passes.filled(node):
             if not is_linked(node):
                 cache.follow(node)
@@ -142,5 +145,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Ends it."""
+    if bpy.app.timers.is_registered(settle):
+        bpy.app.timers.unregister(settle)
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

@@ -10,7 +10,7 @@ import bpy
 
 from . import passes, ui
 from .fscs.protocol import WorkerError
-from .properties import NODE_ID, NODE_LABEL, fit_palette, is_node, new_uid, node_annotations
+from .properties import NODE_ID, NODE_LABEL, fit_palette, is_node, is_uid, new_uid, node_annotations
 
 _unsettled = True
 """Whether nodes may share their inside: after a copy, and in a file that was just loaded."""
@@ -70,7 +70,7 @@ def settle() -> None:
     for node in all_nodes():
         if is_linked(node):
             continue
-        if node.uid in uids:
+        if node.uid in uids or not is_uid(node.uid):
             node.uid = new_uid()
         uids.add(node.uid)
         if node.node_tree is not None and owners.setdefault(node.node_tree.name_full, node.uid) != node.uid:

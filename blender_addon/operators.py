@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from . import batch, cache, passes, segmenting
-from .engaged import EngagedOperator, NodeOperator, find_node, running
+from .engaged import EngagedOperator, NodeOperator, find_node, hindrance, running
 from .engine import python_path
 from .freeze import freezing
 from .fscs.preset_list import read_presets
@@ -101,6 +101,11 @@ class CancelOperator(NodeOperator, bpy.types.Operator):
     bl_label = "Cancel"
     __annotations__ = {"node": NodeOperator.NODE}
 
+    @classmethod
+    def hindered(cls, node: Any) -> str:
+        """Something must be under way."""
+        return "" if node.busy or node.uid in running else "Nothing is under way"
+
     def work(self, node: Any, context: Any) -> str:
         """The button that started it does the rest."""
         if node.uid in running:
@@ -112,6 +117,11 @@ class CancelOperator(NodeOperator, bpy.types.Operator):
 
 class EditOperator(NodeOperator):
     """A button that changes the node, which can't be done where it is linked."""
+
+    @classmethod
+    def hindered(cls, node: Any) -> str:
+        """It changes the node."""
+        return hindrance(node)
 
     def execute(self, context: Any) -> set[Any]:
         """Refuses a linked node."""
@@ -163,6 +173,7 @@ class ExportPaletteOperator(FileOperator, bpy.types.Operator):
     __annotations__ = {
         "node": NodeOperator.NODE,
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH", default="palette.json"),
+        "check_existing": bpy.props.BoolProperty(default=True, options={"HIDDEN"}),
         "filter_glob": bpy.props.StringProperty(default=PALETTE_FILES, options={"HIDDEN"}),
     }
 
@@ -252,7 +263,7 @@ class ClearCacheOperator(EditOperator, bpy.types.Operator):
         """Removes them."""
         count = cache.clear(node)
         node.settings_shown = ""
-        node.message = f"{count} frames removed"
+        node.message, node.failed = f"{count} frames removed", False
         return node.message
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -12,11 +13,41 @@ from .fscs.parameters import BY_NAME, PARAMETERS, Parameter
 
 NODE_ID = "CompositorNodeSoftColorSegment"
 NODE_LABEL = "Soft Color Segment"
+NODE_OF_BUTTON = "soft_color_segment_node"
+"""What a button is told its node by, in Blender's context."""
+
 START_COLOR = (0.5, 0.5, 0.5)
 
 LEFT_OUT = ("temporal", "working_space", "layer_black", "layer_white", "layer_gain", "layer_gamma")
 """Not controls of the node itself: frames come one by one, the layers add up in the file's own scene-linear space,
 and what a layer has of its own is kept with its colour."""
+
+CHOICES = {
+    "palette_method": {
+        "kmeans": ("K-Means", "The colours of the large areas"),
+        "salient": ("Salient", "Small areas of strong colour get a colour of their own too"),
+    },
+    "mask_mode": {
+        "limit": ("Limit", "The layer is multiplied by the mask, the others take what it loses"),
+        "split": (
+            "Split",
+            "The mask shares out what two layers have: the first where it is white, the second where black",
+        ),
+    },
+    "device": {
+        "auto": ("Automatic", "A GPU where there is one"),
+        "cpu": ("CPU", "The processor"),
+        "cuda": ("CUDA", "A GPU by NVIDIA"),
+        "mps": ("Metal", "The GPU of a Mac"),
+    },
+    "precision": {
+        "auto": ("Automatic", "What the models were made for: 32-bit Float"),
+        "float32": ("32-bit Float", "Full precision"),
+        "float16": ("16-bit Float", "Half precision, for GPUs"),
+        "bfloat16": ("16-bit BFloat", "Half precision with the range of 32 bits, for newer GPUs"),
+    },
+}
+"""What artists read for the choices of the parameter table: a name and a tooltip."""
 
 FIXED: set[Any] = set()
 """Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""
@@ -33,7 +64,7 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     if update is not None:
         common["update"] = update
     if parameter.kind == "enum":
-        items = [(choice, choice, parameter.tooltip) for choice in parameter.choices]
+        items = [(choice, *CHOICES[parameter.name][choice]) for choice in parameter.choices]
         return bpy.props.EnumProperty(items=items, **common)
     if parameter.kind == "string":
         return bpy.props.StringProperty(**common)
@@ -137,6 +168,11 @@ def node_annotations() -> dict[str, Any]:
 def new_uid() -> str:
     """What tells the cache of a node from those of all others."""
     return uuid.uuid4().hex[:12]
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is of :func:`new_uid`. It is part of names of folders, and a .blend can hold any text."""
+    return re.fullmatch("[0-9a-f]{12}", text) is not None
 
 
 def fit_palette(node: Any) -> None:

@@ -260,6 +260,7 @@ def settings_of(node: Any) -> str:
         node.mask_mode,
         [entry.masked for entry in node.palette] if node.inputs["Mask"].is_linked else None,
         [origin(link_into(node, name)) for name in ("Image", "Mask")],
+        scene_space(),
         _glance_of(node),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -532,7 +533,7 @@ def checked_file(node: Any, frame: int) -> Path:
         raise NoPasses(f"frame {frame} is damaged in the cache ({error})") from None
     try:
         fresh = expected_key(node, frame, facts) == facts["key"]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise NoPasses(f"frame {frame} in the cache is not one of ours ({path})") from None
     if not fresh:
         raise NoPasses(f"frame {frame} in the cache is stale: the settings or the picture changed since ({path})")

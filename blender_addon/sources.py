@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,5 +135,16 @@ def origin(link: Any) -> tuple[str, ...]:
     if link is None:
         return ()
     image = getattr(link.from_node, "image", None)
-    file = (image.name, image.filepath) if image is not None else ()
-    return (link.from_node.name, link.from_socket.identifier, *file)
+    return (link.from_node.name, link.from_socket.identifier, *(_look_of(image, link.from_node) if image else ()))
+
+
+def _look_of(image: Any, user: Any) -> tuple[str, ...]:
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    state = ""
+    if image.source == "FILE":
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            state = f"{found.st_size};{found.st_mtime_ns}"
+    frames = [getattr(user, name, 0) for name in ("frame_duration", "frame_start", "frame_offset", "use_cyclic")]
+    space = image.colorspace_settings.name
+    return (image.name, str(path), state, image.source, space, image.alpha_mode, str(frames))

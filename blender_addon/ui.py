@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .fscs.parameters import BY_NAME
-from .properties import NODE_ID, NODE_LABEL
+from .properties import NODE_ID, NODE_LABEL, NODE_OF_BUTTON
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
@@ -21,6 +21,7 @@ CRASHING = ((4, 5), (5, 0))
 def draw_node(node: Any, context: Any, layout: Any) -> None:
     """The controls that are on the node itself."""
     column = layout.column(align=True)
+    column.enabled = not node.busy
     column.prop(node, "colors")
     draw_swatches(node, column)
     row = layout.row(align=True)
@@ -28,11 +29,13 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "import_palette", text="", icon="IMPORT")
     operator(row, node, "export_palette", text="", icon="EXPORT")
     operator(row, node, "name_outputs", text="", icon="SORTALPHA")
-    draw_work(node, layout)
-    layout.prop(node, "pass_mode", text="")
+    column = layout.column()
+    column.enabled = not node.busy
+    column.prop(node, "pass_mode", text="")
     if node.inputs["Mask"].is_linked:
-        layout.prop(node, "mask_mode")
-        draw_masked(node, layout)
+        column.prop(node, "mask_mode")
+        draw_masked(node, column)
+    draw_work(node, layout)
 
 
 def draw_swatches(node: Any, layout: Any) -> None:
@@ -51,17 +54,17 @@ def draw_swatches(node: Any, layout: Any) -> None:
 
 
 def draw_work(node: Any, layout: Any) -> None:
-    """Segment, or how far it is and Cancel, and what there is to say."""
-    if node.busy:
-        row = layout.row(align=True)
-        row.progress(factor=node.fraction, text=node.message)
-        operator(row, node, "cancel", text="", icon="CANCEL")
-        return
+    """Segment and Cancel, and below, where nothing else is moved by it, how far it is or what there is to say."""
     library = node.id_data.library
     if library is None:
-        operator(layout, node, "segment", icon="PLAY")
+        row = layout.row(align=True)
+        operator(row, node, "segment", icon="PLAY")
+        operator(row, node, "cancel", text="", icon="X")
     else:
         layout.label(text=f"Linked from {bpy.path.basename(library.filepath)}", icon="LINKED")
+    if node.busy:
+        layout.progress(factor=node.fraction, text=node.message)
+        return
     text, icon = status(node)
     for number, line in enumerate(wrapped(text, max(20, int(node.width / 7.4)))):
         layout.label(text=line, icon=icon if number == 0 else "BLANK1")
@@ -104,8 +107,9 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     """All controls."""
     draw_node(node, context, layout)
     layout.separator()
+    operator(layout, node, "preset", icon="PRESET")
     column = layout.column(align=True)
-    operator(column, node, "preset", icon="PRESET")
+    column.enabled = not node.busy
     draw_controls(
         node, column, "palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"
     )
@@ -113,6 +117,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     if node.show_layers:
         for number, entry in enumerate(node.palette, 1):
             box = layout.box().column(align=True)
+            box.enabled = not node.busy
             row = box.row(align=True)
             row.label(text=str(number))
             row.prop(entry, "color", text="")
@@ -122,6 +127,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
                 if parameter.per_layer:
                     box.prop(entry, name)
     column = layout.column(align=True)
+    column.enabled = not node.busy
     draw_controls(node, column, "model", "device", "precision", "tile")
     row = layout.row(align=True)
     operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
@@ -152,7 +158,8 @@ def draw_dropper(node: Any, index: int, layout: Any) -> None:
 
 
 def operator(layout: Any, node: Any, name: str, **looks: Any) -> Any:
-    """A button that knows its node. Returns its properties."""
+    """A button that knows its node, which decides by ``poll`` whether it is grey. Returns its properties."""
+    layout.context_pointer_set(NODE_OF_BUTTON, node)
     button = layout.operator(f"soft_color_segment.{name}", **looks)
     button.node = node.uid
     return button

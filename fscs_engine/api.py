@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import UsageError
+from .files.blending import Blend
 from .files.reading import read_image
 from .frames import FramePattern, parse_frames
 from .image import Image
@@ -91,6 +92,8 @@ def segment_sequence(
     keep_image: bool = False,
     half: bool = False,
     clip: bool = False,
+    multipart: bool = False,
+    blend: Blend = "over",
     overwrite: bool = False,
     input_layer: str = "",
     clean_nonfinite: bool = False,
@@ -121,6 +124,8 @@ def segment_sequence(
         keep_image: the picture's own channels in EXR too.
         half: EXR of 16-bit floats.
         clip: clamp what a format can't hold instead of raising.
+        multipart: one EXR part a layer.
+        blend: how the layers of a document give the picture, ``over`` or ``add``.
         overwrite: replace existing files.
         input_layer: the layer of multi-layer EXR files.
         clean_nonfinite: repair NaN and infinity.
@@ -148,12 +153,14 @@ def segment_sequence(
     delivery = Delivery(
         tuple(parse_output(str(target), layer_format) for target in targets),
         None if preview is None else FramePattern(str(preview)),
-        working_space,
-        shot.name,
-        keep_image,
-        half,
-        clip,
-        overwrite,
+        working_space=working_space,
+        stem=shot.name,
+        keep_image=keep_image,
+        half=half,
+        clip=clip,
+        overwrite=overwrite,
+        multipart=multipart,
+        blend=blend,
     )
     segmenter = model.open()
     wanted = _asked(palette)
@@ -166,12 +173,12 @@ def segment_sequence(
         used,
         processing or AlphaProcessing(),
         delivery,
-        tuple(masks),
-        input_layer,
-        clean_nonfinite,
-        resume,
-        missing == "skip",
-        measure_flicker,
+        masks=tuple(masks),
+        input_layer=input_layer,
+        clean_nonfinite=clean_nonfinite,
+        resume=resume,
+        skip_broken=missing == "skip",
+        measure_flicker=measure_flicker,
     )
     return run_shot(
         work,

@@ -81,10 +81,11 @@ class DeviceError(FscsError):
     code = "device"
 
 
-class WorkerError(FscsError):
-    """The worker process ended, timed out or broke the protocol."""
+class ProcessError(FscsError):
+    """One of several processes ended before its work was done."""
 
-    code = "worker"
+    code = "process"
+    exit_code = 1
 
 
 class CancelledError(FscsError):

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from ._version import __version__
-from .errors import OutputError, UsageError
-from .files.atomic import replaced_file
+from .errors import UsageError
+from .files.atomic import make_folder, replaced_file
 from .naming import METADATA_PREFIX
 from .networks.any_palette import AnyPaletteNetwork
 from .networks.any_palette_model import AnyPaletteModel
@@ -361,7 +361,7 @@ def export_onnx(model: str | Path, file: Path, *, overwrite: bool = False) -> Ex
         import onnx
     except ImportError as error:
         raise UsageError(
-            "ONNX files need the package onnx, which is not installed", cure="pip install fscs-engine[export]"
+            "ONNX files need the package onnx, which is not installed", cure='pip install "fscs-engine[export]"'
         ) from error
     with replaced_file(file, overwrite=overwrite) as partial:
         network, weights = _loaded(model)
@@ -429,10 +429,7 @@ def export_nuke(model: str | Path, folder: Path, *, overwrite: bool = False) -> 
         WeightsError: the model can't be loaded.
         OutputError: a file exists and ``overwrite`` is false, or can't be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror or error}", cure="choose another folder with -o") from error
+    make_folder(folder)
     network, weights = _loaded(model)
     with (
         replaced_file(folder / NUKE_MODEL, overwrite=overwrite) as script,

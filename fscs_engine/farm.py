@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import UsageError
-from .files.atomic import replaced_files
+from .files.atomic import make_folder, replaced_files
 
 TEMPLATE = "template.json"
 """What Deadline Cloud looks for in a bundle's folder."""
@@ -251,7 +251,7 @@ def write_bundle(folder: Path, job: FarmJob, *, overwrite: bool) -> list[Path]:
     template, values = bundle(job)
     deadline = {"parameterValues": [{"name": name, "value": value} for name, value in values.items()]}
     contents = {TEMPLATE: template, DEADLINE_VALUES: deadline, OPENJD_VALUES: values}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = [folder / name for name in contents]
     with replaced_files(paths, overwrite=overwrite) as temporaries:
         for temporary, content in zip(temporaries, contents.values(), strict=True):

@@ -13,11 +13,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import torch
 
-from .errors import CancelledError
+from .errors import CancelledError, ProcessError
 from .segmenter import Segmenter
 from .sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, ShotWork, Tick, segment_frames
 
@@ -42,6 +43,9 @@ def segment_in_processes(
 
     Returns:
         The results in the order in which they came.
+
+    Raises:
+        ProcessError: one of the processes was killed.
     """
     context = multiprocessing.get_context("spawn")
     stop, abort = context.Event(), context.Event()
@@ -83,6 +87,11 @@ def segment_in_processes(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     listen()
+    if isinstance(failure, BrokenProcessPool):
+        raise ProcessError(
+            "one of the processes ended before its work was done",
+            cure="the system ends what takes too much memory: try again with fewer --jobs and with --resume",
+        ) from failure
     if failure is not None:
         raise failure
     return results

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .errors import UsageError
 from .key import MASK_SPACE, RESULT_PARAMETERS, pixels_identity
+from .palette import Palette
 from .parameters import ALPHA_FLOOR, BY_NAME
 from .smoothing import gray, guided_filter, reach
 
@@ -211,6 +212,14 @@ def edit_alphas(
             alphas[layers[0]] = pixels * pool
             alphas[layers[1]] = pool - alphas[layers[0]]
     return alphas.clamp_(0.0, 1.0)
+
+
+def duplicates_of(palette: Palette) -> list[list[int]]:
+    """The positions of each different colour, in order of first appearance."""
+    positions: dict[tuple[float, ...], list[int]] = {}
+    for position, color in enumerate(palette.array.tolist()):
+        positions.setdefault(tuple(color), []).append(position)
+    return list(positions.values())
 
 
 def owners_of(duplicates: Sequence[Sequence[int]]) -> list[int]:

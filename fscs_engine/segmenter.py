@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .color import (
-    AUTO,
-    SRGB,
-    ColorSpaces,
-    association,
-    highlight_gain,
-    layer_colors,
-    network_image,
-    resolve,
-    straight,
-)
-from .errors import CancelledError, PaletteError, RangeError, UsageError
-from .exact import exact_colors, settle
-from .exact_loops import layer_rows
+from .color import AUTO, ColorSpaces, network_image, resolve, straight
+from .decomposition import Cancelled, Decomposition, Progress
+from .errors import PaletteError, UsageError
+from .exact import exact_colors
+from .exact_layers import ExactLayers
 from .image import Image, check_finite
 from .image_palette import image_palette
 from .memory import empty
 from .networks.create import create_model
 from .networks.device import resolve_device, resolve_precision
-from .networks.model import Prediction, View
 from .networks.paper_model import PaperModel
 from .palette import Palette
 from .parameters import BY_NAME
-from .processing import AlphaProcessing, edit_alphas, owners_of, smooth_alphas
-from .temporal import REACH, temporal_mean
-from .threads import over_rows
-
-Progress = Callable[[float], None]
-Cancelled = Callable[[], bool]
+from .processing import AlphaProcessing, duplicates_of
+from .temporal import Moment
 
 _KEPT_PIXELS = 2**23  # what the networks see of a picture of at most so many pixels is kept, else made anew by rows
-_BLOCK = 32  # rows that a thread takes at a time
 _STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
 _STRIP_ROWS = 16  # strips are multiples of the rows that EXR compresses together, and of the networks' stride
 _LEAST_ROWS = 192  # thinner strips compute more halo than picture
@@ -62,19 +45,6 @@ class Strip:
 
     top: int
     layers: Mapping[str, NDArray[np.float32]]
-    alphas: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What the temporal smoothing needs of one frame of a shot.
-
-    Attributes:
-        seen: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
-        alphas: (U, H, W) float32 of the U different palette colours, smoothed, adding to 1 along U.
-    """
-
-    seen: NDArray[np.float32]
     alphas: NDArray[np.float32]
 
 
@@ -170,7 +140,7 @@ class Segmenter:
             UsageError: see :meth:`AlphaProcessing.check`.
             NonFiniteError: NaN or infinity in the picture.
         """
-        different = len(_duplicates(palette))
+        different = len(duplicates_of(palette))
         if different > self.maximum_colors:
             raise PaletteError(
                 f"{different} different colors, the model {self.model_name!r} takes {self.maximum_colors}",
@@ -214,17 +184,45 @@ class Segmenter:
         """
         processing = processing or AlphaProcessing()
         self.check(image, palette, processing)
-        run = _Run(self, image, palette, processing, progress, cancelled, moments, at)
+        run = self._begin(image, palette, processing, progress, cancelled, moments, at)
         yield from self._strips(run, dict.fromkeys(working_spaces), clip)
+        progress(1.0)
+
+    def _begin(
+        self,
+        image: Image,
+        palette: Palette,
+        processing: AlphaProcessing,
+        progress: Progress = lambda _: None,
+        cancelled: Cancelled = lambda: False,
+        moments: Sequence[Moment] = (),
+        at: int = 0,
+    ) -> Decomposition:
+        """Hands a picture to the model; arguments and errors as for :meth:`strips`, but nothing is checked."""
+        return Decomposition(
+            self.model,
+            image,
+            palette,
+            processing,
+            spaces=self.spaces,
+            device=self.device,
+            tile=self.tile,
+            keep=image.height * image.width <= _KEPT_PIXELS,
+            moments=moments,
+            at=at,
+            progress=progress,
+            cancelled=cancelled,
+        )
 
     def _strips(
-        self, run: _Run, outputs: Mapping[str, NDArray[np.float32] | None], clip: bool = False
+        self, run: Decomposition, outputs: Mapping[str, NDArray[np.float32] | None], clip: bool = False
     ) -> Iterator[Strip]:
         """:meth:`strips` of a run; layers go into the arrays (K, H, W, 4) of ``outputs`` where there are any."""
-        self.report = run.report
-        image, progress = run.image, run.progress
-        totals = np.zeros(len(run.owners))
-        for top, bottom in run.rows():
+        self.report = Report(run.seconds)
+        image, base = run.image, None if self.model.own_colors else run.base_values
+        exact = ExactLayers(image, base, self.spaces, self.device, clip)
+        totals = np.zeros(len(run.base_values))
+        for top, bottom in _strip_rows(run):
             alphas, colors = run.decompose(top, bottom)
             started = time.perf_counter()
             layers = {}
@@ -234,11 +232,11 @@ class Segmenter:
                     layers[space] = empty((*alphas.shape, 4))
                 else:
                     layers[space] = output[:, top:bottom]
-                run.deliver(top, alphas, colors, space, clip, layers[space])
+                error = exact.write(top, alphas, colors, space, layers[space])
+                self.report.error_max = max(self.report.error_max, error)
             totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
             self.report.seconds["colour"] += time.perf_counter() - started
             yield Strip(top, layers, alphas.cpu().numpy())
-        progress(1.0)
         self.report.coverage = (totals / (image.height * image.width)).tolist()
 
     @torch.no_grad()
@@ -251,13 +249,16 @@ class Segmenter:
         progress: Progress = lambda _: None,
         cancelled: Cancelled = lambda: False,
     ) -> Moment:
-        """A frame as its neighbours in time see it; arguments and errors as for :meth:`strips`."""
-        processing = processing or AlphaProcessing()
+        """A frame as its neighbours in time see it; arguments and errors as for :meth:`strips`.
+
+        Of the processing only the smoothing counts.
+        """
+        processing = replace(processing or AlphaProcessing(), masks=())
         self.check(image, palette, processing)
-        run = _Run(self, image, palette, processing, progress, cancelled)
+        run = self._begin(image, palette, processing, progress, cancelled)
         seen = run.pixels(0, image.height)
         alphas = empty((len(run.palette), image.height, image.width))
-        for top, bottom in run.rows():
+        for top, bottom in _strip_rows(run):
             alphas[:, top:bottom] = run.smoothed(top, bottom).cpu().numpy()
         return Moment(seen, alphas)
 
@@ -283,8 +284,9 @@ class Segmenter:
         self.check(image, palette, processing)
         space = self.working_space(image, working_space)
         pixels = empty((len(palette), image.height, image.width, 4))
-        for _ in self._strips(_Run(self, image, palette, processing, progress, cancelled), {space: pixels}):
+        for _ in self._strips(self._begin(image, palette, processing, progress, cancelled), {space: pixels}):
             pass
+        progress(1.0)
         return Layers(pixels, palette, space, self.report)
 
     @torch.no_grad()
@@ -317,10 +319,10 @@ class Segmenter:
         self.check(image, palette, processing)
         if released:
             return self._decompose_released(image, palette, processing)
-        run = _Run(self, image, palette, processing, lambda _: None, lambda: False)
+        run = self._begin(image, palette, processing)
         alphas = empty((len(palette), image.height, image.width))
         colors = empty((*alphas.shape, 3))
-        for top, bottom in run.rows():
+        for top, bottom in _strip_rows(run):
             a, u = run.decompose(top, bottom)
             if exact:
                 u = exact_colors(a, u.clone(), run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
@@ -350,273 +352,10 @@ class Segmenter:
         return alphas.cpu().numpy(), colors.permute(0, 2, 3, 1).cpu().numpy()
 
 
-class _Run:
-    """One picture on its way through the networks, with what neighbouring strips share."""
-
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        image: Image,
-        palette: Palette,
-        processing: AlphaProcessing,
-        progress: Progress,
-        cancelled: Cancelled,
-        moments: Sequence[Moment] = (),
-        at: int = 0,
-    ) -> None:
-        self.segmenter, self.image, self.processing = segmenter, image, processing
-        self.moments, self.at = moments, at
-        self.model, self.device = segmenter.model, segmenter.device
-        self.progress, self.cancelled = progress, cancelled
-        self.duplicates = _duplicates(palette)
-        self.owners = owners_of(self.duplicates)
-        different = palette.array[[positions[0] for positions in self.duplicates]]
-        self.palette = torch.from_numpy(different).to(self.device)
-        base = self.model.base_colors(self.palette) if len(different) > 1 else self.palette
-        self.base = base[self.owners]
-        self.own_base = self.base.cpu().numpy()  # now, as it waits for the device
-        self.report = Report()
-        self.done = 0.0
-        self.kept: NDArray[np.float32] | None = None
-        self.bright: bool | None = None  # whether anything is above 1
-        self.prediction: Prediction | None = None  # K = 1 needs none
-        if moments:
-            self.kept = moments[at].seen
-        if len(self.palette) > 1 and (self.model.own_colors or not moments):
-            view = View(image.height, image.width, self.device, segmenter.tile, self.pixels, self.advance)
-            started = time.perf_counter()
-            if self.kept is None and image.height * image.width <= _KEPT_PIXELS:
-                self.kept = self._keep()
-            self.prediction = self.model.predict(view, self.palette)
-            self.report.seconds["alpha"] += time.perf_counter() - started
-
-    def rows(self) -> Iterator[tuple[int, int]]:
-        """The strips: top and bottom row."""
-        height, width = self.image.height, self.image.width
-        rows = _STRIP_VALUES // (len(self.owners) * width) // _STRIP_ROWS * _STRIP_ROWS
-        rows = max(_LEAST_ROWS, rows, self.processing.reach // _STRIP_ROWS * _STRIP_ROWS)
-        for top in range(0, height, rows):
-            yield top, min(height, top + rows)
-
-    @torch.no_grad()
-    def decompose(self, top: int, bottom: int) -> tuple[Tensor, Tensor]:
-        """Processed alphas (K, h, W) and the model's own colours (K, 3, h, W) in sRGB, of rows top to bottom."""
-        started = time.perf_counter()
-        height = self.image.height
-        own_colors = self.prediction is not None and self.model.own_colors
-        context = self.model.halo if own_colors else 0
-        above, below = max(0, top - context), min(height, bottom + context)
-        alphas = self._mixed(above, below) if self.moments else self.smoothed(above, below)
-        ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self.owners)
-        seen = self.seen(above, below) if own_colors or not ready else alphas[:0]
-        if not ready:
-            masks = [torch.from_numpy(mask.pixels[above:below]).to(self.device) for mask in self.processing.masks]
-            alphas = edit_alphas(alphas, seen, self.palette, self.duplicates, self.processing, masks)
-        self.report.seconds["alpha"] += time.perf_counter() - started
-        started = time.perf_counter()
-        if self.prediction is not None and own_colors:
-            merged = torch.stack([alphas[positions].sum(dim=0) for positions in self.duplicates])
-            colors = self.prediction.colors(top, bottom, above, seen, merged)[self.owners]
-        else:
-            colors = self.base[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
-        self.report.seconds["colour"] += time.perf_counter() - started
-        return alphas[:, top - above : bottom - above].contiguous(), colors
-
-    @property
-    def _is_smooth(self) -> bool:
-        """Whether the model's raw alphas are what the smoothing would leave of them, and no others are mixed in."""
-        return not self.moments and self.model.normalized and not self.processing.reach
-
-    def smoothed(self, top: int, bottom: int) -> Tensor:
-        """Alphas of the different colours in rows top to bottom, smoothed: (U, h, W) adding to 1."""
-        reach = self.processing.reach
-        first, last = max(0, top - reach), min(self.image.height, bottom + reach)
-        if self.prediction:
-            raw = self.prediction.alphas(first, last)
-        else:
-            raw = torch.ones((1, last - first, self.image.width), device=self.device)
-        if self._is_smooth:
-            return raw
-        alphas = smooth_alphas(raw, self.seen(first, last), self.palette, self.processing)
-        return alphas[:, top - first : bottom - first]
-
-    def _mixed(self, top: int, bottom: int) -> Tensor:
-        """The same of the moments around, mixed."""
-        first, last = max(0, top - REACH), min(self.image.height, bottom + REACH)
-        alphas = [torch.from_numpy(moment.alphas[:, first:last]).to(self.device) for moment in self.moments]
-        images = [self._planes(moment.seen[first:last]) for moment in self.moments]
-        mixed = temporal_mean(alphas, images, self.at, self.processing.temporal)
-        return mixed[:, top - first : bottom - first]
-
-    def pixels(self, top: int, bottom: int) -> NDArray[np.float32]:
-        """What the networks see of rows top to bottom: (h, W, 3) sRGB in [0, 1]."""
-        return self._convert(top, bottom) if self.kept is None else self.kept[top:bottom]
-
-    def _keep(self) -> NDArray[np.float32]:
-        """:meth:`pixels` of the whole picture."""
-        kept = empty((self.image.height, self.image.width, 3))
-
-        def keep(first: int, last: int) -> None:
-            kept[first:last] = self._convert(first, last)
-
-        over_rows(keep, 0, self.image.height, _BLOCK, torch.get_num_threads())
-        return kept
-
-    def _convert(self, top: int, bottom: int) -> NDArray[np.float32]:
-        color = straight(self.image.pixels[top:bottom])
-        return network_image(color, self.image.color_space, self.segmenter.spaces)[0]
-
-    def seen(self, top: int, bottom: int) -> Tensor:
-        """The same as (3, h, W) on the device."""
-        return self._planes(self.pixels(top, bottom))
-
-    def _planes(self, pixels: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self.device)
-
-    def ask(self) -> None:
-        """Ends the run if the user wants it."""
-        if self.cancelled():
-            raise CancelledError("cancelled", cure="nothing was written")
-
-    def advance(self, share: float) -> None:
-        """More of the work is done."""
-        self.ask()
-        self.done += share
-        self.progress(min(1.0, self.done))
-
-    @torch.no_grad()
-    def deliver(
-        self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool, layers: NDArray[np.float32]
-    ) -> None:
-        """The exact step in one working space.
-
-        Args:
-            top: first row.
-            alphas: (K, h, W).
-            colors: (K, 3, h, W) sRGB.
-            space: the working space.
-            clip: see :meth:`Segmenter.strips`.
-            layers: (K, h, W, 4) premultiplied, written.
-        """
-        if self.device.type == "cpu" and not self.model.own_colors and self._is_proportional(space):
-            error = self._deliver_compiled(top, alphas.numpy(), space, clip, layers)
-        else:
-            error = self._deliver_tensors(top, alphas, colors, space, clip, layers)
-        if not math.isfinite(error):
-            raise RangeError(
-                f"rows {top} to {top + alphas.shape[1]}: layers are beyond the numbers of float32",
-                cure="use --precision float32, or a picture and controls that are less extreme",
-            )
-        self.report.error_max = max(self.report.error_max, error)
-
-    def _is_proportional(self, space: str) -> bool:
-        """Whether a highlight's gain multiplies colours of the space, or there is no highlight at all."""
-        spaces = self.segmenter.spaces
-        if self.bright is None:
-            self.bright = bool((straight(self.image.pixels) > 1).any())
-        return spaces.is_linear(space) or (self.image.color_space == SRGB and not self.bright)
-
-    def _base_colors(self, space: str) -> NDArray[np.float32]:
-        """The colours that the layers lie about in a working space, (K, 3)."""
-        own = self.own_base[:, None, None]
-        return layer_colors(own, np.ones((1, 1), np.float32), space, self.segmenter.spaces)[:, 0, 0]
-
-    def _deliver_compiled(
-        self, top: int, alphas: NDArray[np.float32], space: str, clip: bool, layers: NDArray[np.float32]
-    ) -> float:
-        """:meth:`deliver` for layers of one colour each. Returns the largest error."""
-        base = self._base_colors(space)
-
-        def work(first: int, last: int) -> float:
-            goal = self._goal(top + first, top + last, space, clip)
-            planes = (goal.gain, goal.target, goal.total, goal.associated)
-            part, opacity = slice(first, last), goal.total[..., 3]
-            return float(layer_rows(alphas[:, part], base, *planes, opacity, goal.boxed, layers[:, part]))
-
-        errors = over_rows(work, 0, alphas.shape[1], _BLOCK, torch.get_num_threads())
-        return math.nan if any(math.isnan(error) for error in errors) else max(errors)
-
-    def _deliver_tensors(
-        self, top: int, alphas: Tensor, colors: Tensor, space: str, clip: bool, out: NDArray[np.float32]
-    ) -> float:
-        """:meth:`deliver` for any layer colours, on any device. Returns the largest error."""
-        goal = self._goal(top, top + alphas.shape[1], space, clip)
-        boxed = None
-        if goal.boxed:
-            inside = ((goal.target >= 0) & (goal.target <= 1)).all(axis=-1)
-            boxed = torch.from_numpy(inside).to(self.device)
-        if self.model.own_colors or not self._is_proportional(space):
-            own = colors.permute(0, 2, 3, 1).cpu().numpy()
-            delivered = layer_colors(own, goal.gain, space, self.segmenter.spaces)
-            u = torch.from_numpy(delivered).to(self.device).permute(0, 3, 1, 2)
-            u = u.clone() if delivered is own else u.contiguous()
-        else:  # the picture stays on the device
-            base = torch.from_numpy(self._base_colors(space)).to(self.device)
-            u = base[:, :, None, None] * torch.from_numpy(goal.gain).to(self.device)
-        c = torch.from_numpy(np.ascontiguousarray(goal.target.transpose(2, 0, 1))).to(self.device)
-        u = exact_colors(alphas, u, c, boxed)
-        layers = torch.empty((len(u), *goal.gain.shape, 4), device=self.device)
-        layers[..., :3] = (u * alphas[:, None]).permute(0, 2, 3, 1)
-        layers[..., 3] = alphas
-        if self.image.has_alpha:
-            layers[..., :3] *= torch.from_numpy(goal.associated).to(self.device)[..., None]
-            layers[..., 3] *= torch.from_numpy(np.ascontiguousarray(goal.total[..., 3])).to(self.device)
-        missing = settle(layers, torch.from_numpy(goal.total).to(self.device), alphas)
-        scale = np.maximum(np.maximum(1.0, np.abs(goal.target).max(axis=-1)), np.abs(goal.total).max(axis=-1))
-        error = float((missing.abs().amax(dim=-1) / torch.from_numpy(scale).to(self.device)).max())
-        out[:] = layers.cpu().numpy()
-        return error
-
-    def _goal(self, top: int, bottom: int, space: str, clip: bool) -> _Goal:
-        spaces = self.segmenter.spaces
-        pixels = self.image.pixels[top:bottom]
-        color = straight(pixels)
-        gain = highlight_gain(color, self.image.color_space, spaces)
-        target = spaces.convert(color, self.image.color_space, space)
-        _check_range(target, top, space)
-        display = spaces.is_display_referred(space)
-        clip = clip and display
-        if clip:
-            target, pixels = np.clip(target, 0.0, 1.0), np.clip(pixels, 0.0, 1.0)
-        associated = pixels[..., 3] if clip and self.image.has_alpha else association(pixels)
-        total = np.ones((*associated.shape, 4), np.float32)
-        untouched = space == self.image.color_space and not clip
-        total[..., :3] = pixels[..., :3] if untouched else target * associated[..., None]
-        if self.image.has_alpha:
-            total[..., 3] = pixels[..., 3]
-        boxed = display or spaces.is_display_referred(self.image.color_space)
-        return _Goal(gain, target, total, associated, boxed)
-
-
-@dataclass(frozen=True)
-class _Goal:
-    """What the layers of some rows must add up to in a working space.
-
-    Attributes:
-        gain: (h, W) ≥ 1, how much brighter the picture is than what the networks see.
-        target: (h, W, 3) straight colours.
-        total: (h, W, 4) premultiplied.
-        associated: (h, W) what straight colours are multiplied by.
-        boxed: whether layer colours stay in [0, 1] where the target is in it.
-    """
-
-    gain: NDArray[np.float32]
-    target: NDArray[np.float32]
-    total: NDArray[np.float32]
-    associated: NDArray[np.float32]
-    boxed: bool
-
-
-def _check_range(target: NDArray[np.float32], top: int, space: str) -> None:
-    """Refuses colours that the working space's numbers can't hold."""
-    if not np.isfinite(target).all():
-        y, x, _ = (int(i) for i in np.argwhere(~np.isfinite(target))[0])
-        raise RangeError(f"pixel x {x}, y {y + top} has no finite value in {space}", cure="use another working space")
-
-
-def _duplicates(palette: Palette) -> list[list[int]]:
-    """The positions of each different colour, in order of first appearance."""
-    positions: dict[tuple[float, ...], list[int]] = {}
-    for position, color in enumerate(palette.array.tolist()):
-        positions.setdefault(tuple(color), []).append(position)
-    return list(positions.values())
+def _strip_rows(run: Decomposition) -> Iterator[tuple[int, int]]:
+    """The strips of a picture: top and bottom row."""
+    height, width = run.image.height, run.image.width
+    rows = _STRIP_VALUES // (len(run.base_values) * width) // _STRIP_ROWS * _STRIP_ROWS
+    rows = max(_LEAST_ROWS, rows, run.processing.reach // _STRIP_ROWS * _STRIP_ROWS)
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)

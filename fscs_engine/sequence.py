@@ -9,10 +9,9 @@ whole or not at all.
 from __future__ import annotations
 
 import math
-import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -24,26 +23,24 @@ from numpy.typing import NDArray
 from .color import network_image, straight
 from .errors import CancelledError, InputError
 from .files.reading import read_mask
+from .frame_writer import FrameWriter
 from .frames import FramePattern
 from .identity import Identity
 from .image import Image
 from .key import file_identity, window_identity
 from .metrics import flicker
-from .outputs import Delivery, Frame, OpenMovies, Place, Sink, overwriting
+from .outputs import Delivery, Frame, OpenMovies, Place, overwriting
 from .palette import Palette
 from .processing import AlphaProcessing, Mask
-from .segmenter import Moment, Segmenter, Strip
+from .segmenter import Segmenter
 from .shots import Shot
-from .temporal import RADIUS, is_cut, window
+from .temporal import RADIUS, Moment, is_cut, window
 
 Status = Literal["done", "skipped", "missing", "failed", "pending"]
 
 CANCELLED_CURE = "the frames that are done stay; --resume does the rest"
 
 _NO_PIXELS = np.zeros((0, 0), np.float32)
-
-_FRAMES_BEHIND = 1  # that are written while the next one is computed
-_STRIPS_AHEAD = 2  # of a frame that wait for being written
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def segment_frames(
         segmenter: the model.
         dry_run: only says what would be done.
         tick: called with the part of all frames that is done.
-        done: called with each frame's result once its files are there.
+        done: called with each frame's result once its files are there, in the thread that writes.
         cancelled: asked before every frame; the one in hand is finished first.
 
     Raises:
@@ -175,7 +172,7 @@ def segment_frames(
         movies = stack.enter_context(OpenMovies())
         reader = _Reader(work, frames, segmenter, sure=not (work.resume or dry_run))
         stack.callback(reader.close)
-        writer = stack.enter_context(_writing(finish))
+        writer = stack.enter_context(FrameWriter(finish))
         for position, (frame, view) in enumerate(frames):
             if cancelled():
                 writer.finish()
@@ -206,7 +203,7 @@ def _one_frame(
     loaded: _Loaded,
     segmenter: Segmenter,
     reader: _Reader,
-    writer: _Writing,
+    writer: FrameWriter[FrameResult],
     movies: OpenMovies,
     part: Tick,
     dry_run: bool,
@@ -397,7 +394,7 @@ class _Reader:
     def _forget(self, frame: int, view: str) -> None:
         """Lets go what no later window needs."""
         numbers = self._numbers(view)
-        first = numbers[max(0, numbers.index(frame) - RADIUS)] if frame in numbers else frame
+        first = numbers[max(0, numbers.index(frame) - RADIUS)]
         for place in [p for p in self.kept if p[1] != view or p[0] < first]:
             del self.kept[place]
         for place in [p for p in self.ahead if p[1] == view and p[0] < frame]:
@@ -438,14 +435,13 @@ class _Reader:
                 for each in near:
                     self.moment(each)
             first, second = (torch.from_numpy(self._seen(each)).permute(2, 0, 1) for each in near)
-            self.cuts[place] = first.shape != second.shape or is_cut(first, second)
+            self.cuts[place] = is_cut(first, second)
         return self.cuts[place]
 
     def moment(self, loaded: _Loaded) -> Moment:
         """A frame's smoothed alphas, computed once for all windows that it is in."""
         if loaded.moment is None:
-            alone = replace(loaded.processing, masks=())
-            loaded.moment = self.segmenter.moment(loaded.image, self.work.palette, alone)
+            loaded.moment = self.segmenter.moment(loaded.image, self.work.palette, loaded.processing)
         return loaded.moment
 
     def _seen(self, loaded: _Loaded) -> NDArray[np.float32]:
@@ -468,105 +464,3 @@ class _Reader:
         found = flicker(before.alphas, loaded.alphas, first, second)
         before.alphas = None
         return None if math.isnan(found) else found
-
-
-class _Task:
-    """One frame on its way to its files."""
-
-    def __init__(self, writing: _Writing) -> None:
-        self.writing = writing
-        self.strips: queue.Queue[Strip | FrameResult | None] = queue.Queue(_STRIPS_AHEAD)
-        self.ended = False
-
-    def put(self, strip: Strip) -> None:
-        """Hands rows over, and waits while the writer is behind."""
-        self._put(strip)
-
-    def end(self, result: FrameResult) -> None:
-        """All rows are handed over."""
-        self._put(result)
-        self.ended = True
-
-    def _put(self, item: Strip | FrameResult | None) -> None:
-        while True:
-            self.writing.check()
-            try:
-                self.strips.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    def abandon(self) -> None:
-        """Whatever waits is dropped, and no file appears."""
-        while True:
-            try:
-                self.strips.put_nowait(None)
-                return
-            except queue.Full:
-                try:
-                    self.strips.get_nowait()
-                except queue.Empty:
-                    continue
-
-
-class _Abandoned(Exception):
-    """A frame that was begun will not be ended."""
-
-
-class _Writing:
-    """The thread that writes, one frame after the other."""
-
-    def __init__(self, done: Done) -> None:
-        self.done = done
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="writing")
-        self.pending: list[Future[None]] = []
-        self.task: _Task | None = None
-
-    def begin(self, opening: Callable[[ExitStack], list[Sink]]) -> _Task:
-        """Takes the next frame, and waits while more than one is behind: their pictures are in memory."""
-        while len(self.pending) > _FRAMES_BEHIND:
-            self.pending.pop(0).result()
-        self.task = _Task(self)
-        self.pending.append(self.thread.submit(self._write, self.task, opening))
-        return self.task
-
-    def add_result(self, result: FrameResult) -> None:
-        """A result without files to write, after those before it."""
-        self.check()
-        self.pending.append(self.thread.submit(self.done, result))
-
-    def check(self) -> None:
-        """Raises what went wrong in the thread."""
-        while self.pending and self.pending[0].done():
-            self.pending.pop(0).result()
-
-    def finish(self) -> None:
-        """Waits until every file is there."""
-        while self.pending:
-            self.pending.pop(0).result()
-
-    def _write(self, task: _Task, opening: Callable[[ExitStack], list[Sink]]) -> None:
-        with ExitStack() as stack:
-            sinks = opening(stack)
-            while True:
-                item = task.strips.get()
-                if item is None:
-                    raise _Abandoned
-                if isinstance(item, FrameResult):
-                    break
-                for sink in sinks:
-                    sink.writer.write(item.top, item.layers[sink.working_space])
-        self.done(item)
-
-
-@contextmanager
-def _writing(done: Done) -> Iterator[_Writing]:
-    writing = _Writing(done)
-    try:
-        yield writing
-    finally:
-        if writing.task is not None and not writing.task.ended:
-            writing.task.abandon()
-        writing.thread.shutdown(wait=True)
-        for future in writing.pending:
-            future.exception()  # told already, or no longer of interest

@@ -20,8 +20,11 @@ A frame alone, a still picture for instance, is a window of one: its alphas come
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,6 +46,19 @@ _THUMBNAIL = 16
 _CUT = 0.03
 """Between the frames of a shot with a car driving in and the exposure changing at most 0.006 was measured, from
 photograph to photograph at least 0.05; a camera turning by 1/50 of the picture's width a frame has 0.02."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the temporal smoothing needs of one frame of a shot.
+
+    Attributes:
+        seen: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
+        alphas: (U, H, W) float32 of the U different palette colours, smoothed, adding to 1 along U.
+    """
+
+    seen: NDArray[np.float32]
+    alphas: NDArray[np.float32]
 
 
 def temporal_mean(alphas: Sequence[Tensor], images: Sequence[Tensor], frame: int, strength: float = 1.0) -> Tensor:
@@ -118,7 +134,7 @@ def window(frame: int, frames: Sequence[int], cuts: Collection[int] = (), radius
 
 
 def is_cut(before: Tensor, after: Tensor) -> bool:
-    """Whether a new shot begins between two consecutive frames.
+    """Whether a new shot begins between two consecutive frames. Frames of different sizes are of different shots.
 
     Both are shrunk to 16×16. What all of them changed alike, the exposure, is taken away (the median of each
     channel's changes); it is a cut if half of what is left is large. So neither something that enters the frame nor
@@ -130,6 +146,8 @@ def is_cut(before: Tensor, after: Tensor) -> bool:
         before: (3, H, W) sRGB in [0, 1], the whole frame.
         after: the same of the next one.
     """
+    if before.shape != after.shape:
+        return True
     small = [F.interpolate(frame[None], size=(_THUMBNAIL, _THUMBNAIL), mode="area")[0] for frame in (before, after)]
     change = (small[1] - small[0]).flatten(1)
     change = change - change.median(dim=1, keepdim=True).values

@@ -546,6 +546,8 @@ def _cached(script: Script, plate: str) -> str:
             ("origfirst", "-100000"),
             ("origlast", "1000000"),
             ("on_error", "error"),
+            # A copy on a local disk may be an older one.
+            ("localizationPolicy", "off"),
             ("raw", "true"),
         ],
         at=(4, 0),
@@ -572,7 +574,7 @@ def _live(script: Script, plate: str) -> str:
     limits = [
         (
             "LiveColors",
-            f"parent.colors<={LIVE_COLORS}",
+            f"parent.colors>=1&&parent.colors<={LIVE_COLORS}",
             f"Live has at most {LIVE_COLORS} colours. Choose fewer, or mode Cached.",
         ),
         (

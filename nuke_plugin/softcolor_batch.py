@@ -21,7 +21,7 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import callbacks, frames, render  # noqa: E402
+from softcolor_nuke import frames, render, upstream  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
 FRAMES = "--frames="
@@ -30,23 +30,23 @@ FRAMES = "--frames="
 def main(arguments: Sequence[str]) -> int:
     """Renders. Returns the exit code."""
     ranges = [word[len(FRAMES) :] for word in arguments if word.startswith(FRAMES)]
-    words = [word for word in arguments if not word.startswith("-")]
+    words = [word for word in arguments if not word.startswith(FRAMES)]
     if not ranges:
         ranges = [words.pop()] if len(words) == 3 else _taken_by_nuke(arguments)
-    if len(words) != 2 or len(ranges) > 1:
+    if len(words) != 2 or len(ranges) > 1 or any(word.startswith("-") for word in words):
         print(__doc__, file=sys.stderr)
         return 2
     script, name = words
     try:
         nuke.scriptOpen(script)
         node = nuke.toNode(name)
-        if node is None or not callbacks.is_ours(node):
+        if node is None or not upstream.is_ours(node):
             raise WorkerError("usage", f"{script} has no Soft Color Segment node {name}", "give its full name")
         if ranges:
             numbers = frames.parse(ranges[0])
         else:
             numbers = list(range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
-        template = str(node["cache_file"].value())
+        template = render.cache_template(node)
         views = [str(view) for view in nuke.views()] if frames.has_view(template) else [str(nuke.thisView())]
         render.render(node, numbers, views, _Lines(), lambda: False)
     except WorkerError as error:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 def _taken_by_nuke(arguments: Sequence[str]) -> list[str]:
     """The range that stood last on the line, which Nuke may have taken out of the arguments for itself."""
     last = [str(word) for word in nuke.rawArgs][-1:]
-    return [word for word in last if word not in arguments and re.fullmatch(r"\d+(-\d+(x\d+)?)?", word)]
+    return [word for word in last if word not in arguments and re.fullmatch(r"-?\d+(--?\d+(x\d+)?)?", word)]
 
 
 class _Lines:

@@ -23,7 +23,7 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import buttons, callbacks, engine, render, working_space  # noqa: E402
+from softcolor_nuke import buttons, callbacks, engine, render, upstream, working_space  # noqa: E402
 from softcolor_nuke.fscs._version import __version__  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
@@ -170,6 +170,33 @@ class Rows:
         self.node.setInput(0, self.plate)
         nuke.delete(grade)
         _true("image changed" in found, f"with a Grade: {found!r}")
+        return ""
+
+    def groups_and_expressions_are_looked_into(self) -> str:
+        """A knob inside a group before the input is a change, and so is a knob that an expression names."""
+        self._rendered()
+        control = nuke.createNode("Grade", inpanel=False)
+        control.setInput(0, None)
+        group: Any = nuke.createNode("Group", inpanel=False)
+        with group:
+            source = nuke.createNode("Input", inpanel=False)
+            inner = nuke.createNode("Grade", inpanel=False)
+            inner.setInput(0, source)
+            nuke.createNode("Output", inpanel=False).setInput(0, inner)
+        group.setInput(0, self.plate)
+        inner["multiply"].setExpression(f"root.{control.name()}.multiply")
+        self.node.setInput(0, group)
+        try:
+            found = [upstream.state(self.node, render.state_flags())]
+            for knob in (inner["gamma"], control["multiply"]):
+                knob.setValue(1.5)
+                found.append(upstream.state(self.node, render.state_flags()))
+        finally:
+            self.node.setInput(0, self.plate)
+            nuke.delete(group)
+            nuke.delete(control)
+        _true(found[0] != found[1], "the knob inside the group was not seen")
+        _true(found[1] != found[2], "the knob that an expression names was not seen")
         return ""
 
     def the_node_travels(self) -> str:

@@ -383,5 +383,5 @@ def test_package(build, monkeypatch):
         entry_points = next(name for name in names if name.endswith("entry_points.txt"))
         assert "fscs = fscs_engine.cli.app:run" in archive.read(entry_points).decode()
     assert "fscs_engine/weights/paper.safetensors" in names
-    assert not any(name.startswith(("tests/", "fscs_engine/runs")) or name.endswith(".pyc") for name in names)
+    assert not any(name.startswith(("tests/", "fscs_engine/runs/")) or name.endswith(".pyc") for name in names)
     assert wheel.name.split("-")[1] == __version__

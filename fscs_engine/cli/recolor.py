@@ -11,7 +11,7 @@ import typer
 
 from ..errors import InputError, PaletteError, UsageError
 from ..naming import METADATA_PREFIX
-from . import delivery, options
+from . import options, pictures
 from .progress import Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs
 
@@ -45,8 +45,8 @@ def parse_edit(text: str) -> Edit:
 
 
 def recolor(
-    layers_file: delivery.LayersFile,
-    output: delivery.PictureFile,
+    layers_file: pictures.LayersFile,
+    output: pictures.PictureFile,
     edits: Annotated[
         list[str],
         typer.Option(
@@ -68,7 +68,7 @@ def recolor(
     """
     started = time.perf_counter()
     options.check_input(layers_file, "a layered EXR")
-    delivery.check_picture(output, layers_file, overwrite=overwrite)
+    pictures.check_picture(output, layers_file, overwrite=overwrite)
     parsed = [parse_edit(text) for text in edits]
     with Progress() as progress:
         progress.stage("reading the layers")
@@ -83,7 +83,7 @@ def recolor(
         spaces = ColorSpaces(ocio)
         picture = add_up(edit_layers(layered.layers, palette, layered.color_space, parsed, spaces))
         progress.stage("writing the picture")
-        delivery.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
+        pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:
         print_json(
             {

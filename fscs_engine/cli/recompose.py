@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from . import delivery, options
+from . import options, pictures
 from .progress import Progress
 from .report import peak_rss_bytes, print_json, print_outputs
 
 
 def recompose(
-    layers_file: delivery.LayersFile,
-    output: delivery.PictureFile,
+    layers_file: pictures.LayersFile,
+    output: pictures.PictureFile,
     half: options.Half = False,
     clip: options.Clip = False,
     ocio: options.Ocio = None,
@@ -24,7 +24,7 @@ def recompose(
     """
     started = time.perf_counter()
     options.check_input(layers_file, "a layered EXR")
-    delivery.check_picture(output, layers_file, overwrite=overwrite)
+    pictures.check_picture(output, layers_file, overwrite=overwrite)
     with Progress() as progress:
         progress.stage("reading the layers")
         from ..color import ColorSpaces
@@ -36,7 +36,7 @@ def recompose(
         picture = add_up(layered.layers)
         progress.stage("writing the picture")
         spaces = ColorSpaces(ocio)
-        delivery.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
+        pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:
         print_json(
             {

@@ -190,14 +190,14 @@ def segment(
         delivery = Delivery(
             outputs,
             None if preview is None else FramePattern(str(preview)),
-            working_space,
-            shot.name if shot is not None else inputs[0].stem,
-            keep_image,
-            half,
-            clip,
-            overwrite,
-            multipart,
-            blend,
+            working_space=working_space,
+            stem=shot.name if shot is not None else inputs[0].stem,
+            keep_image=keep_image,
+            half=half,
+            clip=clip,
+            overwrite=overwrite,
+            multipart=multipart,
+            blend=blend,
         )
         request = _Request(
             inputs,
@@ -208,10 +208,10 @@ def segment(
             palette_method,
             seed,
             ModelSettings(model, device, precision, tile, ocio),
-            input_layer,
-            clean_nonfinite,
-            as_json,
-            started,
+            input_layer=input_layer,
+            clean_nonfinite=clean_nonfinite,
+            as_json=as_json,
+            started=started,
         )
         if shot is None:
             _one_picture(request, progress)
@@ -376,11 +376,11 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
         palette,
         request.flags.processing(),
         request.delivery,
-        masks,
-        request.input_layer,
-        request.clean_nonfinite,
-        flags.resume,
-        flags.missing == "skip",
+        masks=masks,
+        input_layer=request.input_layer,
+        clean_nonfinite=request.clean_nonfinite,
+        resume=flags.resume,
+        skip_broken=flags.missing == "skip",
         measure_flicker=request.as_json and not flags.dry_run,
     )
     report = progress.stage("looking at the frames" if flags.dry_run else "decomposing")

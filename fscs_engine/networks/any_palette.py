@@ -19,8 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..parameters import MAXIMUM_COLORS
-
 CELL = 8
 """Side in pixels of a cell, the network's pixel."""
 
@@ -40,14 +38,16 @@ FITTING_STEPS = 3
 LARGEST_CHANGE = 2.0
 """A fitting step at most doubles an alpha."""
 
+NEAR = 0.08
+"""Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
+
 MIXING_STEPS = 8
 MIXING_SIZE = 1.5
 MIXING_SHARPENING = 0.01
 """Projected gradient on the cells' mean colours, one of the network's inputs."""
 
 _FEATURES = 19
-_WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
-_PALETTE_FEATURES = 16
+_WIDENING = 0.05
 _LEAST_LIPSCHITZ = 1e-4
 _SQUARINGS = 10
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -207,6 +207,22 @@ def local_logits(models: Tensor, difference: Tensor) -> Tensor:
     return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
 
 
+def shares_of(palette: Tensor) -> Tensor:
+    """How palette colours that are hardly apart share their alphas, as equal ones share them equally.
+
+    What belongs to which of them can't be seen: a level of light would throw whole areas from one layer to the other.
+
+    Args:
+        palette: (B, K, 3).
+
+    Returns:
+        (B, K, K): which part of the alpha of the second each first one has, adding to 1 over the first. The identity
+        where no two colours are near.
+    """
+    nearness = (1.0 - (torch.cdist(palette, palette) / NEAR) ** 4).clamp_min(0.0)
+    return nearness / nearness.sum(dim=1, keepdim=True)
+
+
 def halved(planes: Tensor) -> Tensor:
     """Means of 2×2, five times as fast as ``avg_pool2d`` on a CPU. (…, h, w), both even → (…, h / 2, w / 2)."""
     rows = planes[..., ::2, :] + planes[..., 1::2, :]
@@ -250,41 +266,6 @@ class _SetBlock(nn.Module):
         return join(sets, share, self.mix, residual).flatten(0, 1)
 
 
-class _BaseColors(nn.Module):
-    """The colours that layers lie about, from the palette alone.
-
-    Palette colours are mostly means of areas, so half of each area is beyond all their mixtures. Base colours lie
-    further apart; how much further is learnt. Nothing of the picture comes in, so it is the same for every frame.
-    """
-
-    def __init__(self, width: int = 32) -> None:
-        super().__init__()
-        self.enter = nn.Linear(_PALETTE_FEATURES, width)
-        self.join = nn.Linear(2 * width, width)
-        self.leave = nn.Linear(width, 4)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-
-    def forward(self, palette: Tensor) -> Tensor:
-        """(B, K, 3) sRGB in [0, 1] → the same."""
-        count = palette.shape[1]
-        mean = palette.mean(dim=1, keepdim=True)
-        out = palette - mean
-        number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
-        apart = torch.cdist(palette, palette)
-        nearest = (apart + 2.0 * (number[:, :, None] == number[:, None])).amin(dim=2, keepdim=True).clamp_max(1.0)
-        spread = out.square().mean(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
-        size = torch.ones_like(nearest) * (count / MAXIMUM_COLORS)
-        length = out.square().sum(dim=2, keepdim=True).clamp_min(1e-8).sqrt()
-        shared = torch.cat((mean, spread), dim=2).expand(-1, count, -1)
-        seen = torch.cat((palette, out, shared, length, nearest, apart.mean(dim=2, keepdim=True), size), dim=2)
-        own = F.relu(self.enter(seen))
-        own = F.relu(self.join(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
-        moves = self.leave(own)
-        widened = palette + _WIDENING * (1.0 + moves[..., :1]) * out + _LARGEST_MOVE * torch.tanh(moves[..., 1:])
-        return widened.clamp(0.0, 1.0)
-
-
 class AnyPaletteNetwork(nn.Module):
     """See the module. ``widths`` are the planes at cells of 8, 16 and 32 pixels."""
 
@@ -313,10 +294,20 @@ class AnyPaletteNetwork(nn.Module):
         start[4:7] = -SHARPNESS
         start[11:] = 2.0
         self.register_buffer("start", start, persistent=False)
-        self.base = _BaseColors()
+        self.widening = nn.Parameter(torch.tensor(_WIDENING))
         self.sizes = nn.Parameter(torch.full((GRADIENT_STEPS,), 1.5))
         self.sharpening = nn.Parameter(torch.full((GRADIENT_STEPS,), -4.0))
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
+
+    def base(self, palette: Tensor) -> Tensor:
+        """The base colours, which the layers lie about.
+
+        Palette colours are mostly means of areas, so half of each area is beyond all their mixtures. Base colours lie
+        further apart. Nothing of the picture comes in, so they are the same for every frame.
+
+        (B, K, 3) sRGB in [0, 1] → the same.
+        """
+        return (palette + self.widening * (palette - palette.mean(dim=1, keepdim=True))).clamp(0.0, 1.0)
 
     def models(self, cells: Tensor, palette: Tensor, mixed: Tensor | None = None, join: JoinSets = join_sets) -> Tensor:
         """The local colour models.
@@ -350,27 +341,28 @@ class AnyPaletteNetwork(nn.Module):
         gates = torch.sigmoid(models[:, :, -2:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
         return torch.cat((models[:, :, :-2], gates), dim=2)
 
-    def pixel_alphas(self, models: Tensor, colors: Tensor, palette: Tensor) -> Tensor:
+    def pixel_alphas(self, models: Tensor, colors: Tensor, base: Tensor, shares: Tensor) -> Tensor:
         """Alphas of pixels whose local colour models are at hand.
 
         Args:
             models: (B, K, 13, N).
             colors: (B, 3, N), the calm picture.
-            palette: (B, K, 3), the base colours.
+            base: (B, K, 3), the base colours.
+            shares: (B, K, K), see :func:`shares_of`.
 
         Returns:
             (B, K, N) ≥ 0, adding to 1.
         """
-        difference = colors[:, None] - palette[..., None]
+        difference = colors[:, None] - base[..., None]
         alphas = sparsemax(local_logits(models, difference))
-        steps = step_matrix(palette)
+        steps = step_matrix(base)
         bias, gate, fit = models[:, :, -3:].unbind(dim=2)
         gate, fit = gate[:, :1], fit[:, :1]
         for size, sharpen in zip(self.sizes, F.softplus(self.sharpening), strict=True):
-            alphas = gradient_step(alphas, colors, palette, steps, size * gate, sharpen, bias)
+            alphas = gradient_step(alphas, colors, base, steps, size * gate, sharpen, bias)
         for tolerance in self.tolerance.exp():
-            alphas = fitting_step(alphas, colors, palette, tolerance, fit)
-        return alphas
+            alphas = fitting_step(alphas, colors, base, tolerance, fit)
+        return shares @ alphas
 
     def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
         """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1].
@@ -381,7 +373,7 @@ class AnyPaletteNetwork(nn.Module):
         height, width = image.shape[2:]
         base = self.base(palette)
         models = enlarge(self.models(cells_of(image), palette), height, width)
-        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), base)
+        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), base, shares_of(palette))
         return alphas.reshape(*palette.shape[:2], height, width), base
 
 

@@ -26,6 +26,7 @@ from .any_palette import (
     enlarge,
     join_sets,
     mixtures,
+    shares_of,
     step_matrix,
 )
 from .model import View
@@ -111,11 +112,12 @@ class AnyPalettePrediction:
         self.palette = palette[self.order]
         self.bottom = 0  # rows above it have been reported as done
         self.base = model.base_colors(self.palette)
+        self.shares = shares_of(self.palette[None])
         self.models = self.local_models(self._cells())
         if model.compiled:
             arrays = (self.order, self.models, self.base, step_matrix(self.base[None])[0])
             own = (np.ascontiguousarray(tensor.numpy()) for tensor in arrays)
-            self.constants: tuple[Any, ...] = (*own, *model.constants)
+            self.constants: tuple[Any, ...] = (*own, *model.constants, self.shares[0].numpy())
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Adding to 1. On the CPU each is 0 or at least the floor."""
@@ -210,7 +212,7 @@ class AnyPalettePrediction:
 
         view = self.view
         alphas = empty((len(self.palette), bottom - top, view.width))
-        order, models, base, steps, sizes, sharpening, tolerances = self.constants
+        order, models, base, steps, sizes, sharpening, tolerances, shares = self.constants
 
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
@@ -218,7 +220,7 @@ class AnyPalettePrediction:
             calmed: NDArray[np.float32] = empty((3, last - first, view.width))
             calm_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
-            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, rows)
+            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, shares, rows)
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)
@@ -232,7 +234,7 @@ class AnyPalettePrediction:
         models = enlarge(near, near.shape[3] * CELL, self.view.width)[
             ..., top - first * CELL : bottom - first * CELL, :
         ]
-        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.base[None])
+        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.base[None], self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))
 
 

@@ -243,6 +243,7 @@ def alpha_rows(
     sizes: Any,
     sharpening: Any,
     tolerances: Any,
+    shares: Any,
     out: Any,
 ) -> None:
     """Rows of alphas, interpolation of the local colour models included.
@@ -257,6 +258,7 @@ def alpha_rows(
         sizes: (T,) of the steps.
         sharpening: (T,) 1 + the sharpening of the steps.
         tolerances: of the fitting steps.
+        shares: (U, U), see :func:`fscs_engine.networks.any_palette.shares_of`.
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
     count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
@@ -272,6 +274,9 @@ def alpha_rows(
     moments = np.empty((9, _RUN), np.float32)
     colors = np.zeros((3, _RUN), np.float32)
     residue = np.empty((3, _RUN), np.float32)
+    shared = False
+    for u in range(count):
+        shared = shared or shares[u, u] < 1.0
     for y in range(calmed.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
         above = int(np.floor(place))
@@ -298,6 +303,8 @@ def alpha_rows(
                 _project(logits, scratch, alphas)
             for t in range(len(tolerances)):
                 _fit(alphas, palette, red, green, blue, fit, tolerances[t], moments)
+            if shared:
+                _share(alphas, shares, logits)
             _floor_and_normalize(alphas, scratch[0])
             for u in range(count):
                 _scatter(alphas[u], x0, out[order[u], y])
@@ -538,6 +545,19 @@ def _project(logits: Any, scratch: Any, alphas: Any) -> None:
         z, alpha = logits[u], alphas[u]
         for x in range(_RUN):
             alpha[x] = max(z[x] - threshold[x], zero)
+
+
+@compiled
+def _share(alphas: Any, shares: Any, scratch: Any) -> None:
+    """alphas (U, n) become shares (U, U) @ alphas."""
+    scratch[:] = alphas
+    for u in range(len(alphas)):
+        alphas[u] = 0.0
+        for other in range(len(alphas)):
+            share = shares[u, other]
+            if share > 0.0:
+                for i in range(alphas.shape[1]):
+                    alphas[u, i] += share * scratch[other, i]
 
 
 @compiled

@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "3493eaab0b236eb9f9af4df8411096f515048f0779de9f98a04a1aa2629dd246", 16
+        "any-palette.safetensors", "0cc767618ff3dd32f2d86ca232fea94b05af1e29b909398fccfdd101535ac2b6", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
-from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge, shares_of
 from ..parameters import MAXIMUM_COLORS
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -26,7 +26,6 @@ from .trainer import Samples, TrainingConfig
 
 _PALETTE_PIXELS = 1000
 _MOMENTS = 2  # photographs of a batch that are seen a moment later too
-_CLOSE = 0.06  # palette colours that are nearer than this: steadiness counts more
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class AnyPaletteLosses:
 
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
-    of alphas when the light changes by a level or two and when something else enters the picture, more in pictures
-    of low contrast: where palette colours lie a few levels apart, no alpha should hang on one of them.
+    of alphas when the light changes by a level or two and when something else enters the picture.
     """
 
     alpha: float = 0.3
@@ -92,7 +90,7 @@ class AnyPaletteConfig(TrainingConfig):
         terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent)
         other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window)
         change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
-        terms["steady"] = (change * same).sum() / (same > 0).sum().clamp_min(1)
+        terms["steady"] = (change * same).sum() / same.sum().clamp_min(1.0)
         errors = (alphas[photographs:] - truth).abs().sum(dim=1)
         terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
         total = torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
@@ -126,7 +124,7 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
     local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
     picture = image[..., wide[0], wide[1]]
     colors = calm(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), base)
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), base, shares_of(palette))
     return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], base
 
 
@@ -167,8 +165,8 @@ class AnyPaletteSamples:
     """Batches; K is the same in one of them and changes from step to step.
 
     image (B, 3, S, S), the P photographs first, then the C composites; palette (B, K, 3); absent (P, K); changed
-    (P', 3, S, S), the first P' photographs a moment later, and same (P', S/2, S/2), how much a change of alphas
-    counts there, 0 where something entered; truth (C, K, S/2, S/2); window (2,) in cells.
+    (P', 3, S, S), the first P' photographs a moment later, and same (P', S/2, S/2), 1 where nothing else entered;
+    truth (C, K, S/2, S/2); window (2,) in cells.
     """
 
     def __init__(self, config: AnyPaletteConfig, photographs: Path) -> None:
@@ -199,7 +197,7 @@ class AnyPaletteSamples:
             palettes.append(palette)
             truths.append(alphas[:, top : top + crop // 2, left : left + crop // 2])
         seen_again = range(min(_MOMENTS, len(absent)))
-        moments = [_moment_later(images[n], images[n - 1], palettes[n], rng) for n in seen_again]
+        moments = [_moment_later(images[n], images[n - 1], rng) for n in seen_again]
         changed = np.stack([moment[0] for moment in moments])
         same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
@@ -257,16 +255,15 @@ def _photograph_sample(
 
 
 def _moment_later(
-    image: NDArray[np.float32], other: NDArray[np.float32], palette: NDArray[np.float32], rng: np.random.Generator
+    image: NDArray[np.float32], other: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A crop in slightly other light with something else in it (3, S, S), and how much a change counts (S, S)."""
+    """A crop in slightly other light with something else in it (3, S, S), and 1 where nothing entered (S, S)."""
     side = image.shape[1]
     light = rng.normal(0.0, 1.5 / 255) + rng.normal(0.0, 0.5 / 255, (3, 1, 1))
     changed: NDArray[np.float32] = (image * (1.0 + rng.normal(0.0, 0.006)) + light).astype(np.float32)
     if rng.random() < 0.5:
         changed += rng.normal(0.0, rng.uniform(0.0, 1.5) / 255, image.shape).astype(np.float32)
-    apart = np.linalg.norm(palette[:, None] - palette, axis=2) + 2.0 * np.eye(len(palette))
-    same = np.full((side, side), np.clip(_CLOSE / max(float(np.median(apart.min(axis=1))), 1e-3), 1.0, 6.0), np.float32)
+    same = np.ones((side, side), np.float32)
     height, width = (int(length) for length in rng.integers(side // 8, side // 2, size=2))
     top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
     inside = (slice(top, top + height), slice(left, left + width))

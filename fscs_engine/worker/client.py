@@ -130,6 +130,7 @@ class Worker:
             self._process = self._start(os.fspath(python), clean_environment(environment))
         except OSError as error:
             self._release_folder()
+            self._log.close()
             message = f"the engine's Python {os.fspath(python)!r} can't be started ({error.strerror or error})"
             raise WorkerError("worker", message, _PYTHON_CURE) from error
         self._threads = [

@@ -39,10 +39,11 @@ def read_presets(python: Union[str, os.PathLike[str]]) -> list[JsonObject]:
             timeout=TIMEOUT,
             env=clean_environment(),
             check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         found: Any = json.loads(ended.stdout)["presets"]
+        return [preset for preset in found if preset.get("ok")]
     except subprocess.TimeoutExpired:
         raise WorkerError("worker", "the engine did not name its presets in time", cure) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WorkerError("worker", f"the engine could not name its presets ({type(error).__name__})", cure) from error
-    return [preset for preset in found if preset.get("ok")]

@@ -22,7 +22,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from fscs_engine.image import Image
     from fscs_engine.palette import Palette
     from fscs_engine.processing import AlphaProcessing, Mask
-    from fscs_engine.segmenter import Moment, Segmenter
+    from fscs_engine.segmenter import Segmenter
+    from fscs_engine.temporal import Moment
 
 
 PENDING_LIMIT = 64
@@ -57,11 +58,11 @@ WARM_MODELS = 2
 REPORT_EVERY = 0.2
 """Seconds between progress events while the fraction moves."""
 
-WINDOW_SHARE = 0.5
-"""Part of a frame's work that goes into looking at the frames around it."""
-
 HEARTBEAT = 1.0
 """Seconds between progress events while it does not."""
+
+WINDOW_SHARE = 0.5
+"""Part of a frame's work that goes into looking at the frames around it."""
 
 
 @dataclass
@@ -437,18 +438,17 @@ class Server:
 
         here = len(request.before)
         sources = [*request.before, request.image, *request.after]
-        alone = replace(processing, masks=())
         moments: list[Moment] = []
         identities: list[str] = []
         for number, source in enumerate(sources):
             check_cancelled(job)
             image, identity = own if number == here else self._image(source, job.folder)
-            settings = (alone.smoothing, alone.smoothing_eps, alone.smoothing_strength)
+            settings = (processing.smoothing, processing.smoothing_eps, processing.smoothing_strength)
             read = (identity, source.color_space, source.layer, source.clean_nonfinite)
             key = (segmenter, palette.array.tobytes(), settings, read)
             moment = self._moments.pop(key, None)
             if moment is None:
-                moment = segmenter.moment(image, palette, alone, cancelled=job.cancelled.is_set)
+                moment = segmenter.moment(image, palette, processing, cancelled=job.cancelled.is_set)
             self._moments[key] = moment
             moments.append(moment)
             identities.append(identity)
@@ -456,11 +456,7 @@ class Server:
         while len(self._moments) > len(sources):
             self._moments.popitem(last=False)
         seen = [torch.from_numpy(moment.seen).permute(2, 0, 1) for moment in moments]
-        cuts = {
-            number
-            for number in range(1, len(seen))
-            if seen[number - 1].shape != seen[number].shape or is_cut(seen[number - 1], seen[number])
-        }
+        cuts = {number for number in range(1, len(seen)) if is_cut(seen[number - 1], seen[number])}
         near = window(here, range(len(sources)), cuts)
         at = here - near[0]
         return _Window([moments[n] for n in near], at, window_identity([identities[n] for n in near], at))

@@ -77,7 +77,7 @@ class Task:
 
 
 def _views(node: nuke.Group) -> list[str]:
-    if frames.has_view(str(node["cache_file"].value())):
+    if frames.has_view(rendering.cache_template(node)):
         return [str(view) for view in nuke.views()]
     return [str(nuke.thisView())]
 
@@ -93,10 +93,7 @@ def _render(node: nuke.Group, numbers: Sequence[int]) -> None:
 @told
 def render(node: nuke.Group) -> None:
     """Renders the range of the Cache tab."""
-    first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
-    if last < first:
-        raise WorkerError("usage", f"the range {first} to {last} holds no frame", "set First Frame and Last Frame")
-    _render(node, range(first, last + 1))
+    _render(node, range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
 
 
 @told
@@ -113,25 +110,36 @@ def clear(node: nuke.Group) -> None:
     for frame in range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1):
         for view in _views(node):
             path = Path(frames.path_of(template, frame, view))
-            if path.is_file() and "softcolor:key" in exr.read_header(path):
+            if path.is_file() and _is_of_layers(path):
                 found.append(path)
     if not found:
         _say(f"{TITLE}: there are no files of layers in this range.")
     elif nuke.ask(f"Delete {len(found)} files of layers, {found[0].name} to {found[-1].name}?"):
-        for path in found:
-            path.unlink()
-        upstream.read_again(node.node("Cache"))
+        try:
+            for path in found:
+                path.unlink()
+        except OSError as error:
+            message = f"{error.filename} can't be deleted ({error.strerror})"
+            raise WorkerError("output", message, "see who has it open, and whether its folder is writable") from error
+        finally:
+            upstream.read_again(node.node("Cache"))
+
+
+def _is_of_layers(path: Path) -> bool:
+    """Whether a file is one of ours. What is damaged stays where it is."""
+    try:
+        return "softcolor:key" in exr.read_header(path)
+    except WorkerError:
+        return False
 
 
 @told
 def auto_palette(node: nuke.Group) -> None:
     """Finds colours for those that are not locked."""
-    colors = int(node["colors"].value())
-    given = settings.palette_of(node, only_locked=True)
+    colors, frame = settings.colors_of(node), int(nuke.frame())
+    given = settings.palette_of(node, frame, only_locked=True)
     with Task(f"{TITLE}: palette") as task:
-        found = rendering.palette(
-            node, colors, given, int(nuke.frame()), str(nuke.thisView()), task.progress, task.cancelled
-        )
+        found = rendering.palette(node, colors, given, frame, str(nuke.thisView()), task.progress, task.cancelled)
     set_palette(node, found, "Auto Palette")
 
 
@@ -148,7 +156,8 @@ def export_palette(node: nuke.Group) -> None:
     """Writes a palette file."""
     path = nuke.getFilename("Palette", "*.json", type="save")
     if path:
-        palette_files.write(path if path.lower().endswith(".json") else path + ".json", settings.palette_of(node))
+        palette = settings.palette_of(node, int(nuke.frame()))
+        palette_files.write(path if path.lower().endswith(".json") else path + ".json", palette)
 
 
 @told

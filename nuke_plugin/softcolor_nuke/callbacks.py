@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nuke
 
@@ -13,11 +12,11 @@ from . import exr, frames, render, settings, upstream
 from .fscs.parameters import MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
 
-if TYPE_CHECKING:
-    from typing import TypeGuard
-
 FRESH, STALE = 0x5F7F9FFF, 0xBF2F2FFF
 """Colours of the node's tile."""
+
+_written: dict[tuple[str, str], int] = {}
+"""When the file was written that a node was seen with, 0 where there was none."""
 
 PER_LAYER_KNOBS = (
     *("color{}", "name{}", "lock{}"),
@@ -48,7 +47,9 @@ def created(node: nuke.Group) -> None:
 def update(node: nuke.Group) -> None:
     """Says by colour and words whether the cached file of this frame is as the knobs say."""
     try:
-        text = state(node, int(nuke.frame()), str(nuke.thisView()))
+        frame, view = int(nuke.frame()), str(nuke.thisView())
+        _read_what_is_new(node, frame, view)
+        text = state(node, frame, view)
     except WorkerError as error:
         text = str(error)
     except Exception:  # called whenever Nuke draws the node
@@ -64,6 +65,20 @@ def update(node: nuke.Group) -> None:
             node["status"].setValue(words)
     finally:
         nuke.Undo.enable()
+
+
+def _read_what_is_new(node: nuke.Group, frame: int, view: str) -> None:
+    """Lets the Read inside the node read again if a file was written meanwhile: Nuke goes on to show the old one."""
+    if node["mode"].value() != "Cached" or nuke.executing():
+        return
+    path = frames.path_of(render.cache_template(node), frame, view)
+    try:
+        written = os.stat(path).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        written = 0
+    if _written.setdefault((node.fullName(), path), written) != written:
+        _written[node.fullName(), path] = written
+        upstream.read_again(node.node("Cache"))
 
 
 def show_layers(node: nuke.Group) -> None:
@@ -92,7 +107,7 @@ def state(node: nuke.Group, frame: int, view: str, *, sure: bool = False) -> str
     if not os.path.isfile(path):  # noqa: PTH113
         return f"frame {frame} is not rendered: press Render on the Cache tab"
     header = exr.read_header(path)
-    found = settings.difference(settings.of_node(node), header)
+    found = settings.difference(settings.of_node(node, frame), header)
     if found:
         return f"frame {frame}: {found} since it was rendered: press Render on the Cache tab, or set it back"
     if header.get(upstream.STATE, "") not in ("", upstream.state(node, render.state_flags())):
@@ -119,14 +134,8 @@ def before_frame_render() -> None:
 
 
 def nodes_above(node: nuke.Node) -> list[nuke.Group]:
-    """The Soft Color Segment nodes that a node depends on by its inputs."""
-    above = [found for found in upstream.nodes(node) if found is not None and found is not node]
-    return [found for found in above if is_ours(found) and not found["disable"].value()]
-
-
-def is_ours(node: nuke.Node) -> TypeGuard[nuke.Group]:
-    """Whether a node is a Soft Color Segment node, whatever it is called."""
-    return node.knob("softcolor_version") is not None
+    """The Soft Color Segment nodes that a node's image comes through."""
+    return [found for found in upstream.nodes(node) if upstream.is_ours(found) and not found["disable"].value()]
 
 
 def register() -> None:

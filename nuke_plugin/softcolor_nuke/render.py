@@ -55,7 +55,9 @@ def render(
         WorkerError: of any code; ``cancelled`` when it was.
     """
     template = cache_template(node)
-    wanted = settings.of_node(node)
+    if not numbers:
+        raise WorkerError("usage", "the range holds no frame", "set First Frame and Last Frame")
+    wanted = settings.of_node(node, numbers[0])
     if node.input(0) is None:
         raise WorkerError("usage", "there is no image", "connect the img input")
     if wanted.mask is not None and node.input(1) is None:
@@ -78,6 +80,7 @@ def render(
                 progress((index + fraction) / len(jobs), f"frame {frame}")
 
             tell(0.0)
+            wanted = settings.of_node(node, frame)
             read = upstream.sources(node, frame, view)
             plate, before, after = plates.around(frame, view)
             masks = []
@@ -209,12 +212,12 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
         raise WorkerError("usage", f"the node has no {name} inside", "make a new Soft Color Segment node")
     if path.exists():
         path.unlink()
-    write["file"].setValue(path.as_posix())
+    write["file"].setValue(path.as_posix().replace("[", "\\["))
     write["disable"].setValue(False)
     try:
         nuke.execute(write, frame, frame, 1, [view])
     except RuntimeError as error:
-        if "ancel" in str(error):
+        if str(error).startswith("Cancel"):
             raise WorkerError("cancelled", "cancelled") from error
         message = f"Nuke could not write frame {frame} of the image ({error})"
         raise WorkerError("input", message, "see that the image shows at this frame in a viewer") from error

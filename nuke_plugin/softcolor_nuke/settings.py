@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
 from .fscs.naming import METADATA_PREFIX, mask_text
-from .fscs.parameters import BY_NAME
+from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
 
 if TYPE_CHECKING:
@@ -85,22 +85,34 @@ class Settings:
         return {METADATA_PREFIX + name: value for name, value in values.items()}
 
 
-def of_node(node: nuke.Group) -> Settings:
-    """The settings that the knobs hold.
+def colors_of(node: nuke.Group) -> int:
+    """K. A knob takes more than its slider shows.
 
     Raises:
-        WorkerError: the numbers of the mask's layers are none (code ``usage``).
+        WorkerError: there are not so many (code ``usage``).
     """
     colors = int(node["colors"].value())
+    if not 1 <= colors <= MAXIMUM_COLORS:
+        raise WorkerError("usage", f"Colors is {colors}", f"set it to 1 to {MAXIMUM_COLORS}")
+    return colors
+
+
+def of_node(node: nuke.Group, frame: int) -> Settings:
+    """The settings that the knobs hold at a frame.
+
+    Raises:
+        WorkerError: the numbers of the colours or of the mask's layers are none (code ``usage``).
+    """
+    colors = colors_of(node)
     per_layer: dict[str, dict[int, float]] = {}
     for name in PER_LAYER:
         for n in range(1, colors + 1):
-            value = float(node[f"{name}{n}"].value())
+            value = float(node[f"{name}{n}"].getValueAt(frame))
             if value != float(BY_NAME[name].default):
                 per_layer.setdefault(name, {})[n] = value
     return Settings(
-        palette=palette_of(node),
-        scalars={name: float(node[name].value()) for name in SCALARS},
+        palette=palette_of(node, frame),
+        scalars={name: float(node[name].getValueAt(frame)) for name in SCALARS},
         layers=per_layer,
         mask=_mask_of(node, colors) if node["use_mask"].value() else None,
         working_space=str(node["working_space"].value()),
@@ -110,13 +122,17 @@ def of_node(node: nuke.Group) -> Settings:
     )
 
 
-def palette_of(node: nuke.Group, only_locked: bool = False) -> JsonObject:
-    """The palette of the knobs, in the form of the palette file; ``only_locked`` leaves the other colours out."""
+def palette_of(node: nuke.Group, frame: int, only_locked: bool = False) -> JsonObject:
+    """The palette of the knobs at a frame, in the form of the palette file; ``only_locked`` leaves the others out.
+
+    Raises:
+        WorkerError: the number of the colours is none (code ``usage``).
+    """
     colors = []
-    for n in range(1, int(node["colors"].value()) + 1):
+    for n in range(1, colors_of(node) + 1):
         locked = bool(node[f"lock{n}"].value())
         if locked or not only_locked:
-            rgb = [float(node[f"p{n}{letter}"].value()) for letter in "rgb"]
+            rgb = [float(node[f"p{n}{letter}"].getValueAt(frame)) for letter in "rgb"]
             colors.append({"rgb": rgb, "name": str(node[f"name{n}"].value()), "locked": locked})
     return {"version": 1, "space": "srgb", "colors": colors}
 

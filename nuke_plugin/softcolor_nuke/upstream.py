@@ -6,14 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import nuke
 
 from . import frames
 from .fscs.key import file_identity
 from .fscs.naming import METADATA_PREFIX
-from .fscs.parameters import TEMPORAL_RADIUS
+from .fscs.parameters import MAXIMUM_COLORS, TEMPORAL_RADIUS
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 SOURCES = METADATA_PREFIX + "sources"
 """The attribute of a cached file that stands for the bytes of the files which its image was read from."""
@@ -25,10 +28,19 @@ _LOOKS = frozenset(
     {
         *("name", "label", "xpos", "ypos", "selected", "tile_color", "gl_color", "icon", "postage_stamp"),
         *("note_font", "note_font_size", "note_font_color", "hide_input", "bookmark", "dope_sheet", "cached"),
-        "version",
+        *("help", "autolabel", "indicators", "version"),
     }
 )
 """Knobs that change how a node looks and not its pixels; ``version`` counts how often a Read was reloaded."""
+
+_OWN_LOOKS = frozenset(
+    {
+        *("status", "versions", "first_frame", "last_frame", "sample_layer", "sample_position", "palette_method"),
+        *("device", "tile", "layers_group"),
+        *(f"{name}{n}" for name in ("name", "lock") for n in range(1, MAXIMUM_COLORS + 1)),
+    }
+)
+"""Those of another Soft Color Segment node."""
 
 _MOVIES = (".mov", ".mp4", ".m4v", ".mkv", ".avi", ".mxf", ".webm")
 
@@ -36,43 +48,77 @@ _known: dict[str, tuple[int, int, str]] = {}
 """Size, time and identity of files that were looked at: unchanged ones are not read again."""
 
 
-def nodes(*starts: Optional[nuke.Node]) -> Iterator[Optional[nuke.Node]]:
-    """These nodes and all before them, each once; None for an input with nothing at it."""
+def is_ours(node: nuke.Node) -> TypeGuard[nuke.Group]:
+    """Whether a node is a Soft Color Segment node, whatever it is called."""
+    return node.knob("softcolor_version") is not None
+
+
+def nodes(*starts: Optional[nuke.Node]) -> Iterator[nuke.Node]:
+    """These nodes and all that their images come through, each once, into groups and out of them."""
     seen: set[str] = set()
     waiting = list(starts)
     while waiting:
         above = waiting.pop()
-        if above is None:
-            yield None
-            continue
-        name = above.fullName()
-        if name not in seen:
-            seen.add(name)
+        if above is not None and above.fullName() not in seen:
+            seen.add(above.fullName())
             yield above
-            waiting += [above.input(index) for index in range(above.inputs())]
+            waiting += _inputs(above)
+
+
+def _inputs(node: nuke.Node) -> list[Optional[nuke.Node]]:
+    """What a node gets its image from; None for an input with nothing at it."""
+    found = [node.input(index) for index in range(node.inputs())]
+    if isinstance(node, nuke.Group) and not is_ours(node):
+        found.append(node.output())
+    elif node.Class() == "Input":
+        group = node.parent()
+        found.append(None if group is None else group.input(int(node["number"].value())))
+    return found
 
 
 def state(node: nuke.Node, flags: int) -> str:
     """A short text that changes when a node before the inputs does, but not with how the nodes look.
 
-    Folders of files are left out: a farm may have them elsewhere, and what is in the files is compared by itself.
+    Nodes that expressions name count, too. Folders of files are left out: a farm may have them elsewhere, and what is
+    in the files is compared by itself.
 
     Args:
         node: the Soft Color Segment node.
         flags: those of ``Node.writeKnobs`` for a script.
     """
-    digest = hashlib.sha256()
-    for above in nodes(*_starts(node)):
-        if above is None:
-            digest.update(b"none;")
-            continue
-        kept = [above.Class()]
-        for line in above.writeKnobs(flags).splitlines():
-            knob, _, value = line.strip().partition(" ")
-            if knob not in _LOOKS:
-                kept.append(f"{knob} {value.rsplit('/', 1)[-1] if knob == 'file' else value}")
-        digest.update("\n".join([*kept, ";"]).encode("utf-8"))
-    return digest.hexdigest()[:32]
+    starts = _starts(node)
+    found = list(nodes(*starts))
+    places = {above.fullName(): place for place, above in enumerate(found)}
+
+    def wires(above: Sequence[Optional[nuke.Node]]) -> str:
+        return " ".join("none" if one is None else str(places[one.fullName()]) for one in above)
+
+    texts = [f"{_knobs(above, flags)}\n{wires(_inputs(above))}" for above in found]
+    named = sorted(_knobs(other, flags) for other in _named_by_expressions(node, found))
+    return hashlib.sha256("\n;\n".join([wires(starts), *texts, *named]).encode("utf-8")).hexdigest()[:32]
+
+
+def _named_by_expressions(node: nuke.Node, found: Sequence[nuke.Node]) -> Iterator[nuke.Node]:
+    """The nodes that expressions of these nodes name, and those that theirs do; but for ``node`` and the project's."""
+    seen = {node.fullName(), nuke.root().fullName(), *(above.fullName() for above in found)}
+    waiting = list(found)
+    while waiting:
+        for other in waiting.pop().dependencies(nuke.EXPRESSIONS):
+            if other.fullName() not in seen:
+                seen.add(other.fullName())
+                waiting.append(other)
+                yield other
+
+
+def _knobs(node: nuke.Node, flags: int) -> str:
+    """The class of a node, and the knobs that its pixels depend on."""
+    looks = _LOOKS | _OWN_LOOKS if is_ours(node) else _LOOKS
+    kept = [node.Class()]
+    for line in node.writeKnobs(flags).splitlines():
+        knob, _, value = line.strip().partition(" ")
+        if knob not in looks:
+            kept.append(f"{knob} {value.rsplit('/', 1)[-1] if knob in ('file', 'cache_file') else value}")
+    return "\n".join(kept)
 
 
 def _starts(node: nuke.Node) -> list[Optional[nuke.Node]]:
@@ -83,7 +129,7 @@ def _starts(node: nuke.Node) -> list[Optional[nuke.Node]]:
 def window(node: nuke.Node, frame: int) -> list[int]:
     """The frames that decide the layers of one: itself, and those around it that the temporal smoothing looks at."""
     above = node.input(0)
-    if above is None or float(node["temporal"].value()) <= 0:
+    if above is None or float(node["temporal"].getValueAt(frame)) <= 0:
         return [frame]
     first, last = int(above.firstFrame()), int(above.lastFrame())
     reach = range(frame - TEMPORAL_RADIUS, frame + TEMPORAL_RADIUS + 1)
@@ -97,17 +143,20 @@ def differs_by_view(node: nuke.Node) -> bool:
 
 def _templates(node: nuke.Node) -> list[str]:
     """The names of the files that are read before the inputs, with the places for frame and view."""
-    return [template_of(above) for above in _reads(node)]
+    return [template_of(above, "cache_file" if is_ours(above) else "file") for above in _readers(node)]
 
 
-def _reads(node: nuke.Node) -> list[Any]:
-    return [above for above in nodes(*_starts(node)) if above is not None and above.Class() == "Read"]
+def _readers(node: nuke.Node) -> Iterator[nuke.Node]:
+    """The nodes before the inputs that read files: Reads, and other Soft Color Segment nodes."""
+    for above in nodes(*_starts(node)):
+        if above.Class() == "Read" or (is_ours(above) and above["mode"].value() == "Cached"):
+            yield above
 
 
 def reload(node: nuke.Node) -> None:
-    """Lets the Read nodes before the inputs read their files again: Nuke goes on to show what it has in memory."""
-    for read in _reads(node):
-        read_again(read)
+    """Lets the nodes before the inputs read their files again: Nuke goes on to show what it has in memory."""
+    for above in _readers(node):
+        read_again(above.node("Cache") if is_ours(above) else above)
 
 
 def read_again(read: nuke.Node) -> None:
@@ -168,8 +217,8 @@ def is_as_rendered(
 def _file_of_command_line(node: nuke.Node, frame: int, view: str, header: Mapping[str, Any]) -> Optional[Path]:
     """The image that ``fscs segment`` read, if it is the one right before the node; else it can't be compared."""
     above = node.input(0)
-    while above is not None and above.Class() == "Dot":
-        above = above.input(0)
+    while above is not None and above.Class() in ("Dot", "Input"):
+        above = next(iter(_inputs(above)), None)
     parameters = json.loads(header.get(METADATA_PREFIX + "parameters", "{}"))
     if above is None or above.Class() != "Read" or STATE in header or float(parameters.get("temporal", 0)) > 0:
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 LIMIT = 1e-5
@@ -23,6 +25,12 @@ def shot(tmp_path: Path) -> Path:
 def cached(folder: Path) -> list[Path]:
     """The layers in the cache."""
     return sorted((folder / "scs_cache").glob("*/*.exr"))
+
+
+def palette_of(path: Path) -> list[float]:
+    """The colours that a frame in the cache was made with, one after the other."""
+    palette = json.loads(oiio.ImageInput.open(str(path)).spec()["softcolor:palette"])
+    return np.ravel([color["rgb"] for color in palette["colors"]]).tolist()
 
 
 def check(found: dict[str, list[float]], factor: float = 1.0) -> None:
@@ -63,6 +71,8 @@ def test_chain_needs_the_cache(blender, shot: Path) -> None:
     before = cached(shot)[0].read_bytes()
     blender.run("frames.py", "fill", shot)
     assert cached(shot)[0].read_bytes() == before
+    first, *others = (palette_of(path) for path in cached(shot))
+    assert others == [pytest.approx(first, abs=1e-6)] * 2, "a frame has a palette of its own"
     check(blender.run("frames.py", "render", shot, variables=NOWHERE).result, factor=2.0)
 
 
@@ -135,8 +145,6 @@ def test_frozen_renders_without_the_addon(blender, shot: Path) -> None:
 
 def check_frozen(folder: Path) -> None:
     """The three frames, against their pictures."""
-    import OpenImageIO as oiio
-
     for frame in (1, 2, 3):
         found = oiio.ImageBuf(str(folder / f"sum_{frame:04d}.exr")).get_pixels(oiio.FLOAT)[..., :3]
         wanted = 2.0 * oiio.ImageBuf(str(folder / f"plate_{frame:04d}.exr")).get_pixels(oiio.FLOAT)[..., :3]

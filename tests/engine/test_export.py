@@ -422,7 +422,7 @@ def test_files_for_nuke_are_replaced_all_or_none(files, for_nuke, tmp_path):
     export_nuke(files.weights, tmp_path, overwrite=True)
     assert (tmp_path / export.NUKE_SCRIPT).read_bytes() == (for_nuke[0] / export.NUKE_SCRIPT).read_bytes()
     assert (tmp_path / export.NUKE_MODEL).is_file()
-    with pytest.raises(OutputError, match="choose another folder"):
+    with pytest.raises(OutputError, match="name another folder"):
         export_nuke(files.weights, tmp_path / export.NUKE_SCRIPT)
     with pytest.raises(UsageError, match="only any-palette models can"):
         export_nuke("paper", tmp_path, overwrite=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,10 @@ from fscs_engine import (
     segment_sequence,
 )
 from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
-from fscs_engine.errors import CancelledError, InputError, OutputError, UsageError
+from fscs_engine.errors import CancelledError, InputError, OutputError, ProcessError, UsageError
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.png import write_png
-from fscs_engine.files.reading import read_image
+from fscs_engine.files.reading import open_image, read_image
 from fscs_engine.frames import FramePattern
 from fscs_engine.outputs import Delivery, parse_output
 from fscs_engine.palette_files import read_palette
@@ -335,6 +337,31 @@ def test_killed_and_resumed_gives_the_same_bytes(shot, tmp_path, jobs):
     segment_sequence(shot, tmp_path / "once" / "l.####.exr", COLORS, jobs=int(jobs))
     killed = {name: data for name, data in contents(out.parent).items() if not name.startswith(".fscs-")}
     assert killed == contents(tmp_path / "once")
+
+
+def test_layers_in_parts_and_documents_that_add_up(shot, tmp_path):
+    outputs = [tmp_path / "l.####.exr", tmp_path / "l.####.ora"]
+    segment_sequence(shot, outputs, COLORS, frames="1003", multipart=True, blend="add")
+    with open_image(tmp_path / "l.1003.exr") as opened:
+        assert len(opened.specs) == len(COLORS)
+    with zipfile.ZipFile(tmp_path / "l.1003.ora") as archive:
+        assert archive.read("stack.xml").count(b"svg:plus") == len(COLORS)
+
+
+def test_a_process_that_is_killed_ends_the_run_and_what_is_done_stays(shot, tmp_path):
+    done = []
+
+    def kill(result):
+        done.append(result)
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(ProcessError, match="--resume"):
+        segment_sequence(shot, tmp_path / "o" / "l.####.exr", COLORS, jobs=2, done=kill)
+    assert done
+    for result in done:
+        for file in result.outputs:
+            read_layers(file)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

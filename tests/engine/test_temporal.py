@@ -290,6 +290,12 @@ def test_another_picture_is_a_cut(other: str) -> None:
     assert is_cut(second, first)
 
 
+def test_a_frame_of_another_size_is_of_another_shot() -> None:
+    frame = torch.full((3, 20, 30), 0.5)
+    assert is_cut(frame, frame[:, :-1])
+    assert not is_cut(frame, frame.clone())
+
+
 def test_photographs_are_shots_of_their_own(shared: Path) -> None:
     files = sorted((shared / "data" / "eval" / "kodak").glob("*.png"))
     if len(files) != 24:

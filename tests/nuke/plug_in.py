@@ -74,7 +74,7 @@ def layers_of(picture: Any, colors: int) -> np.ndarray:
 
 def described(node: Any) -> tuple[dict[str, str], Any]:
     """The metadata of a file that this node's settings would give, and the settings."""
-    wanted = module("settings").of_node(node)
+    wanted = module("settings").of_node(node, 1001)
     return wanted.metadata("0" * 64, "1" * 64, "0.1.0"), wanted
 
 

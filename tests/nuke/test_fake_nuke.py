@@ -212,6 +212,29 @@ def test_a_script_becomes_a_graph(host, nuke, tool):
     assert copy.fullName() == "Tool1.C"
 
 
+def test_what_a_node_depends_on(nuke, tool):
+    pick = nuke.toNode("Tool1.Pick")
+    assert [one.name() for one in pick.dependencies(nuke.INPUTS)] == ["img", "mask"]
+    assert pick.dependencies(nuke.EXPRESSIONS) == [tool] and len(pick.dependencies()) == 3
+    assert pick.dependencies(nuke.HIDDEN_INPUTS) == []
+    pick["hide_input"].setValue(True)
+    assert [one.name() for one in pick.dependencies(nuke.HIDDEN_INPUTS)] == ["img", "mask"]
+    assert tool.dependencies(nuke.EXPRESSIONS) == []  # "frame" is no node's
+
+
+def test_knobs_are_written_as_the_flags_ask(nuke, tool):
+    def names(flags):
+        return [line.split()[0] for line in tool.writeKnobs(flags).splitlines()]
+
+    kept = nuke.TO_SCRIPT | nuke.WRITE_NON_DEFAULT_ONLY
+    written = names(kept)
+    assert {"mode", "amount", "color1", "count", "place"} <= set(written)
+    assert not {"addUserKnob", "name", "xpos", "log", "disable"} & set(written)
+    assert names(kept | nuke.WRITE_USER_KNOB_DEFS).count("addUserKnob") == 9
+    assert "name" in names(kept | nuke.WRITE_ALL) and "disable" in names(nuke.TO_SCRIPT)
+    assert "amount {{" in tool.writeKnobs(kept) and "amount {{" not in tool.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY)
+
+
 def test_user_knobs_have_their_values(host, tool):
     assert tool["mode"].value() == "by pass"
     assert tool["mode"].values() == ["Cached", "by pass"]

@@ -122,6 +122,8 @@ def batch_of(plugin: Path):
     [
         (["NODE", "1001-1100x50"], [], [1001, 1051]),
         (["NODE", "--frames=1003,1001"], [], [1001, 1003]),
+        (["NODE", "-2--1"], [], [-2, -1]),
+        (["NODE"], ["NODE", "-3-1"], [-3, -2, -1, 0, 1]),
         (["NODE"], ["NODE", "1005-1006"], [1005, 1006]),  # Nuke took the range for itself
         (["NODE"], ["NODE"], [1001, 1002]),  # that of the Cache tab
     ],
@@ -143,6 +145,11 @@ def test_a_batch_that_can_not_be_done(comp: str, host, plugin: Path, tmp_path: P
     batch = batch_of(plugin)
     script = tmp_path / "comp.nk"
     script.write_text(comp, encoding="utf-8")
+    assert batch.main([str(script), "SoftColorSegment1", "--frame=1001"]) == 1
+    assert "is no range" in capsys.readouterr().err
+    assert batch.main([str(script), "SoftColorSegment1", "1001", "--frame=1001"]) == 2
+    assert batch.main([str(script), "--gpu"]) == 2
+    assert "nuke -t softcolor_batch.py" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1", "9-1"]) == 1
     assert "write the first frame first" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1"]) == 1

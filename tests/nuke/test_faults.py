@@ -165,6 +165,13 @@ def test_a_plate_with_holes(made, host, tmp_path: Path) -> None:
         nothing_shown(made)
 
 
+def test_a_plate_in_a_folder_with_a_telling_name(made, host, tmp_path: Path) -> None:
+    """What fails is said, even if its name has the word that Nuke says where the artist cancels."""
+    made.input(0)["file"].setValue((tmp_path / "Cancelled" / "plate.%04d.exr").as_posix())
+    module("buttons").render(made)
+    assert "Cancelled/plate.1001.exr" in host.messages[-1][1]
+
+
 def test_a_plate_that_is_damaged(made, tmp_path: Path) -> None:
     whole = (tmp_path / "plate.1001.exr").read_bytes()
     (tmp_path / "plate.1001.exr").write_bytes(whole[: len(whole) // 2])
@@ -224,7 +231,7 @@ def test_an_older_plate_in_its_place_is_seen_before_a_render(made, tmp_path: Pat
 
 def test_a_plate_of_the_command_line_that_changed(made, tmp_path: Path, engine_python: Path) -> None:
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made))
+    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
     command += ["--palette", str(palette), "-o", str(tmp_path / "theirs.exr"), "--device", "cpu"]
     subprocess.run(command, check=True, capture_output=True)
@@ -250,6 +257,15 @@ def test_a_mask_that_was_written_anew(made, host, tmp_path: Path) -> None:
     made["use_mask"].setValue(False)
     render(made)
     assert module("callbacks").state(made, 1001, "main", sure=True) == ""
+
+
+def test_a_folder_for_temporary_files_with_brackets(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module("engine").connect()
+    folder = tmp_path / "Zoë [frame] {b}"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    render(made)
+    assert layers_of(made._picture(), 3).any() and list(folder.iterdir()) == []
 
 
 def test_names_with_blanks_and_accents(made, host, tmp_path: Path) -> None:

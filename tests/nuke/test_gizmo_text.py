@@ -177,6 +177,12 @@ def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
             assert tuple(tcl.splitlist(knob[knob.index("M") + 1])) == parameter.choices
 
 
+def test_the_cache_is_read_from_where_it_is(text: str) -> None:
+    """Never black, never the nearest frame, never an older copy on a local disk."""
+    (read,) = re.findall(r"\n Read \{\n(.*?)\n \}", text, re.DOTALL)
+    assert {"  on_error error", "  localizationPolicy off", "  raw true"} <= set(read.splitlines())
+
+
 def test_the_file_is_plain_ascii(text: str) -> None:
     assert text.isascii()
 

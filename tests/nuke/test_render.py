@@ -33,7 +33,7 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
     """The Write inside the node keeps pixels, so the command line on the plate gives the same layers and settings."""
     render(made)
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made))
+    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
     ours, theirs = tmp_path / "Ebène 1" / "layers.1001.exr", tmp_path / "theirs.exr"
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
     command += ["--palette", str(palette), "-o", str(theirs), "--device", "cpu"]
@@ -48,7 +48,7 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
 
 def test_masks_of_the_command_line_are_checked(made, tmp_path: Path, engine_python) -> None:
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made))
+    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
     mask = oiio.ImageBuf(oiio.ImageSpec(WIDTH, HEIGHT, 1, "float"))
     assert oiio.ImageBufAlgo.fill(mask, (0.5,)) and mask.write(str(tmp_path / "mask.tif"))
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
@@ -63,7 +63,7 @@ def test_masks_of_the_command_line_are_checked(made, tmp_path: Path, engine_pyth
     made["mask_layers"].setValue("1 3")
     assert layers_of(made._picture(), 3).shape == (3, HEIGHT, WIDTH, 4)
     header = module("exr").read_header(tmp_path / "masked.exr")
-    assert module("settings").difference(module("settings").of_node(made), header) == ""
+    assert module("settings").difference(module("settings").of_node(made, 1001), header) == ""
 
 
 def test_equal_work_gives_equal_files(made, tmp_path: Path) -> None:
@@ -133,6 +133,52 @@ def test_a_changed_knob_is_an_error_and_not_an_old_picture(made) -> None:
     made["colors"].setValue(9)
     with pytest.raises(PictureError, match="at most 8 colours"):
         made._picture()
+
+
+def test_animated_controls_are_those_of_their_frame(made, host) -> None:
+    for frame, gain in ((1001, 0.5), (1002, 2.0)):
+        made["layer_gain2"].setValueAt(gain, frame)
+    module("buttons").render(made)
+    for frame in (1001, 1002):
+        with host.at(frame):
+            assert module("callbacks").state(made, frame, "main", sure=True) == ""
+            assert layers_of(made._picture(), 3).any()
+    made["layer_gain2"].setValueAt(3.0, 1002)
+    assert module("callbacks").state(made, 1001, "main") == ""
+    assert "Gain of layer 2 changed" in module("callbacks").state(made, 1002, "main")
+
+
+def test_files_that_others_write_are_read_again(made, tmp_path: Path) -> None:
+    """The command line or a farm fills the cache while the script is open."""
+    import nuke
+
+    update, version = module("callbacks").update, made.node("Cache")["version"]
+    render(made)
+    file = tmp_path / "Ebène 1" / "layers.1001.exr"
+    first = file.read_bytes()
+    update(made)
+    seen = version.value()
+    for change in (lambda: file.write_bytes(first + b"\0"), file.unlink, lambda: file.write_bytes(first)):
+        change()
+        update(made)
+        update(made)
+        seen += 1
+        assert version.value() == seen
+    write = nuke.createNode("Write")
+    write.setInput(0, made.input(0))
+    write["file_type"].setValue("exr")
+    write["file"].setValue((tmp_path / "out.exr").as_posix())
+    write["raw"].setValue(True)
+    nuke.addBeforeFrameRender(lambda: update(made))  # Nuke draws its windows meanwhile
+    file.unlink()
+    nuke.execute(write, 1001, 1001)
+    assert version.value() == seen  # no knob turns while Nuke renders
+    update(made)
+    assert version.value() == seen + 1
+    made["mode"].setValue("Bypass")
+    file.write_bytes(first)
+    update(made)
+    assert version.value() == seen + 1
 
 
 def test_a_missing_frame_is_an_error(made, host) -> None:
@@ -261,6 +307,20 @@ def test_clear_deletes_only_layers(made, host, tmp_path: Path) -> None:
     assert "no files of layers" in host.messages[-1][1]
 
 
+def test_clear_says_what_it_can_not_delete(made, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render(made, [1001])
+    (tmp_path / "Ebène 1" / "layers.1002.exr").write_bytes(b"damaged")
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    host.answers.append(True)
+    module("buttons").clear(made)
+    assert "layers.1001.exr can't be deleted (Permission denied): see who has it open" in host.messages[-1][1]
+    monkeypatch.undo()
+
+
 def test_proxy_mode_is_left_for_the_render_and_comes_back(made, host) -> None:
     import nuke
 
@@ -269,6 +329,21 @@ def test_proxy_mode_is_left_for_the_render_and_comes_back(made, host) -> None:
     assert nuke.root()["proxy"].value()
     nuke.root()["proxy"].setValue(False)
     assert layers_of(made._picture(), 3).shape == (3, HEIGHT, WIDTH, 4)
+
+
+def test_layers_add_up_at_proxy_size(made, host, tmp_path: Path) -> None:
+    moved = oiio.ImageBuf(str(tmp_path / "plate.1001.exr"))
+    moved.read(0, 0, True)
+    moved.specmod().x = LEFT - 1  # so that the proxy's pixels are whole ones of the plate
+    assert moved.write(str(tmp_path / "plate.1001.exr"))
+    render(made)
+    host.root["proxy_type"].setValue("scale")
+    host.root["proxy"].setValue(True)
+    plate, found = made.input(0)._picture(), made._picture()
+    assert found.box == plate.box and plate.shape == (HEIGHT // 2, WIDTH // 2)
+    expected = np.stack([plate.channels[f"rgba.{one}"] for one in CHANNELS], -1)
+    np.testing.assert_allclose(layers_of(found, 3).sum(axis=0), expected, rtol=2e-6, atol=2e-6)
+    assert module("callbacks").state(made, 1001, "main", sure=True) == ""
 
 
 def test_the_batch_script_fills_the_cache(made, host, with_engine: Path, tmp_path: Path, capsys) -> None:

@@ -390,7 +390,39 @@ def test_a_mask_is_part_of_the_settings(node) -> None:
     for wrong in ("", "a", "0 1", "8 1", "1"):
         node["mask_layers"].setValue(wrong)
         with pytest.raises(module("fscs.protocol").WorkerError, match="Mask Layers"):
-            module("settings").of_node(node)
+            module("settings").of_node(node, 1)
+
+
+@pytest.mark.parametrize("colors", [0, 17])
+def test_more_colours_than_the_slider_has_are_refused(node, host, colors: int) -> None:
+    node["colors"].setValue(colors)
+    for button in (module("buttons").auto_palette, module("buttons").render):
+        node["cache_file"].setValue("/shot/layers.%04d.exr")
+        button(node)
+        assert f"Colors is {colors}: set it to 1 to 16" in host.messages[-1][1]
+    module("callbacks").update(node)
+    assert int(node["tile_color"].value()) == module("callbacks").STALE
+    node["mode"].setValue("Live")
+    assert not node.node("LiveColors")["expression"].value()
+
+
+def test_settings_are_those_of_the_frame(node) -> None:
+    """Keys and expressions: what the node's own checks see at a frame."""
+    node["colors"].setValue(2)
+    for frame, gain in ((1001, 1.0), (1003, 2.0)):
+        node["layer_gain2"].setValueAt(gain, frame)
+    node["color1"].setExpression("frame / 2000", 0)
+    node["smoothing"].setExpression("frame - 1000")
+    for frame, gain in ((1001, 1.0), (1002, 1.5), (1003, 2.0)):
+        wanted = module("settings").of_node(node, frame)
+        assert wanted.layers.get("layer_gain", {}).get(2, 1.0) == gain and wanted.scalars["smoothing"] == frame - 1000
+        red = wanted.palette["colors"][0]["rgb"][0]
+        assert module("working_space").from_srgb([red] * 3, "lin_rec709")[0] == pytest.approx(frame / 2000)
+        metadata = wanted.metadata("0" * 64, "1" * 64, "0.1.0")
+        node._host.frame_now = frame
+        assert failed(node, metadata) == []
+        node._host.frame_now = frame + 1
+        assert "CheckPalette" in failed(node, metadata)
 
 
 @pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
@@ -415,7 +447,7 @@ def test_a_palette_is_one_step_of_the_undo_list(node) -> None:
     module("buttons").set_palette(node, palette, "Import Palette")
     assert nuke.Undo.undoSize() == steps + 1
     assert node["colors"].value() == 2 and node["lock1"].value() and node["name2"].value() == "a"
-    found = module("settings").palette_of(node)["colors"][0]["rgb"]
+    found = module("settings").palette_of(node, 1)["colors"][0]["rgb"]
     np.testing.assert_allclose(found, [0.5, 0.25, 1.0], atol=1e-6)
     nuke.Undo.undo()
     assert ([node[f"color{n}"].value() for n in (1, 2)], node["colors"].value()) == before

@@ -80,6 +80,15 @@ def test_filled_by_python_then_rendered(full_blender, shot, command_line) -> Non
     check(shot)
 
 
+def test_a_single_frame(full_blender, shot) -> None:
+    status, said = full_blender.run("-b", "shot.blend", "--command", "soft_color_segment", "--frames", "2")
+    assert status == 0, said
+    status, said = full_blender.run("-b", "shot.blend", "-f", "2", variables=NOWHERE)
+    assert status == 0, said
+    assert rendered(shot) == ["shot_0002.exr"]
+    assert pixels(shot / "shot_0002.exr") == pytest.approx(pixels(shot / "plain_0002.exr"), abs=LIMIT)
+
+
 def test_missing_frame_ends_the_render(full_blender, shot) -> None:
     status, said = full_blender.run("-b", "shot.blend", "-f", "1")
     assert status == NO_PASSES, said

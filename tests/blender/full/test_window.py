@@ -67,12 +67,11 @@ def seen(shown: Path) -> dict[str, Any]:
 
 
 def keep_pictures(folder: Path) -> None:
-    """Writes the documentation's pictures where FSCS_PICTURES wants them, in few colours, as they are to be small."""
+    """Writes the documentation's pictures where FSCS_PICTURES wants them."""
     wanted = os.environ.get("FSCS_PICTURES")
     for name, (title, part) in PICTURES.items() if wanted else ():
         picture = Image.fromarray(screenshot(folder, name)).crop(part)
-        small = picture.quantize(200, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        small.save(Path(wanted) / f"{title}.png", optimize=True)
+        picture.save(Path(wanted) / f"{title}.png", optimize=True)
 
 
 def screenshot(folder: Path, name: str) -> np.ndarray:
@@ -109,6 +108,20 @@ def test_window_lives_while_the_engine_works(seen) -> None:
     fractions = [fraction for fraction, _ in seen["progress"]]
     assert fractions == sorted(fractions)
     assert any(0.0 < fraction < 1.0 and re.search(r"\d+ s\b", text) for fraction, text in seen["progress"])
+
+
+def test_nothing_moves_while_it_works(seen) -> None:
+    assert len(seen["height"]) > 1
+    assert max(seen["height"]) - min(seen["height"]) < 1.0
+
+
+def test_buttons_are_grey_while_it_works(seen, shown: Path) -> None:
+    assert seen["segmented"]["palette"] == seen["palette"]["palette"], "Auto Palette was pressed meanwhile"
+    for name, (left, top, right, bottom) in seen["buttons"].items():
+        idle, busy = (
+            screenshot(shown, each)[top:bottom, left:right].astype(float) for each in ("palette", "segmenting")
+        )
+        assert np.ptp(busy) < 0.75 * np.ptp(idle), name
 
 
 def test_result_appears_by_itself(seen, shown: Path) -> None:
@@ -149,3 +162,38 @@ def test_window_lives_while_the_cache_is_filled(seen) -> None:
     assert {"layers.0001.exr", "layers.0002.exr"} <= set(seen["filled"]["files"])
     # What the input was rendered with is gone again.
     assert "CompositorNodeOutputFile" not in seen["nodes"]
+
+
+def test_filling_is_cancelled(seen) -> None:
+    found = seen["cancelled_filling"]
+    assert (found["message"], found["failed"], found["busy"], found["frame"]) == ("Cancelled", False, False, 1)
+    whole = [f"layers.{frame:04d}.exr" for frame in (1, 2, 3)]
+    assert set(whole) <= set(found["files"]), "what was done is kept"
+    assert len(found["files"]) < 12
+    assert not [name for name in found["files"] if name.startswith(".")], "half a file was left"
+    assert found["nodes"] == seen["nodes"]
+
+
+def test_copies_have_an_inside_of_their_own(seen) -> None:
+    assert seen["copies"] == {"uids": 3, "images": 3 * 6, "same": True}
+
+
+def test_frozen_by_its_button(seen) -> None:
+    found = seen["frozen"]
+    assert found["different"] < 1e-6
+    assert found["linked"] == ["Combined", "Layer 3"]
+    assert found["from"] == "CompositorNodeExposure"
+    stems = ["combined", *(f"layer{number}" for number in range(1, 6))]
+    assert found["files"] == [f"{stem}_{frame:04d}.exr" for stem in stems for frame in (1, 2)]
+    assert found["left"] == []
+
+
+@pytest.mark.parametrize("editor", ["backdrop", "whole", "broken"])
+def test_picks_what_is_under_the_mouse(seen, shown: Path, editor: str) -> None:
+    screen = screenshot(shown, editor).astype(float)
+    assert len(seen["picked"][editor]) == 15
+    for each in seen["picked"][editor]:
+        column, row = each["square"]
+        x, y = each["screen"]
+        assert each["color"] == pytest.approx([30 * column, 45 * row, 128], abs=0.6), each
+        assert each["color"] == pytest.approx(screen[y, x], abs=3), each

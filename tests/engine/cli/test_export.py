@@ -56,5 +56,5 @@ def test_what_can_not_be_done(fscs, weights, tmp_path, monkeypatch):
     fscs("export", "onnx", "-o", tmp_path / "no" / "m.onnx", "--model", weights).failed_with(2, "make the folder")
     monkeypatch.setitem(sys.modules, "onnx", None)
     fscs("export", "onnx", "-o", tmp_path / "m.onnx", "--model", weights).failed_with(
-        2, "not installed: pip install fscs-engine[export]"
+        2, 'not installed: pip install "fscs-engine[export]"'
     )

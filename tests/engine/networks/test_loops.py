@@ -47,9 +47,11 @@ def tensor_of(pixels):
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def predicted(model, pixels, colors, seed=0):
-    """What a model prepares for a picture and a random palette."""
+def predicted(model, pixels, colors, seed=0, near=0.0):
+    """What a model prepares for a picture and a random palette; ``near`` lies between its first two colours."""
     palette = torch.rand(colors, 3, generator=torch.Generator().manual_seed(seed))
+    if near:
+        palette[1] = palette[0] + near / 3**0.5
     view = View(*pixels.shape[:2], CPU, 0, lambda top, bottom: pixels[top:bottom], lambda _: None)
     return model.predict(view, palette)
 
@@ -65,7 +67,7 @@ def defined_alphas(prediction, calmed):
     height, width = calmed.shape[1:]
     models = enlarge(prediction.models[None], height, width).flatten(3)
     colors = torch.from_numpy(calmed)[None].flatten(2)
-    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.base[None])
+    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.base[None], prediction.shares)
     return alphas[0, prediction.order.argsort()].unflatten(1, (height, width)).numpy()
 
 
@@ -134,9 +136,9 @@ def test_calm(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("colors", [2, 7, 16])
-def test_alphas(model, size, colors):
-    prediction = predicted(model, pixels_of(*size), colors)
+@pytest.mark.parametrize(("colors", "near"), [(2, 0.0), (7, 0.0), (7, 0.06), (16, 0.0)])
+def test_alphas(model, size, colors, near):
+    prediction = predicted(model, pixels_of(*size), colors, near=near)
     calmed = np.ascontiguousarray(pixels_of(*size, seed=1).transpose(2, 0, 1))
     alphas = compiled_alphas(prediction, calmed)
     np.testing.assert_allclose(alphas, defined_alphas(prediction, calmed), atol=ALPHA_TOLERANCE)
@@ -186,7 +188,7 @@ def test_alphas_below_the_floor_are_0(model):
     nothing = np.empty(0, np.float32)
     out = np.empty((3, 8, 8), np.float32)
     calmed = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    alpha_rows(calmed, 0, order, models, palette, steps, nothing, nothing, nothing, out)
+    alpha_rows(calmed, 0, order, models, palette, steps, nothing, nothing, nothing, np.eye(3, dtype=np.float32), out)
     expected = project_to_simplex(torch.from_numpy(models[None, :, 0, 0]))[0, :, 0].numpy()
     assert 0 < expected[2] < ALPHA_FLOOR
     assert out[order[2]].max() == 0

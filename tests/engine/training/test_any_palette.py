@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from fscs_engine.training.any_palette import (
 )
 from fscs_engine.training.trainer import CURVES, save_trained, train
 
+COFFEE = Path(__file__).resolve().parents[3] / "examples" / "coffee.png"
 TINY = AnyPaletteConfig(steps=6, batch=2, crop=32, warm_up=2, widths=(4, 6, 8))
 
 
@@ -36,6 +38,16 @@ def fixed_count(monkeypatch, colors):
 
 def tensors(networks):
     return {name: tensor.clone() for name, tensor in networks.state_dict().items()}
+
+
+@pytest.fixture
+def coffee_photograph(tmp_path):
+    """A folder with a real one, half its size."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    with Pillow.open(COFFEE) as photograph:
+        photograph.reduce(2).save(folder / "coffee.png")
+    return folder
 
 
 def random_networks(config):
@@ -70,20 +82,20 @@ def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
     assert losses[-1] < 0.95 * losses[0]
 
 
-def test_training_makes_the_networks_better_at_what_they_have_not_seen(photographs, tmp_path):
-    config = replace(TINY, steps=64, batch=4)
+def test_training_makes_the_networks_better_at_what_they_have_not_seen(coffee_photograph, tmp_path):
+    config = replace(TINY, steps=48, batch=4, crop=96, learning_rate=0.005)
     seen = []
-    trained = train(photographs, tmp_path, config, progress=seen.append)
-    assert [report.step for report in seen] == [10, 20, 30, 40, 50, 60, 64]
+    trained = train(coffee_photograph, tmp_path / "run", config, progress=seen.append)
+    assert [report.step for report in seen] == [10, 20, 30, 40, 48]
     assert all(np.isfinite(value) for report in seen for value in report.losses.values())
     assert set(seen[0].losses) == {"total", *config.terms}
-    other = AnyPaletteSamples(replace(config, seed=99), photographs)
+    other = AnyPaletteSamples(replace(config, seed=99), coffee_photograph)
     with torch.no_grad():
         losses = [
-            sum(config.loss(networks, other.batch(step))[0].item() for step in range(6))
+            sum(config.loss(networks, other.batch(step))[0].item() for step in range(12))
             for networks in (config.networks(), trained)
         ]
-    assert losses[1] < losses[0]
+    assert losses[1] < 0.99 * losses[0]
 
 
 def test_same_seed_same_weights_and_another_seed_others(photographs, tmp_path):

@@ -58,7 +58,8 @@ class TestStart:
         assert list(temporary.iterdir()) == []
 
     def test_python_that_is_not_there(self, tmp_path, temporary):
-        error = refused(lambda: Worker(tmp_path / "no python"))
+        error = refused(lambda: Worker(tmp_path / "no python", log=tmp_path / "engine.log"))
+        gc.collect()  # a log that was left open warns now
         assert "no python" in error.message
         assert "FSCS_PYTHON" in error.cure
         assert list(temporary.iterdir()) == []

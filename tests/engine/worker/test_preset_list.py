@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -20,6 +21,16 @@ def test_presets_are_those_of_the_command_line(engine_python, tmp_path, monkeypa
     assert found["values"] == {"smoothing": 4, "colors": 5}
     assert found["layers"] == {"layer_gain": {"2": 1.5}}
     json.dumps(found)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the engine is a script of a shell")
+@pytest.mark.parametrize("answer", ["", "[]", "{}", '{"presets": 1}', '{"presets": ["warm"]}'])
+def test_another_answer_is_said(tmp_path, answer):
+    engine = tmp_path / "python"
+    engine.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    engine.chmod(0o755)
+    with pytest.raises(WorkerError, match="could not name its presets"):
+        read_presets(engine)
 
 
 def test_what_is_no_engine_is_said(tmp_path):

@@ -195,6 +195,11 @@ def compiled(text: str):
     return Parser(text).parse()
 
 
+def names(text: str) -> list:
+    """The knobs and variables that an expression names, outside of its brackets."""
+    return [value for kind, value in Parser(text).tokens if kind == "name" and value not in FUNCTIONS]
+
+
 def substituted(text: str, tcl) -> str:
     """A string with every `[…]` replaced by what ``tcl`` makes of it; a bracket after a backslash stays one."""
     found, position = [], 0

@@ -78,7 +78,7 @@ class Host:
         self.view_now = "main"
         self.script_name = ""
         self.changed = False
-        self.loading = 0
+        self.loading = self.rendering = 0
         self.context: list = []
         self._changing: list = []
         self._evaluating: list = []
@@ -449,6 +449,13 @@ class Host:
             raise RuntimeError(f"{node._full_name()} is disabled")
         if self.evaluator is None:
             raise NotInFake("rendering needs the evaluator: give the host one")
+        self.rendering += 1
+        try:
+            self._render(node, frames, views, keep_going)
+        finally:
+            self.rendering -= 1
+
+    def _render(self, node: nodes.Node, frames: list, views: list | None, keep_going: bool) -> None:
         self.call("BeforeRender", node)
         self._knob_code(node, "beforeRender", None)
         for frame in frames:

@@ -102,6 +102,10 @@ class Knob(Sealed):
     def _text(self) -> str:
         return str(self._state)
 
+    def _expressions(self) -> list:
+        """The texts of its expressions."""
+        return []
+
     def _where(self) -> str:
         return f"{self._node._full_name()}.{self._name}" if self._node is not None else self._name
 
@@ -383,6 +387,9 @@ class Array_Knob(Knob):
     def _text(self) -> str:
         return " ".join(self._shown(self._number(n)) for n in range(len(self._state)))
 
+    def _expressions(self) -> list:
+        return [one for one in self._state if isinstance(one, str)]
+
     def _all(self, frame: float | None = None) -> object:
         numbers = [self._number(n, frame) for n in range(len(self._state))]
         return numbers[0] if len(numbers) == 1 else numbers
@@ -396,10 +403,12 @@ class Array_Knob(Knob):
         return self.value(None if channel < 0 else channel)
 
     def valueAt(self, time: float, index: int | None = None, view: str | None = None) -> object:
-        return self.value(index, view, time)
+        if index is not None and index >= 0:
+            return self._number(index, time, view)
+        return self._all(time)
 
     def getValueAt(self, frame: float, index: int | None = None, view: str | None = None) -> object:
-        return self.value(index, view, frame)
+        return self.valueAt(frame, index, view)
 
     def setValue(
         self, value: object, index: int | None = None, time: float | None = None, view: str | None = None

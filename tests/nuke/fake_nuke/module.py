@@ -435,7 +435,7 @@ class Api:
         return True
 
     def executing(self) -> bool:
-        return False
+        return self._host.rendering > 0
 
     def usingOcio(self) -> bool:
         return self._host.root._knobs["colorManagement"]._text() == "OCIO"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from . import facts, grammar, knobs
+from .constants import CONSTANTS
+from .expressions import names
 from .runtime import NotInFake, Sealed
 
 MAXIMUM_INPUTS = {
@@ -18,7 +20,13 @@ MAXIMUM_INPUTS = {
 MASKS = {"Copy": 2, "Merge2": 2, "ChannelMerge": 2, "MergeExpression": 2}
 """Which input is the mask; of other classes with a mask it is the second."""
 
+HIDDEN_KNOBS = ("name", "xpos", "ypos", "selected")
+"""Knobs that are written only if all are asked for."""
+
 GROUPS = ("Group", "Gizmo", "Root", "Precomp", "LiveGroup")
+
+
+INPUTS, HIDDEN_INPUTS, EXPRESSIONS = (CONSTANTS[name] for name in ("INPUTS", "HIDDEN_INPUTS", "EXPRESSIONS"))
 
 
 class ScriptError(RuntimeError):
@@ -208,8 +216,20 @@ class Node(Sealed):
     def minInputs(self) -> int:
         return min(1, self._maximum())
 
-    def dependencies(self, what: object = None) -> list:
-        return [one for one in self._inputs if one is not None]
+    def dependencies(self, what: int | None = None) -> list:
+        what = INPUTS | HIDDEN_INPUTS | EXPRESSIONS if what is None else what
+        hidden = bool(self._knobs["hide_input"]._number()) if "hide_input" in self._knobs else False
+        found = [one for one in self._inputs if one is not None and what & (HIDDEN_INPUTS if hidden else INPUTS)]
+        if what & EXPRESSIONS:
+            found += [one for one in self._named() if one is not self]
+        return list(dict.fromkeys(found))
+
+    def _named(self) -> list:
+        """The nodes whose knobs the expressions of this one name; those inside of brackets are Tcl's."""
+        texts = [one for knob in self._knobs.values() for one in knob._expressions()]
+        paths = [path for text in texts for path in names(text)]
+        found = [self._host.knob_at(self, path) for path in paths]
+        return [knob._node for knob in found if knob is not None]
 
     def dependent(self, what: object = None, forceEvaluate: object = None) -> list:
         return [one for one in self._group._children if self in one._inputs]
@@ -259,8 +279,16 @@ class Node(Sealed):
     def readKnobs(self, s: str) -> None:
         self._read_body(s, 1)
 
-    def writeKnobs(self, i: int = 0) -> str:
-        return "\n".join(self._lines())
+    def writeKnobs(self, i: int = CONSTANTS["TO_SCRIPT"]) -> str:
+        lines = []
+        for knob in self._knobs.values():
+            if knob._user_type is not None and i & CONSTANTS["WRITE_USER_KNOB_DEFS"]:
+                lines.append(knobs.definition(knob))
+            hidden = knob._name in HIDDEN_KNOBS and not i & CONSTANTS["WRITE_ALL"]
+            default = knob._is_default() and i & CONSTANTS["WRITE_NON_DEFAULT_ONLY"]
+            if knob._name and not hidden and not default and "DO_NOT_WRITE" not in knob._flags:
+                lines.append(f"{knob._name} {knob._written()}" if i & CONSTANTS["TO_SCRIPT"] else knob._name)
+        return "\n".join(lines)
 
     def resetKnobsToDefault(self) -> None:
         for knob in self._knobs.values():

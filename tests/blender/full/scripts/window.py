@@ -26,6 +26,8 @@ PHOTO, FOLDER, SCREEN = (Path(argument) for argument in sys.argv[sys.argv.index(
 TICK = 0.05
 LIMIT = 200.0
 BACKDROP_WIDTH, BACKDROP_OFFSET = 540.0, 350.0
+KNOWN = (8, 6)
+"""Squares of the picture that colours are picked from."""
 
 seen: dict[str, Any] = {"background": bpy.app.background}
 """What is told, by what had been done."""
@@ -106,10 +108,18 @@ class Hand:
                 return
         raise LookupError(f"the node has no {control}")
 
-    def under(self) -> str:
+    def find_in(self, region: Any, control: str) -> Steps:
+        """Moves up a region until the mouse is on a control."""
+        for y in range(region.y + 100, region.y + region.height, 8):
+            yield from self.move(region.x + region.width * 0.4, y)
+            if f".{control}" in self.under(region):
+                return
+        raise LookupError(f"there is no {control}")
+
+    def under(self, region: Any = None) -> str:
         """What Python would say for the control under the mouse."""
         manager = bpy.context.window_manager
-        with bpy.context.temp_override(window=self.window, area=self.area, region=self.region):
+        with bpy.context.temp_override(window=self.window, area=self.area, region=region or self.region):
             for copy in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
                 if copy.poll() and copy() == {"FINISHED"}:
                     return str(manager.clipboard)
@@ -181,6 +191,7 @@ def steps() -> Steps:
     space.show_region_ui = space.show_region_asset_shelf = False
     scene = bpy.context.scene
     scene.render.compositor_device = "CPU"  # there may be no graphics card
+    scene.render.dither_intensity = 0.0
     tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
     tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
     picture = tree.nodes.new("CompositorNodeImage")
@@ -217,14 +228,21 @@ def steps() -> Steps:
     seen["new"] = state(node)
     take("new")
 
-    # Auto Palette, stopped by Cancel, which lies where Segment was; then once more.
+    # Auto Palette, stopped by Cancel, then once more. All that the mouse is on stays where it is.
     yield from hand.find(node, "segment(")
     segment = hand.x, hand.y
+    yield from hand.find(node, "cancel(", 0.93)
+    cancel = hand.x, hand.y
     yield from hand.find(node, "auto_palette(")
     auto_palette = hand.x, hand.y
+    seen["buttons"] = {
+        name: [x - 20, window.height - y - 5, x + 20, window.height - y + 5]
+        for name, (x, y) in {"auto_palette": auto_palette, "segment": segment}.items()
+    }
+    seen["height"] = [node.dimensions[1]]
     yield from hand.key("LEFTMOUSE")
     yield from until("the computation", lambda: node.busy)
-    yield from hand.move(hand.on_screen((node.location[0] + 0.93 * node.width, 0))[0], segment[1])
+    yield from hand.move(*cancel)
     yield from until("Cancel to be under the mouse", lambda: ".cancel(" in hand.under())
     yield from hand.key("LEFTMOUSE")
     yield from until("its end", lambda: not node.busy)
@@ -241,6 +259,7 @@ def steps() -> Steps:
     yield from until("the computation", lambda: node.busy)
     yield from hand.click(*hand.on_screen((picture.location[0] + 60, picture.location[1] - 8)))
     yield from until("the other node to be active", lambda: tree.nodes.active == picture)
+    yield from hand.click(*auto_palette)
     seen["alive"] = node.busy
     seen["progress"] = []
     while node.busy:
@@ -249,6 +268,7 @@ def steps() -> Steps:
             seen["progress"].append(now)
         yield TICK
         if node.busy and 0.2 < node.fraction < 0.9:
+            seen["height"].append(node.dimensions[1])
             take("segmenting")
     # Nothing touches mouse, keys or the node from here on: the result has to appear by itself.
     yield from until("the Viewer to show the result", lambda: shows(node, 0))
@@ -315,6 +335,147 @@ def steps() -> Steps:
     yield from until("the Viewer to show the layer", lambda: shows(node, 3))
     seen["filled"] = state(node) | {"files": sorted(file.name for file in Path(node.cached_in).glob("*.exr"))}
     seen["nodes"] = sorted(each.bl_idname for each in tree.nodes)
+
+    yield from cancel_filling(hand, tree, node)
+    yield from copies(hand, tree, node)
+    yield from freezing(hand, tree, node)
+    yield from picking(hand, tree)
+
+
+def cancel_filling(hand: Hand, tree: Any, node: Any) -> Steps:
+    """Fill Cache of a longer shot, stopped by Cancel when some of it is done."""
+    with bpy.context.temp_override(window=hand.window, area=hand.area, region=hand.region):
+        bpy.ops.soft_color_segment.fill_cache("INVOKE_DEFAULT", node=node.uid, frames="1-40")
+    folder = Path(node.cached_in)
+    yield from until("the third frame", lambda: (folder / "layers.0003.exr").exists())
+    yield from until("the fourth to be under way", lambda: node.busy and node.message.startswith("Frame 4"))
+    yield from hand.find(node, "cancel(", 0.93)
+    yield from hand.key("LEFTMOUSE")
+    yield from until("its end", lambda: not node.busy)
+    yield from drawn()
+    seen["cancelled_filling"] = state(node) | {
+        "files": sorted(file.name for file in folder.iterdir()),
+        "nodes": sorted(each.bl_idname for each in tree.nodes),
+        "frame": bpy.context.scene.frame_current,
+    }
+
+
+def copies(hand: Hand, tree: Any, node: Any) -> Steps:
+    """Ctrl-C and Ctrl-V, and Shift-D; all copies are removed again."""
+    before = len(tree.nodes)
+    for keys in ((("C", {"ctrl": True}), ("V", {"ctrl": True})), (("D", {"shift": True}),)):
+        for each in tree.nodes:
+            each.select = each == node
+        tree.nodes.active = node
+        yield from hand.move(*hand.on_screen((node.location[0] + 40, node.location[1] + 30)))
+        for letter, held in keys:
+            yield from hand.key(letter, **held)
+        yield from hand.key("LEFTMOUSE")
+    yield from until("the copies", lambda: len(tree.nodes) == before + 2)
+    ours = [each for each in tree.nodes if each.bl_idname == node.bl_idname]
+    yield from until("an inside of their own", lambda: len({each.node_tree.name for each in ours}) == 3)
+    images = [{each.node_tree.nodes[str(number)].image.name for number in range(each.colors + 1)} for each in ours]
+    seen["copies"] = {
+        "uids": len({each.uid for each in ours}),
+        "images": len(set.union(*images)),
+        "same": all(
+            np.array_equal(own, other) for each in ours for own, other in zip(passes(each), passes(node), strict=True)
+        ),
+    }
+    for each in ours:
+        if each != node:
+            tree.nodes.remove(each)
+    yield from drawn()
+
+
+def freezing(hand: Hand, tree: Any, node: Any) -> Steps:
+    """Freeze to EXR, by its button in the sidebar."""
+    folder, before, name = Path(bpy.data.filepath).parent, viewed(), node.name
+    hand.area.spaces[0].show_region_ui = True
+    tree.nodes.active = node
+    yield from drawn()
+    sidebar = next(region for region in hand.area.regions if region.type == "UI")
+    sidebar.active_panel_category = "Node"
+    yield from drawn()
+    take("sidebar")
+    yield from hand.find_in(sidebar, "freeze(")
+    yield from hand.key("LEFTMOUSE")
+    yield from until("the group", lambda: tree.nodes[name].bl_idname == "CompositorNodeGroup")
+    hand.area.spaces[0].show_region_ui = False
+    yield from drawn()
+    yield from until("the Viewer to show the layer", lambda: viewed() is not None and viewed().shape == before.shape)
+    take("frozen")
+    group, after = tree.nodes[name], viewed()
+    seen["frozen"] = {
+        "different": float(np.abs(after - before).max()),
+        "linked": [socket.name for socket in group.outputs if socket.is_linked],
+        "from": group.inputs["Image"].links[0].from_node.bl_idname,
+        "files": sorted(file.name for file in (folder / "softcolor_frozen").glob("*/*")),
+        "left": [file.name for file in (folder / "softcolor_frozen").glob(".*")],
+    }
+
+
+def picking(hand: Hand, tree: Any) -> Steps:
+    """Picks from a picture whose colours tell its places, in an Image Editor and from the backdrop."""
+    bpy.context.scene.view_settings.view_transform = "Standard"
+    node = tree.nodes.new("CompositorNodeSoftColorSegment")
+    shown = tree.nodes.new("CompositorNodeImage")
+    shown.image = known("large", 20)  # the backdrop of Blender 5.2 is half a pixel off by itself
+    tree.links.new(shown.outputs["Image"], tree.nodes["Viewer"].inputs[0])
+    for each in tree.nodes:
+        each.location = (-3000, 0)
+    space = hand.area.spaces[0]
+    space.backdrop_zoom, space.backdrop_offset = 1.25, (31.0, -17.0)
+    yield from until("the picture", lambda: viewed() is not None and viewed().shape[1] == 20 * KNOWN[0])
+    yield from drawn()
+    block = 1.25 * 20
+    left = hand.region.x + (hand.region.width - block * KNOWN[0]) / 2 + 31.0
+    below = hand.region.y + (hand.region.height - block * KNOWN[1]) / 2 - 17.0
+    yield from pick(hand, node, "backdrop", (left, below), block)
+
+    hand.area.ui_type = "IMAGE_EDITOR"
+    hand.area.spaces[0].image = known("small", 1)
+    yield from drawn()
+    region = next(region for region in hand.area.regions if region.type == "WINDOW")
+    for name, zoom in (("whole", 20.0), ("broken", 23.7)):
+        with bpy.context.temp_override(window=hand.window, area=hand.area, region=region):
+            bpy.ops.image.view_zoom_ratio(ratio=zoom)
+        yield from drawn()
+        across, up = region.view2d.region_to_view(0, 0)
+        corner = (region.x - across * KNOWN[0] * zoom, region.y - up * KNOWN[1] * zoom)
+        yield from pick(hand, node, name, corner, zoom)
+
+
+def known(name: str, block: int) -> Any:
+    """A picture of squares, whose red tells the column and whose green the row from below."""
+    width, height = KNOWN
+    image = bpy.data.images.new(name, width * block, height * block)
+    colors = np.empty((height, width, 4), np.float32)
+    colors[..., 0] = 30 * np.arange(width) / 255
+    colors[..., 1] = 45 * np.arange(height)[:, None] / 255
+    colors[..., 2:] = (128 / 255, 1.0)
+    image.pixels = colors.repeat(block, axis=0).repeat(block, axis=1).ravel()
+    return image
+
+
+def pick(hand: Hand, node: Any, name: str, corner: tuple[float, float], size: float) -> Steps:
+    """Clicks on the middle of some squares, and close to their edges."""
+    take(name)
+    found = seen.setdefault("picked", {}).setdefault(name, [])
+    last = (KNOWN[0] - 1, KNOWN[1] - 1)
+    for square in ((0, 0), (last[0], 0), (3, 2), (0, last[1]), last):
+        for inside in (0.5, 0.09, 0.91):
+            with bpy.context.temp_override(window=hand.window, area=hand.area):
+                bpy.ops.soft_color_segment.pick_color("INVOKE_DEFAULT", node=node.uid, index=0)
+            node.palette[0].color = (0.0, 0.0, 0.0)
+            yield from hand.click(
+                *(start + size * (number + inside) for start, number in zip(corner, square, strict=True))
+            )
+            yield TICK
+            screen = [hand.x, hand.window.height - 1 - hand.y]
+            found.append(
+                {"square": square, "screen": screen, "color": [255 * value for value in node.palette[0].color]}
+            )
 
 
 def end() -> None:

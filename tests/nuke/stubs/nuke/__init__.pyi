@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 
 from nuke import _nuke
 from nuke._nuke import (
+    EXPRESSIONS as EXPRESSIONS,
     GUI as GUI,
     NUKE_VERSION_STRING as NUKE_VERSION_STRING,
     TO_SCRIPT as TO_SCRIPT,
@@ -16,6 +17,7 @@ from nuke._nuke import (
     ask as ask,
     delete as delete,
     execute as execute,
+    executing as executing,
     frame as frame,
     getFilename as getFilename,
     layers as layers,
@@ -41,12 +43,16 @@ class Node(_nuke.Node):
     def sample(  # type: ignore[override]
         self, channel: str, x: float, y: float, dx: float = ..., dy: float = ..., frame: float = ...
     ) -> float: ...
-    # Theirs gives a node without the method above.
+    # Theirs give nodes without the method above.
     def input(self, index: int) -> Node | None: ...
+    def dependencies(self, mask: int) -> list[Node]: ...  # type: ignore[override]
+    def parent(self) -> Group | None: ...  # type: ignore[override]
 
 class Group(Node):
     # There it is a node or None, and without the methods above. The plug-in asks for what is in its own gizmo.
     def node(self, s: str) -> Node | Any: ...
+    # Theirs takes anything and gives a node without the methods above.
+    def output(self) -> Node | None: ...
 
 class ProgressTask:
     # There all methods take anything.

@@ -1,0 +1,104 @@
+"""The node's controls and buttons in real Blenders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+EDITING = (
+    *("segment", "auto_palette", "import_palette", "preset", "fill_cache", "clear_cache", "freeze", "pick_color"),
+    *("name_outputs", "colors", "color", "locked", "pass_mode", "mask_mode", "masked", "smoothing", "layer_gain"),
+    *("model", "device", "seed", "minimum_alpha"),
+)
+
+
+@pytest.fixture
+def controls(blender, photograph: Path, tmp_path: Path) -> dict:
+    picture = shutil.copy(photograph, tmp_path / "picture.png")
+    return blender.run("controls.py", picture).result
+
+
+def test_controls(controls: dict) -> None:
+    assert controls["inputs"] == ["Image", "Mask"]
+    assert controls["in menu"]
+    assert controls["entries"] == ["add_node"]
+    assert controls["table"] == [], "these controls have not the table's label and tooltip"
+    for name, choices in controls["choices"].items():
+        assert len({label for _, label, _ in choices}) == len(choices)
+        for identifier, label, tooltip in choices:
+            assert label != identifier, name
+            assert label[0].isupper() or label[0].isdigit()
+            assert tooltip
+            assert not tooltip.endswith(".")
+    assert ["split", "Split"] in [choice[:2] for choice in controls["choices"]["mask_mode"]]
+
+    idle, busy = controls["idle"], controls["busy"]
+    assert [name for name in EDITING if idle[name]] == []
+    assert [name for name in EDITING if not busy[name]] == []
+    assert (idle["cancel"], busy["cancel"]) == (True, False)
+    assert (idle["export_palette"], busy["export_palette"]) == (False, False)
+    assert [name for name in busy if name not in idle] == ["progress 0.25 25%"]
+    assert "This node is at work: press Cancel first" in controls["why"]
+    assert "Nothing is under way" in controls["why not cancel"]
+
+    assert controls["counts"] == [[16, 16, 16], [16, 16, 16], [1, 1, 1]]
+    assert [(before, after) for _, before, after in controls["stale"]] == [(False, True)] * 11, controls["stale"]
+    for name, value in controls["wanted"].items():
+        kept = controls["parameters"][name]
+        pairs = {layer: float(each) for layer, each in kept.items()} if isinstance(value, dict) else float(kept)
+        assert pairs == pytest.approx(value, rel=1e-6), name
+    assert "nobody" in controls["model"]
+    assert "any-palette" in controls["model"], "it does not say which models there are"
+    assert controls["named"] == ["Combined", "1 Rosé", "2 #ff0080"]
+    assert controls["healed"]
+    assert controls["victim"], "a file outside the cache was removed"
+    assert controls["followed"] == ["layers.exr"], "a file that is no layer came along"
+    assert (controls["left"], controls["left in menu"], controls["known again"]) == ([], False, True)
+
+
+SPACE = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[2])
+import bpy
+import tree as t
+from soft_color_segment import cache, segmenting
+
+bpy.ops.wm.set_working_color_space(working_space="ACEScg")
+tree = t.compositor()
+found = {}
+for kind in ("sRGB", "ACEScg", "Non-Color"):
+    picture = t.image_node(tree, sys.argv[1])
+    picture.image = picture.image.copy()
+    picture.image.colorspace_settings.name = kind
+    node = t.soft(tree, picture.outputs["Image"])
+    node.colors = 3
+    t.press("segment", node)
+    wanted = t.rendered(tree, picture.outputs["Image"], "wanted")
+    space = cache.facts_of(segmenting.checked_file(node, 1))["working_space"]
+    found[kind] = [space, t.error(t.layers(tree, node).sum(0), wanted)]
+report(found)
+"""
+
+
+def test_the_files_own_working_space(blender, photograph: Path) -> None:
+    if blender.version != "5.0":
+        pytest.skip("this Blender has one scene-linear space")
+    found = blender.run(SPACE, photograph, Path(__file__).parent / "scripts").result
+    for kind, (space, error) in found.items():
+        assert (space, error <= 1e-5) == ("acescg", True), (kind, found)
+
+
+def test_the_stubs_follow_the_copies(build_door) -> None:
+    """mypy reads the copies as stubs that pass on what the engine's own files say."""
+    stubs = Path(__file__).parent / "stubs" / "blender_addon" / "fscs"
+    wanted = {Path(name).name: f"fscs_engine.{name.replace('/', '.')}" for name in build_door.HOST_COPIES}
+    found = {
+        file.stem: file.read_text(encoding="utf-8").split("from ")[1].split(" import")[0]
+        for file in stubs.glob("*.pyi")
+        if file.stem != "__init__"
+    }
+    assert found == wanted
