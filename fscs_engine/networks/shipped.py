@@ -25,8 +25,8 @@ SHIPPED: dict[str, ShippedWeights] = {
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
-LIVE_WEIGHTS = "3493eaab0b236eb9f9af4df8411096f515048f0779de9f98a04a1aa2629dd246"
-LIVE_MODEL = "55e59b059aecd8a7dfec1ee715b0bd789714f87563e58eba29a8179c7c9dc658"
+LIVE_WEIGHTS = "0cc767618ff3dd32f2d86ca232fea94b05af1e29b909398fccfdd101535ac2b6"
+LIVE_MODEL = "5c3a34aef8fb416c02691cdf429d53f115c486a61cbeb14f23f8cea0a8fa04dc"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,
