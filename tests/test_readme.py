@@ -126,6 +126,7 @@ def test_exit_codes():
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """For each command of the table of ``--json`` fields, arguments that make it run, in a folder with a picture."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FSCS_PRESETS", str(tmp_path / "presets"))
     with Image.open(ROOT / "examples" / "coffee.png") as opened:
         opened.crop((200, 100, 240, 132)).save("cup.png")
         opened.crop((200, 100, 240, 132)).save("cup.0007.png")
@@ -137,6 +138,11 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, lis
         "recolor": ["cup.exr", "--set", "3=#3366ff", "-o", "blue.exr"],
         "evaluate": ["cup.png", "-k", "3"],
         "weights list": [],
+        "export torchscript": ["-o", "layers.pt"],
+        "preset save": ["soft", "--smoothing", "3"],
+        "preset show": ["soft"],
+        "preset list": [],
+        "preset delete": ["soft"],
         "doctor": [],
     }
 
