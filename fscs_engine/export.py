@@ -538,10 +538,10 @@ def _traced_quietly() -> Iterator[None]:
 
 
 def _without_source_paths(archive: bytes) -> bytes:
-    """A TorchScript file without its debug files, which name the folders of the computer that wrote it."""
+    """A TorchScript file without its debug files and their hash: they name the folders of who wrote it."""
     cleaned = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(cleaned, "w") as target:
         for entry in source.infolist():
-            if not entry.filename.endswith(".debug_pkl"):
+            if not entry.filename.endswith((".debug_pkl", "/.data/serialization_id")):
                 target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry))
     return cleaned.getvalue()

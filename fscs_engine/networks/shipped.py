@@ -26,7 +26,7 @@ SHIPPED: dict[str, ShippedWeights] = {
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
 LIVE_WEIGHTS = "0cc767618ff3dd32f2d86ca232fea94b05af1e29b909398fccfdd101535ac2b6"
-LIVE_MODEL = "5c3a34aef8fb416c02691cdf429d53f115c486a61cbeb14f23f8cea0a8fa04dc"
+LIVE_MODEL = "9eeb2d4582461e5ca9a11a46a8d9bfc169ab6d3b65453a828cc57b845a787f1d"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,

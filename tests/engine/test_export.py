@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -264,7 +265,7 @@ def test_other_models_can_not_be_exported(write, files, tmp_path):
 
 def test_without_the_package_onnx_the_cure_is_named(files, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(UsageError, match=r"onnx, which is not installed: pip install fscs-engine\[export\]"):
+    with pytest.raises(UsageError, match=r'onnx, which is not installed: pip install "fscs-engine\[export\]"'):
         export_onnx(files.weights, tmp_path / "o.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -434,10 +435,11 @@ def test_the_shipped_model_for_nuke_is_that_of_the_shipped_weights():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_the_shipped_model_for_nuke_has_its_bytes_in_every_process(tmp_path, threads):
+def test_the_shipped_model_for_nuke_has_its_bytes_in_every_process_and_folder(tmp_path, threads):
+    shutil.copytree(ROOT / "fscs_engine", tmp_path / "fscs_engine", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "fscs_engine", "export", "nuke", "-o", str(tmp_path / "nuke é"), "--json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=250, check=True)
+    own = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+    run = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=250, check=True)
     found = json.loads(run.stdout)
     assert found["sha256"] == shipped.LIVE_MODEL, "run: python build.py renew"
     assert found["weights_sha256"] == shipped.LIVE_WEIGHTS
