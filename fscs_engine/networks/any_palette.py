@@ -6,7 +6,7 @@ this layer. They are interpolated to full size, where each pixel's own colour de
 A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
 Σ αp towards the pixel. The entries know of each other by their mean (Zaheer et al. 2017), so their order can't matter.
 
-Everything here is plain PyTorch on any device. `local_layers.py` has the same mathematics from the interpolation on
+Everything here is plain PyTorch on any device. `loops.py` has the same mathematics from the interpolation on
 as loops for the CPU, and tests hold the two equal.
 """
 

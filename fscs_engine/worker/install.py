@@ -257,9 +257,8 @@ class Installation:
         self.fraction, self.message = 0.02, "making the environment"
         self._process([base, "-I", "-m", "venv", str(environment)], "the environment can't be made")
         pip = [str(environment_python(environment)), "-I", "-m", "pip"]
-        version = self._process([*pip, "--version"], "pip does not run in the new environment")
-        install = [*pip, "--disable-pip-version-check", "--no-input", "--no-color", "install", "--progress-bar"]
-        install += ["raw" if _pip_version(version) >= (24, 1) else "off", "--constraint", str(self.plan.constraints)]
+        install = [*pip, "--disable-pip-version-check", "--no-input", "--no-color", "install", "--progress-bar", "off"]
+        install += ["--constraint", str(self.plan.constraints)]
         if self.plan.offline:
             install += ["--no-index", "--find-links", self.plan.source]
         elif self.plan.source:
@@ -290,8 +289,8 @@ class Installation:
             shutil.rmtree(before, ignore_errors=True)
         self.fraction, self.message = 1.0, "installed"
 
-    def _process(self, command: Sequence[str], failure: str, *, upto: float = 0.0) -> str:
-        """Runs a command to its end with its words in the log. Returns them.
+    def _process(self, command: Sequence[str], failure: str, *, upto: float = 0.0) -> None:
+        """Runs a command to its end with its words in the log.
 
         Raises:
             InstallError: it failed.
@@ -306,9 +305,6 @@ class Installation:
         collected = 0
         with process:
             for line in process.stdout or ():
-                progress = re.match(r"Progress (\d+) of (\d+)", line)
-                if progress:
-                    continue
                 line = line.rstrip()
                 said.append(line)
                 self._note(line)
@@ -321,7 +317,6 @@ class Installation:
             raise Cancelled
         if process.returncode:
             raise InstallError(f"{failure} ({_reason(said)})", _cure(said))
-        return "\n".join(said)
 
     def _end_when_cancelled(self, process: subprocess.Popen[str]) -> None:
         while process.poll() is None:
@@ -389,11 +384,6 @@ def candidate_pythons(chosen: str = "", own: str = "") -> tuple[str, ...]:
     names = ("python3.11", "python3.12", "python3.13", "python3.14", "python3", "python")
     found = [own, *(shutil.which(name) for name in names)]
     return tuple(dict.fromkeys(str(Path(python).absolute()) for python in found if python))
-
-
-def _pip_version(said: str) -> tuple[int, int]:
-    found = re.search(r"pip (\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _shortened(line: str, length: int = 70) -> str:

@@ -7,14 +7,12 @@ that asks for ``blender`` runs once in every version and counts as slow.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,16 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "blender" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
-
-
-@cache
-def _build() -> ModuleType:
-    """The module ``build.py``."""
-    spec = importlib.util.spec_from_file_location("build_for_blender", ROOT / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -158,21 +146,15 @@ class Blender:
 
 
 @pytest.fixture(params=VERSIONS)
-def blender(request: pytest.FixtureRequest, addon: Path, tmp_path: Path) -> Iterator[Blender]:
+def blender(request: pytest.FixtureRequest, build_door: ModuleType, addon: Path, tmp_path: Path) -> Iterator[Blender]:
     """Each version of Blender in turn, with the built add-on and the engine."""
-    environments = _build().bpy_environments()
+    environments = build_door.bpy_environments()
     if request.param not in environments:
         pytest.skip(f"no bpy {request.param}: `python build.py test` installs it")
     home = tmp_path / "home"
     home.mkdir()
     engine = request.getfixturevalue("engine_python")
-    yield Blender(request.param, _build().python_in(environments[request.param]), addon, home, engine)
-
-
-@pytest.fixture(scope="session")
-def build_door() -> ModuleType:
-    """The module ``build.py``."""
-    return _build()
+    yield Blender(request.param, build_door.python_in(environments[request.param]), addon, home, engine)
 
 
 @pytest.fixture(scope="session")
@@ -185,10 +167,10 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def addon(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def addon(build_door: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the built add-on as a package ``soft_color_segment``, without the engine's wheel."""
     folder = tmp_path_factory.mktemp("addon")
-    for name, content in _build().extension_files(None).items():
+    for name, content in build_door.extension_files(None).items():
         file = folder / ADDON / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)

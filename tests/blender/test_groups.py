@@ -9,6 +9,15 @@ NO_PASSES = 3
 NOWHERE = {"FSCS_PYTHON": "/nowhere/python"}
 
 
+def linked(blender, photograph: Path, folder: Path) -> tuple[Path, Path]:
+    """The folders of a library with a node and of a shot that links it."""
+    library, shot = folder / "library é", folder / "shot"
+    library.mkdir()
+    shot.mkdir()
+    blender.run("linked.py", "make", photograph, library, shot)
+    return library, shot
+
+
 def test_node_inside_groups(blender, photograph: Path) -> None:
     found = blender.run("groups.py", photograph).result
     assert found["pressed"] == ["FINISHED"]
@@ -36,10 +45,7 @@ def test_a_node_behind_another_needs_its_layers(blender, photograph: Path, tmp_p
 
 
 def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_path: Path) -> None:
-    library, shot = tmp_path / "library é", tmp_path / "shot"
-    library.mkdir()
-    shot.mkdir()
-    blender.run("linked.py", "make", photograph, library, shot)
+    library, shot = linked(blender, photograph, tmp_path)
     stopped = blender.run("linked.py", "render", photograph, library, shot, check=False)
     assert stopped.status == NO_PASSES
     assert "frame 1 is not in the cache" in stopped.err
@@ -61,20 +67,14 @@ def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_pa
 
 
 def test_linked_scene_renders_from_the_library(blender, photograph: Path, tmp_path: Path) -> None:
-    library, shot = tmp_path / "library", tmp_path / "shot"
-    library.mkdir()
-    shot.mkdir()
-    blender.run("linked.py", "make", photograph, library, shot)
+    library, shot = linked(blender, photograph, tmp_path)
     blender.run("linked.py", "fill library", photograph, library, shot)
     found = blender.run("linked.py", "render scene", photograph, library, shot, variables=NOWHERE).result
     assert max(found) <= LIMIT, found
 
 
 def test_appended_nodes_are_independent(blender, photograph: Path, tmp_path: Path) -> None:
-    library, shot = tmp_path / "library", tmp_path / "shot"
-    library.mkdir()
-    shot.mkdir()
-    blender.run("linked.py", "make", photograph, library, shot)
+    library, shot = linked(blender, photograph, tmp_path)
     blender.run("linked.py", "save library", photograph, library, shot)
     found = blender.run("linked.py", "append", photograph, library, shot).result
     assert found["uids"] == 2

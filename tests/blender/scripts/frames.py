@@ -7,10 +7,7 @@ WHAT is ``make``, ``fill``, ``edit``, ``render``, ``freeze`` or ``killed``: rend
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -88,16 +85,7 @@ elif what == "edit":
     soft_node().minimum_alpha = 0.3
     bpy.ops.wm.save_mainfile()
 elif what == "killed":
-    worker = engine.connect(None)
-
-    def kill() -> None:
-        """Ends the engine's process in the middle of a frame."""
-        while not worker._calls:
-            pause.wait(0.001)
-        os.kill(worker._process.pid, signal.SIGKILL)
-
-    pause = threading.Event()
-    threading.Thread(target=kill, daemon=True).start()
+    t.kill_when_at_work(engine.connect(None))
     bpy.ops.render.render(animation=True)
 elif what == "freeze":
     pressed = t.press("freeze", soft_node())

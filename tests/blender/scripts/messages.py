@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -40,18 +37,7 @@ tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
 found["mask"] = failure("segment", node)
 tree.links.remove(node.inputs["Mask"].links[0])
 
-worker = engine.connect(None)
-
-
-def kill() -> None:
-    """Ends the engine's process in the middle of its work, as a system short of memory does."""
-    while not worker._calls:
-        pause.wait(0.001)
-    os.kill(worker._process.pid, signal.SIGKILL)
-
-
-pause = threading.Event()
-threading.Thread(target=kill).start()
+t.kill_when_at_work(engine.connect(None))
 found["killed"] = failure("segment", node)
 t.press("segment", node)
 found["after"] = node.message

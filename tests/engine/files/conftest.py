@@ -10,6 +10,11 @@ import OpenImageIO as oiio
 import pytest
 from PIL import Image as Pillow
 
+from fscs_engine.files.layer_document import LayerDocument
+from fscs_engine.files.ora import OraLayerWriter
+from fscs_engine.files.psd import PsdLayerWriter
+from fscs_engine.palette import Palette
+
 Save = Callable[..., Path]
 
 
@@ -91,3 +96,23 @@ def photo_layers() -> PhotoLayers:
         return layers.astype(np.float32), picture.astype(np.float32)
 
     return layers_of
+
+
+@pytest.fixture(scope="session")
+def write_document() -> Callable[..., Path]:
+    """Writes layers (K, h, w, 4) as the document that a path's suffix names, in strips of so many rows each."""
+    writers: dict[str, Callable[..., LayerDocument]] = {".ora": OraLayerWriter, ".psd": PsdLayerWriter}
+    palette = np.linspace(0, 1, 48).reshape(16, 3)
+
+    def write(path: Path, layers: np.ndarray, strips: Sequence[int] = (), **options: object) -> Path:
+        count, height, width, _ = layers.shape
+        options = {"palette": Palette.from_array(palette[:count])} | options
+        with writers[path.suffix](path, height=height, width=width, **options) as writer:  # type: ignore[attr-defined]
+            top = 0
+            for rows in strips or (height,):
+                writer.write(top, layers[:, top : top + rows])
+                top += rows
+        assert writer.paths == [path]
+        return path
+
+    return write

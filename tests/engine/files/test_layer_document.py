@@ -11,72 +11,59 @@ import pytest
 from fscs_engine.errors import OutputError, RangeError, UsageError
 from fscs_engine.files import ora, psd
 from fscs_engine.files.blending import error_bound
-from fscs_engine.files.layer_document import LayerDocument
-from fscs_engine.files.ora import OraLayerWriter
-from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.palette import Palette
 
 pytest.importorskip("psd_tools")
 
 PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
+Write = Callable[..., Path]
 PALETTE = Palette.from_array(np.linspace(0, 1, 48).reshape(16, 3))
-WRITERS: dict[str, Callable[..., LayerDocument]] = {".ora": OraLayerWriter, ".psd": PsdLayerWriter}
 READERS = {".ora": ora, ".psd": psd}
 
-pytestmark = pytest.mark.parametrize("suffix", list(WRITERS))
+pytestmark = pytest.mark.parametrize("suffix", list(READERS))
 
 
-def write(path: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **options: object) -> Path:
-    count, height, width, _ = layers.shape
-    options = {"palette": Palette(PALETTE.colors[:count])} | options
-    with WRITERS[path.suffix](path, height=height, width=width, **options) as writer:  # type: ignore[attr-defined]
-        top = 0
-        for rows in strips or (height,):
-            writer.write(top, layers[:, top : top + rows])
-            top += rows
-    assert writer.paths == [path]
-    return path
-
-
-def test_strips_time_and_place_leave_no_trace(tmp_path: Path, photo_layers: PhotoLayers, suffix: str) -> None:
+def test_strips_time_and_place_leave_no_trace(
+    tmp_path: Path, photo_layers: PhotoLayers, write_document: Write, suffix: str
+) -> None:
     layers, _ = photo_layers(2, True)
     metadata = {"softcolor:key": "ä\"<&'", "a": "1"}
-    first = write(tmp_path / f"a{suffix}", layers, blend="add", metadata=metadata)
+    first = write_document(tmp_path / f"a{suffix}", layers, blend="add", metadata=metadata)
     (tmp_path / "é").mkdir()
-    second = write(tmp_path / "é" / f"b c{suffix}", layers, (1, 64, 3, 4), blend="add", metadata=metadata)
+    second = write_document(tmp_path / "é" / f"b c{suffix}", layers, (1, 64, 3, 4), blend="add", metadata=metadata)
     assert first.read_bytes() == second.read_bytes()
     read_metadata = READERS[suffix].read_metadata
     assert read_metadata(first) == metadata
-    assert read_metadata(write(tmp_path / f"c{suffix}", layers)) == {}
+    assert read_metadata(write_document(tmp_path / f"c{suffix}", layers)) == {}
 
 
-def test_all_or_nothing(tmp_path: Path, photo_layers: PhotoLayers, suffix: str) -> None:
+def test_all_or_nothing(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write, suffix: str) -> None:
     layers, _ = photo_layers(2)
     file = tmp_path / f"a{suffix}"
     with pytest.raises(ValueError, match="20 of 72 rows"):
-        write(file, layers, (20,))
+        write_document(file, layers, (20,))
     with pytest.raises(ValueError, match="strip"):
-        write(file, layers, palette=PALETTE)
+        write_document(file, layers, palette=PALETTE)
     bright = layers.copy()
     bright[1, 70, 3, :3] = 2
     with pytest.raises(RangeError, match="y=70"):
-        write(file, bright)
+        write_document(file, bright)
     assert not list(tmp_path.iterdir())
-    write(file, bright, clip=True)
+    write_document(file, bright, clip=True)
     with pytest.raises(OutputError, match="exists already"):
-        write(file, layers)
-    write(file, layers, overwrite=True)
+        write_document(file, layers)
+    write_document(file, layers, overwrite=True)
     for options, message in (({"blend": "screen"}, "'screen'"), ({"bits": 12}, "12 bits")):
         with pytest.raises(UsageError, match=message):
-            write(tmp_path / f"b{suffix}", layers, **options)
+            write_document(tmp_path / f"b{suffix}", layers, **options)
     assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (64, 3), (65, 3)])
-def test_odd_sizes(tmp_path: Path, suffix: str, shape: tuple[int, int]) -> None:
+def test_odd_sizes(tmp_path: Path, suffix: str, shape: tuple[int, int], write_document: Write) -> None:
     layers = np.full((2, *shape, 4), 0.5, np.float32)
     for blend in ("over", "add"):
         for bits in (8, 16):
-            path = write(tmp_path / f"a{suffix}", layers, blend=blend, bits=bits, overwrite=True)
+            path = write_document(tmp_path / f"a{suffix}", layers, blend=blend, bits=bits, overwrite=True)
             error = READERS[suffix].composite_error(path, layers.sum(axis=0))
             assert error <= error_bound(2, bits)  # type: ignore[arg-type]

@@ -14,23 +14,11 @@ from PIL import Image as Pillow
 
 from fscs_engine.errors import InputError
 from fscs_engine.files.blending import error_bound
-from fscs_engine.files.ora import OraLayerWriter, composite_error, read_metadata
+from fscs_engine.files.ora import composite_error, read_metadata
 from fscs_engine.palette import Palette, PaletteColor
 
 PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
-PALETTE = Palette.from_array(np.linspace(0, 1, 48).reshape(16, 3))
-
-
-def write(path: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **options: object) -> Path:
-    count, height, width, _ = layers.shape
-    options = {"palette": Palette(PALETTE.colors[:count])} | options
-    with OraLayerWriter(path, height=height, width=width, **options) as writer:  # type: ignore[arg-type]
-        top = 0
-        for rows in strips or (height,):
-            writer.write(top, layers[:, top : top + rows])
-            top += rows
-    assert writer.paths == [path]
-    return path
+Write = Callable[..., Path]
 
 
 def stack_of(path: Path) -> list[dict[str, str]]:
@@ -43,19 +31,19 @@ def stack_of(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 7, 16])
 def test_the_composite_is_the_picture(
-    tmp_path: Path, photo_layers: PhotoLayers, count: int, alpha: bool, blend: str, bits: int
+    tmp_path: Path, photo_layers: PhotoLayers, count: int, alpha: bool, blend: str, bits: int, write_document: Write
 ) -> None:
     layers, picture = photo_layers(count, alpha)
-    path = write(tmp_path / "a.ora", layers, (50, 22), blend=blend, bits=bits)
+    path = write_document(tmp_path / "a.ora", layers, (50, 22), blend=blend, bits=bits)
     pixels = picture if alpha else picture[..., :3]
     assert composite_error(path, pixels) <= error_bound(count, bits)  # type: ignore[arg-type]
     # Another picture is told from it.
     assert composite_error(path, pixels[:, ::-1]) > 0.1
 
 
-def test_another_program_blends_it_too(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_another_program_blends_it_too(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
     layers, picture = photo_layers(7, True)
-    path = write(tmp_path / "a.ora", layers, bits=8)
+    path = write_document(tmp_path / "a.ora", layers, bits=8)
     with zipfile.ZipFile(path) as archive:
         images = [Pillow.open(io.BytesIO(archive.read(found["src"]))) for found in reversed(stack_of(path))]
         result = images[0]
@@ -67,13 +55,15 @@ def test_another_program_blends_it_too(tmp_path: Path, photo_layers: PhotoLayers
     assert np.abs(found - picture).max() <= 2 * error_bound(7, 8)
 
 
-def test_the_file_is_as_the_specification_has_it(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_the_file_is_as_the_specification_has_it(
+    tmp_path: Path, photo_layers: PhotoLayers, write_document: Write
+) -> None:
     layers, _ = photo_layers(3)
     layers = np.concatenate([layers] * 4, axis=2)
     names = Palette(
         (PaletteColor((1, 0, 0), name="Café <1> & \x07"), PaletteColor((0, 1, 0)), PaletteColor((0, 0, 1), "b"))
     )
-    path = write(tmp_path / "a.ora", layers, palette=names)
+    path = write_document(tmp_path / "a.ora", layers, palette=names)
     assert path.read_bytes()[30:54] == b"mimetypeimage/openraster"
     with zipfile.ZipFile(path) as archive:
         infos = {info.filename: info for info in archive.infolist()}
@@ -99,10 +89,10 @@ def test_the_file_is_as_the_specification_has_it(tmp_path: Path, photo_layers: P
     assert {found["composite-op"] for found in stack_of(path)} == {"svg:src-over"}
 
 
-def test_added_layers_are_opaque_over_black(tmp_path: Path, photo_layers: PhotoLayers) -> None:
-    opaque = write(tmp_path / "a.ora", photo_layers(2)[0], blend="add")
+def test_added_layers_are_opaque_over_black(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
+    opaque = write_document(tmp_path / "a.ora", photo_layers(2)[0], blend="add")
     assert [found["composite-op"] for found in stack_of(opaque)] == ["svg:plus", "svg:plus", "svg:src-over"]
-    path = write(tmp_path / "b.ora", photo_layers(2, True)[0], blend="add")
+    path = write_document(tmp_path / "b.ora", photo_layers(2, True)[0], blend="add")
     stack = stack_of(path)
     assert [found["composite-op"] for found in stack] == ["svg:dst-in", "svg:plus", "svg:plus", "svg:src-over"]
     with zipfile.ZipFile(path) as archive:
@@ -121,9 +111,9 @@ def altered(path: Path, changes: dict[str, bytes]) -> Path:
     return copy
 
 
-def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
     layers, picture = photo_layers(3, True)
-    path = write(tmp_path / "a.ora", layers)
+    path = write_document(tmp_path / "a.ora", layers)
     with zipfile.ZipFile(path) as archive:
         xml, other = archive.read("stack.xml"), archive.read("data/layer2.png")
     assert composite_error(altered(path, {"data/layer1.png": other}), picture) > 0.05

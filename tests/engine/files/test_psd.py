@@ -23,19 +23,8 @@ psd_tools = pytest.importorskip("psd_tools")
 Resource = pytest.importorskip("psd_tools.constants").Resource
 
 PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
+Write = Callable[..., Path]
 PALETTE = Palette.from_array(np.linspace(0, 1, 48).reshape(16, 3))
-
-
-def write(path: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **options: object) -> Path:
-    count, height, width, _ = layers.shape
-    options = {"palette": Palette(PALETTE.colors[:count])} | options
-    with PsdLayerWriter(path, height=height, width=width, **options) as writer:  # type: ignore[arg-type]
-        top = 0
-        for rows in strips or (height,):
-            writer.write(top, layers[:, top : top + rows])
-            top += rows
-    assert writer.paths == [path]
-    return path
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -43,19 +32,21 @@ def write(path: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **option
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 7, 16])
 def test_the_composite_is_the_picture(
-    tmp_path: Path, photo_layers: PhotoLayers, count: int, alpha: bool, blend: str, bits: int
+    tmp_path: Path, photo_layers: PhotoLayers, count: int, alpha: bool, blend: str, bits: int, write_document: Write
 ) -> None:
     layers, picture = photo_layers(count, alpha)
-    path = write(tmp_path / "a.psd", layers, (50, 22), blend=blend, bits=bits)
+    path = write_document(tmp_path / "a.psd", layers, (50, 22), blend=blend, bits=bits)
     pixels = picture if alpha else picture[..., :3]
     assert composite_error(path, pixels) <= error_bound(count, bits)  # type: ignore[arg-type]
     assert composite_error(path, pixels[:, ::-1]) > 0.1
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_reader_without_psd_tools_finds_the_layers(tmp_path: Path, photo_layers: PhotoLayers, bits: int) -> None:
+def test_a_reader_without_psd_tools_finds_the_layers(
+    tmp_path: Path, photo_layers: PhotoLayers, bits: int, write_document: Write
+) -> None:
     layers, picture = photo_layers(7, True)
-    path = write(tmp_path / "a.psd", layers, bits=bits)
+    path = write_document(tmp_path / "a.psd", layers, bits=bits)
     hints = oiio.ImageSpec()
     hints.attribute("oiio:UnassociatedAlpha", 1)
     file = oiio.ImageInput.open(str(path), hints)
@@ -74,9 +65,9 @@ def test_a_reader_without_psd_tools_finds_the_layers(tmp_path: Path, photo_layer
     assert np.abs(result - picture).max() <= error_bound(7, bits)  # type: ignore[arg-type]
 
 
-def test_what_photoshop_looks_for(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_what_photoshop_looks_for(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
     names = Palette((PaletteColor((1, 0, 0), name="Crème 空"), PaletteColor((0, 1, 0))))
-    path = write(tmp_path / "a.psd", photo_layers(2, True)[0], palette=names, blend="add")
+    path = write_document(tmp_path / "a.psd", photo_layers(2, True)[0], palette=names, blend="add")
     document = psd_tools.PSDImage.open(path)
     assert (document.depth, document.channels, document.color_mode.name) == (16, 4, "RGB")
     assert [layer.name for layer in document] == ["black", "Crème 空", "#00ff00"]
@@ -87,20 +78,20 @@ def test_what_photoshop_looks_for(tmp_path: Path, photo_layers: PhotoLayers) -> 
     # The layers of 16 bits lie where Photoshop puts them.
     assert b"8BIMLr16" in path.read_bytes()
     assert document._record.layer_and_mask_information.layer_info.layer_count == 0
-    opaque = psd_tools.PSDImage.open(write(tmp_path / "b.psd", photo_layers(2)[0], palette=names, blend="add"))
+    opaque = psd_tools.PSDImage.open(write_document(tmp_path / "b.psd", photo_layers(2)[0], palette=names, blend="add"))
     assert opaque.channels == 3
     assert [layer.clipping for layer in opaque] == [False, False, False]
-    over = psd_tools.PSDImage.open(write(tmp_path / "c.psd", photo_layers(2)[0], palette=names, bits=8))
+    over = psd_tools.PSDImage.open(write_document(tmp_path / "c.psd", photo_layers(2)[0], palette=names, bits=8))
     assert [(layer.name, layer.blend_mode.name) for layer in over] == [("Crème 空", "NORMAL"), ("#00ff00", "NORMAL")]
     assert over.depth == 8
 
 
-def test_the_merged_image_is_the_picture(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_the_merged_image_is_the_picture(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
     layers, picture = photo_layers(3)
-    with Pillow.open(write(tmp_path / "a.psd", layers, bits=8)) as found:
+    with Pillow.open(write_document(tmp_path / "a.psd", layers, bits=8)) as found:
         assert np.abs(np.asarray(found.convert("RGB")) / 255 - picture[..., :3]).max() <= 0.51 / 255
     layers, picture = photo_layers(3, True)
-    record = psd_tools.PSDImage.open(write(tmp_path / "b.psd", layers))._record
+    record = psd_tools.PSDImage.open(write_document(tmp_path / "b.psd", layers))._record
     planes = [np.frombuffer(plane, ">u2") for plane in record.image_data.get_data(record.header)]
     stored = np.stack(planes, axis=-1).reshape(72, 96, 4) / 65535
     # Over white, as Photoshop has it.
@@ -108,27 +99,29 @@ def test_the_merged_image_is_the_picture(tmp_path: Path, photo_layers: PhotoLaye
     assert np.abs(stored - expected).max() <= 0.51 / 65535 + 2e-6
 
 
-def test_limits_of_the_format(tmp_path: Path, photo_layers: PhotoLayers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_of_the_format(
+    tmp_path: Path, photo_layers: PhotoLayers, monkeypatch: pytest.MonkeyPatch, write_document: Write
+) -> None:
     PsdLayerWriter(tmp_path / "a.psd", height=30_000, width=30_000, palette=PALETTE)
     for height, width in ((30_001, 5), (5, 30_001)):
         with pytest.raises(OutputError, match=rf"{width} x {height}, a PSD file holds 30000 x 30000: write \.ora"):
             PsdLayerWriter(tmp_path / "a.psd", height=height, width=width, palette=PALETTE)
     monkeypatch.setattr(psd, "LARGEST_FILE", 100_000)
     with pytest.raises(OutputError, match=r"a PSD file holds 100000: write \.ora"):
-        write(tmp_path / "a.psd", photo_layers(7)[0])
+        write_document(tmp_path / "a.psd", photo_layers(7)[0])
     assert not list(tmp_path.iterdir())
 
 
-def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:
     layers, picture = photo_layers(3)
-    path = write(tmp_path / "a.psd", layers)
+    path = write_document(tmp_path / "a.psd", layers)
     document = psd_tools.PSDImage.open(path)
     document[1].opacity = 128
     document.save(tmp_path / "b.psd")
     with pytest.raises(InputError, match="layer '#.*' is not interpreted"):
         composite_error(tmp_path / "b.psd", picture)
     # Other layers below the merged image of these.
-    others = psd_tools.PSDImage.open(write(tmp_path / "c.psd", layers[:, ::-1]))
+    others = psd_tools.PSDImage.open(write_document(tmp_path / "c.psd", layers[:, ::-1]))
     others._record.image_data = psd_tools.PSDImage.open(path)._record.image_data
     with (tmp_path / "d.psd").open("wb") as file:
         others._record.write(file)
