@@ -41,7 +41,8 @@ BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
 HOST_COPIES = (
     *("_version", "parameters", "naming", "key"),
-    *("worker/protocol", "worker/pictures", "worker/client", "worker/preset_list", "worker/check", "worker/install"),
+    *("worker/protocol", "worker/pictures", "worker/client", "worker/connection"),
+    *("worker/preset_list", "worker/check", "worker/install"),
 )
 """What hosts need of the engine: they get copies, side by side in a package ``fscs``."""
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import settings
 from .fscs import install
 from .fscs._version import __version__
-from .fscs.client import Worker
+from .fscs.connection import Connection, checked_python
 from .fscs.protocol import WorkerError
 
 if TYPE_CHECKING:
     import bpy
+
+    from .fscs.client import Worker
 
 PYTHON_VARIABLE = "FSCS_PYTHON"
 """Environment variable that names the engine's Python; it wins over the preference."""
@@ -25,10 +26,6 @@ CURE = (
     "open Edit > Preferences > Add-ons > Soft Color Segment and press Install Engine, "
     f"or set the engine's Python there or in {PYTHON_VARIABLE}"
 )
-
-_lock = threading.Lock()
-_worker: Worker | None = None
-_started_with: Path | None = None
 
 
 def connect(context: bpy.types.Context | None = None) -> Worker:
@@ -49,25 +46,12 @@ def connect_with(python: Path) -> Worker:
     Raises:
         WorkerError: it can't be started.
     """
-    global _worker, _started_with
-    with _lock:
-        if _worker is not None and _worker.alive and _started_with == python:
-            return _worker
-        if _worker is not None:
-            _worker.close()
-            _worker = None
-        _worker = Worker(python, log=prepared_log_file())
-        _started_with = python
-        return _worker
+    return _connection.open(python)
 
 
 def disconnect() -> None:
     """Ends the engine's process, if there is one. Calls under way fail with a WorkerError."""
-    global _worker
-    with _lock:
-        worker, _worker = _worker, None
-    if worker is not None:
-        worker.close()
+    _connection.close()
 
 
 def python_path(context: bpy.types.Context | None = None) -> Path:
@@ -80,24 +64,14 @@ def python_path(context: bpy.types.Context | None = None) -> Path:
         (f"the variable {PYTHON_VARIABLE}", os.environ.get(PYTHON_VARIABLE, "")),
         ("the engine's Python in the preferences", settings.get(context).engine_python),
     ):
+        if setting.startswith("//"):  # Blender's "beside the .blend": what lies there must never be started
+            raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", CURE)
         if setting:
-            return _python_of_setting(source, setting)
+            return checked_python(source, setting, CURE)
     installed = install.installed_python(install.data_folder(), __version__)
     if installed is None:
         raise WorkerError("worker", "the engine is not installed", CURE)
     return installed
-
-
-def _python_of_setting(source: str, setting: str) -> Path:
-    # "//" is Blender's sign for "beside the .blend", and what lies there must never be started.
-    path = Path(setting).expanduser()
-    if setting.startswith("//") or not path.is_absolute():
-        raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", CURE)
-    if path.is_dir():
-        path = install.environment_python(path)
-    if not path.is_file():
-        raise WorkerError("worker", f"{source} is {setting!r}, where there is no Python", CURE)
-    return path
 
 
 def log_file() -> Path:
@@ -113,6 +87,9 @@ def prepared_log_file() -> Path | None:
     except OSError:
         return None
     return file
+
+
+_connection = Connection(prepared_log_file)
 
 
 def register() -> None:

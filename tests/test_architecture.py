@@ -29,6 +29,7 @@ HOST_FILES: dict[str, set[str]] = {
     "worker.protocol": set(),
     "worker.pictures": {"worker.protocol"},
     "worker.client": {"worker.pictures", "worker.protocol"},
+    "worker.connection": {"worker.client", "worker.protocol"},
     "worker.preset_list": {"worker.client", "worker.protocol"},
     "worker.check": set(),
     "worker.install": {"worker.check"},

@@ -6,13 +6,12 @@ import atexit
 import json
 import os
 import tempfile
-import threading
 from pathlib import Path
-from typing import Optional
 
 from .fscs import install
 from .fscs._version import __version__
 from .fscs.client import Worker
+from .fscs.connection import Connection, checked_python
 from .fscs.protocol import WorkerError
 
 PYTHON_VARIABLE = "FSCS_PYTHON"
@@ -22,11 +21,6 @@ CURE = (
     "press Install Engine or Locate Engine on the node's Troubleshoot tab, or set "
     f"{PYTHON_VARIABLE} to the whole path of a Python that has the engine"
 )
-_NAMES = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
-
-_lock = threading.Lock()
-_worker: Optional[Worker] = None
-_started_with = ""
 
 
 def connect() -> Worker:
@@ -35,29 +29,12 @@ def connect() -> Worker:
     Raises:
         WorkerError: there is no engine, or it can't be started; it says what to do.
     """
-    global _worker, _started_with
-    python = str(python_path())
-    with _lock:
-        if _worker is not None and _worker.alive and _started_with == python:
-            return _worker
-        if _worker is not None:
-            _worker.close()
-            _worker = None
-        _worker = Worker(python, log=_prepared_log())
-        _started_with = python
-        return _worker
+    return _connection.open(python_path())
 
 
 def disconnect() -> None:
     """Ends the engine's process, if there is one."""
-    global _worker
-    with _lock:
-        worker, _worker = _worker, None
-    if worker is not None:
-        worker.close()
-
-
-atexit.register(disconnect)
+    _connection.close()
 
 
 def python_path() -> Path:
@@ -72,27 +49,11 @@ def python_path() -> Path:
         (f"the engine's Python in {preferences_file()}", _preferred()),
     ):
         if setting:
-            return checked_python(source, setting)
+            return checked_python(source, setting, CURE)
     installed = install.installed_python(install.data_folder(), __version__)
     if installed is None:
         raise WorkerError("worker", "the engine is not installed, or Nuke does not know where", CURE)
     return installed
-
-
-def checked_python(source: str, setting: str) -> Path:
-    """The Python that a setting names; the folder of an environment is taken, too.
-
-    Raises:
-        WorkerError: it is not a whole path, or there is nothing.
-    """
-    path = Path(setting).expanduser()
-    if not path.is_absolute():
-        raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", CURE)
-    if path.is_dir():
-        path = next((path / name for name in _NAMES if (path / name).is_file()), path)
-    if not path.is_file():
-        raise WorkerError("worker", f"{source} is {setting!r}, where there is no Python", CURE)
-    return path
 
 
 def prefer(setting: str) -> Path:
@@ -101,7 +62,7 @@ def prefer(setting: str) -> Path:
     Raises:
         WorkerError: it is none, or the preferences can't be written.
     """
-    python = checked_python("the choice", setting)
+    python = checked_python("the choice", setting, CURE)
     _keep(str(python))
     return python
 
@@ -168,3 +129,7 @@ def _prepared_log() -> Path:
             return file
     except OSError:
         return Path(tempfile.gettempdir()) / f"softcolor_engine_{os.getpid()}.log"
+
+
+_connection = Connection(_prepared_log)
+atexit.register(disconnect)

@@ -78,9 +78,9 @@ def test_a_worker_that_is_killed_while_it_computes(made, host, tmp_path: Path) -
 
 
 def test_a_worker_that_says_nothing_is_ended(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = module("engine")
-    monkeypatch.setattr(engine, "Worker", partial(engine.Worker, timeout=3.0))
-    worker = engine.connect()
+    connection = module("fscs.connection")
+    monkeypatch.setattr(connection, "Worker", partial(connection.Worker, timeout=3.0))
+    worker = module("engine").connect()
     os.kill(worker._process.pid, signal.SIGSTOP)
     assert "said nothing for 3 seconds" in refused(made, "worker")
     assert not list(tmp_path.glob("Eb*/*"))
