@@ -1,18 +1,93 @@
-"""Memory for whole pictures."""
+"""Memory for whole pictures, which frame after frame needs again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+LARGE = 2**23
+"""Bytes from which on memory is kept for the next array of the same size."""
+
+MOST_KEPT = 3 * 2**29
+"""Bytes that are kept at the most, enough for seven layers of a 4K frame."""
+
+_lock = Lock()
+_kept: deque[Tensor] = deque()  # the one that came back last is at the right
+_returned: SimpleQueue[Tensor] = SimpleQueue()  # an array can end anywhere, even while the lock is held
+
+
+class _Lease:
+    """What an array stands on: gives the memory back when the last array and tensor on it have gone."""
+
+    def __init__(self, block: Tensor, shape: tuple[int, ...]) -> None:
+        self._block = block
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": np.dtype(np.float32).str,
+            "shape": shape,
+            "data": (block.data_ptr(), False),
+        }
+
+    def __del__(self, give_back: Callable[[Tensor], None] = _returned.put) -> None:
+        give_back(self._block)
 
 
 def empty(shape: Sequence[int]) -> NDArray[np.float32]:
-    """An array with anything in it, as ``np.empty``, from PyTorch's allocator.
+    """An array with anything in it, as ``np.empty``.
 
-    NumPy asks the kernel for huge pages, and to clear a fresh one took up to five times as long on virtual machines
-    as the small pages it stands for (measured; the whole of a 4K frame took half as long again).
+    What is large stands on memory that an array of the same size has given back, if there is any: for the kernel to
+    clear fresh pages takes longer than to write layers into them. Fresh memory comes from PyTorch's allocator. NumPy
+    asks the kernel for huge pages, and to clear a fresh one took up to five times as long on virtual machines as the
+    small pages it stands for (measured; the whole of a 4K frame took half as long again).
     """
-    return torch.empty(tuple(shape), dtype=torch.float32).numpy()
+    count, whole = math.prod(shape), tuple(shape)
+    if 4 * count < LARGE:
+        return torch.empty(whole, dtype=torch.float32).numpy()
+    return np.asarray(_Lease(_taken(count), whole))
+
+
+def release() -> None:
+    """Gives what is kept back to the system."""
+    with _lock:
+        _collect()
+        _kept.clear()
+
+
+def _taken(count: int) -> Tensor:
+    """Memory for so many numbers, the one that came back last if its size is right."""
+    with _lock:
+        _collect()
+        for block in reversed(_kept):
+            if block.numel() == count:
+                _drop(block)
+                return block
+        if _kept:
+            _kept.popleft()  # of a size that is perhaps no longer asked for
+        while _kept and 4 * (sum(block.numel() for block in _kept) + count) > MOST_KEPT:
+            _kept.popleft()
+    return torch.empty(count, dtype=torch.float32)
+
+
+def _collect() -> None:
+    """Takes in what came back."""
+    while True:
+        try:
+            _kept.append(_returned.get_nowait())
+        except Empty:
+            break
+    while sum(4 * block.numel() for block in _kept) > MOST_KEPT:
+        _kept.popleft()
+
+
+def _drop(block: Tensor) -> None:
+    """Takes a block out; tensors compare by their numbers, so not by ``remove``."""
+    place = next(i for i, other in enumerate(_kept) if other is block)
+    del _kept[place]

@@ -330,9 +330,14 @@ class Server:
             self._send_error(job.id, failure)
 
     def _result(self, job: Job, progress: Progress) -> JsonObject:
-        if isinstance(job.request, PaletteRequest):
-            return self._palette(job, job.request)
-        return self._segment(job, job.request, progress)
+        from fscs_engine.memory import release
+
+        try:
+            if isinstance(job.request, PaletteRequest):
+                return self._palette(job, job.request)
+            return self._segment(job, job.request, progress)
+        finally:
+            release()  # minutes can pass until the next one
 
     def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
         check_cancelled(job)

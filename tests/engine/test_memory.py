@@ -1,0 +1,136 @@
+"""Memory that is kept for the next frame: never shared by two arrays, never more than is allowed, given back."""
+
+from __future__ import annotations
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from fscs_engine import memory
+from fscs_engine.memory import LARGE, empty, release
+
+LENGTH = LARGE // 4
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    release()
+    yield
+    release()
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def kept():
+    memory._collect()
+    return [block.numel() for block in memory._kept]
+
+
+@pytest.mark.parametrize("shape", [(LENGTH,), (2, LENGTH // 2), (3, 5), (0, 4), ()])
+def test_arrays_as_numpy_s(shape):
+    array = empty(shape)
+    assert array.shape == shape
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    array[...] = 0.25
+    assert (array == 0.25).all()
+    assert array.size == 0 or address(array) % 64 == 0
+
+
+def test_the_next_array_of_the_size_stands_on_the_same_memory():
+    first, other = empty((2, LENGTH)), empty((LENGTH,))
+    place = address(first)
+    del first, other
+    smaller = empty((LENGTH,))
+    assert address(smaller) != place
+    again = empty((LENGTH, 2))
+    assert address(again) == place
+    assert kept() == []
+
+
+def test_memory_in_use_is_given_to_nobody():
+    arrays = [empty((LENGTH,)) for _ in range(4)]
+    for number, array in enumerate(arrays):
+        array.fill(number)
+    assert len({address(array) for array in arrays}) == 4
+    assert [float(array.min()) for array in arrays] == [float(array.max()) for array in arrays] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda array: array[3:9],
+        lambda array: array.reshape(2, -1)[1].T[::2],
+        torch.from_numpy,
+        lambda array: torch.from_numpy(array).view(2, -1)[0],
+        memoryview,
+    ],
+)
+def test_whatever_looks_at_it_holds_it(hold):
+    array = empty((LENGTH,))
+    place, view = address(array), hold(array)
+    del array
+    gc.collect()
+    assert address(empty((LENGTH,))) != place
+    release()
+    del view
+    assert kept() == [LENGTH]
+
+
+def test_small_arrays_are_not_kept():
+    del_me = empty((LENGTH - 1,))
+    del del_me
+    assert kept() == []
+
+
+def test_no_more_is_kept_than_allowed(monkeypatch):
+    monkeypatch.setattr(memory, "MOST_KEPT", 3 * LARGE)
+    arrays = [empty((LENGTH,)) for _ in range(5)]
+    del arrays
+    assert len(kept()) == 3
+    large = empty((4 * LENGTH,))
+    del large
+    assert kept() == []  # more than is kept at all
+
+
+def test_sizes_that_are_no_longer_asked_for_go():
+    first, second, third = (empty((LENGTH + 16 * number,)) for number in range(3))
+    del first, second, third
+    assert kept() == [LENGTH, LENGTH + 16, LENGTH + 32]
+    for _ in range(3):
+        now = empty((2 * LENGTH,))
+        assert len(kept()) == 2  # it took the place of another once, and was there for the next
+        del now
+    assert len(kept()) == 3
+    held = [empty((2 * LENGTH,)) for _ in range(3)]
+    assert kept() == []
+    assert len({address(array) for array in held}) == 3
+
+
+def test_given_back_to_the_system():
+    array = empty((LENGTH,))
+    del array
+    assert kept() == [LENGTH]
+    release()
+    assert kept() == []
+
+
+def test_many_threads():
+    def work(number):
+        for _ in range(60):
+            array = empty((LENGTH,))
+            array[:: LENGTH // 8] = number
+            if not (array[:: LENGTH // 8] == number).all():
+                return False
+            del array
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(8)))
+    assert len(kept()) <= 8
