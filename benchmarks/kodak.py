@@ -20,7 +20,7 @@ FILTER = ["--smoothing", "3"]
 
 RUNS: dict[str, tuple[str, list[str]]] = {
     "any-palette": ("any-palette", ["--absent", "--permuted"]),
-    "any-palette, smoothing": ("any-palette", ["--smoothing", "5"]),
+    "any-palette, smoothing": ("any-palette", ["--smoothing", "5", "--smoothing-eps", "0.001"]),
     "paper": ("paper", [*FILTER, "--absent", "--permuted"]),
     "paper, no smoothing": ("paper", ["--smoothing", "0"]),
     "paper, not exact": ("paper", [*FILTER, "--no-exact"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .parameters import MAXIMUM_COLORS
+
 
 def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor | None) -> Tensor:
     """Moves layer colours so that Σ αu = c.
@@ -40,6 +42,34 @@ def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor |
         error = target - recompose(alphas, colors)
         if error.device.type == "cpu" and not bool((error.abs() > 1e-7).any()):
             break  # elsewhere asking would wait for the device; further rounds do no harm
+    return colors
+
+
+def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
+    """:func:`exact_colors` in operations that export, boxed to [0, 1] and from the base colours on.
+
+    There, in every round each layer that can still move moves by the same step, so all in all each colour moves by
+    the same t as far as its bound: u = clip(b + t, 0, 1), with one t a pixel and channel. Only t is kept.
+
+    Args:
+        alphas: (1, K, H, W) in [0, 1], adding to 1.
+        base: (K, 3) in [0, 1].
+        image: (1, 3, H, W) in [0, 1].
+
+    Returns:
+        Straight colours u (1, K, 3, H, W) in [0, 1] with Σαu = image; those of layers with alpha 0 mean nothing.
+    """
+    weights, start = alphas[:, :, None], base[None, :, :, None, None]
+    moved = torch.zeros_like(image)
+    colors = start + moved[:, None]
+    error = image - (weights * colors).sum(dim=1)
+    for _ in range(MAXIMUM_COLORS + 1):
+        # The room of a layer: can it still move towards the error?
+        distance = torch.where((error > 0)[:, None], 1.0 - colors, colors)
+        room = (weights * (distance > 0)).sum(dim=1)
+        moved = moved + error / torch.where(room > 0, room, torch.ones_like(room))
+        colors = (start + moved[:, None]).clamp(0.0, 1.0)
+        error = image - (weights * colors).sum(dim=1)
     return colors
 
 

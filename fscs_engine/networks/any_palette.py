@@ -5,6 +5,7 @@ gives every cell a *local colour model* of that colour: ten numbers that say how
 this layer. They are interpolated to full size, where each pixel's own colour decides, so edges are the picture's.
 A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
 Σ αp towards the pixel. The entries know of each other by their mean (Zaheer et al. 2017), so their order can't matter.
+How strongly the steps draw, and to which colours, the palette alone decides (`palette_network.py`).
 
 Everything here is plain PyTorch on any device. `loops.py` has the same mathematics from the interpolation on
 as loops for the CPU, and tests hold the two equal.
@@ -19,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .palette_network import Manner, PaletteNetwork, shares_of
+
 CELL = 8
 """Side in pixels of a cell, the network's pixel."""
 
 CALM_RADIUS = 2
-CALM_VARIANCE = 4e-4
+CALM_VARIANCE = 8e-4
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
 PLANES = 13
@@ -38,16 +41,12 @@ FITTING_STEPS = 3
 LARGEST_CHANGE = 2.0
 """A fitting step at most doubles an alpha."""
 
-NEAR = 0.08
-"""Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
-
 MIXING_STEPS = 8
 MIXING_SIZE = 1.5
 MIXING_SHARPENING = 0.01
 """Projected gradient on the cells' mean colours, one of the network's inputs."""
 
-_FEATURES = 19
-_WIDENING = 0.05
+_FEATURES = 12
 _LEAST_LIPSCHITZ = 1e-4
 _SQUARINGS = 10
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -154,7 +153,7 @@ def gradient_step(
         palette: (B, K, 3).
         steps: (B, K, 3), see :func:`step_matrix`.
         size: factor of the step, a scalar or (B, 1, N).
-        sharpen: ≥ 0; draws alphas to 0 and 1.
+        sharpen: ≥ 0; draws alphas to 0 and 1; a scalar or (B, 1, 1).
         bias: for or against an entry, a scalar or (B, K, N).
     """
     residue = colors - palette.transpose(1, 2) @ alphas
@@ -171,7 +170,7 @@ def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any
         alphas: (B, K, N), adding to 1.
         colors: (B, 3, N), c.
         palette: (B, K, 3).
-        tolerance: > 0, a scalar.
+        tolerance: > 0, a scalar or (B, 1).
         size: share of the change that is made, a scalar or (B, 1, N).
     """
     mean = palette.transpose(1, 2) @ alphas
@@ -205,22 +204,6 @@ def local_logits(models: Tensor, difference: Tensor) -> Tensor:
     m = models.unbind(dim=2)
     linear = m[0] + m[1] * r + m[2] * g + m[3] * b
     return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
-
-
-def shares_of(palette: Tensor) -> Tensor:
-    """How palette colours that are hardly apart share their alphas, as equal ones share them equally.
-
-    What belongs to which of them can't be seen: a level of light would throw whole areas from one layer to the other.
-
-    Args:
-        palette: (B, K, 3).
-
-    Returns:
-        (B, K, K): which part of the alpha of the second each first one has, adding to 1 over the first. The identity
-        where no two colours are near.
-    """
-    nearness = (1.0 - (torch.cdist(palette, palette) / NEAR) ** 4).clamp_min(0.0)
-    return nearness / nearness.sum(dim=1, keepdim=True)
 
 
 def halved(planes: Tensor) -> Tensor:
@@ -259,9 +242,11 @@ class _SetBlock(nn.Module):
         self.mix = nn.Conv2d(2 * outputs, outputs, 1)
         self.residual = residual
 
-    def forward(self, planes: Tensor, share: Tensor, join: JoinSets) -> Tensor:
-        """planes (B·K, C, h, w), share (B, K, 1, h, w), adding to 1 over K → (B·K, C', h, w)."""
+    def forward(self, planes: Tensor, share: Tensor, join: JoinSets, offsets: Tensor | None = None) -> Tensor:
+        """planes (B·K, C, h, w), share (B, K, 1, h, w), adding to 1 over K, offsets (B, K, C') → (B·K, C', h, w)."""
         sets = self.conv(planes).unflatten(0, share.shape[:2])
+        if offsets is not None:
+            sets = sets.add_(offsets[..., None, None])
         residual = planes.unflatten(0, share.shape[:2]) if self.residual else None
         return join(sets, share, self.mix, residual).flatten(0, 1)
 
@@ -273,6 +258,7 @@ class AnyPaletteNetwork(nn.Module):
         super().__init__()
         fine, middle, coarse = widths
         self.widths = widths
+        self.palette = PaletteNetwork(fine, 2 * GRADIENT_STEPS + FITTING_STEPS)
         self.enter = _SetBlock(_FEATURES, fine)
         self.fine = _SetBlock(fine, fine, residual=True)
         self.down1 = _SetBlock(fine, middle)
@@ -294,27 +280,31 @@ class AnyPaletteNetwork(nn.Module):
         start[4:7] = -SHARPNESS
         start[11:] = 2.0
         self.register_buffer("start", start, persistent=False)
-        self.widening = nn.Parameter(torch.tensor(_WIDENING))
         self.sizes = nn.Parameter(torch.full((GRADIENT_STEPS,), 1.5))
         self.sharpening = nn.Parameter(torch.full((GRADIENT_STEPS,), -4.0))
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
 
-    def base(self, palette: Tensor) -> Tensor:
-        """The base colours, which the layers lie about.
+    def manner(self, palette: Tensor) -> Manner:
+        """What the palette alone decides. (B, K, 3) sRGB in [0, 1]."""
+        base, offsets, turns = self.palette(palette)
+        sizes, sharpening, tolerances = turns.split((GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS), dim=1)
+        return Manner(
+            base,
+            offsets,
+            self.sizes * sizes.exp(),
+            F.softplus(self.sharpening + sharpening),
+            (self.tolerance + tolerances).exp(),
+        )
 
-        Palette colours are mostly means of areas, so half of each area is beyond all their mixtures. Base colours lie
-        further apart. Nothing of the picture comes in, so they are the same for every frame.
-
-        (B, K, 3) sRGB in [0, 1] → the same.
-        """
-        return (palette + self.widening * (palette - palette.mean(dim=1, keepdim=True))).clamp(0.0, 1.0)
-
-    def models(self, cells: Tensor, palette: Tensor, mixed: Tensor | None = None, join: JoinSets = join_sets) -> Tensor:
+    def models(
+        self, cells: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None, join: JoinSets = join_sets
+    ) -> Tensor:
         """The local colour models.
 
         Args:
             cells: (B, 6, h, w), see :func:`cells_of`.
             palette: (B, K, 3) sRGB in [0, 1], not the base colours.
+            offsets: (B, K, C) of the palette's :class:`Manner`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
             join: another :func:`join_sets` that gives the same.
 
@@ -330,7 +320,7 @@ class AnyPaletteNetwork(nn.Module):
         planes, share = features(cells, palette, mixed)
         share2 = halved(share)
         share4 = halved(share2)
-        x8 = self.fine(self.enter(planes.flatten(0, 1), share, join), share, join)
+        x8 = self.fine(self.enter(planes.flatten(0, 1), share, join, offsets), share, join)
         x16 = self.middle(self.down1(halved(x8), share2, join), share2, join)
         x32 = self.coarse(self.down2(halved(x16), share4, join), share4, join)
         x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2, join)
@@ -341,27 +331,29 @@ class AnyPaletteNetwork(nn.Module):
         gates = torch.sigmoid(models[:, :, -2:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
         return torch.cat((models[:, :, :-2], gates), dim=2)
 
-    def pixel_alphas(self, models: Tensor, colors: Tensor, base: Tensor, shares: Tensor) -> Tensor:
+    def pixel_alphas(self, models: Tensor, colors: Tensor, manner: Manner, shares: Tensor) -> Tensor:
         """Alphas of pixels whose local colour models are at hand.
 
         Args:
             models: (B, K, 13, N).
             colors: (B, 3, N), the calm picture.
-            base: (B, K, 3), the base colours.
+            manner: of the palette.
             shares: (B, K, K), see :func:`shares_of`.
 
         Returns:
             (B, K, N) ≥ 0, adding to 1.
         """
+        base = manner.base
         difference = colors[:, None] - base[..., None]
         alphas = sparsemax(local_logits(models, difference))
         steps = step_matrix(base)
         bias, gate, fit = models[:, :, -3:].unbind(dim=2)
         gate, fit = gate[:, :1], fit[:, :1]
-        for size, sharpen in zip(self.sizes, F.softplus(self.sharpening), strict=True):
-            alphas = gradient_step(alphas, colors, base, steps, size * gate, sharpen, bias)
-        for tolerance in self.tolerance.exp():
-            alphas = fitting_step(alphas, colors, base, tolerance, fit)
+        sizes, sharpening = (factors[:, :, None, None] for factors in (manner.sizes, manner.sharpening))
+        for t in range(GRADIENT_STEPS):
+            alphas = gradient_step(alphas, colors, base, steps, sizes[:, t] * gate, sharpening[:, t], bias)
+        for t in range(FITTING_STEPS):
+            alphas = fitting_step(alphas, colors, base, manner.tolerances[:, t, None], fit)
         return shares @ alphas
 
     def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
@@ -371,10 +363,10 @@ class AnyPaletteNetwork(nn.Module):
             Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.
         """
         height, width = image.shape[2:]
-        base = self.base(palette)
-        models = enlarge(self.models(cells_of(image), palette), height, width)
-        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), base, shares_of(palette))
-        return alphas.reshape(*palette.shape[:2], height, width), base
+        manner = self.manner(palette)
+        models = enlarge(self.models(cells_of(image), palette, manner.offsets), height, width)
+        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), manner, shares_of(palette))
+        return alphas.reshape(*palette.shape[:2], height, width), manner.base
 
 
 def enlarge(models: Tensor, height: int, width: int) -> Tensor:
@@ -396,7 +388,7 @@ def mixtures(cells: Tensor, palette: Tensor) -> Tensor:
 
 
 def features(cells: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
-    """What the network sees of each entry.
+    """What the network sees of each entry and cell.
 
     Args:
         cells: (B, 6, h, w).
@@ -404,30 +396,14 @@ def features(cells: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Ten
         mixed: (B, K, h, w), see :func:`mixtures`.
 
     Returns:
-        (B, K, 19, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
+        (B, K, 12, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
     """
     count = palette.shape[1]
-    height, width = cells.shape[2:]
     mean = cells[:, :3]
     difference = mean[:, None] - palette[..., None, None]
     distance = difference.square().sum(dim=2, keepdim=True)
     share = torch.softmax(-4.0 * SHARPNESS * distance, dim=1)
-    with torch.no_grad():
-        residue = mean - (palette.transpose(1, 2) @ mixed.flatten(2)).view_as(mean)
-        number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
-        apart = torch.cdist(palette, palette) + 2.0 * (number[:, :, None] == number[:, None])  # not from itself
-        nearest = apart.amin(dim=2).clamp_max(1.0)[..., None, None, None].expand(-1, -1, -1, height, width)
+    residue = mean - (palette.transpose(1, 2) @ mixed.flatten(2)).view_as(mean)
     per_picture = torch.cat((cells, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
-    planes = torch.cat(
-        (
-            per_picture,
-            palette[..., None, None].expand(-1, -1, -1, height, width),
-            difference,
-            distance.clamp_min(1e-8).sqrt(),
-            share,
-            mixed[:, :, None],
-            nearest,
-        ),
-        dim=2,
-    )
+    planes = torch.cat((per_picture, distance.clamp_min(1e-8).sqrt(), share, mixed[:, :, None]), dim=2)
     return planes, share

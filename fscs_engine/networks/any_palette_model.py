@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import WeightsError
 from ..memory import empty
@@ -26,10 +25,10 @@ from .any_palette import (
     enlarge,
     join_sets,
     mixtures,
-    shares_of,
     step_matrix,
 )
 from .model import View
+from .palette_network import Manner, shares_of
 from .weights import Weights
 
 _GRID = 4  # cells; what the network's coarsest level sees as one
@@ -78,10 +77,6 @@ class AnyPaletteModel:
                 cure="make the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
-        self.constants: tuple[NDArray[np.float32], ...] = ()
-        if self.compiled:
-            steps = (network.sizes, 1.0 + F.softplus(network.sharpening), network.tolerance.exp())
-            self.constants = tuple(np.ascontiguousarray(tensor.numpy()) for tensor in steps)
 
     @property
     def normalized(self) -> bool:
@@ -92,7 +87,7 @@ class AnyPaletteModel:
     def base_colors(self, palette: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`. One order inside, as in :class:`AnyPalettePrediction`."""
         order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
-        return self.network.base(palette[None, order])[0, order.argsort()]
+        return self.network.manner(palette[None, order]).base[0, order.argsort()]
 
     def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
@@ -111,13 +106,17 @@ class AnyPalettePrediction:
         self.order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=view.device)
         self.palette = palette[self.order]
         self.bottom = 0  # rows above it have been reported as done
-        self.base = model.base_colors(self.palette)
+        with torch.no_grad():
+            self.manner = model.network.manner(self.palette[None])
         self.shares = shares_of(self.palette[None])
         self.models = self.local_models(self._cells())
         if model.compiled:
-            arrays = (self.order, self.models, self.base, step_matrix(self.base[None])[0])
-            own = (np.ascontiguousarray(tensor.numpy()) for tensor in arrays)
-            self.constants: tuple[Any, ...] = (*own, *model.constants, self.shares[0].numpy())
+            manner = Manner(*(part[0] for part in self.manner))
+            arrays = (self.order, self.models, manner.base, step_matrix(self.manner.base)[0])
+            steps = (manner.sizes, 1.0 + manner.sharpening, manner.tolerances, self.shares[0])
+            self.constants: tuple[Any, ...] = tuple(
+                np.ascontiguousarray(tensor.numpy()) for tensor in (*arrays, *steps)
+            )
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Adding to 1. On the CPU each is 0 or at least the floor."""
@@ -129,7 +128,7 @@ class AnyPalettePrediction:
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
         """The base colours, (U, 3, h, W) without memory of its own."""
         del first, seen, alphas
-        return self.base[self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
+        return self.manner.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
     def _cells(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
@@ -182,7 +181,11 @@ class AnyPalettePrediction:
                     torch.autocast(self.view.device.type, self.model.dtype, enabled=half),
                 ):
                     part = self.model.network.models(
-                        cells[None, :, rows, columns], self.palette[None], mixed[None, :, rows, columns], join
+                        cells[None, :, rows, columns],
+                        self.palette[None],
+                        self.manner.offsets,
+                        mixed[None, :, rows, columns],
+                        join,
                     )[0].float()
                 inner = part[..., y - rows.start :, x - columns.start :][..., :tile, :tile]
                 whole[..., y : y + tile, x : x + tile] = inner
@@ -234,7 +237,7 @@ class AnyPalettePrediction:
         models = enlarge(near, near.shape[3] * CELL, self.view.width)[
             ..., top - first * CELL : bottom - first * CELL, :
         ]
-        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.base[None], self.shares)
+        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.manner, self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))
 
 

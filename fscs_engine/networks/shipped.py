@@ -19,14 +19,14 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "0cc767618ff3dd32f2d86ca232fea94b05af1e29b909398fccfdd101535ac2b6", 16
+        "any-palette.safetensors", "b4ee75afb95b073593b74ab6a723f3f620d690bffcdf114dd691fbd4afddcf2b", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
-LIVE_WEIGHTS = "0cc767618ff3dd32f2d86ca232fea94b05af1e29b909398fccfdd101535ac2b6"
-LIVE_MODEL = "9eeb2d4582461e5ca9a11a46a8d9bfc169ab6d3b65453a828cc57b845a787f1d"
+LIVE_WEIGHTS = "b4ee75afb95b073593b74ab6a723f3f620d690bffcdf114dd691fbd4afddcf2b"
+LIVE_MODEL = "f828cc605549f380d81fff5103f1bce569dac8ee4c6bf72c51ef1c26d88ee471"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,

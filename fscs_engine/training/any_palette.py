@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
-from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge, shares_of
+from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.palette_network import NEAR, distances_of, shares_of
 from ..parameters import MAXIMUM_COLORS
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -26,6 +27,7 @@ from .trainer import Samples, TrainingConfig
 
 _PALETTE_PIXELS = 1000
 _MOMENTS = 2  # photographs of a batch that are seen a moment later too
+_CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colours that are hardly apart
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,19 @@ class AnyPaletteLosses:
 
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
-    of alphas when the light changes by a level or two and when something else enters the picture.
+    of alphas when the light changes by a level or two and when something else enters the picture. Where palette colours
+    are hardly apart, ``sparsity`` and ``visible`` count less and ``steady`` more.
     """
 
     alpha: float = 0.3
     distance: float = 6.0
     layer_distance: float = 10.0
-    sparsity: float = 0.03
+    sparsity: float = 0.024
     visible: float = 0.001
-    flat: float = 0.1
-    absent: float = 1.0
+    flat: float = 0.35
+    absent: float = 3.0
     steady: float = 0.3
-    truth: float = 2.0
+    truth: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,11 @@ class AnyPaletteConfig(TrainingConfig):
         image, palette, absent, changed, same, truth, window = batch
         alphas, colors, base = window_alphas(networks, image, palette, window)
         photographs = len(image) - len(truth)
-        terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent)
+        worth = worth_telling_apart(alphas[:photographs].detach(), palette[:photographs])
+        terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent, worth)
         other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window)
         change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
+        change = change * (1.0 + _CROWDED_STEADINESS * (1.0 - worth[: len(changed)]))
         terms["steady"] = (change * same).sum() / same.sum().clamp_min(1.0)
         errors = (alphas[photographs:] - truth).abs().sum(dim=1)
         terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
@@ -112,7 +117,8 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
     """
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
-    models, base = networks.models(cells_of(image), palette), networks.base(palette)
+    manner = networks.manner(palette)
+    models = networks.models(cells_of(image), palette, manner.offsets)
     cells, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
     for start in window.tolist():
@@ -124,11 +130,20 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
     local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
     picture = image[..., wide[0], wide[1]]
     colors = calm(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), base, shares_of(palette))
-    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], base
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), manner, shares_of(palette))
+    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], manner.base
 
 
-def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tensor) -> dict[str, Tensor]:
+def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
+    """How much it is worth to have few layers in a pixel: little where its colours are hardly apart.
+
+    alphas (B, K, H, W), palette (B, K, 3) → (B, H, W) in [0, 1].
+    """
+    nearest, _ = distances_of(palette)
+    return ((alphas * nearest[..., None]).sum(dim=1) / NEAR).square().clamp_max(1.0)
+
+
+def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tensor, worth: Tensor) -> dict[str, Tensor]:
     """Every term but ``truth``, unweighted scalars.
 
     Args:
@@ -136,6 +151,7 @@ def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tens
         colors: (B, 3, H, W), c.
         base: (B, K, 3).
         absent: (B, K), 1 where a palette colour is nowhere near the picture's.
+        worth: (B, H, W), see :func:`worth_telling_apart`.
     """
     mixed = (base.transpose(1, 2) @ alphas.flatten(2)).view_as(colors)
     residue = colors - mixed
@@ -154,8 +170,8 @@ def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tens
         "alpha": residue.abs().mean(),
         "distance": squared.mean(),
         "layer_distance": (in_layers.sum(dim=1) / (mass > 0).sum(dim=1)).mean(),
-        "sparsity": sparsity_loss(alphas),
-        "visible": (alphas / (alphas + VISIBLE_ALPHA)).sum(dim=1).mean(),
+        "sparsity": sparsity_loss(alphas, worth),
+        "visible": (worth * (alphas / (alphas + VISIBLE_ALPHA)).sum(dim=1)).mean(),
         "flat": flat_change / pairs.clamp_min(1.0),
         "absent": (alphas.mean(dim=(2, 3)) * absent).sum() / absent.sum().clamp_min(1.0),
     }
@@ -182,7 +198,7 @@ class AnyPaletteSamples:
         photos = [self.photographs.photo(rng) for _ in range(2)]  # reading them costs most: each gives several crops
         images, palettes, absent, truths = [], [], [], []
         for number in range(self.config.batch - composites):
-            contrast = _random_contrast(0.1 if number else 0.5, rng)
+            contrast = _random_contrast(0.15 if number else 0.5, rng)
             image, palette, missing = _photograph_sample(photos[number % 2], crop, colors, contrast, rng)
             images.append(image)
             palettes.append(palette)

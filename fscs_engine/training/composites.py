@@ -5,16 +5,21 @@ All random numbers come from the generator that is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter, uniform_filter1d
 
+from ..networks.palette_network import distances_of
+
 Plane = NDArray[np.float32]
 
 _LEAST_APART = 0.15  # between two palette colours of a composite
+_OFF_LINES = 0.12  # of half the palettes: distance of a colour from the lines between the others
+_SOLID = 0.65  # of the composites, as most things are
 
 
 def composite(
@@ -33,11 +38,12 @@ def composite(
         The palette is in random order.
     """
     side = textures[0].shape[0]
-    palette = _apart_colors(colors + decoys, rng)
+    palette = _apart_colors(colors + decoys, rng, off_lines=_OFF_LINES if rng.random() < 0.5 else 0.0)
     alphas = np.zeros((colors + decoys, side, side), np.float32)
     alphas[0] = 1.0
+    solid = bool(rng.random() < _SOLID)
     for number in range(1, colors):
-        mask = _mask(side, textures[int(rng.integers(len(textures)))], rng)
+        mask = _mask(side, textures[int(rng.integers(len(textures)))], solid, rng)
         alphas *= 1.0 - mask
         alphas[number] += mask
     picture = np.zeros((side, side, 3), np.float32)
@@ -52,15 +58,16 @@ def composite(
     return picture.transpose(2, 0, 1).copy(), palette[order], alphas[order]
 
 
-def _apart_colors(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Random colours (count, 3), some greyish, some between two others, at some distance from each other.
+def _apart_colors(count: int, rng: np.random.Generator, off_lines: float) -> NDArray[np.float32]:
+    """Random colours (count, 3), some greyish, at some distance from each other and from the lines between two.
 
-    A colour between two others is what a soft edge of those two passes through: only its place tells which it is.
+    Without a distance from the lines some are between two others, which is what a soft edge of those two passes
+    through: only its place tells which it is.
     """
     found: list[NDArray[np.float32]] = []
-    apart = _LEAST_APART
+    ease = 1.0  # many colours can't be far from each other
     while len(found) < count:
-        if len(found) > 1 and rng.random() < 0.12:
+        if not off_lines and len(found) > 1 and rng.random() < 0.12:
             first, second = rng.choice(len(found), 2, replace=False)
             mix = rng.uniform(0.3, 0.7)
             color = found[first] * mix + found[second] * (1.0 - mix) + rng.normal(0.0, 0.02, 3)
@@ -68,11 +75,23 @@ def _apart_colors(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
         else:
             color = rng.random(3)
             color = (color.mean() + (color - color.mean()) * rng.uniform(0.1, 1.0)).astype(np.float32)
-        if all(np.linalg.norm(color - other) > apart for other in found):
+        colors = np.stack([*found, color])
+        if _least_apart(colors) > ease * _LEAST_APART and (not off_lines or _least_off_line(colors) > ease * off_lines):
             found.append(color)
         else:
-            apart *= 0.98
+            ease *= 0.98
     return np.stack(found)
+
+
+def _least_apart(colors: NDArray[np.float32]) -> float:
+    """Smallest distance between the last colour and another; colours (count, 3)."""
+    return float(np.linalg.norm(colors[:-1] - colors[-1], axis=1).min(initial=np.inf))
+
+
+def _least_off_line(colors: NDArray[np.float32]) -> float:
+    """Smallest distance between a colour and the line between two others; colours (count, 3)."""
+    _, off_lines = distances_of(torch.from_numpy(colors)[None])
+    return float(off_lines.min())
 
 
 def _texture(photo: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -88,32 +107,34 @@ def _texture(photo: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return (texture * (strength / max(1e-3, float(texture.std())))).astype(np.float32)
 
 
-def _mask(side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
-    """A soft mask (S, S) in [0, 1]."""
-    kinds: tuple[Callable[[int, NDArray[np.float32], np.random.Generator], Plane], ...]
+def _mask(side: int, photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
+    """A soft mask (S, S) in [0, 1]; a solid one is mostly large, and soft at its edge alone."""
     kinds = (_clouds, _shapes, _lines, _tones)
-    mask = kinds[int(rng.choice(len(kinds), p=(0.27, 0.25, 0.28, 0.2)))](side, photo, rng)
+    shares = (0.38, 0.38, 0.18, 0.06) if solid else (0.27, 0.25, 0.28, 0.2)
+    mask = kinds[int(rng.choice(len(kinds), p=shares))](side, photo, solid, rng)
     blur = rng.random()
     if blur < 0.3:  # defocus
-        radius = int(np.exp(rng.uniform(np.log(1.0), np.log(14.0))))
+        radius = int(np.exp(rng.uniform(np.log(1.0), np.log(5.0 if solid else 14.0))))
         for _ in range(2):
             mask = uniform_filter(mask, 2 * radius + 1, mode="nearest")
     elif blur < 0.45:  # motion
-        mask = uniform_filter1d(mask, int(rng.integers(3, 40)), axis=int(rng.integers(2)), mode="nearest")
-    if rng.random() < 0.3:
+        mask = uniform_filter1d(
+            mask, int(rng.integers(3, 16 if solid else 40)), axis=int(rng.integers(2)), mode="nearest"
+        )
+    if not solid and rng.random() < 0.3:
         mask = mask * np.float32(rng.uniform(0.3, 0.95))
     return np.clip(mask, 0.0, 1.0).astype(np.float32)
 
 
-def _clouds(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+def _clouds(side: int, _photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
     """Noise of one scale, cut at a level by a ramp from hard to wide."""
-    cells = int(rng.integers(2, 24))
+    cells = int(rng.integers(2, 7 if solid else 24))
     noise = Image.fromarray(rng.random((cells, cells), np.float32))
     height = np.asarray(noise.resize((side, side), Image.Resampling.BICUBIC))
-    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), rng)
+    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), solid, rng)
 
 
-def _shapes(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+def _shapes(side: int, _photo: NDArray[np.float32], _solid: bool, rng: np.random.Generator) -> Plane:
     """Ellipses and polygons, drawn at twice the size for smooth edges."""
     canvas = Image.new("L", (2 * side, 2 * side))
     draw = ImageDraw.Draw(canvas)
@@ -128,7 +149,7 @@ def _shapes(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) ->
     return _half_size(canvas)
 
 
-def _lines(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+def _lines(side: int, _photo: NDArray[np.float32], _solid: bool, rng: np.random.Generator) -> Plane:
     """Thin curves: hair, cables, twigs."""
     canvas = Image.new("L", (2 * side, 2 * side))
     draw = ImageDraw.Draw(canvas)
@@ -141,14 +162,14 @@ def _lines(side: int, _photo: NDArray[np.float32], rng: np.random.Generator) -> 
     return _half_size(canvas)
 
 
-def _tones(_side: int, photo: NDArray[np.float32], rng: np.random.Generator) -> Plane:
+def _tones(_side: int, photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
     """A photograph's light and dark as a mask: foliage, fur, smoke."""
     height = np.roll(photo.mean(axis=2), tuple(rng.integers(photo.shape[0], size=2)), axis=(0, 1))
-    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), rng)
+    return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), solid, rng)
 
 
-def _ramp(height: Plane, level: float, rng: np.random.Generator) -> Plane:
-    width = float(np.exp(rng.uniform(np.log(0.02), np.log(1.0)))) * max(1e-3, float(height.std()) * 2)
+def _ramp(height: Plane, level: float, solid: bool, rng: np.random.Generator) -> Plane:
+    width = float(np.exp(rng.uniform(np.log(0.02), np.log(0.1 if solid else 1.0)))) * max(1e-3, float(height.std()) * 2)
     return np.clip((height - level) / width + 0.5, 0.0, 1.0).astype(np.float32)
 
 

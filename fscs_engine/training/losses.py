@@ -49,9 +49,9 @@ def distance_loss(alphas: Tensor, residues: Tensor, form: str) -> Tensor:
     return (alphas * distance).sum(dim=1).mean()
 
 
-def sparsity_loss(alphas: Tensor) -> Tensor:
-    """Eq. 10, mean over pixels. alphas (B, K, H, W), adding to 1 → scalar."""
-    return (alphas.sum(dim=1) / alphas.square().sum(dim=1).clamp_min(1e-12) - 1).mean()
+def sparsity_loss(alphas: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    """Eq. 10, mean over pixels. alphas (B, K, H, W), adding to 1, weights of pixels (B, H, W) → scalar."""
+    return (weights * (alphas.sum(dim=1) / alphas.square().sum(dim=1).clamp_min(1e-12) - 1)).mean()
 
 
 def centering_loss(alphas: Tensor, residues: Tensor, applies: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from evaluator import Cat, Evaluator, Picture, PictureError, Size, write_exr
 from numpy.typing import NDArray
 
-from fscs_engine import export
+from fscs_engine import export, live_model
 from fscs_engine.image import Image
 from fscs_engine.palette import Palette
 from fscs_engine.processing import AlphaProcessing
@@ -137,7 +137,9 @@ def node(host, library, tmp_path):
     cat = tmp_path / export.NUKE_CAT
     cat.write_text("compiled by NukeX")
     host.plugin_paths.append(str(tmp_path))
-    evaluator.cats[str(cat)] = Cat(export.LIVE_INPUT, export.LIVE_OUTPUT, frozenset(export.LIVE_ATTRIBUTES), library)
+    evaluator.cats[str(cat)] = Cat(
+        live_model.CHANNELS_IN, live_model.CHANNELS_OUT, frozenset(live_model.ATTRIBUTES), library
+    )
     host.load(f'Read {{\n inputs 0\n file_type exr\n file "{tmp_path}/plate.exr"\n raw true\n}}\n')
     made = host.load(GIZMO.read_text(encoding="utf-8"))[0]
     made.setInput(0, host.module.toNode("Read1"))
@@ -236,7 +238,7 @@ class Compiler:
 
     def write(self, node, frame, view):
         assert Path(node["torchScriptFile"].value()).is_file()
-        assert node["channelsOut"].value().split(",") == list(export.LIVE_OUTPUT)
+        assert node["channelsOut"].value().split(",") == list(live_model.CHANNELS_OUT)
         Path(node["catFile"].value()).write_text("compiled")
         return node["catFile"].value()
 
@@ -251,7 +253,7 @@ def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
     assert (tmp_path / export.NUKE_CAT).read_text() == "compiled"
     made = host.module.toNode("SoftColor_CatFileCreator")
     knobs = [knob.name() for knob in made.allKnobs() if knob._user_type == 7]
-    assert knobs == list(export.LIVE_ATTRIBUTES)
+    assert knobs == list(live_model.ATTRIBUTES)
     monkeypatch.setattr(Compiler, "write", lambda *_: "nothing")
     (tmp_path / export.NUKE_CAT).unlink()
     host.clear()
@@ -263,4 +265,4 @@ def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
 def test_the_gizmo_and_the_model_agree_on_names(host):
     group = host.load(GIZMO.read_text(encoding="utf-8"))[0]
     for name in ("Live1", "Live5"):
-        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(export.LIVE_ATTRIBUTES)
+        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(live_model.ATTRIBUTES)

@@ -15,10 +15,11 @@ WIDTHS = (8, 12, 16)
 
 @pytest.fixture(scope="session")
 def network() -> AnyPaletteNetwork:
-    """Small, with a random head: a new network's is zero, and every cell would have the same colour model."""
+    """Small, with random last layers: a new network's are zero, and all cells and palettes would be treated alike."""
     torch.manual_seed(0)
     made = AnyPaletteNetwork(WIDTHS)
-    nn.init.normal_(made.head.weight, std=0.1)
+    for layer in (made.head, made.palette.leave, made.palette.offsets, made.palette.turns):
+        nn.init.normal_(layer.weight, std=0.1)
     with torch.no_grad():
         made.sharpening.add_(torch.linspace(0.0, 2.0, len(made.sharpening)))
         made.tolerance.add_(torch.linspace(0.0, 1.0, len(made.tolerance)))

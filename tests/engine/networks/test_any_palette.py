@@ -18,7 +18,6 @@ from fscs_engine.networks.any_palette import (
     FITTING_STEPS,
     GRADIENT_STEPS,
     LARGEST_CHANGE,
-    NEAR,
     PLANES,
     AnyPaletteNetwork,
     calm,
@@ -28,12 +27,10 @@ from fscs_engine.networks.any_palette import (
     gradient_step,
     local_logits,
     project_to_simplex,
-    shares_of,
     sparsemax,
     step_matrix,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
-from fscs_engine.parameters import MAXIMUM_COLORS
 
 
 def generator(seed):
@@ -133,33 +130,6 @@ class TestStepMatrix:
         both = step_matrix(palettes)
         assert torch.equal(both[0], step_matrix(palettes[:1])[0])
         assert both[1].abs().max() == 0
-
-
-class TestShares:
-    def test_colors_that_are_apart_keep_their_alphas(self):
-        palette = torch.cartesian_prod(*[torch.tensor([0.1, 0.1 + NEAR])] * 3)
-        assert torch.equal(shares_of(palette[None])[0], torch.eye(8))
-
-    @pytest.mark.parametrize("difference", [0.0, 1e-7, 1e-4, 0.01])
-    def test_colors_that_are_hardly_apart_share_evenly(self, difference):
-        palette = torch.full((1, 5, 3), 0.4)
-        palette[0, 0, 1] += difference
-        palette[0, 4] = 0.9
-        expected = torch.block_diag(torch.full((4, 4), 0.25), torch.ones(1, 1))
-        torch.testing.assert_close(shares_of(palette)[0], expected, atol=1e-4, rtol=0)
-
-    @given(seed=st.integers(0, 10**6), colors=st.integers(1, 16), spread=st.sampled_from([0.01, 0.1, 1.0]))
-    def test_nothing_is_lost_and_the_nearer_gets_more(self, seed, colors, spread):
-        palette = spread * torch.rand(2, colors, 3, generator=generator(seed))
-        shares, apart = shares_of(palette), torch.cdist(palette, palette)
-        torch.testing.assert_close(shares.sum(dim=1), torch.ones(2, colors))
-        assert ((shares > 0) == (apart < NEAR)).all()
-        order = apart.argsort(dim=1)
-        assert (shares.gather(1, order).diff(dim=1) <= 1e-6).all()
-
-    def test_no_step_where_they_begin_to_share(self):
-        palettes = torch.tensor([[[0.3, 0.3, 0.3], [0.3, 0.3, 0.3 + d]] for d in np.linspace(0.0, 2 * NEAR, 400)])
-        assert shares_of(palettes.float()).diff(dim=0).abs().max() < 0.02
 
 
 def simplex(seed, colors, pixels, sparse):
@@ -366,7 +336,8 @@ class TestNetwork:
             assert alphas[0, number][numbers == number].min() > 0.9
 
     def test_gates_are_shared_by_all_colors(self, network):
-        models = network.models(cells_of(picture(40, 56)), torch.rand(1, 5, 3, generator=generator(0)))
+        palette = torch.rand(1, 5, 3, generator=generator(0))
+        models = network.models(cells_of(picture(40, 56)), palette, network.manner(palette).offsets)
         assert models.shape == (1, 5, PLANES, 5, 7)
         gates = models[:, :, -2:]
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
@@ -376,7 +347,8 @@ class TestNetwork:
     def test_every_parameter_is_trained(self):
         torch.manual_seed(0)
         trained = AnyPaletteNetwork((4, 4, 4))
-        torch.nn.init.normal_(trained.head.weight, std=0.1)  # it begins with zeros, which stop gradients
+        for layer in (trained.head, trained.palette.leave, trained.palette.offsets, trained.palette.turns):
+            torch.nn.init.normal_(layer.weight, std=0.1)  # they begin with zeros, which stop gradients
         image, palette = picture(40, 48, batch=2), torch.rand(2, 5, 3, generator=generator(0))
         (trained(image, palette)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
         assert [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
@@ -400,30 +372,3 @@ class TestNetwork:
         steps = [difference[:, far - 8 * n : far].max() for n in (1, 4)]
         assert all(near > 1e-6 for near in steps)
         assert all(near <= wide for near, wide in pairwise(steps))
-
-
-class TestBaseColors:
-    def test_lie_further_apart(self):
-        palette = torch.tensor([[[0.1, 0.3, 0.4], [0.9, 0.2, 0.1], [0.5, 0.7, 0.3]]])
-        base = AnyPaletteNetwork().base(palette)
-        center = palette.mean(dim=1, keepdim=True)
-        torch.testing.assert_close(base - center, 1.05 * (palette - center))
-
-    @pytest.mark.parametrize("colors", [1, 2, 7, MAXIMUM_COLORS])
-    def test_stay_in_the_cube(self, colors):
-        palette = torch.rand(8, colors, 3, generator=generator(colors)).round(decimals=1)
-        base = AnyPaletteNetwork().base(palette)
-        assert base.min() >= 0
-        assert base.max() <= 1
-        assert colors > 1 or torch.equal(base, palette)
-
-    def test_alphas_and_layers_follow_them(self):
-        torch.manual_seed(0)
-        network = AnyPaletteNetwork((4, 4, 4))
-        image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
-        alphas, base = network(image, palette)
-        assert torch.equal(base, network.base(palette))
-        torch.nn.init.zeros_(network.widening)
-        unmoved, own = network(image, palette)
-        assert torch.equal(own, palette)
-        assert (unmoved - alphas).abs().max() > 0.01

@@ -67,7 +67,7 @@ def defined_alphas(prediction, calmed):
     height, width = calmed.shape[1:]
     models = enlarge(prediction.models[None], height, width).flatten(3)
     colors = torch.from_numpy(calmed)[None].flatten(2)
-    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.base[None], prediction.shares)
+    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.manner, prediction.shares)
     return alphas[0, prediction.order.argsort()].unflatten(1, (height, width)).numpy()
 
 

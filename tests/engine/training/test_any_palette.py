@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import CELL, AnyPaletteNetwork
+from fscs_engine.networks.palette_network import NEAR
 from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette import Palette
 from fscs_engine.parameters import MAXIMUM_COLORS
@@ -25,6 +26,7 @@ from fscs_engine.training.any_palette import (
     AnyPaletteSamples,
     photograph_losses,
     window_alphas,
+    worth_telling_apart,
 )
 from fscs_engine.training.trainer import CURVES, save_trained, train
 
@@ -83,10 +85,10 @@ def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
 
 
 def test_training_makes_the_networks_better_at_what_they_have_not_seen(coffee_photograph, tmp_path):
-    config = replace(TINY, steps=48, batch=4, crop=96, learning_rate=0.005)
+    config = replace(TINY, steps=96, batch=4, crop=96, learning_rate=0.005)
     seen = []
     trained = train(coffee_photograph, tmp_path / "run", config, progress=seen.append)
-    assert [report.step for report in seen] == [10, 20, 30, 40, 48]
+    assert [report.step for report in seen] == [*range(10, 100, 10), 96]
     assert all(np.isfinite(value) for report in seen for value in report.losses.values())
     assert set(seen[0].losses) == {"total", *config.terms}
     other = AnyPaletteSamples(replace(config, seed=99), coffee_photograph)
@@ -167,8 +169,9 @@ class TestLosses:
         colors, palette = torch.rand(2, 3, 6, 5, generator=g), torch.rand(2, 3, 3, generator=g)
         colors[:, :, 2:4] = 0.5  # flat there
         absent = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        terms = photograph_losses(alphas, colors, palette, absent)
-        a, c, p = (tensor.double().numpy() for tensor in (alphas, colors, palette))
+        worth = torch.rand(2, 6, 5, generator=g)
+        terms = photograph_losses(alphas, colors, palette, absent, worth)
+        a, c, p, w = (tensor.double().numpy() for tensor in (alphas, colors, palette, worth))
         residue = c - np.einsum("bkhw,bkc->bchw", a, p)
         squared = (residue**2).sum(axis=1)
         layers = (a * squared[:, None]).sum(axis=(2, 3)) / a.sum(axis=(2, 3))
@@ -181,8 +184,8 @@ class TestLosses:
             "alpha": np.abs(residue).mean(),
             "distance": squared.mean(),
             "layer_distance": layers.mean(),
-            "sparsity": (a.sum(axis=1) / (a**2).sum(axis=1) - 1).mean(),
-            "visible": (a / (a + 0.01)).sum(axis=1).mean(),
+            "sparsity": (w * (a.sum(axis=1) / (a**2).sum(axis=1) - 1)).mean(),
+            "visible": (w * (a / (a + 0.01)).sum(axis=1)).mean(),
             "flat": change / pairs,
             "absent": (a[0, 1].mean() + a[1, 2].mean()) / 2,
         }
@@ -194,9 +197,16 @@ class TestLosses:
         palette = torch.tensor([[[0.1, 0.2, 0.3], [0.9, 0.8, 0.7], [0.0, 1.0, 0.0]]])
         alphas = torch.nn.functional.one_hot(numbers, 3).permute(0, 3, 1, 2).float()
         colors = palette[0, numbers].permute(0, 3, 1, 2)
-        terms = photograph_losses(alphas, colors, palette, torch.tensor([[0.0, 0.0, 1.0]]))
+        absent = torch.tensor([[0.0, 0.0, 1.0]])
+        terms = photograph_losses(alphas, colors, palette, absent, torch.ones(1, 8, 8))
         assert terms.pop("visible").item() == pytest.approx(1 / 1.01)
         assert {name: term.item() for name, term in terms.items()} == pytest.approx(dict.fromkeys(terms, 0), abs=1e-6)
+
+    def test_few_layers_are_worth_little_among_colors_that_are_hardly_apart(self):
+        palette = torch.tensor([[[0.5, 0.5, 0.5], [0.5, 0.5, 0.5 + NEAR / 2], [0.9, 0.1, 0.1]]])
+        alphas = torch.eye(3).reshape(1, 3, 1, 3)
+        worth = worth_telling_apart(alphas, palette)
+        assert worth.flatten().tolist() == pytest.approx([0.25, 0.25, 1.0], abs=1e-5)
 
     @pytest.mark.parametrize("window", [(0, 0), (1, 2), (4, 4), (0, 4)])
     def test_a_window_has_the_alphas_of_the_whole_crop(self, window):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fscs_engine.networks.palette_network import distances_of
 from fscs_engine.training import composites
 from fscs_engine.training.composites import composite
 
@@ -75,7 +77,7 @@ def test_layers_have_texture():
 def test_edges_are_of_every_kind():
     """Among masks are hard ones, soft ones and some that never become opaque."""
     rng = np.random.default_rng(0)
-    masks = np.stack([composites._mask(SIDE, textures()[0], rng) for _ in range(80)])
+    masks = np.stack([composites._mask(SIDE, textures()[0], False, rng) for _ in range(80)])
     assert masks.min() >= 0
     assert masks.max() <= 1
     soft = ((masks > 0.02) & (masks < 0.98)).mean(axis=(1, 2))
@@ -84,6 +86,15 @@ def test_edges_are_of_every_kind():
     most = masks.max(axis=(1, 2))
     assert ((most > 0.25) & (most < 0.97)).any()
     assert (most > 0.99).any()
+
+
+def test_solid_masks_are_soft_at_their_edges_alone():
+    rng = np.random.default_rng(0)
+    softness = []
+    for solid in (True, False):
+        masks = np.stack([composites._mask(4 * SIDE, np.tile(textures()[0], (4, 4, 1)), solid, rng) for _ in range(60)])
+        softness.append(((masks > 0.02) & (masks < 0.98)).mean())
+    assert softness[0] < 0.6 * softness[1]
 
 
 @pytest.mark.parametrize("texture", [np.zeros, np.ones])
@@ -95,8 +106,12 @@ def test_flat_photographs_are_textures_too(texture):
 
 
 @pytest.mark.parametrize("count", [1, 7, 16])
-def test_colors_lie_apart(count):
-    colors = composites._apart_colors(count, np.random.default_rng(1))
+@pytest.mark.parametrize("off_lines", [0.0, 0.12])
+def test_colors_lie_apart(count, off_lines):
+    colors = composites._apart_colors(count, np.random.default_rng(1), off_lines)
     assert colors.shape == (count, 3)
     distances = np.linalg.norm(colors[:, None] - colors[None], axis=2)[~np.eye(count, dtype=bool)]
     assert (distances > 0.03).all()
+    if off_lines and count < 16:
+        _, apart = distances_of(torch.from_numpy(colors)[None])
+        assert apart.min() > 0.05

@@ -1,0 +1,128 @@
+"""What the palette alone decides in the `any-palette` network: the same in every frame and every tile."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..parameters import MAXIMUM_COLORS
+
+NEAR = 0.08
+"""Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
+
+_FEATURES, _WIDTH = 18, 40
+_OFF_LINES = 0.12  # from there on a colour is hardly taken for a mixture
+_WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
+_LARGEST_TURN = 2.0  # logarithm of a factor
+
+
+class Manner(NamedTuple):
+    """What the palette alone decides: the same in every frame and every tile.
+
+    Attributes:
+        base: (B, K, 3) sRGB in [0, 1], the base colours, which the layers lie about.
+        offsets: (B, K, C) of each entry's planes in the network's first block.
+        sizes: (B, T) factors of the gradient steps.
+        sharpening: (B, T) ≥ 0.
+        tolerances: (B, F) > 0, of the fitting steps.
+    """
+
+    base: Tensor
+    offsets: Tensor
+    sizes: Tensor
+    sharpening: Tensor
+    tolerances: Tensor
+
+
+class PaletteNetwork(nn.Module):
+    """Reads the palette as a set (Zaheer et al. 2017).
+
+    Palette colours are mostly means of areas, so half of each area is beyond all their mixtures: base colours lie
+    further apart. And a palette says what its mixtures mean: where every colour is off the lines between the others, a
+    colour in between is a soft edge or a veil, and what differs within a layer is its surface; where colours follow
+    each other as shades, it is one more shade.
+
+    Args:
+        planes: C, how many offsets each entry gets.
+        turns: how many factors the palette as a whole gets.
+    """
+
+    def __init__(self, planes: int, turns: int) -> None:
+        super().__init__()
+        width = _WIDTH
+        self.enter = nn.Linear(_FEATURES, width)
+        self.join = nn.Linear(2 * width, width)
+        self.leave = nn.Linear(width, 4)
+        self.plain_offsets = nn.Linear(_FEATURES, planes)
+        self.offsets = nn.Linear(width, planes, bias=False)
+        self.turns = nn.Linear(2 * width, turns)
+        for layer in (self.leave, self.turns):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.offsets.weight)
+
+    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K, 3) → base colours (B, K, 3), offsets (B, K, C), logarithms of factors (B, turns)."""
+        seen = palette_features(palette)
+        own = F.relu(self.enter(seen))
+        own = F.relu(self.join(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
+        moves = self.leave(own)
+        out = palette - palette.mean(dim=1, keepdim=True)
+        base = palette + _WIDENING * (1.0 + moves[..., :1]) * out + _LARGEST_MOVE * torch.tanh(moves[..., 1:])
+        offsets = self.plain_offsets(seen) + self.offsets(own)
+        turns = self.turns(torch.cat((own.mean(dim=1), own.amax(dim=1)), dim=1))
+        return base.clamp(0.0, 1.0), offsets, _LARGEST_TURN * torch.tanh(turns)
+
+
+def palette_features(palette: Tensor) -> Tensor:
+    """What the network for the palette sees of each entry. (B, K, 3) → (B, K, 18)."""
+    count = palette.shape[1]
+    mean = palette.mean(dim=1, keepdim=True)
+    out = palette - mean
+    apart = torch.cdist(palette, palette)
+    nearest, off_lines = distances_of(palette)
+    unmixed = torch.tanh(off_lines / _OFF_LINES)
+    spread = out.square().mean(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
+    length = out.square().sum(dim=2, keepdim=True).clamp_min(1e-8).sqrt()
+    size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
+    common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
+    own = (palette, out, length, nearest, apart.mean(dim=2, keepdim=True), size, unmixed)
+    return torch.cat((*own, common), dim=2)
+
+
+def distances_of(palette: Tensor) -> tuple[Tensor, Tensor]:
+    """How far each entry is from the nearest other, and from the nearest line between two others.
+
+    (B, K, 3) → twice (B, K, 1), at most 1, which is also what a colour has that has no others.
+    """
+    number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
+    itself = 2.0 * (number[:, :, None] == number[:, None])
+    nearest = (torch.cdist(palette, palette) + itself).amin(dim=2, keepdim=True)
+    lines = palette[:, None] - palette[:, :, None]  # B, from, to, 3
+    squared = lines.square().sum(dim=3).clamp_min(1e-8)
+    apart = palette[:, :, None] - palette[:, None]  # B, entry, from, 3
+    along = torch.einsum("niax,nacx->niac", apart, lines) / squared[:, None]
+    off = apart[:, :, :, None] - along.clamp(0.0, 1.0)[..., None] * lines[:, None]
+    distances = off.square().sum(dim=4).clamp_min(1e-8).sqrt() + itself[:, :, :, None] + itself[:, :, None]
+    return nearest.clamp_max(1.0), distances.flatten(2).amin(dim=2, keepdim=True).clamp_max(1.0)
+
+
+def shares_of(palette: Tensor) -> Tensor:
+    """How palette colours that are hardly apart share their alphas, as equal ones share them equally.
+
+    What belongs to which of them can't be seen: a level of light would throw whole areas from one layer to the other.
+    Three times over, so that in a row of shades those that are up to three links apart share too.
+
+    Args:
+        palette: (B, K, 3).
+
+    Returns:
+        (B, K, K): which part of the alpha of the second each first one has, adding to 1 over the first. The identity
+        where no two colours are near.
+    """
+    nearness = (1.0 - (torch.cdist(palette, palette) / NEAR) ** 4).clamp_min(0.0)
+    shares = nearness / nearness.sum(dim=1, keepdim=True)
+    return shares @ shares @ shares
