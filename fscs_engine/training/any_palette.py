@@ -43,11 +43,11 @@ class AnyPaletteLosses:
     alpha: float = 0.3
     distance: float = 6.0
     layer_distance: float = 10.0
-    sparsity: float = 0.024
+    sparsity: float = 0.022
     visible: float = 0.001
     flat: float = 0.35
     absent: float = 3.0
-    steady: float = 0.3
+    steady: float = 1.0
     truth: float = 4.0
 
 
