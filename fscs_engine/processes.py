@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 
 from .errors import CancelledError, ProcessError
+from .interrupts import TERMINATION, held_back
 from .segmenter import Segmenter
 from .sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, ShotWork, Tick, segment_frames
 
@@ -68,7 +69,8 @@ def segment_in_processes(
     )
     failure: BaseException | None = None
     try:
-        waiting = {pool.submit(_process_chunk, work, chunk) for chunk in _chunks(frames, jobs)}
+        with held_back():  # a process that is not told what to do after its start complains
+            waiting = {pool.submit(_process_chunk, work, chunk) for chunk in _chunks(frames, jobs)}
         while waiting:
             over, waiting = wait(waiting, timeout=0.05, return_when=FIRST_COMPLETED)
             listen()
@@ -112,6 +114,8 @@ class _Process:
     abort: multiprocessing.synchronize.Event
     told: multiprocessing.queues.Queue[FrameResult]
     segmenter: Segmenter | None = None
+    busy: bool = False
+    leaving: bool = False
 
 
 _process: list[_Process] = []
@@ -124,12 +128,22 @@ def _start_process(
     abort: multiprocessing.synchronize.Event,
     told: multiprocessing.queues.Queue[FrameResult],
 ) -> None:
+    process = _Process(settings, stop, abort, told)
+    _process.append(process)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    for number in TERMINATION:
+        signal.signal(number, lambda *_: _leave(process))
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    _process.append(_Process(settings, stop, abort, told))
+
+
+def _leave(process: _Process) -> None:
+    """Farms end all processes of a job at once: this one goes when its frame has left no half-written file."""
+    process.leaving = True
+    if not process.busy:
+        os._exit(1)
 
 
 def _end_with(sentinel: int) -> None:
@@ -144,10 +158,16 @@ def _process_chunk(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
         process.segmenter = process.settings.open()
 
     def tick(_: float) -> None:
-        if process.abort.is_set():
+        if process.abort.is_set() or process.leaving:
             raise CancelledError("cancelled", cure=CANCELLED_CURE)
 
     def stopped() -> bool:
-        return process.stop.is_set() or process.abort.is_set()
+        return process.stop.is_set() or process.abort.is_set() or process.leaving
 
-    segment_frames(work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)
+    process.busy = True
+    try:
+        segment_frames(work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)
+    finally:
+        process.busy = False
+        if process.leaving:
+            os._exit(1)

@@ -6,19 +6,16 @@ Exit codes: 0 done, 1 internal error, 2 usage or input, 3 some frames missing or
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
 
 from .._version import __version__
 from ..errors import FscsError
+from ..interrupts import interruptible
 from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
@@ -76,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     try:
-        with _terminated_like_interrupted():
+        with interruptible():
             result = command.main(args=arguments, prog_name="fscs", standalone_mode=False)
             sys.stdout.flush()
         if result == CANCELLED:  # typer turns Ctrl-C into this number
@@ -115,22 +112,3 @@ def _fail(message: str, code: int) -> int:
 def _trace() -> None:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Lets SIGTERM, by which farms cancel, unwind like Ctrl-C, so that no half-written file stays."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals can only be handled in the main thread
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = [number for name in ("SIGTERM", "SIGBREAK") if (number := getattr(signal, name, None)) is not None]
-    before = [(number, signal.signal(number, interrupt)) for number in names]  # Windows has the second one too
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

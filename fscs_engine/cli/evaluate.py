@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..interrupts import held_back
 from . import options
 from .progress import Progress
 from .report import console, peak_rss_bytes, print_json
@@ -124,10 +125,11 @@ def evaluate(
     flags.check()
     with Progress() as progress:
         progress.stage("loading the model")
-        from ..evaluation import evaluate as measure
-        from ..evaluation import read_palettes_csv
-        from ..files.reading import read_image
-        from ..segmenter import Segmenter
+        with held_back():  # an exception in the middle of PyTorch's import would end the process
+            from ..evaluation import evaluate as measure
+            from ..evaluation import read_palettes_csv
+            from ..files.reading import read_image
+            from ..segmenter import Segmenter
 
         read = partial(read_image, layer=input_layer, clean_nonfinite=clean_nonfinite)
         given = None if palettes is None else read_palettes_csv(palettes)

@@ -15,6 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from ..interrupts import check
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -72,7 +74,12 @@ class Progress:
             self.bars.stop()
 
     def stage(self, label: str) -> Callable[..., None]:
-        """Starts a stage and returns what takes its progress, :meth:`report`."""
+        """Starts a stage and returns what takes its progress, :meth:`report`.
+
+        Raises:
+            Interrupted: as in :func:`fscs_engine.interrupts.check`.
+        """
+        check()
         self._end_silence()
         self.label = label
         self.started = self.printed = self.clock()
@@ -94,7 +101,11 @@ class Progress:
 
         What was done before the first report of a stage does not count for the time left: a run that is resumed
         in the middle begins there.
+
+        Raises:
+            Interrupted: as in :func:`fscs_engine.interrupts.check`.
         """
+        check()
         self._end_silence()
         done = min(1.0, max(0.0, done))
         label = f"{self.label}, {note}" if note else self.label

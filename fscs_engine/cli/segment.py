@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import CancelledError, UsageError
+from ..interrupts import asked_to_stop, held_back
 from . import options
 from .preset import PresetFlag, over_preset
 from .progress import AUTO, OPENJD, Progress
@@ -178,9 +176,10 @@ def segment(
     given = options.given_palette(palette)
     with Progress(style=progress_style) as progress:
         progress.stage("starting")
-        from ..outputs import Delivery, parse_output
-        from ..sequence import ModelSettings
-        from ..shots import open_shot
+        with held_back():  # an exception in the middle of PyTorch's import would end the process
+            from ..outputs import Delivery, parse_output
+            from ..sequence import ModelSettings
+            from ..shots import open_shot
 
         outputs = tuple(parse_output(text, layer_format) for text in output or ())
         shot = None
@@ -392,7 +391,7 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
         speed = computed / (time.perf_counter() - began)
         report(part, f"{len(finished)} of {len(todo)} frames, {speed:.2f} frames/s")
 
-    with _interrupts() as interrupted:
+    with asked_to_stop() as interrupted:
         try:
             whole = run_shot(
                 work,
@@ -416,26 +415,6 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
     else:
         _print_shot(whole, kept if not flags.dry_run else None, dry_run=flags.dry_run)
     return SOME_FAILED if whole.count("missing") + whole.count("failed") else 0
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Within it the first Ctrl-C ends the work after the frame in hand, a second one at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked = threading.Event()
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _shot_json(request: _Request, work: ShotWork, report: ShotReport, segmenter: Segmenter) -> dict[str, Any]:

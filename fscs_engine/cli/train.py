@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..errors import InputError, UsageError
+from ..interrupts import ALL, asked_to_stop
 from . import options
 from .progress import Progress
 from .report import peak_rss_bytes, print_json, print_outputs
@@ -156,7 +152,7 @@ def train(
     options.check_suffix(target, (".safetensors",), "a model file")
     if output is not None:
         options.check_free(output, photographs, overwrite=overwrite)
-    with Progress() as progress, _asked_to_stop() as stopped:
+    with Progress() as progress, asked_to_stop(ALL) as stopped:
         progress.stage("loading PyTorch")
         import torch
 
@@ -297,25 +293,3 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _note(state: TrainingProgress) -> str:
     return f"step {state.step} of {state.steps}, loss {state.losses.get('total', float('nan')):.4f}"
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Tells whether Ctrl-C was pressed, so that a checkpoint is written first; a second Ctrl-C stops at once."""
-    asked = False
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: asked
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..interrupts import held_back
 from . import options
 from .doctor import model_states
 from .progress import Progress
@@ -61,7 +62,8 @@ def import_weights(
     options.check_suffix(output, (".safetensors",), "a model file")
     with Progress() as progress:
         progress.stage("importing the weights")
-        from ..networks.weights import import_released
+        with held_back():  # an exception in the middle of PyTorch's import would end the process
+            from ..networks.weights import import_released
 
         digest = import_released(alpha, residue, output, allow_unknown=allow_unknown, overwrite=overwrite)
     if as_json:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from fscs_engine import (
     Palette,
     Segmenter,
     ShotMask,
+    processes,
     segment,
     segment_sequence,
 )
@@ -31,6 +33,7 @@ from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.png import write_png
 from fscs_engine.files.reading import open_image, read_image
 from fscs_engine.frames import FramePattern
+from fscs_engine.interrupts import interruptible
 from fscs_engine.outputs import Delivery, parse_output
 from fscs_engine.palette_files import read_palette
 from fscs_engine.sequence import ShotWork, segment_frames
@@ -364,11 +367,38 @@ def test_a_process_that_is_killed_ends_the_run_and_what_is_done_stays(shot, tmp_
             read_layers(file)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a process of Windows can't send itself this signal")
+def test_processes_are_started_whole_before_a_signal_ends_them(shot, tmp_path, monkeypatch):
+    submitted = []
+
+    class Pool(ProcessPoolExecutor):
+        def submit(self, *arguments):
+            if not submitted:
+                signal.raise_signal(signal.SIGTERM)
+            submitted.append(super().submit(*arguments))
+            return submitted[-1]
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        segment_sequence(shot, tmp_path / "l.####.exr", COLORS, jobs=2)
+    assert len(submitted) == FRAMES
+    assert all(future.done() for future in submitted)
+    assert not multiprocessing.active_children()
+    assert not list(tmp_path.glob("l.*.exr"))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path):
     out = tmp_path / "out" / "l.####.exr"
     command = [sys.executable, "-m", "fscs_engine", "segment", str(shot), "-o", str(out), "-k", "3"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts its jobs in the background lets them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     while not list(out.parent.glob("l.*.exr")) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
