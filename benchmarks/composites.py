@@ -105,10 +105,10 @@ def read_photographs(folder: Path) -> list[NDArray[np.uint8]]:
     return [np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("*.png"))]
 
 
-def all_composites(photographs: Sequence[NDArray[np.uint8]]) -> Iterator[Composite]:
-    """The whole test set, kind by kind."""
+def all_composites(photographs: Sequence[NDArray[np.uint8]], first: int = 0) -> Iterator[Composite]:
+    """The whole test set, kind by kind, or another one: ``PICTURES`` of each from number ``first`` on."""
     for kind in KINDS:
-        for number in range(PICTURES):
+        for number in range(first, first + PICTURES):
             yield composite(photographs, kind, number)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,8 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 PLACES = {
-    "README.md": ("scores", "size", "truth", "speed", "video", "curve"),
-    "fscs_engine/weights/any-palette.md": ("scores", "truth"),
+    "README.md": ("scores", "size", "truth", "truth-fresh", "speed", "video", "curve"),
+    "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
 
@@ -80,11 +81,11 @@ def size() -> str:
     return "\n".join(lines)
 
 
-def truth() -> str:
+def truth(name: str = "truth") -> str:
     """The table of the composites whose alphas are known, the best first."""
-    results: dict[str, Any] = json.loads((RESULTS / "truth.json").read_text())
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     if len({result["test_set_sha256"] for result in results.values()}) != 1:
-        sys.exit("truth.json: its rows are of different test sets; measure all of them again with truth.py")
+        sys.exit(f"{name}.json: its rows are of different test sets; measure all of them again with truth.py")
     kinds = list(next(iter(results.values()))["kinds"])
     released = min(result["mean"] for row, result in results.items() if row.startswith("released weights"))
     lines = [f"| | all | of the released | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
@@ -196,7 +197,15 @@ def _optional(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-TABLES = {"scores": scores, "size": size, "truth": truth, "video": video, "speed": speed, "curve": curve}
+TABLES = {
+    "scores": scores,
+    "size": size,
+    "truth": truth,
+    "truth-fresh": partial(truth, "truth-fresh"),
+    "video": video,
+    "speed": speed,
+    "curve": curve,
+}
 """What can stand between the marks of a document, see ``PLACES``."""
 
 

@@ -71,8 +71,7 @@ def _taken(count: int) -> Tensor:
                 return block
         if _kept:
             _kept.popleft()  # of a size that is perhaps no longer asked for
-        while _kept and 4 * (sum(block.numel() for block in _kept) + count) > MOST_KEPT:
-            _kept.popleft()
+        _make_room(4 * count)
     return torch.empty(count, dtype=torch.float32)
 
 
@@ -83,7 +82,12 @@ def _collect() -> None:
             _kept.append(_returned.get_nowait())
         except Empty:
             break
-    while sum(4 * block.numel() for block in _kept) > MOST_KEPT:
+    _make_room(0)
+
+
+def _make_room(size: int) -> None:
+    """Lets go what has been kept longest, until so many more bytes may be kept."""
+    while _kept and sum(4 * block.numel() for block in _kept) + size > MOST_KEPT:
         _kept.popleft()
 
 

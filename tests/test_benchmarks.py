@@ -91,12 +91,21 @@ def test_the_curve_is_of_the_shipped_weights() -> None:
     assert curve.PICTURE.is_file()
 
 
+@pytest.mark.parametrize("name", ["truth", "truth-fresh"])
 @pytest.mark.parametrize("model", SHIPPED)
-def test_the_truth_is_that_of_the_shipped_weights(model: str) -> None:
-    results = json.loads((RESULTS / "truth.json").read_text())
+def test_the_truth_is_that_of_the_shipped_weights(model: str, name: str) -> None:
+    results = json.loads((RESULTS / f"{name}.json").read_text())
     assert results[model]["weights_sha256"] == SHIPPED[model].sha256
     assert results[model]["test_set_sha256"] == results["nearest colour"]["test_set_sha256"]
     assert len(results[model]["pictures"]) == len(KINDS) * composites.PICTURES
+
+
+def test_the_fresh_composites_are_others() -> None:
+    chosen, fresh = (
+        json.loads((RESULTS / f"{name}.json").read_text())["any-palette"] for name in ("truth", "truth-fresh")
+    )
+    assert fresh["test_set_sha256"] != chosen["test_set_sha256"]
+    assert not set(fresh["pictures"]) & set(chosen["pictures"])
 
 
 def test_composites_are_of_all_kinds() -> None:
