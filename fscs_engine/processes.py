@@ -117,6 +117,11 @@ class _Process:
     busy: bool = False
     leaving: bool = False
 
+    @property
+    def aborted(self) -> bool:
+        """Whether the frame in hand is to be dropped too."""
+        return self.leaving or self.abort.is_set()
+
 
 _process: list[_Process] = []
 
@@ -158,11 +163,11 @@ def _process_chunk(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
         process.segmenter = process.settings.open()
 
     def tick(_: float) -> None:
-        if process.abort.is_set() or process.leaving:
+        if process.aborted:
             raise CancelledError("cancelled", cure=CANCELLED_CURE)
 
     def stopped() -> bool:
-        return process.stop.is_set() or process.abort.is_set() or process.leaving
+        return process.aborted or process.stop.is_set()
 
     process.busy = True
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set FSCS_SHARED to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def hear_ctrl_c() -> Callable[[], object]:
+    """A ``preexec_fn``: a shell that starts its jobs in the background lets them ignore Ctrl-C."""
+    return lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -388,7 +388,7 @@ def test_processes_are_started_whole_before_a_signal_ends_them(shot, tmp_path, m
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path):
+def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path, hear_ctrl_c):
     out = tmp_path / "out" / "l.####.exr"
     command = [sys.executable, "-m", "fscs_engine", "segment", str(shot), "-o", str(out), "-k", "3"]
     process = subprocess.Popen(
@@ -396,8 +396,7 @@ def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path):
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts its jobs in the background lets them ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_ctrl_c,
     )
     while not list(out.parent.glob("l.*.exr")) and process.poll() is None:
         time.sleep(0.002)

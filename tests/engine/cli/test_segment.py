@@ -402,7 +402,7 @@ def test_inputs_that_can_not_be_read(fscs, photo, tmp_path, name):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_cancelled_in_the_middle_leaves_nothing(tmp_path, number):
+def test_cancelled_in_the_middle_leaves_nothing(tmp_path, number, hear_ctrl_c):
     plate = tmp_path / "large.png"
     Image.effect_noise((1600, 1600), 90).convert("RGB").save(plate)
     output, folder = tmp_path / "o.exr", tmp_path / "layers"
@@ -413,8 +413,7 @@ def test_cancelled_in_the_middle_leaves_nothing(tmp_path, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts its jobs in the background lets them ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_ctrl_c,
     )
     with process:
         give_up = time.monotonic() + 60

@@ -177,15 +177,14 @@ def test_curves_as_a_picture(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_ctrl_c_keeps_what_was_done(photographs, tmp_path):
+def test_ctrl_c_keeps_what_was_done(photographs, tmp_path, hear_ctrl_c):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "fscs_engine", "train", str(photographs), "--run", str(run), *SMALL]
     process = subprocess.Popen(
         [*command, "--steps", "100000"],
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts its jobs in the background lets them ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_ctrl_c,
     )
     with process:
         give_up = time.monotonic() + 60
