@@ -63,8 +63,7 @@ def doctor(ocio: options.Ocio = None, as_json: options.AsJson = False) -> None:
 
     Ends with 0 when everything works.
     """
-    with Progress() as progress:
-        progress.stage("looking at the installation")
+    with Progress() as progress, progress.loading("looking at the installation"):
         found = examine(ocio)
     if as_json:
         print_json(asdict(found) | {"models": [_model_row(model) for model in found.models]})

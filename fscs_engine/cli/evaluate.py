@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from ..interrupts import held_back
 from . import options
 from .progress import Progress
 from .report import console, peak_rss_bytes, print_json
@@ -124,8 +123,7 @@ def evaluate(
     )
     flags.check()
     with Progress() as progress:
-        progress.stage("loading the model")
-        with held_back():  # an exception in the middle of PyTorch's import would end the process
+        with progress.loading("loading the model"):
             from ..evaluation import evaluate as measure
             from ..evaluation import read_palettes_csv
             from ..files.reading import read_image

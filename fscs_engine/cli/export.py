@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..interrupts import held_back
 from . import options
 from .progress import Progress
 from .report import print_json, print_outputs
@@ -82,8 +81,7 @@ def _export(
 ) -> None:
     """Exports by a function of the engine, which is loaded here, after the progress is shown."""
     with Progress() as progress:
-        progress.stage("exporting the model")
-        with held_back():  # an exception in the middle of PyTorch's import would end the process
+        with progress.loading("exporting the model"):
             from .. import export
 
         exported: Exported = getattr(export, function)(model, output, overwrite=overwrite)

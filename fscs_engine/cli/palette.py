@@ -75,10 +75,10 @@ def palette(
             make_folder(output.parent)  # as that of a shot's layers, beside which it will lie
         options.check_free(output, inputs[0], overwrite=overwrite)
     with Progress(style=progress_style) as progress:
-        progress.stage("reading")
-        from ..color import ColorSpaces
-        from ..files.reading import read_image
-        from ..image_palette import image_palette
+        with progress.loading("reading"):
+            from ..color import ColorSpaces
+            from ..files.reading import read_image
+            from ..image_palette import image_palette
 
         spaces = ColorSpaces(ocio)
         if many:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from ..interrupts import check
+from ..interrupts import check, held_back
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -95,6 +95,17 @@ class Progress:
             self.silence.daemon = True
             self.silence.start()
         return self.report
+
+    @contextmanager
+    def loading(self, label: str) -> Iterator[None]:
+        """A stage that imports modules: an exception in the middle of PyTorch's import would end the process.
+
+        Raises:
+            Interrupted: as in :meth:`stage`; within it signals wait.
+        """
+        self.stage(label)
+        with held_back():
+            yield
 
     def report(self, done: float, note: str = "") -> None:
         """Shows that the part ``done`` (0 to 1) of the current stage is over, and a word on how it goes.

@@ -71,11 +71,11 @@ def recolor(
     pictures.check_picture(output, layers_file, overwrite=overwrite)
     parsed = [parse_edit(text) for text in edits]
     with Progress() as progress:
-        progress.stage("reading the layers")
-        from ..color import ColorSpaces
-        from ..compositing import recolor as edit_layers
-        from ..compositing import recompose as add_up
-        from ..files.exr import read_layers
+        with progress.loading("reading the layers"):
+            from ..color import ColorSpaces
+            from ..compositing import recolor as edit_layers
+            from ..compositing import recompose as add_up
+            from ..files.exr import read_layers
 
         layered = read_layers(layers_file)
         palette = stored_palette(layered)

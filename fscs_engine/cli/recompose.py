@@ -26,10 +26,10 @@ def recompose(
     options.check_input(layers_file, "a layered EXR")
     pictures.check_picture(output, layers_file, overwrite=overwrite)
     with Progress() as progress:
-        progress.stage("reading the layers")
-        from ..color import ColorSpaces
-        from ..compositing import recompose as add_up
-        from ..files.exr import read_layers
+        with progress.loading("reading the layers"):
+            from ..color import ColorSpaces
+            from ..compositing import recompose as add_up
+            from ..files.exr import read_layers
 
         layered = read_layers(layers_file)
         progress.stage("adding them up")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CancelledError, UsageError
-from ..interrupts import asked_to_stop, held_back
+from ..interrupts import asked_to_stop
 from . import options
 from .preset import PresetFlag, over_preset
 from .progress import AUTO, OPENJD, Progress
@@ -175,8 +175,7 @@ def segment(
         options.check_suffix(preview, (".png",), "a contact sheet")
     given = options.given_palette(palette)
     with Progress(style=progress_style) as progress:
-        progress.stage("starting")
-        with held_back():  # an exception in the middle of PyTorch's import would end the process
+        with progress.loading("starting"):
             from ..outputs import Delivery, parse_output
             from ..sequence import ModelSettings
             from ..shots import open_shot

@@ -153,13 +153,13 @@ def train(
     if output is not None:
         options.check_free(output, photographs, overwrite=overwrite)
     with Progress() as progress, asked_to_stop(ALL) as stopped:
-        progress.stage("loading PyTorch")
-        import torch
+        with progress.loading("loading PyTorch"):
+            import torch
 
-        from ..networks.device import resolve_device
-        from ..networks.weights import load_weights
-        from ..training.trainer import CURVES, save_trained
-        from ..training.trainer import train as run_training
+            from ..networks.device import resolve_device
+            from ..networks.weights import load_weights
+            from ..training.trainer import CURVES, save_trained
+            from ..training.trainer import train as run_training
 
         if threads:
             torch.set_num_threads(threads)

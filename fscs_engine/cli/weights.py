@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..interrupts import held_back
 from . import options
 from .doctor import model_states
 from .progress import Progress
@@ -61,8 +60,7 @@ def import_weights(
         options.check_free(output, source, overwrite=overwrite)
     options.check_suffix(output, (".safetensors",), "a model file")
     with Progress() as progress:
-        progress.stage("importing the weights")
-        with held_back():  # an exception in the middle of PyTorch's import would end the process
+        with progress.loading("importing the weights"):
             from ..networks.weights import import_released
 
         digest = import_released(alpha, residue, output, allow_unknown=allow_unknown, overwrite=overwrite)

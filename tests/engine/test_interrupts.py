@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fscs_engine import interrupts
+from fscs_engine.cli.progress import Progress
 from fscs_engine.errors import CancelledError, InputError
 from fscs_engine.interrupts import ALL, Interrupted, asked_to_stop, check, held_back, interruptible
 
@@ -134,6 +136,19 @@ def test_what_is_held_back_comes_at_the_end(number):
         check()
         passed.append("too far")
     assert passed == ["held"]
+
+
+def test_loading_is_not_interrupted_and_the_next_stage_is():
+    passed = []
+    with pytest.raises(Interrupted), interruptible(), Progress(io.StringIO()) as progress:
+        with progress.loading("loading"):
+            signal.raise_signal(signal.SIGINT)
+            progress.report(0.5)
+            passed.append("loaded")
+        passed.append("after it")
+        progress.stage("working")
+        passed.append("too far")
+    assert passed == ["loaded", "after it"]
 
 
 def test_what_is_held_back_comes_after_an_error_too():
