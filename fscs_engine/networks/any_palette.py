@@ -4,8 +4,10 @@ A small U-Net sees the picture shrunk to cells of 8×8 pixels, once for each pal
 gives every cell a *local colour model* of that colour: ten numbers that say how likely a colour near it belongs to
 this layer. They are interpolated to full size, where each pixel's own colour decides, so edges are the picture's.
 A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
-Σ αp towards the pixel. The entries know of each other by their mean (Zaheer et al. 2017), so their order can't matter.
-How strongly the steps draw, and to which colours, the palette alone decides (`palette_network.py`).
+Σ αp towards the pixel. In these the local colour models go on counting as a prior: from the first alphas alone, a
+pixel half-way between two colours would come to one mixture or to another as the light changes. The entries know of
+each other by their mean (Zaheer et al. 2017), so their order can't matter. How strongly the steps draw, and to which
+colours, the palette alone decides (`palette_network.py`).
 
 Everything here is plain PyTorch on any device. `loops.py` has the same mathematics from the interpolation on
 as loops for the CPU, and tests hold the two equal.
@@ -26,7 +28,7 @@ CELL = 8
 """Side in pixels of a cell, the network's pixel."""
 
 CALM_RADIUS = 2
-CALM_VARIANCE = 8e-4
+CALM_VARIANCE = 5e-4
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
 PLANES = 13
@@ -40,6 +42,9 @@ GRADIENT_STEPS = 6
 FITTING_STEPS = 3
 LARGEST_CHANGE = 2.0
 """A fitting step at most doubles an alpha."""
+
+FARTHEST_BEHIND = 6.0
+"""A logit that is further behind the largest counts in the gradient steps as if it were this far."""
 
 MIXING_STEPS = 8
 MIXING_SIZE = 1.5
@@ -258,7 +263,7 @@ class AnyPaletteNetwork(nn.Module):
         super().__init__()
         fine, middle, coarse = widths
         self.widths = widths
-        self.palette = PaletteNetwork(fine, 2 * GRADIENT_STEPS + FITTING_STEPS)
+        self.palette = PaletteNetwork(fine, 2 * GRADIENT_STEPS + FITTING_STEPS + 1)
         self.enter = _SetBlock(_FEATURES, fine)
         self.fine = _SetBlock(fine, fine, residual=True)
         self.down1 = _SetBlock(fine, middle)
@@ -283,17 +288,19 @@ class AnyPaletteNetwork(nn.Module):
         self.sizes = nn.Parameter(torch.full((GRADIENT_STEPS,), 1.5))
         self.sharpening = nn.Parameter(torch.full((GRADIENT_STEPS,), -4.0))
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
+        self.prior = nn.Parameter(torch.full((1,), -4.0))
 
     def manner(self, palette: Tensor) -> Manner:
         """What the palette alone decides. (B, K, 3) sRGB in [0, 1]."""
         base, offsets, turns = self.palette(palette)
-        sizes, sharpening, tolerances = turns.split((GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS), dim=1)
+        sizes, sharpening, tolerances, prior = turns.split((GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS, 1), dim=1)
         return Manner(
             base,
             offsets,
             self.sizes * sizes.exp(),
             F.softplus(self.sharpening + sharpening),
             (self.tolerance + tolerances).exp(),
+            F.softplus(self.prior + prior),
         )
 
     def models(
@@ -345,10 +352,13 @@ class AnyPaletteNetwork(nn.Module):
         """
         base = manner.base
         difference = colors[:, None] - base[..., None]
-        alphas = sparsemax(local_logits(models, difference))
+        logits = local_logits(models, difference)
+        alphas = sparsemax(logits)
         steps = step_matrix(base)
         bias, gate, fit = models[:, :, -3:].unbind(dim=2)
         gate, fit = gate[:, :1], fit[:, :1]
+        behind = (logits.detach() - logits.detach().amax(dim=1, keepdim=True)).clamp_min(-FARTHEST_BEHIND)
+        bias = bias + manner.prior[..., None] * behind  # learnt through all steps, the logits would grow without end
         sizes, sharpening = (factors[:, :, None, None] for factors in (manner.sizes, manner.sharpening))
         for t in range(GRADIENT_STEPS):
             alphas = gradient_step(alphas, colors, base, steps, sizes[:, t] * gate, sharpening[:, t], bias)

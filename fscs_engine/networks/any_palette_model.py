@@ -113,7 +113,7 @@ class AnyPalettePrediction:
         if model.compiled:
             manner = Manner(*(part[0] for part in self.manner))
             arrays = (self.order, self.models, manner.base, step_matrix(self.manner.base)[0])
-            steps = (manner.sizes, 1.0 + manner.sharpening, manner.tolerances, self.shares[0])
+            steps = (manner.sizes, 1.0 + manner.sharpening, manner.tolerances, manner.prior, self.shares[0])
             self.constants: tuple[Any, ...] = tuple(
                 np.ascontiguousarray(tensor.numpy()) for tensor in (*arrays, *steps)
             )
@@ -215,7 +215,7 @@ class AnyPalettePrediction:
 
         view = self.view
         alphas = empty((len(self.palette), bottom - top, view.width))
-        order, models, base, steps, sizes, sharpening, tolerances, shares = self.constants
+        order, models, base, steps, sizes, sharpening, tolerances, prior, shares = self.constants
 
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
@@ -223,7 +223,7 @@ class AnyPalettePrediction:
             calmed: NDArray[np.float32] = empty((3, last - first, view.width))
             calm_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
-            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, shares, rows)
+            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)

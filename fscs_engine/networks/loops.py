@@ -18,6 +18,7 @@ from .any_palette import (
     CALM_RADIUS,
     CALM_VARIANCE,
     CELL,
+    FARTHEST_BEHIND,
     LARGEST_CHANGE,
     MIXING_SHARPENING,
     MIXING_SIZE,
@@ -243,6 +244,7 @@ def alpha_rows(
     sizes: Any,
     sharpening: Any,
     tolerances: Any,
+    prior: Any,
     shares: Any,
     out: Any,
 ) -> None:
@@ -258,6 +260,7 @@ def alpha_rows(
         sizes: (T,) of the steps.
         sharpening: (T,) 1 + the sharpening of the steps.
         tolerances: of the fitting steps.
+        prior: (1,) weight of the logits in the gradient steps.
         shares: (U, U), see :func:`fscs_engine.networks.any_palette.shares_of`.
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
@@ -296,6 +299,7 @@ def alpha_rows(
             _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, fit)
             alphas[:] = 1.0  # a pixel depends on nothing that was computed before it
             _project(logits, scratch, alphas)
+            _add_prior(logits, prior[0], bias)
             for t in range(len(sizes)):
                 _residue(alphas, palette, red, green, blue, residue)
                 for u in range(count):
@@ -421,6 +425,16 @@ def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, co
 
 
 @compiled
+def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
+    """Adds to the bias (U, n) what the logits say; the projection left them less the largest."""
+    least = np.float32(-FARTHEST_BEHIND)
+    for u in range(len(logits)):
+        z, own = logits[u], bias[u]
+        for x in range(len(z)):
+            own[x] += prior * max(z[x], least)
+
+
+@compiled
 def _residue(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, residue: Any) -> None:
     """c − Pα, (3, n)."""
     r, g, b = residue[0], residue[1], residue[2]
@@ -498,6 +512,8 @@ def _fit(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, size: Any, 
 @compiled
 def _project(logits: Any, scratch: Any, alphas: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run: (U, _RUN) → the same.
+
+    The logits are left less the largest.
 
     It begins with the support of the alphas before, mostly the right one: from any support the first threshold is
     not above the right one, and from there it grows to it.

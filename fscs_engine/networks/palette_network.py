@@ -28,6 +28,7 @@ class Manner(NamedTuple):
         sizes: (B, T) factors of the gradient steps.
         sharpening: (B, T) ≥ 0.
         tolerances: (B, F) > 0, of the fitting steps.
+        prior: (B, 1) ≥ 0, weight of the logits in the gradient steps.
     """
 
     base: Tensor
@@ -35,6 +36,7 @@ class Manner(NamedTuple):
     sizes: Tensor
     sharpening: Tensor
     tolerances: Tensor
+    prior: Tensor
 
 
 class PaletteNetwork(nn.Module):
@@ -83,31 +85,42 @@ def palette_features(palette: Tensor) -> Tensor:
     mean = palette.mean(dim=1, keepdim=True)
     out = palette - mean
     apart = torch.cdist(palette, palette)
-    nearest, off_lines = distances_of(palette)
-    unmixed = torch.tanh(off_lines / _OFF_LINES)
+    unmixed = torch.tanh(off_lines(palette) / _OFF_LINES)
     spread = out.square().mean(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
     length = out.square().sum(dim=2, keepdim=True).clamp_min(1e-8).sqrt()
     size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
     common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
-    own = (palette, out, length, nearest, apart.mean(dim=2, keepdim=True), size, unmixed)
+    own = (palette, out, length, nearest_other(apart), apart.mean(dim=2, keepdim=True), size, unmixed)
     return torch.cat((*own, common), dim=2)
 
 
-def distances_of(palette: Tensor) -> tuple[Tensor, Tensor]:
-    """How far each entry is from the nearest other, and from the nearest line between two others.
+def nearest_other(apart: Tensor) -> Tensor:
+    """How far each entry is from the nearest other.
 
-    (B, K, 3) → twice (B, K, 1), at most 1, which is also what a colour has that has no others.
+    Distances of all from all (B, K, K) → (B, K, 1), at most 1, which is also what a colour has that has no others.
     """
-    number = torch.ones_like(palette[..., 0]).cumsum(dim=1)
-    itself = 2.0 * (number[:, :, None] == number[:, None])
-    nearest = (torch.cdist(palette, palette) + itself).amin(dim=2, keepdim=True)
+    return (apart + 2.0 * _itself(apart)).amin(dim=2, keepdim=True).clamp_max(1.0)
+
+
+def off_lines(palette: Tensor) -> Tensor:
+    """How far each entry is from the nearest line between two others.
+
+    (B, K, 3) → (B, K, 1), at most 1, which is also what a colour has that has no others.
+    """
+    itself = 2.0 * _itself(palette)
     lines = palette[:, None] - palette[:, :, None]  # B, from, to, 3
     squared = lines.square().sum(dim=3).clamp_min(1e-8)
     apart = palette[:, :, None] - palette[:, None]  # B, entry, from, 3
     along = torch.einsum("niax,nacx->niac", apart, lines) / squared[:, None]
     off = apart[:, :, :, None] - along.clamp(0.0, 1.0)[..., None] * lines[:, None]
     distances = off.square().sum(dim=4).clamp_min(1e-8).sqrt() + itself[:, :, :, None] + itself[:, :, None]
-    return nearest.clamp_max(1.0), distances.flatten(2).amin(dim=2, keepdim=True).clamp_max(1.0)
+    return distances.flatten(2).amin(dim=2, keepdim=True).clamp_max(1.0)
+
+
+def _itself(entries: Tensor) -> Tensor:
+    """(B, K, …) → (B, K, K), whether two entries are one and the same; for exports K may be unknown."""
+    number = torch.ones_like(entries[..., 0]).cumsum(dim=1)
+    return number[:, :, None] == number[:, None]
 
 
 def shares_of(palette: Tensor) -> Tensor:

@@ -19,14 +19,14 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "b4ee75afb95b073593b74ab6a723f3f620d690bffcdf114dd691fbd4afddcf2b", 16
+        "any-palette.safetensors", "161079c71db9102003715a31fec73ebd48b85ed0d04dcc99929b3ed1e8cab2b1", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
-LIVE_WEIGHTS = "b4ee75afb95b073593b74ab6a723f3f620d690bffcdf114dd691fbd4afddcf2b"
-LIVE_MODEL = "f828cc605549f380d81fff5103f1bce569dac8ee4c6bf72c51ef1c26d88ee471"
+LIVE_WEIGHTS = "161079c71db9102003715a31fec73ebd48b85ed0d04dcc99929b3ed1e8cab2b1"
+LIVE_MODEL = "b43519b46a5f372ebe049a5ed80c666ab3ef9ad2433e88d97bf1f7be09aa66cf"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,

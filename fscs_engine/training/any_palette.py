@@ -8,6 +8,7 @@ where the picture does not change. On composites the alphas are drawn to the tru
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
-from ..networks.palette_network import NEAR, distances_of, shares_of
+from ..networks.palette_network import NEAR, nearest_other, shares_of
 from ..parameters import MAXIMUM_COLORS
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -28,6 +29,9 @@ from .trainer import Samples, TrainingConfig
 _PALETTE_PIXELS = 1000
 _MOMENTS = 2  # photographs of a batch that are seen a moment later too
 _CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colours that are hardly apart
+_JUMPS = 20.0  # and so much more, times the change itself, anywhere: one jump is worse than many small steps
+_OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure than their palette
+_EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,15 @@ class AnyPaletteLosses:
 
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
-    of alphas when the light changes by a level or two and when something else enters the picture. Where palette colours
-    are hardly apart, ``sparsity`` and ``visible`` count less and ``steady`` more.
+    of alphas when the light changes by a level or two and when something else enters the picture; a large change counts
+    for more than its size. Where palette colours are hardly apart, ``sparsity`` and ``visible`` count less and
+    ``steady`` more.
     """
 
     alpha: float = 0.3
     distance: float = 6.0
     layer_distance: float = 10.0
-    sparsity: float = 0.022
+    sparsity: float = 0.09
     visible: float = 0.001
     flat: float = 0.35
     absent: float = 3.0
@@ -93,9 +98,7 @@ class AnyPaletteConfig(TrainingConfig):
         worth = worth_telling_apart(alphas[:photographs].detach(), palette[:photographs])
         terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent, worth)
         other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window)
-        change = 0.5 * (other - alphas[: len(changed)]).abs().sum(dim=1)
-        change = change * (1.0 + _CROWDED_STEADINESS * (1.0 - worth[: len(changed)]))
-        terms["steady"] = (change * same).sum() / same.sum().clamp_min(1.0)
+        terms["steady"] = steadiness_loss(alphas[: len(changed)], other, worth[: len(changed)], same)
         errors = (alphas[photographs:] - truth).abs().sum(dim=1)
         terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
         total = torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
@@ -139,8 +142,22 @@ def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
 
     alphas (B, K, H, W), palette (B, K, 3) → (B, H, W) in [0, 1].
     """
-    nearest, _ = distances_of(palette)
+    nearest = nearest_other(torch.cdist(palette, palette))
     return ((alphas * nearest[..., None]).sum(dim=1) / NEAR).square().clamp_max(1.0)
+
+
+def steadiness_loss(alphas: Tensor, later: Tensor, worth: Tensor, same: Tensor) -> Tensor:
+    """What the change of alphas from one moment to the next costs.
+
+    Args:
+        alphas: (B, K, H, W).
+        later: the same a moment later.
+        worth: (B, H, W), see :func:`worth_telling_apart`.
+        same: (B, H, W), 1 where the picture shows what it showed, else 0.
+    """
+    change = 0.5 * (later - alphas).abs().sum(dim=1)
+    cost = change * (1.0 + _CROWDED_STEADINESS * (1.0 - worth) + _JUMPS * change)
+    return (cost * same).sum() / same.sum().clamp_min(1.0)
 
 
 def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tensor, worth: Tensor) -> dict[str, Tensor]:
@@ -251,6 +268,9 @@ def _photograph_sample(
             faded[:, :edge] = image[:, :edge]
             pixels = faded.reshape(-1, 3)[rng.integers(crop * crop, size=_PALETTE_PIXELS)]
         image = faded
+    if rng.random() < _OTHER_EXPOSURES:  # the light has changed since the palette was made
+        gain = math.exp(rng.uniform(*_EXPOSURES))
+        image = _unit(np.round(np.clip(gain * image, 0.0, 1.0) * 255).astype(np.uint8))
     kind = rng.random()
     palette = pixels[rng.integers(len(pixels), size=colors)].astype(np.float64)  # as picked by hand
     if kind > 0.1:

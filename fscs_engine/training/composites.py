@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter, uniform_filter1d
 
-from ..networks.palette_network import distances_of
+from ..networks.palette_network import off_lines
 
 Plane = NDArray[np.float32]
 
@@ -90,8 +90,7 @@ def _least_apart(colors: NDArray[np.float32]) -> float:
 
 def _least_off_line(colors: NDArray[np.float32]) -> float:
     """Smallest distance between a colour and the line between two others; colours (count, 3)."""
-    _, off_lines = distances_of(torch.from_numpy(colors)[None])
-    return float(off_lines.min())
+    return float(off_lines(torch.from_numpy(colors)[None]).min())
 
 
 def _texture(photo: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from fscs_engine.networks.any_palette import (
     CALM_RADIUS,
     CELL,
+    FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,
     LARGEST_CHANGE,
@@ -343,6 +344,18 @@ class TestNetwork:
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
         assert ((gates > 0) & (gates < 1)).all()
         assert (models[:, 0, :-2] - models[:, 1, :-2]).abs().max() > 0.01
+
+    def test_a_logit_far_behind_weighs_as_one_that_is_less_far_behind(self, network):
+        palette = torch.rand(1, 3, 3, generator=generator(1))
+        manner, colors = network.manner(palette), palette.mean(dim=1)[..., None]
+        found = []
+        for logit in (-0.5 * FARTHEST_BEHIND, -FARTHEST_BEHIND, -9.0 * FARTHEST_BEHIND):
+            models = torch.zeros(1, 3, PLANES, 1)
+            models[:, :, -2] = 1.0
+            models[:, 2, 0] = logit
+            found.append(network.pixel_alphas(models, colors, manner, torch.eye(3)[None]))
+        assert (found[1] - found[0]).abs().max() > 1e-3
+        assert torch.equal(found[2], found[1])
 
     def test_every_parameter_is_trained(self):
         torch.manual_seed(0)

@@ -175,8 +175,10 @@ def test_the_projection_begins_with_any_support(seed, colors, scale, alike):
     alphas = (rng.random(shape) < 0.5).astype(np.float32).repeat(_RUN // shape[1], axis=1)
     alphas[rng.integers(colors), alphas.sum(axis=0) == 0] = 1.0
     expected = project_to_simplex(torch.from_numpy(logits)[None])[0].numpy()
-    _project(logits.copy(), np.full((4, _RUN), np.nan, np.float32), alphas)
+    left = logits.copy()
+    _project(left, np.full((4, _RUN), np.nan, np.float32), alphas)
     np.testing.assert_allclose(alphas, expected, atol=2e-6)
+    np.testing.assert_array_equal(left, logits - logits.max(axis=0))
 
 
 def test_alphas_below_the_floor_are_0(model):
@@ -188,7 +190,8 @@ def test_alphas_below_the_floor_are_0(model):
     nothing = np.empty(0, np.float32)
     out = np.empty((3, 8, 8), np.float32)
     calmed = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    alpha_rows(calmed, 0, order, models, palette, steps, nothing, nothing, nothing, np.eye(3, dtype=np.float32), out)
+    none, alone = np.zeros(1, np.float32), np.eye(3, dtype=np.float32)
+    alpha_rows(calmed, 0, order, models, palette, steps, nothing, nothing, nothing, none, alone, out)
     expected = project_to_simplex(torch.from_numpy(models[None, :, 0, 0]))[0, :, 0].numpy()
     assert 0 < expected[2] < ALPHA_FLOOR
     assert out[order[2]].max() == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import FITTING_STEPS, GRADIENT_STEPS, AnyPaletteNetwork
-from fscs_engine.networks.palette_network import NEAR, distances_of, palette_features, shares_of
+from fscs_engine.networks.palette_network import NEAR, nearest_other, off_lines, palette_features, shares_of
 from fscs_engine.parameters import MAXIMUM_COLORS
 
 
@@ -57,31 +57,35 @@ class TestShares:
         assert shares_of(palettes.float()).diff(dim=0).abs().max() < 0.06
 
 
+def distances_of(palette):
+    return nearest_other(torch.cdist(palette, palette)), off_lines(palette)
+
+
 class TestDistances:
     @given(seed=st.integers(0, 10**6), colors=st.integers(2, 6))
     def test_against_points_on_the_lines(self, seed, colors):
         palette = torch.rand(1, colors, 3, generator=generator(seed))
-        nearest, off_lines = distances_of(palette)
+        nearest, off = distances_of(palette)
         places = np.linspace(0, 1, 501)[:, None]
         for number, color in enumerate(palette[0].double().numpy()):
             others = np.delete(palette[0].double().numpy(), number, axis=0)
             assert nearest[0, number].item() == pytest.approx(min(1, np.linalg.norm(others - color, axis=1).min()))
             lines = [first + places * (second - first) for first in others for second in others]
             expected = min(np.linalg.norm(line - color, axis=1).min() for line in lines)
-            assert off_lines[0, number].item() == pytest.approx(min(1, expected), abs=2e-3)
+            assert off[0, number].item() == pytest.approx(min(1, expected), abs=2e-3)
 
     def test_of_one_equal_and_far_colors(self):
         assert [distance.item() for distance in distances_of(torch.rand(1, 1, 3))] == [1.0, 1.0]
         palette = torch.tensor([[[0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [1.0, 1.0, 1.0]]])
-        nearest, off_lines = distances_of(palette)
+        nearest, off = distances_of(palette)
         assert nearest[0, :, 0].tolist() == [0.0, 0.0, 1.0]
-        assert off_lines[0, :, 0].tolist() == pytest.approx([0.0, 0.0, 1.0], abs=2e-4)
+        assert off[0, :, 0].tolist() == pytest.approx([0.0, 0.0, 1.0], abs=2e-4)
 
     def test_a_shade_between_two_is_on_their_line(self):
         palette = torch.tensor([[[0.1, 0.1, 0.1], [0.4, 0.4, 0.4], [0.9, 0.9, 0.9], [0.9, 0.1, 0.1]]])
-        _, off_lines = distances_of(palette)
-        assert off_lines[0, 1].item() < 1e-3
-        assert (off_lines[0, [0, 2, 3]] > 0.4).all()
+        off = off_lines(palette)
+        assert off[0, 1].item() < 1e-3
+        assert (off[0, [0, 2, 3]] > 0.4).all()
 
 
 class TestManner:
@@ -95,6 +99,7 @@ class TestManner:
         assert torch.equal(manner.sizes[0], network.sizes)
         torch.testing.assert_close(manner.sharpening[0], F.softplus(network.sharpening))
         torch.testing.assert_close(manner.tolerances[0], network.tolerance.exp())
+        torch.testing.assert_close(manner.prior[0], F.softplus(network.prior))
 
     @pytest.mark.parametrize("colors", [1, 2, 7, MAXIMUM_COLORS])
     def test_ranges(self, network, colors):
@@ -108,6 +113,8 @@ class TestManner:
             assert factors.min() > 0
         assert manner.tolerances.shape == (8, FITTING_STEPS)
         assert manner.tolerances.min() > 0
+        assert manner.prior.shape == (8, 1)
+        assert manner.prior.min() > 0
         assert palette_features(palette).isfinite().all()
 
     def test_follows_the_order_of_the_palette(self, network):
@@ -118,7 +125,7 @@ class TestManner:
         for own, other in zip(manner[2:], permuted[2:], strict=True):
             torch.testing.assert_close(other, own)
 
-    @pytest.mark.parametrize("part", ["base", "offsets", "sizes", "sharpening", "tolerances"])
+    @pytest.mark.parametrize("part", ["base", "offsets", "sizes", "sharpening", "tolerances", "prior"])
     def test_every_part_decides_alphas(self, network, part, monkeypatch):
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
         alphas, base = network(image, palette)

@@ -25,6 +25,7 @@ from fscs_engine.training.any_palette import (
     AnyPaletteLosses,
     AnyPaletteSamples,
     photograph_losses,
+    steadiness_loss,
     window_alphas,
     worth_telling_apart,
 )
@@ -208,6 +209,18 @@ class TestLosses:
         worth = worth_telling_apart(alphas, palette)
         assert worth.flatten().tolist() == pytest.approx([0.25, 0.25, 1.0], abs=1e-5)
 
+    def test_a_jump_costs_more_than_many_small_steps_and_most_among_crowded_colors(self):
+        def cost(changes, worth, same=1.0):
+            first = torch.tensor(changes)[None, None]
+            before, later = (torch.stack((alpha, 1.0 - alpha), dim=1) for alpha in (torch.zeros_like(first), first))
+            return steadiness_loss(before, later, torch.full_like(first, worth), torch.full_like(first, same)).item()
+
+        assert cost([0.0, 0.0], 1.0) == 0
+        assert cost([0.1, 0.1], 1.0) == pytest.approx(0.1 * (1 + 0.1 * any_palette._JUMPS))
+        assert cost([0.4, 0.0, 0.0, 0.0], 1.0) > 2 * cost([0.1, 0.1, 0.1, 0.1], 1.0)
+        assert cost([0.01], 0.0) > 10 * cost([0.01], 1.0)
+        assert cost([0.4], 0.0, same=0.0) == 0
+
     @pytest.mark.parametrize("window", [(0, 0), (1, 2), (4, 4), (0, 4)])
     def test_a_window_has_the_alphas_of_the_whole_crop(self, window):
         networks = random_networks(TINY).eval()
@@ -256,7 +269,7 @@ class TestSamples:
             assert values.dtype == torch.float32
             assert values.min() >= 0
             assert values.max() <= 1
-        assert ((same == 0) | ((same >= 1) & (same <= 4))).all()
+        assert ((same == 0) | (same == 1)).all()
         torch.testing.assert_close(truth.sum(dim=1), torch.ones_like(truth[:, 0]), atol=1e-5, rtol=0)
         assert_finite_gradients(config, random_networks(config), batch)
 
@@ -278,6 +291,17 @@ class TestSamples:
             assert (difference * (same > 0)).max() < 0.06
             entered = max(entered, (difference * (same == 0)).max().item())
         assert entered > 0.2
+
+    def test_the_exposure_changes_after_the_palette_was_made(self, photographs, monkeypatch):
+        monkeypatch.setattr(any_palette, "_OTHER_EXPOSURES", 1.0)
+        seen = {}
+        for logarithm in (0.0, -0.5):
+            monkeypatch.setattr(any_palette, "_EXPOSURES", (logarithm, logarithm))
+            seen[logarithm] = AnyPaletteSamples(TINY, photographs).batch(3)
+        (image, palette, *_), (darker, unchanged, *_) = seen.values()
+        assert torch.equal(palette[:1], unchanged[:1])
+        torch.testing.assert_close(darker[:1], image[:1] * np.exp(-0.5), atol=0.003, rtol=0)
+        assert torch.equal(darker[1:], image[1:])  # a composite's alphas are true for its own palette
 
     def test_a_batch_of_one_has_no_composite(self, photographs):
         config = replace(TINY, batch=1)
