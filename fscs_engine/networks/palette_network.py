@@ -84,7 +84,7 @@ def palette_features(palette: Tensor) -> Tensor:
     count = palette.shape[1]
     mean = palette.mean(dim=1, keepdim=True)
     out = palette - mean
-    apart = torch.cdist(palette, palette)
+    apart = distances(palette)
     unmixed = torch.tanh(off_lines(palette) / _OFF_LINES)
     spread = out.square().mean(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
     length = out.square().sum(dim=2, keepdim=True).clamp_min(1e-8).sqrt()
@@ -94,10 +94,18 @@ def palette_features(palette: Tensor) -> Tensor:
     return torch.cat((*own, common), dim=2)
 
 
+def distances(palette: Tensor) -> Tensor:
+    """How far each entry is from each other. (B, K, 3) → (B, K, K).
+
+    ``torch.cdist`` becomes another formula in ONNX files, which is off by 1e-6 and by more where colours are near.
+    """
+    return (palette[:, :, None] - palette[:, None]).square().sum(dim=3).sqrt()
+
+
 def nearest_other(apart: Tensor) -> Tensor:
     """How far each entry is from the nearest other.
 
-    Distances of all from all (B, K, K) → (B, K, 1), at most 1, which is also what a colour has that has no others.
+    :func:`distances` (B, K, K) → (B, K, 1), at most 1, which is also what a colour has that has no others.
     """
     return (apart + 2.0 * _itself(apart)).amin(dim=2, keepdim=True).clamp_max(1.0)
 
@@ -113,8 +121,8 @@ def off_lines(palette: Tensor) -> Tensor:
     apart = palette[:, :, None] - palette[:, None]  # B, entry, from, 3
     along = torch.einsum("niax,nacx->niac", apart, lines) / squared[:, None]
     off = apart[:, :, :, None] - along.clamp(0.0, 1.0)[..., None] * lines[:, None]
-    distances = off.square().sum(dim=4).clamp_min(1e-8).sqrt() + itself[:, :, :, None] + itself[:, :, None]
-    return distances.flatten(2).amin(dim=2, keepdim=True).clamp_max(1.0)
+    away = off.square().sum(dim=4).clamp_min(1e-8).sqrt() + itself[:, :, :, None] + itself[:, :, None]
+    return away.flatten(2).amin(dim=2, keepdim=True).clamp_max(1.0)
 
 
 def _itself(entries: Tensor) -> Tensor:
@@ -136,6 +144,6 @@ def shares_of(palette: Tensor) -> Tensor:
         (B, K, K): which part of the alpha of the second each first one has, adding to 1 over the first. The identity
         where no two colours are near.
     """
-    nearness = (1.0 - (torch.cdist(palette, palette) / NEAR) ** 4).clamp_min(0.0)
+    nearness = (1.0 - (distances(palette) / NEAR) ** 4).clamp_min(0.0)
     shares = nearness / nearness.sum(dim=1, keepdim=True)
     return shares @ shares @ shares

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
-from ..networks.palette_network import NEAR, nearest_other, shares_of
+from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from ..parameters import MAXIMUM_COLORS
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -142,7 +142,7 @@ def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
 
     alphas (B, K, H, W), palette (B, K, 3) → (B, H, W) in [0, 1].
     """
-    nearest = nearest_other(torch.cdist(palette, palette))
+    nearest = nearest_other(distances(palette))
     return ((alphas * nearest[..., None]).sum(dim=1) / NEAR).square().clamp_max(1.0)
 
 

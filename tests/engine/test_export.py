@@ -138,6 +138,29 @@ def test_onnx_gives_what_the_engine_gives(files, session, height, width, colors)
     add_up(*found, image)
 
 
+def test_what_the_palette_decides_is_as_exact_in_onnx(tmp_path):
+    """Of the shipped weights: distances of colours that are a millionth off would show in all that follows."""
+    network, file = Segmenter(device="cpu").model.network.palette, tmp_path / "palette.onnx"
+    names = ["palette", "base", "offsets", "turns"]
+    with export._traced_quietly():
+        torch.onnx.export(
+            network,
+            torch.rand(1, MAXIMUM_COLORS, 3),
+            file,
+            dynamo=False,
+            opset_version=export.OPSET,
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes=dict.fromkeys(names[:3], {1: "K"}),
+        )
+    session = onnxruntime.InferenceSession(file)
+    for seed in range(30):
+        palette = torch.rand(1, 1 + seed % 8, 3, generator=torch.Generator().manual_seed(seed))
+        found = session.run(None, {"palette": palette.numpy()})
+        for one, other in zip(found, network(palette), strict=True):
+            torch.testing.assert_close(torch.from_numpy(one), other, atol=3e-6, rtol=3e-6)
+
+
 @pytest.mark.parametrize(("height", "width", "colors"), SIZES)
 def test_torchscript_gives_what_the_engine_gives(files, script, height, width, colors):
     image, palette = picture(height, width, colors)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import FITTING_STEPS, GRADIENT_STEPS, AnyPaletteNetwork
-from fscs_engine.networks.palette_network import NEAR, nearest_other, off_lines, palette_features, shares_of
+from fscs_engine.networks.palette_network import NEAR, distances, nearest_other, off_lines, palette_features, shares_of
 from fscs_engine.parameters import MAXIMUM_COLORS
 
 
@@ -58,7 +58,7 @@ class TestShares:
 
 
 def distances_of(palette):
-    return nearest_other(torch.cdist(palette, palette)), off_lines(palette)
+    return nearest_other(distances(palette)), off_lines(palette)
 
 
 class TestDistances:
