@@ -277,7 +277,7 @@ class TestNetwork:
         palette = torch.rand(1, colors, 3, generator=generator(seed))
         order = torch.randperm(colors, generator=generator(seed))
         image = picture(24, 30, seed)
-        for exact, atol in ((False, 1e-4), (True, 1e-9)):  # what is left in float32 is rounding, which logits magnify
+        for exact, atol in ((False, 1e-3), (True, 1e-9)):  # what is left in float32 is rounding, which logits magnify
             kind = torch.float64 if exact else torch.float32
             network, image, palette = copy.deepcopy(network).to(kind), image.to(kind), palette.to(kind)
             for permuted, result in zip(network(image, palette[:, order]), network(image, palette), strict=True):
