@@ -57,15 +57,11 @@ class TestShares:
         assert shares_of(palettes.float()).diff(dim=0).abs().max() < 0.06
 
 
-def distances_of(palette):
-    return nearest_other(distances(palette)), off_lines(palette)
-
-
 class TestDistances:
     @given(seed=st.integers(0, 10**6), colors=st.integers(2, 6))
     def test_against_points_on_the_lines(self, seed, colors):
         palette = torch.rand(1, colors, 3, generator=generator(seed))
-        nearest, off = distances_of(palette)
+        nearest, off = nearest_other(distances(palette)), off_lines(palette)
         places = np.linspace(0, 1, 501)[:, None]
         for number, color in enumerate(palette[0].double().numpy()):
             others = np.delete(palette[0].double().numpy(), number, axis=0)
@@ -75,9 +71,10 @@ class TestDistances:
             assert off[0, number].item() == pytest.approx(min(1, expected), abs=2e-3)
 
     def test_of_one_equal_and_far_colors(self):
-        assert [distance.item() for distance in distances_of(torch.rand(1, 1, 3))] == [1.0, 1.0]
+        alone = torch.rand(1, 1, 3)
+        assert nearest_other(distances(alone)).item() == off_lines(alone).item() == 1.0
         palette = torch.tensor([[[0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [1.0, 1.0, 1.0]]])
-        nearest, off = distances_of(palette)
+        nearest, off = nearest_other(distances(palette)), off_lines(palette)
         assert nearest[0, :, 0].tolist() == [0.0, 0.0, 1.0]
         assert off[0, :, 0].tolist() == pytest.approx([0.0, 0.0, 1.0], abs=2e-4)
 
