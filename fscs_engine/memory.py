@@ -19,8 +19,11 @@ LARGE = 2**23
 MOST_KEPT = 3 * 2**29
 """Bytes that are kept at the most, enough for seven layers of a 4K frame."""
 
+_PATIENCE = 64  # requests, more than a frame makes: what none of them wanted is let go
+
 _lock = Lock()
-_kept: deque[Tensor] = deque()  # the one that came back last is at the right
+_requests = 0  # so far
+_kept: deque[tuple[int, Tensor]] = deque()  # and the request before it came back; the last is at the right
 _returned: SimpleQueue[Tensor] = SimpleQueue()  # an array can end anywhere, even while the lock is held
 
 
@@ -48,10 +51,10 @@ def empty(shape: Sequence[int]) -> NDArray[np.float32]:
     asks the kernel for huge pages, and to clear a fresh one took up to five times as long on virtual machines as the
     small pages it stands for (measured; the whole of a 4K frame took half as long again).
     """
-    count, whole = math.prod(shape), tuple(shape)
-    if 4 * count < LARGE:
+    numbers, whole = math.prod(shape), tuple(shape)
+    if 4 * numbers < LARGE:
         return torch.empty(whole, dtype=torch.float32).numpy()
-    return np.asarray(_Lease(_taken(count), whole))
+    return np.asarray(_Lease(_taken(numbers), whole))
 
 
 def release() -> None:
@@ -61,25 +64,28 @@ def release() -> None:
         _kept.clear()
 
 
-def _taken(count: int) -> Tensor:
+def _taken(numbers: int) -> Tensor:
     """Memory for so many numbers, the one that came back last if its size is right."""
+    global _requests
     with _lock:
+        _requests += 1
         _collect()
-        for block in reversed(_kept):
-            if block.numel() == count:
-                _drop(block)
+        while _kept and _kept[0][0] < _requests - _PATIENCE:
+            _kept.popleft()
+        for place in reversed(range(len(_kept))):
+            block = _kept[place][1]
+            if block.numel() == numbers:
+                del _kept[place]
                 return block
-        if _kept:
-            _kept.popleft()  # of a size that is perhaps no longer asked for
-        _make_room(4 * count)
-    return torch.empty(count, dtype=torch.float32)
+        _make_room(4 * numbers)
+    return torch.empty(numbers, dtype=torch.float32)
 
 
 def _collect() -> None:
     """Takes in what came back."""
     while True:
         try:
-            _kept.append(_returned.get_nowait())
+            _kept.append((_requests, _returned.get_nowait()))
         except Empty:
             break
     _make_room(0)
@@ -87,11 +93,5 @@ def _collect() -> None:
 
 def _make_room(size: int) -> None:
     """Lets go what has been kept longest, until so many more bytes may be kept."""
-    while _kept and sum(4 * block.numel() for block in _kept) + size > MOST_KEPT:
+    while _kept and sum(4 * block.numel() for _, block in _kept) + size > MOST_KEPT:
         _kept.popleft()
-
-
-def _drop(block: Tensor) -> None:
-    """Takes a block out; tensors compare by their numbers, so not by ``remove``."""
-    place = next(i for i, other in enumerate(_kept) if other is block)
-    del _kept[place]

@@ -1,4 +1,4 @@
-"""Rows shared out among threads, for work that releases the interpreter (compiled loops, NumPy, OpenColorIO)."""
+"""Rows shared out among threads, for work that releases the interpreter: loops, NumPy, OpenColorIO, PyTorch."""
 
 from __future__ import annotations
 
@@ -34,4 +34,13 @@ def over_rows(job: Callable[[int, int], _T], top: int, bottom: int, rows: int, t
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix=_NAME)
+    return ThreadPoolExecutor(threads, thread_name_prefix=_NAME, initializer=_work_alone)
+
+
+def _work_alone() -> None:
+    """Keeps PyTorch from sharing out what a thread of ours does: all cores have their work already."""
+    import torch
+    from threadpoolctl import ThreadpoolController
+
+    torch.get_num_threads()  # from the first question on, a thread has a number of its own
+    ThreadpoolController().limit(limits=1, user_api="openmp")

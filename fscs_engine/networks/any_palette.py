@@ -15,7 +15,6 @@ as loops for the CPU, and tests hold the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -217,28 +216,7 @@ def halved(planes: Tensor) -> Tensor:
     return 0.25 * (rows[..., ::2] + rows[..., 1::2])
 
 
-def join_sets(planes: Tensor, share: Tensor, mix: nn.Conv2d, residual: Tensor | None) -> Tensor:
-    """What a block does with each entry's planes: what all entries have in common is added.
-
-    Args:
-        planes: (B, K, C, h, w), of the convolution; negative ones count as 0.
-        share: (B, K, 1, h, w), adding to 1 over K.
-        mix: takes the entries' mean and their mean by shares, 2 C planes, to C planes.
-        residual: (B, K, C, h, w), added in the end.
-
-    Returns:
-        (B, K, C, h, w).
-    """
-    sets = F.relu(planes)
-    means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
-    joined = F.relu(sets + mix(means)[:, None], inplace=True)
-    return joined if residual is None else residual + joined
-
-
-JoinSets = Callable[[Tensor, Tensor, nn.Conv2d, "Tensor | None"], Tensor]
-
-
-class _SetBlock(nn.Module):
+class SetBlock(nn.Module):
     """A convolution over each entry's planes, to which the entries' means are added."""
 
     def __init__(self, inputs: int, outputs: int, *, residual: bool = False) -> None:
@@ -247,13 +225,24 @@ class _SetBlock(nn.Module):
         self.mix = nn.Conv2d(2 * outputs, outputs, 1)
         self.residual = residual
 
-    def forward(self, planes: Tensor, share: Tensor, join: JoinSets, offsets: Tensor | None = None) -> Tensor:
-        """planes (B·K, C, h, w), share (B, K, 1, h, w), adding to 1 over K, offsets (B, K, C') → (B·K, C', h, w)."""
+    def forward(self, planes: Tensor, share: Tensor, offsets: Tensor | None = None) -> Tensor:
+        """What all entries have in common, their mean and their mean by shares, is mixed and added to each.
+
+        Args:
+            planes: (B·K, C, h, w).
+            share: (B, K, 1, h, w), adding to 1 over K.
+            offsets: (B, K, C'), added to what the convolution gives.
+
+        Returns:
+            (B·K, C', h, w).
+        """
         sets = self.conv(planes).unflatten(0, share.shape[:2])
         if offsets is not None:
             sets = sets.add_(offsets[..., None, None])
-        residual = planes.unflatten(0, share.shape[:2]) if self.residual else None
-        return join(sets, share, self.mix, residual).flatten(0, 1)
+        sets = F.relu(sets)
+        means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
+        joined = F.relu(sets + self.mix(means)[:, None], inplace=True).flatten(0, 1)
+        return planes + joined if self.residual else joined
 
 
 class AnyPaletteNetwork(nn.Module):
@@ -264,16 +253,16 @@ class AnyPaletteNetwork(nn.Module):
         fine, middle, coarse = widths
         self.widths = widths
         self.palette = PaletteNetwork(fine, 2 * GRADIENT_STEPS + FITTING_STEPS + 1)
-        self.enter = _SetBlock(_FEATURES, fine)
-        self.fine = _SetBlock(fine, fine, residual=True)
-        self.down1 = _SetBlock(fine, middle)
-        self.middle = _SetBlock(middle, middle, residual=True)
-        self.down2 = _SetBlock(middle, coarse)
-        self.coarse = _SetBlock(coarse, coarse, residual=True)
+        self.enter = SetBlock(_FEATURES, fine)
+        self.fine = SetBlock(fine, fine, residual=True)
+        self.down1 = SetBlock(fine, middle)
+        self.middle = SetBlock(middle, middle, residual=True)
+        self.down2 = SetBlock(middle, coarse)
+        self.coarse = SetBlock(coarse, coarse, residual=True)
         self.up1 = nn.Conv2d(coarse, middle, 1)
-        self.join1 = _SetBlock(middle, middle, residual=True)
+        self.join1 = SetBlock(middle, middle, residual=True)
         self.up2 = nn.Conv2d(middle, fine, 1)
-        self.join2 = _SetBlock(fine, fine, residual=True)
+        self.join2 = SetBlock(fine, fine, residual=True)
         self.head = nn.Conv2d(fine, PLANES, 1)
         nn.init.zeros_(self.head.weight)
         if self.head.bias is not None:
@@ -303,9 +292,7 @@ class AnyPaletteNetwork(nn.Module):
             F.softplus(self.prior + prior),
         )
 
-    def models(
-        self, cells: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None, join: JoinSets = join_sets
-    ) -> Tensor:
+    def models(self, cells: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None) -> Tensor:
         """The local colour models.
 
         Args:
@@ -313,7 +300,6 @@ class AnyPaletteNetwork(nn.Module):
             palette: (B, K, 3) sRGB in [0, 1], not the base colours.
             offsets: (B, K, C) of the palette's :class:`Manner`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
-            join: another :func:`join_sets` that gives the same.
 
         Returns:
             (B, K, 13, h, w). The last two planes are the gates, equal for all entries, in [0, 1].
@@ -327,11 +313,11 @@ class AnyPaletteNetwork(nn.Module):
         planes, share = features(cells, palette, mixed)
         share2 = halved(share)
         share4 = halved(share2)
-        x8 = self.fine(self.enter(planes.flatten(0, 1), share, join, offsets), share, join)
-        x16 = self.middle(self.down1(halved(x8), share2, join), share2, join)
-        x32 = self.coarse(self.down2(halved(x16), share4, join), share4, join)
-        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2, join)
-        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share, join)
+        x8 = self.fine(self.enter(planes.flatten(0, 1), share, offsets), share)
+        x16 = self.middle(self.down1(halved(x8), share2), share2)
+        x32 = self.coarse(self.down2(halved(x16), share4), share4)
+        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
+        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
         models = self.head(x8)[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]

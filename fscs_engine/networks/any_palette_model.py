@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import WeightsError
 from ..memory import empty
@@ -23,7 +23,6 @@ from .any_palette import (
     calm,
     cells_of,
     enlarge,
-    join_sets,
     mixtures,
     step_matrix,
 )
@@ -37,8 +36,6 @@ _REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
-_JOINED_ROWS = 16  # rows of cells, the same
-_FEW_PLANES = 16  # more of them are mixed faster by PyTorch
 _CELL_SHARE, _NETWORK_SHARE = 0.1, 0.3  # of the time, for the progress
 
 
@@ -167,31 +164,38 @@ class AnyPalettePrediction:
             most = _TILE_ENTRIES[self.view.device.type] // len(self.palette)
             asked = max(high, wide) if high * wide <= most else math.isqrt(most)
         tile = max(_GRID, -(-asked // _GRID) * _GRID)
-        whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
-        half = self.model.dtype != torch.float32
-        join = join_sets if half or not self.model.compiled else _join_by_rows
+        if self.model.compiled and self.model.dtype == torch.float32:
+            whole = torch.from_numpy(empty((len(self.palette), PLANES, high, wide)))
+            see = self._models_by_loops
+        else:
+            whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
+            see = self._models_by_tensors
         for y in range(0, high, tile):
             for x in range(0, wide, tile):
-                rows, columns = (
-                    slice(max(0, y - _HALO_CELLS), y + tile + _HALO_CELLS),
-                    slice(max(0, x - _HALO_CELLS), x + tile + _HALO_CELLS),
-                )
-                with (
-                    torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
-                    torch.autocast(self.view.device.type, self.model.dtype, enabled=half),
-                ):
-                    part = self.model.network.models(
-                        cells[None, :, rows, columns],
-                        self.palette[None],
-                        self.manner.offsets,
-                        mixed[None, :, rows, columns],
-                        join,
-                    )[0].float()
-                inner = part[..., y - rows.start :, x - columns.start :][..., :tile, :tile]
-                whole[..., y : y + tile, x : x + tile] = inner
-                area = inner.shape[-1] * inner.shape[-2]
-                self.view.done(_NETWORK_SHARE * area / (high * wide))
+                top, left = max(0, y - _HALO_CELLS), max(0, x - _HALO_CELLS)
+                near = (..., slice(top, y + tile + _HALO_CELLS), slice(left, x + tile + _HALO_CELLS))
+                inner = whole[..., y : y + tile, x : x + tile]
+                see(cells[near], mixed[near], (y - top, x - left), inner)
+                self.view.done(_NETWORK_SHARE * inner[0, 0].numel() / (high * wide))
         return whole
+
+    def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
+        """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
+        from .cell_network import CellNetwork
+
+        palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
+        network = CellNetwork(self.model.network)
+        network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
+
+    def _models_by_tensors(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
+        """The same on any device, in any precision."""
+        with (
+            torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
+            torch.autocast(self.view.device.type, self.model.dtype, enabled=self.model.dtype != torch.float32),
+        ):
+            models = self.model.network.models(cells[None], self.palette[None], self.manner.offsets, mixed[None])[0]
+        (top, left), (height, width) = corner, out.shape[2:]
+        out.copy_(models[..., top : top + height, left : left + width])
 
     @torch.no_grad()
     def _mixtures(self, cells: Tensor) -> Tensor:
@@ -239,21 +243,3 @@ class AnyPalettePrediction:
         ]
         alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.manner, self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))
-
-
-def _join_by_rows(planes: Tensor, share: Tensor, mix: nn.Conv2d, residual: Tensor | None) -> Tensor:
-    """:func:`fscs_engine.networks.any_palette.join_sets` by the loops, in the memory of ``planes``."""
-    if planes.shape[2] > _FEW_PLANES:
-        return join_sets(planes, share, mix, residual)
-    from .loops import join_rows
-
-    sets = planes[0].contiguous().numpy()
-    weight, bias = mix.weight.flatten(1).numpy(), torch.zeros(len(mix.weight)) if mix.bias is None else mix.bias
-    added = sets[:0] if residual is None else residual[0].contiguous().numpy()
-    shares, offsets = share[0, :, 0].contiguous().numpy(), bias.numpy()
-
-    def work(top: int, bottom: int) -> None:
-        join_rows(sets, shares, weight, offsets, added, top, bottom, sets)
-
-    over_rows(work, 0, sets.shape[2], _JOINED_ROWS, torch.get_num_threads())
-    return torch.from_numpy(sets)[None]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import compiled
+from ..compiling import compiled, planes
 from ..parameters import ALPHA_FLOOR
 from .any_palette import (
     CALM_RADIUS,
@@ -29,6 +29,20 @@ from .any_palette import (
 
 _RAMPS = 32
 _RUN = _RAMPS * CELL  # pixels that are worked on at a time
+
+# Planes of a run within one array: where the compiler sees that they lie apart it makes vector instructions.
+_RED, _GREEN, _BLUE = 0, _RUN, 2 * _RUN
+_LEFT_RED, _LEFT_GREEN, _LEFT_BLUE = 3 * _RUN, 4 * _RUN, 5 * _RUN  # c − Pα
+_GATE, _FIT = 6 * _RUN, 7 * _RUN
+_PIXEL_PLANES = 8
+
+_FIRST, _SECOND, _THIRD, _FOURTH = 0, _RUN, 2 * _RUN, 3 * _RUN  # the largest logits
+_THRESHOLD = 4 * _RUN
+_LOGIT_PLANES = 5
+
+_MOMENT_PLANES = 9
+
+_NOTHING = -1e30  # the logit of an entry that fills a pair
 
 
 @compiled
@@ -157,80 +171,27 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
         out: (U, N), written.
     """
     count, cells = out.shape
-    run = np.zeros((3, _RUN), np.float32)
-    residue = np.empty_like(run)
-    logits, alphas = np.zeros((count, _RUN), np.float32), np.ones((count, _RUN), np.float32)
-    scratch = np.empty((4, _RUN), np.float32)
-    gate, bias = np.ones(_RUN, np.float32), np.zeros(_RUN, np.float32)
+    colors_of, steps_of = _paired(palette), _paired(steps)
+    logits, alphas, bias, pixels, most, _ = _room(count)
+    for x in range(_RUN):
+        pixels[_GATE + x] = 1.0
     size, sharpen = np.float32(MIXING_SIZE), np.float32(1.0 + MIXING_SHARPENING)
     for start in range(0, cells, _RUN):
         length = min(_RUN, cells - start)
-        run[:, :length] = colors[:, start : start + length]
-        red, green, blue = run[0], run[1], run[2]
+        for channel in range(3):
+            pixels[channel * _RUN : channel * _RUN + length] = colors[channel, start : start + length]
         for u in range(count):
             p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
             z = logits[u]
             for x in range(_RUN):
-                r, g, b = red[x] - p0, green[x] - p1, blue[x] - p2
+                r, g, b = pixels[_RED + x] - p0, pixels[_GREEN + x] - p1, pixels[_BLUE + x] - p2
                 z[x] = -np.float32(SHARPNESS) * (r * r + g * g + b * b)
-        alphas[:] = 1.0
-        _project(logits, scratch, alphas)
+        _begin(logits, most)
+        _project(logits, most, colors_of, pixels, alphas)
         for _ in range(MIXING_STEPS):
-            _residue(alphas, palette, red, green, blue, residue)
-            for u in range(count):
-                _step(alphas[u], residue, gate, bias, steps[u], size, sharpen, logits[u])
-            _project(logits, scratch, alphas)
-        out[:, start : start + length] = alphas[:, :length]
-
-
-@compiled
-def join_rows(planes: Any, share: Any, weight: Any, bias: Any, residual: Any, top: int, bottom: int, out: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.join_sets` for one picture.
-
-    Args:
-        planes: (K, C, h, w).
-        share: (K, h, w).
-        weight: (C, 2 C) of the mix.
-        bias: (C,).
-        residual: (K, C, h, w), or of no entry.
-        top: first row.
-        bottom: the row after the last.
-        out: (K, C, h, w), written; may be ``planes``.
-    """
-    count, channels, _, width = planes.shape
-    means = np.empty((2 * channels, width), np.float32)
-    common = np.empty(width, np.float32)
-    zero, part = np.float32(0.0), np.float32(1.0 / count)
-    for y in range(top, bottom):
-        means[:] = 0.0
-        for k in range(count):
-            shares = share[k, y]
-            for c in range(channels):
-                row, plain, shared = planes[k, c, y], means[c], means[channels + c]
-                for x in range(width):
-                    value = max(row[x], zero)
-                    plain[x] += value
-                    shared[x] += value * shares[x]
-        for c in range(channels):
-            plain = means[c]
-            for x in range(width):
-                plain[x] *= part
-        for c in range(channels):
-            for x in range(width):
-                common[x] = bias[c]
-            for i in range(2 * channels):
-                factor, mean = weight[c, i], means[i]
-                for x in range(width):
-                    common[x] += factor * mean[x]
-            for k in range(count):
-                row, result = planes[k, c, y], out[k, c, y]
-                if len(residual) > 0:
-                    own = residual[k, c, y]
-                    for x in range(width):
-                        result[x] = own[x] + max(max(row[x], zero) + common[x], zero)
-                else:
-                    for x in range(width):
-                        result[x] = max(max(row[x], zero) + common[x], zero)
+            _step(alphas, pixels, bias, steps_of, size, sharpen, logits, most)
+            _project(logits, most, colors_of, pixels, alphas)
+        out[:, start : start + length] = alphas[:count, :length]
 
 
 @compiled
@@ -267,16 +228,11 @@ def alpha_rows(
     count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
     width = calmed.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
-    left = np.empty((count, PLANES, max(runs * _RAMPS, cells_wide + 1)), np.float32)
-    rise = np.empty_like(left)
-    logits = np.zeros((count, _RUN), np.float32)
-    alphas = np.ones((count, _RUN), np.float32)
-    bias = np.empty((count, _RUN), np.float32)
-    gate, fit = np.empty(_RUN, np.float32), np.empty(_RUN, np.float32)
-    scratch = np.empty((4, _RUN), np.float32)
-    moments = np.empty((9, _RUN), np.float32)
-    colors = np.zeros((3, _RUN), np.float32)
-    residue = np.empty((3, _RUN), np.float32)
+    ramps = planes(2 * count * PLANES, max(runs * _RAMPS, cells_wide + 1))
+    left = ramps[: count * PLANES].reshape(count, PLANES, ramps.shape[1])
+    rise = ramps[count * PLANES :].reshape(count, PLANES, ramps.shape[1])
+    logits, alphas, bias, pixels, most, moments = _room(count)
+    colors_of, steps_of = _paired(palette), _paired(steps)
     shared = False
     for u in range(count):
         shared = shared or shares[u, u] < 1.0
@@ -290,26 +246,28 @@ def alpha_rows(
         for run in range(runs):
             ramp, x0 = run * _RAMPS, run * _RUN - CELL // 2
             for channel in range(3):
-                _gather(calmed[channel, y], x0, colors[channel])
-            red, green, blue = colors[0], colors[1], colors[2]
+                _gather(calmed[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
             for u in range(count):
-                _logits(left[u], rise[u], ramp, red, green, blue, palette[u], logits[u])
+                _logits(left[u], rise[u], ramp, pixels, palette[u], logits[u])
                 _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])
-            _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, gate)
-            _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, fit)
-            alphas[:] = 1.0  # a pixel depends on nothing that was computed before it
-            _project(logits, scratch, alphas)
+            _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, pixels[_GATE : _GATE + _RUN])
+            _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, pixels[_FIT : _FIT + _RUN])
+            _begin(logits, most)
+            _project(logits, most, colors_of, pixels, alphas)
             _add_prior(logits, prior[0], bias)
             for t in range(len(sizes)):
-                _residue(alphas, palette, red, green, blue, residue)
-                for u in range(count):
-                    _step(alphas[u], residue, gate, bias[u], steps[u], sizes[t], sharpening[t], logits[u])
-                _project(logits, scratch, alphas)
+                _step(alphas, pixels, bias, steps_of, sizes[t], sharpening[t], logits, most)
+                _project(logits, most, colors_of, pixels, alphas)
+            total = most[:_RUN]
+            for x in range(_RUN):
+                total[x] = 1.0
             for t in range(len(tolerances)):
-                _fit(alphas, palette, red, green, blue, fit, tolerances[t], moments)
+                if t > 0:
+                    _normalize(alphas, total, colors_of, pixels)
+                _fit(alphas, colors_of, pixels, tolerances[t], moments, total)
             if shared:
-                _share(alphas, shares, logits)
-            _floor_and_normalize(alphas, scratch[0])
+                _share(alphas[:count], shares, logits[:count])
+            _floor_and_normalize(alphas[:count], total, moments[:_RUN])
             for u in range(count):
                 _scatter(alphas[u], x0, out[order[u], y])
 
@@ -370,16 +328,14 @@ def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
 
 
 @compiled
-def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, color: Any, out: Any) -> None:
+def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.local_logits`, interpolated between cells on the way.
 
     Args:
         left: (≥ 10, …) see :func:`_mix`.
         rise: the same shape.
         ramp: the run's first.
-        red: (_RUN,) in the order of :func:`_gather`, as is all below.
-        green: the same.
-        blue: the same.
+        pixels: planes of the run in the order of :func:`_gather`, as is all below.
         color: (3,) the entry's palette colour.
         out: (_RUN,), written.
     """
@@ -415,9 +371,9 @@ def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, co
     )
     for k in range(CELL):
         t, start, end = np.float32(k) + np.float32(0.5), k * _RAMPS, (k + 1) * _RAMPS
-        result, c0, c1, c2 = out[start:end], red[start:end], green[start:end], blue[start:end]
+        result, colors = out[start:end], pixels[start:]
         for j in range(_RAMPS):
-            r, g, b = c0[j] - p0, c1[j] - p1, c2[j] - p2
+            r, g, b = colors[_RED + j] - p0, colors[_GREEN + j] - p1, colors[_BLUE + j] - p2
             linear = a0[j] + b0[j] * t + (a1[j] + b1[j] * t) * r + (a2[j] + b2[j] * t) * g + (a3[j] + b3[j] * t) * b
             across = (a4[j] + b4[j] * t) * r + (a7[j] + b7[j] * t) * g + (a8[j] + b8[j] * t) * b
             rest = (a5[j] + b5[j] * t) * g + (a9[j] + b9[j] * t) * b
@@ -425,142 +381,261 @@ def _logits(left: Any, rise: Any, ramp: int, red: Any, green: Any, blue: Any, co
 
 
 @compiled
+def _room(count: int) -> Any:
+    """Planes of a run: logits, alphas and bias, each (U or U + 1, _RUN); the pixels', the largest logits, moments.
+
+    Entries are worked on in pairs, so that what is summed over them is loaded and stored half as often. The one that
+    fills the last pair never gets an alpha.
+    """
+    even = count + count % 2
+    room = planes(3 * even + _PIXEL_PLANES + _LOGIT_PLANES + _MOMENT_PLANES, _RUN)
+    logits, alphas, bias = room[:even], room[even : 2 * even], room[2 * even : 3 * even]
+    logits[count:] = np.float32(_NOTHING)
+    bias[count:] = np.float32(_NOTHING)
+    rest = room[3 * even :].reshape((_PIXEL_PLANES + _LOGIT_PLANES + _MOMENT_PLANES) * _RUN)
+    first, last = _PIXEL_PLANES * _RUN, (_PIXEL_PLANES + _LOGIT_PLANES) * _RUN
+    return logits, alphas, bias, rest[:first], rest[first:last], rest[last:]
+
+
+@compiled
+def _paired(colors: Any) -> Any:
+    """(U, 3) with a row of zeros where U is odd."""
+    count = len(colors)
+    pairs = np.zeros((count + count % 2, 3), np.float32)
+    pairs[:count] = colors
+    return pairs
+
+
+@compiled
 def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
-    """Adds to the bias (U, n) what the logits say; the projection left them less the largest."""
+    """Adds to the bias (U, n) what the logits say, less the largest as :func:`_begin` left them."""
     least = np.float32(-FARTHEST_BEHIND)
     for u in range(len(logits)):
         z, own = logits[u], bias[u]
-        for x in range(len(z)):
+        for x in range(_RUN):
             own[x] += prior * max(z[x], least)
 
 
 @compiled
-def _residue(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, residue: Any) -> None:
-    """c − Pα, (3, n)."""
-    r, g, b = residue[0], residue[1], residue[2]
-    n = len(red)
-    for x in range(n):
-        r[x], g[x], b[x] = red[x], green[x], blue[x]
-    for u in range(len(alphas)):
-        alpha = alphas[u]
-        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
-        for x in range(n):
-            r[x] -= p0 * alpha[x]
-            g[x] -= p1 * alpha[x]
-            b[x] -= p2 * alpha[x]
+def _forget(most: Any) -> None:
+    """Before logits are looked at: none is the largest."""
+    for x in range(4 * _RUN):
+        most[x] = np.float32(_NOTHING)
 
 
 @compiled
-def _step(alpha: Any, residue: Any, gate: Any, bias: Any, step: Any, size: Any, sharpen: Any, out: Any) -> None:
-    """One entry's part of :func:`fscs_engine.networks.any_palette.gradient_step`, before the projection."""
-    r, g, b = residue[0], residue[1], residue[2]
-    s0, s1, s2 = step[0] * size, step[1] * size, step[2] * size
-    for x in range(_RUN):
-        out[x] = alpha[x] * sharpen + gate[x] * (s0 * r[x] + s1 * g[x] + s2 * b[x]) + bias[x]
-
-
-@compiled
-def _fit(alphas: Any, palette: Any, red: Any, green: Any, blue: Any, size: Any, tolerance: Any, moments: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place."""
-    n = len(red)
-    m0, m1, m2, s00, s01 = moments[0], moments[1], moments[2], moments[3], moments[4]
-    s02, s11, s12, s22 = moments[5], moments[6], moments[7], moments[8]
-    moments[:] = 0.0
-    for u in range(len(alphas)):
-        alpha = alphas[u]
-        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
-        for x in range(n):
-            m0[x] += alpha[x] * p0
-            m1[x] += alpha[x] * p1
-            m2[x] += alpha[x] * p2
-    for u in range(len(alphas)):
-        alpha = alphas[u]
-        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
-        for x in range(n):
-            d0, d1, d2 = p0 - m0[x], p1 - m1[x], p2 - m2[x]
-            a0, a1 = alpha[x] * d0, alpha[x] * d1
-            s00[x] += a0 * d0
-            s01[x] += a0 * d1
-            s02[x] += a0 * d2
-            s11[x] += a1 * d1
-            s12[x] += a1 * d2
-            s22[x] += alpha[x] * d2 * d2
-    for x in range(n):
-        a, b, c = s00[x] + tolerance, s01[x], s02[x]
-        d, e, f = s11[x] + tolerance, s12[x], s22[x] + tolerance
-        r0, r1, r2 = red[x] - m0[x], green[x] - m1[x], blue[x] - m2[x]
-        i00, i01, i02 = d * f - e * e, c * e - b * f, b * e - c * d
-        i11, i12, i22 = a * f - c * c, b * c - a * e, a * d - b * b
-        part = size[x] / (a * i00 + b * i01 + c * i02)
-        s00[x] = (i00 * r0 + i01 * r1 + i02 * r2) * part
-        s01[x] = (i01 * r0 + i11 * r1 + i12 * r2) * part
-        s02[x] = (i02 * r0 + i12 * r1 + i22 * r2) * part
-        s11[x] = 0.0
-    for u in range(len(alphas)):
-        alpha = alphas[u]
-        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
-        for x in range(n):
-            along = (p0 - m0[x]) * s00[x] + (p1 - m1[x]) * s01[x] + (p2 - m2[x]) * s02[x]
-            alpha[x] *= min(max(np.float32(1.0) + along, np.float32(0.0)), np.float32(LARGEST_CHANGE))
-            s11[x] += alpha[x]
-    for u in range(len(alphas)):
-        alpha = alphas[u]
-        for x in range(n):
-            alpha[x] /= s11[x]
-
-
-@compiled
-def _project(logits: Any, scratch: Any, alphas: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run: (U, _RUN) → the same.
-
-    The logits are left less the largest.
-
-    It begins with the support of the alphas before, mostly the right one: from any support the first threshold is
-    not above the right one, and from there it grows to it.
-    """
-    count = len(logits)
-    threshold, total, inside, before = scratch[0], scratch[1], scratch[2], scratch[3]
-    one, zero = np.float32(1.0), np.float32(0.0)
-    for x in range(_RUN):
-        total[x] = logits[0, x]
-    for u in range(1, count):
+def _begin(logits: Any, most: Any) -> None:
+    """Before the first :func:`_project`: logits (U, _RUN) less the largest, and which are the largest then."""
+    _forget(most)
+    for u in range(0, len(logits), 2):
+        one, other = logits[u], logits[u + 1]
+        for x in range(_RUN):
+            high, low = max(one[x], other[x]), min(one[x], other[x])
+            _rank(high, low, most, x)
+    for u in range(len(logits)):
         z = logits[u]
         for x in range(_RUN):
-            total[x] = max(total[x], z[x])
+            z[x] -= most[_FIRST + x]
     for x in range(_RUN):
-        threshold[x] = -one
-        inside[x] = zero
-    for u in range(count):
-        z, alpha = logits[u], alphas[u]
+        most[_SECOND + x] -= most[_FIRST + x]
+        most[_THIRD + x] -= most[_FIRST + x]
+        most[_FOURTH + x] -= most[_FIRST + x]
+        most[_FIRST + x] = 0.0
+
+
+@compiled
+def _rank(high: Any, low: Any, most: Any, x: int) -> None:
+    """Puts two logits, the higher first, among the largest of pixel ``x``."""
+    a, b, c, d = most[_FIRST + x], most[_SECOND + x], most[_THIRD + x], most[_FOURTH + x]
+    # the larger of each pair from opposite ends are the four largest, in a bitonic order
+    c, d = max(c, low), max(d, high)
+    a, c = max(a, c), min(a, c)
+    b, d = max(b, d), min(b, d)
+    most[_FIRST + x], most[_SECOND + x] = max(a, b), min(a, b)
+    most[_THIRD + x], most[_FOURTH + x] = max(c, d), min(c, d)
+
+
+@compiled
+def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: Any, logits: Any, most: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.gradient_step`, before the projection.
+
+    Args:
+        alphas: (U, _RUN).
+        pixels: planes of the run.
+        bias: (U, _RUN).
+        steps: (U, 3).
+        size: of the step.
+        sharpen: 1 + the sharpening.
+        logits: (U, _RUN), written.
+        most: the largest of them, written.
+    """
+    _forget(most)
+    for u in range(0, len(alphas), 2):
+        a, b, bias_a, bias_b, z_a, z_b = alphas[u], alphas[u + 1], bias[u], bias[u + 1], logits[u], logits[u + 1]
+        a0, a1, a2 = steps[u, 0] * size, steps[u, 1] * size, steps[u, 2] * size
+        b0, b1, b2 = steps[u + 1, 0] * size, steps[u + 1, 1] * size, steps[u + 1, 2] * size
         for x in range(_RUN):
-            z[x] -= total[x]
-            within = alpha[x] > zero
-            threshold[x] += z[x] if within else zero
-            inside[x] += one if within else zero
+            red, green, blue = pixels[_LEFT_RED + x], pixels[_LEFT_GREEN + x], pixels[_LEFT_BLUE + x]
+            gate = pixels[_GATE + x]
+            one = a[x] * sharpen + gate * (a0 * red + a1 * green + a2 * blue) + bias_a[x]
+            other = b[x] * sharpen + gate * (b0 * red + b1 * green + b2 * blue) + bias_b[x]
+            z_a[x] = one
+            z_b[x] = other
+            _rank(max(one, other), min(one, other), most, x)
+
+
+@compiled
+def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run, and what they leave.
+
+    Of any set of logits, (its sum − 1) / its size is not above the threshold, and of the support it is the threshold.
+    The support being the largest logits, the four largest say what it is, unless there are more.
+
+    Args:
+        logits: (U, _RUN).
+        most: the largest of them; the thresholds are written, and where more than four count, all the rest.
+        palette: (U, 3).
+        pixels: planes of the run; what the alphas leave of the colours is written.
+        alphas: (U, _RUN), written.
+    """
+    one, zero = np.float32(1.0), np.float32(0.0)
+    half, third, quarter = np.float32(0.5), np.float32(1.0 / 3.0), np.float32(0.25)
+    beyond = np.int32(0)
     for x in range(_RUN):
-        threshold[x] /= inside[x]
-        inside[x] = zero  # a wrong support can have the right size; from the first threshold on they only shrink
-    for _ in range(count + 1):
+        total = most[_FIRST + x] - one
+        threshold = total
+        total += most[_SECOND + x]
+        threshold = max(threshold, half * total)
+        total += most[_THIRD + x]
+        threshold = max(threshold, third * total)
+        total += most[_FOURTH + x]
+        threshold = max(threshold, quarter * total)
+        most[_THRESHOLD + x] = threshold
+        beyond += np.int32(1) if most[_FOURTH + x] > threshold else np.int32(0)
+    if beyond > 0 and len(logits) > 4:
+        _look_on(logits, most)
+    for x in range(3 * _RUN):
+        pixels[_LEFT_RED + x] = pixels[_RED + x]
+    for u in range(0, len(logits), 2):
+        z_a, z_b, a, b = logits[u], logits[u + 1], alphas[u], alphas[u + 1]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        q0, q1, q2 = palette[u + 1, 0], palette[u + 1, 1], palette[u + 1, 2]
         for x in range(_RUN):
-            before[x] = inside[x]
-            total[x] = -one
-            inside[x] = zero
-        for u in range(count):
+            threshold = most[_THRESHOLD + x]
+            first, second = max(z_a[x] - threshold, zero), max(z_b[x] - threshold, zero)
+            a[x] = first
+            b[x] = second
+            pixels[_LEFT_RED + x] -= p0 * first + q0 * second
+            pixels[_LEFT_GREEN + x] -= p1 * first + q1 * second
+            pixels[_LEFT_BLUE + x] -= p2 * first + q2 * second
+
+
+@compiled
+def _look_on(logits: Any, most: Any) -> None:
+    """Thresholds that are not above the right ones grow to them: Michelot's algorithm."""
+    one, zero = np.float32(1.0), np.float32(0.0)
+    before, total, inside = _FIRST, _SECOND, _THIRD
+    for x in range(_RUN):
+        most[before + x] = 4.0
+    for _ in range(len(logits)):
+        for x in range(_RUN):
+            most[total + x] = -one
+            most[inside + x] = zero
+        for u in range(len(logits)):
             z = logits[u]
             for x in range(_RUN):
-                within = z[x] > threshold[x]
-                total[x] += z[x] if within else zero
-                inside[x] += one if within else zero
+                within = z[x] > most[_THRESHOLD + x]
+                most[total + x] += z[x] if within else zero
+                most[inside + x] += one if within else zero
         changed = np.int32(0)
         for x in range(_RUN):
-            changed += np.int32(1) if before[x] != inside[x] else np.int32(0)
-            threshold[x] = total[x] / inside[x]
+            # of up to four, the threshold is right; from more on, supports only shrink
+            right = most[inside + x] == most[before + x] or most[inside + x] <= np.float32(4.0)
+            changed += np.int32(0) if right else np.int32(1)
+            if not right:
+                most[_THRESHOLD + x] = most[total + x] / most[inside + x]
+            most[before + x] = most[inside + x]
         if changed == 0:
             break
-    for u in range(count):
-        z, alpha = logits[u], alphas[u]
+
+
+@compiled
+def _normalize(alphas: Any, total: Any, palette: Any, pixels: Any) -> None:
+    """Alphas (U, _RUN) over their total (_RUN,), which is lost; what they leave of the colours is written."""
+    for x in range(3 * _RUN):
+        pixels[_LEFT_RED + x] = pixels[_RED + x]
+    for x in range(_RUN):
+        total[x] = np.float32(1.0) / total[x]
+    for u in range(0, len(alphas), 2):
+        a, b = alphas[u], alphas[u + 1]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        q0, q1, q2 = palette[u + 1, 0], palette[u + 1, 1], palette[u + 1, 2]
         for x in range(_RUN):
-            alpha[x] = max(z[x] - threshold[x], zero)
+            first, second = a[x] * total[x], b[x] * total[x]
+            a[x] = first
+            b[x] = second
+            pixels[_LEFT_RED + x] -= p0 * first + q0 * second
+            pixels[_LEFT_GREEN + x] -= p1 * first + q1 * second
+            pixels[_LEFT_BLUE + x] -= p2 * first + q2 * second
+
+
+@compiled
+def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, total: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place, but for the division by ``total``.
+
+    Args:
+        alphas: (U, _RUN), adding to 1; written.
+        palette: (U, 3).
+        pixels: planes of the run.
+        tolerance: > 0.
+        moments: room.
+        total: (_RUN,), written.
+    """
+    m0, m1, m2 = 0, _RUN, 2 * _RUN
+    s00, s01, s02, s11, s12, s22 = 3 * _RUN, 4 * _RUN, 5 * _RUN, 6 * _RUN, 7 * _RUN, 8 * _RUN
+    one, zero, largest = np.float32(1.0), np.float32(0.0), np.float32(LARGEST_CHANGE)
+    for x in range(3 * _RUN):
+        moments[x] = pixels[_RED + x] - pixels[_LEFT_RED + x]  # Pα
+    for x in range(s00, _MOMENT_PLANES * _RUN):
+        moments[x] = zero
+    for u in range(0, len(alphas), 2):
+        a, b = alphas[u], alphas[u + 1]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        q0, q1, q2 = palette[u + 1, 0], palette[u + 1, 1], palette[u + 1, 2]
+        for x in range(_RUN):
+            d0, d1, d2 = p0 - moments[m0 + x], p1 - moments[m1 + x], p2 - moments[m2 + x]
+            e0, e1, e2 = q0 - moments[m0 + x], q1 - moments[m1 + x], q2 - moments[m2 + x]
+            a0, a1, a2, b0, b1, b2 = a[x] * d0, a[x] * d1, a[x] * d2, b[x] * e0, b[x] * e1, b[x] * e2
+            moments[s00 + x] += a0 * d0 + b0 * e0
+            moments[s01 + x] += a0 * d1 + b0 * e1
+            moments[s02 + x] += a0 * d2 + b0 * e2
+            moments[s11 + x] += a1 * d1 + b1 * e1
+            moments[s12 + x] += a1 * d2 + b1 * e2
+            moments[s22 + x] += a2 * d2 + b2 * e2
+    for x in range(_RUN):
+        c00, c01, c02 = moments[s00 + x] + tolerance, moments[s01 + x], moments[s02 + x]
+        c11, c12, c22 = moments[s11 + x] + tolerance, moments[s12 + x], moments[s22 + x] + tolerance
+        r0, r1, r2 = pixels[_LEFT_RED + x], pixels[_LEFT_GREEN + x], pixels[_LEFT_BLUE + x]
+        i00, i01, i02 = c11 * c22 - c12 * c12, c02 * c12 - c01 * c22, c01 * c12 - c02 * c11
+        i11, i12, i22 = c00 * c22 - c02 * c02, c01 * c02 - c00 * c12, c00 * c11 - c01 * c01
+        part = pixels[_FIT + x] / (c00 * i00 + c01 * i01 + c02 * i02)
+        moments[s00 + x] = (i00 * r0 + i01 * r1 + i02 * r2) * part
+        moments[s01 + x] = (i01 * r0 + i11 * r1 + i12 * r2) * part
+        moments[s02 + x] = (i02 * r0 + i12 * r1 + i22 * r2) * part
+        total[x] = zero
+    for u in range(0, len(alphas), 2):
+        a, b = alphas[u], alphas[u + 1]
+        p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
+        q0, q1, q2 = palette[u + 1, 0], palette[u + 1, 1], palette[u + 1, 2]
+        for x in range(_RUN):
+            v0, v1, v2 = moments[s00 + x], moments[s01 + x], moments[s02 + x]
+            d0, d1, d2 = p0 - moments[m0 + x], p1 - moments[m1 + x], p2 - moments[m2 + x]
+            e0, e1, e2 = q0 - moments[m0 + x], q1 - moments[m1 + x], q2 - moments[m2 + x]
+            first = a[x] * min(max(one + (d0 * v0 + d1 * v1 + d2 * v2), zero), largest)
+            second = b[x] * min(max(one + (e0 * v0 + e1 * v1 + e2 * v2), zero), largest)
+            a[x] = first
+            b[x] = second
+            total[x] += first + second
 
 
 @compiled
@@ -577,17 +652,19 @@ def _share(alphas: Any, shares: Any, scratch: Any) -> None:
 
 
 @compiled
-def _floor_and_normalize(alphas: Any, total: Any) -> None:
-    """Alphas below the floor become 0; the rest adds to 1 again."""
-    least = np.float32(ALPHA_FLOOR)
+def _floor_and_normalize(alphas: Any, total: Any, rest: Any) -> None:
+    """Alphas (U, _RUN) over their total (_RUN,); those below the floor become 0, and the rest adds to 1 again."""
+    least, zero = np.float32(ALPHA_FLOOR), np.float32(0.0)
     for x in range(_RUN):
-        total[x] = 0.0
+        total[x] *= least
+        rest[x] = zero
     for u in range(len(alphas)):
         alpha = alphas[u]
         for x in range(_RUN):
-            alpha[x] = alpha[x] if alpha[x] >= least else np.float32(0.0)
-            total[x] += alpha[x]
+            value = alpha[x] if alpha[x] >= total[x] else zero
+            alpha[x] = value
+            rest[x] += value
     for u in range(len(alphas)):
         alpha = alphas[u]
         for x in range(_RUN):
-            alpha[x] /= total[x]
+            alpha[x] /= rest[x]

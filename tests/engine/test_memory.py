@@ -28,7 +28,7 @@ def address(array):
 
 def kept():
     memory._collect()
-    return [block.numel() for block in memory._kept]
+    return [block.numel() for _, block in memory._kept]
 
 
 @pytest.mark.parametrize("shape", [(LENGTH,), (2, LENGTH // 2), (3, 5), (0, 4), ()])
@@ -99,18 +99,30 @@ def test_no_more_is_kept_than_allowed(monkeypatch):
     assert kept() == []  # more than is kept at all
 
 
-def test_sizes_that_are_no_longer_asked_for_go():
-    first, second, third = (empty((LENGTH + 16 * number,)) for number in range(3))
-    del first, second, third
-    assert kept() == [LENGTH, LENGTH + 16, LENGTH + 32]
-    for _ in range(3):
+def test_sizes_that_are_no_longer_asked_for_go(monkeypatch):
+    monkeypatch.setattr(memory, "_PATIENCE", 6)
+    first, second = empty((LENGTH,)), empty((LENGTH + 16,))
+    del first, second
+    for _ in range(6):
+        assert kept()[:2] == [LENGTH, LENGTH + 16]
         now = empty((2 * LENGTH,))
-        assert len(kept()) == 2  # it took the place of another once, and was there for the next
         del now
-    assert len(kept()) == 3
-    held = [empty((2 * LENGTH,)) for _ in range(3)]
-    assert kept() == []
-    assert len({address(array) for array in held}) == 3
+    empty((2 * LENGTH,))
+    assert kept() == [2 * LENGTH]
+
+
+def test_a_frame_that_is_like_the_last_needs_no_memory():
+    """Sizes that are asked for while others of the frame are back already."""
+    places = []
+    for _ in range(3):
+        frame = [empty((4 * LENGTH,))]
+        for length in (3 * LENGTH, 2 * LENGTH, LENGTH, LENGTH, LENGTH + 16):
+            frame.append(empty((length,)))
+            places.append(address(frame[-1]))
+            if length != LENGTH:
+                frame.pop()
+    assert len(set(places[5:])) == len(set(places[:5])) == 5
+    assert places[5:10] == places[10:]
 
 
 def test_given_back_to_the_system():

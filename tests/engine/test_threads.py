@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +70,13 @@ def test_jobs_that_share_out_rows_themselves_do_not_wait_for_ever():
         return sum(over_rows(lambda a, b: a, first, last, 1, 2))
 
     assert sum(over_rows(job, 0, 40, 4, 2)) == sum(range(40))
+
+
+def test_pytorch_has_one_thread_in_each_of_ours():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert over_rows(lambda first, last: torch.get_num_threads(), 0, 6, 1, 2) == [1] * 6
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -14,13 +14,21 @@ from fscs_engine.networks.any_palette import (
     calm,
     cells_of,
     enlarge,
-    join_sets,
     mixtures,
     project_to_simplex,
     step_matrix,
 )
-from fscs_engine.networks.any_palette_model import _join_by_rows
-from fscs_engine.networks.loops import _RUN, _project, alpha_rows, calm_rows, cell_mixtures, cell_rows
+from fscs_engine.networks.loops import (
+    _RUN,
+    _begin,
+    _paired,
+    _project,
+    _room,
+    alpha_rows,
+    calm_rows,
+    cell_mixtures,
+    cell_rows,
+)
 from fscs_engine.networks.model import View
 from fscs_engine.parameters import ALPHA_FLOOR
 
@@ -108,18 +116,6 @@ def test_mixtures_of_cells(count, colors):
     assert np.array_equal(part, found[:, count // 2 :])
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 37), (34, 16)])
-@pytest.mark.parametrize("residual", [False, True])
-def test_joined_sets(size, residual):
-    generator = torch.Generator().manual_seed(0)
-    planes, before = torch.randn(2, 1, 5, 8, *size, generator=generator)
-    share = torch.rand(1, 5, 1, *size, generator=generator)
-    mix, added = torch.nn.Conv2d(16, 8, 1).requires_grad_(False), before if residual else None
-    wanted = join_sets(planes, share, mix, added)
-    found = _join_by_rows(planes.clone(), share, mix, added)
-    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_calm(size):
     pixels, height = pixels_of(*size), size[0]
@@ -164,21 +160,30 @@ def test_alphas_of_flat_parts_that_follow_each_other(model, colors):
 @given(
     seed=st.integers(0, 10**6),
     colors=st.integers(1, 16),
-    scale=st.sampled_from([0.1, 1.0, 4.0]),
+    scale=st.sampled_from([0.01, 0.1, 1.0, 4.0]),
     alike=st.booleans(),
+    equal=st.booleans(),
 )
-def test_the_projection_begins_with_any_support(seed, colors, scale, alike):
-    """Also with a wrong one of the right size, and all pixels at once."""
+def test_the_projection_finds_any_support(seed, colors, scale, alike, equal):
+    """Of more than the four largest logits too, of equal ones, and of all pixels at once."""
     rng = np.random.default_rng(seed)
     shape = (colors, 1 if alike else _RUN)
-    logits = (rng.normal(size=shape) * scale).astype(np.float32).repeat(_RUN // shape[1], axis=1)
-    alphas = (rng.random(shape) < 0.5).astype(np.float32).repeat(_RUN // shape[1], axis=1)
-    alphas[rng.integers(colors), alphas.sum(axis=0) == 0] = 1.0
-    expected = project_to_simplex(torch.from_numpy(logits)[None])[0].numpy()
-    left = logits.copy()
-    _project(left, np.full((4, _RUN), np.nan, np.float32), alphas)
-    np.testing.assert_allclose(alphas, expected, atol=2e-6)
-    np.testing.assert_array_equal(left, logits - logits.max(axis=0))
+    given_logits = (rng.normal(size=shape) * scale).astype(np.float32).repeat(_RUN // shape[1], axis=1)
+    if equal:
+        given_logits = given_logits.round(1)
+    expected = project_to_simplex(torch.from_numpy(given_logits)[None])[0].numpy()
+    palette, seen = rng.random((colors, 3), dtype=np.float32), rng.random((3, _RUN), dtype=np.float32)
+    logits, alphas, _, pixels, most, _ = _room(colors)
+    logits[:colors] = given_logits
+    pixels[: 3 * _RUN] = seen.reshape(-1)
+    _begin(logits, most)
+    np.testing.assert_array_equal(logits[:colors], given_logits - given_logits.max(axis=0))
+    alphas[:] = np.nan
+    _project(logits, most, _paired(palette), pixels, alphas)
+    np.testing.assert_allclose(alphas[:colors], expected, atol=2e-6)
+    assert not alphas[colors:].any()
+    left = pixels[3 * _RUN : 6 * _RUN].reshape(3, _RUN)
+    np.testing.assert_allclose(left, seen - palette.T @ expected, atol=4e-6)
 
 
 def test_alphas_below_the_floor_are_0(model):

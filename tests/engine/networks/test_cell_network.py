@@ -1,0 +1,119 @@
+"""The network's blocks on the CPU, by rows, against the definition in PyTorch on whole planes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from fscs_engine.networks import cell_network
+from fscs_engine.networks.any_palette import cells_of, halved, mixtures
+from fscs_engine.networks.cell_network import CellNetwork
+from fscs_engine.networks.set_loops import feature_rows, grow_rows, halve_rows, share_rows
+
+TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
+"""Models have numbers up to some tens, summed in another order."""
+
+
+def scene(height, width, colors, seed=0):
+    """Cells with what belongs to them: (6, h, w), (K, 3), (K, h, w)."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, height, width, generator=generator)
+    image = F.interpolate(coarse, scale_factor=8.0, mode="bilinear") + 0.02 * torch.rand(
+        1, 3, 8 * height, 8 * width, generator=generator
+    )
+    cells, palette = cells_of(image.clamp(0, 1)), torch.rand(1, colors, 3, generator=generator)
+    return cells, palette, mixtures(cells, palette)
+
+
+def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=None):
+    """The loops' models (K, 13, h, w) of a part of the cells."""
+    height, width = size or cells.shape[2:]
+    out = np.full((palette.shape[1], 13, height, width), np.nan, np.float32)
+    offsets = network.manner(palette).offsets[0].numpy() if offsets is None else offsets
+    CellNetwork(network).models(cells[0].numpy(), palette[0].numpy(), offsets, mixed[0].numpy(), corner, out)
+    return out
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (33, 1), (4, 4), (17, 70), (66, 35)])
+@pytest.mark.parametrize("colors", [2, 7, 16])
+def test_models_are_the_networks(network, size, colors):
+    cells, palette, mixed = scene(*size, colors)
+    wanted = network.models(cells, palette, network.manner(palette).offsets, mixed)[0].numpy()
+    np.testing.assert_allclose(looped(network, cells, palette, mixed), wanted, **TOLERANCE)
+
+
+@pytest.mark.parametrize("bytes_of_rows", [1, 20_000, 10**9])
+def test_blocks_of_any_height_give_the_same(network, monkeypatch, bytes_of_rows):
+    made = scene(21, 40, 5)
+    before = looped(network, *made)
+    monkeypatch.setattr(cell_network, "_ROWS_BYTES", bytes_of_rows)
+    monkeypatch.setattr(cell_network, "_LEAST_BLOCKS", 1)
+    np.testing.assert_allclose(looped(network, *made), before, **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("corner", "size"), [((0, 0), (21, 40)), ((3, 5), (9, 17)), ((20, 39), (1, 1)), ((4, 0), (17, 8))]
+)
+def test_a_part_is_cut_out_of_the_whole(network, corner, size):
+    made = scene(21, 40, 3)
+    whole = looped(network, *made)
+    (top, left), (height, width) = corner, size
+    part = looped(network, *made, corner, size)
+    assert np.array_equal(part, whole[..., top : top + height, left : left + width])
+
+
+def test_what_was_in_the_memory_does_not_count(network, monkeypatch):
+    made = scene(13, 22, 4)
+    before = looped(network, *made)
+    monkeypatch.setattr(cell_network, "empty", lambda shape: np.full(tuple(shape), np.nan, np.float32))
+    assert np.array_equal(looped(network, *made), before)
+
+
+def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
+    made = scene(40, 50, 6)
+    offsets = network.manner(made[1]).offsets[0].numpy()
+    count, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(looped(network, *made, offsets=offsets))
+    finally:
+        torch.set_num_threads(count)
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def sets_of(planes):
+    """(K, C, h, w) as whole sets (h + 2, K, w + 1, C)."""
+    return np.ascontiguousarray(F.pad(planes, (0, 1, 1, 1)).permute(2, 0, 3, 1).numpy())
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 5), (-1, 2), (1, 4), (3, 5), (0, 4)])
+@pytest.mark.parametrize("planes", [3, 8, 16])
+def test_sets_are_halved_and_doubled(first, last, planes):
+    fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
+    halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
+    halve_rows(sets_of(fine), first, halves)
+    np.testing.assert_allclose(halves, sets_of(halved(fine))[first + 1 : last + 1], atol=1e-6)
+    top, bottom = 2 * first, 2 * last - 1
+    sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
+    grow_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
+    wanted = sets_of(fine + F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
+    np.testing.assert_allclose(sums, wanted[max(top, -1) + 1 : bottom + 1], atol=1e-6)
+
+
+def test_shares_of_far_cells_are_finite():
+    """The nearest colour can be so far that every exponential alone would be 0."""
+    cells, palette = np.zeros((6, 1, 1), np.float32), np.float32([[1, 1, 1], [1, 1, 0.99], [0.99, 1, 1]])
+    share = np.full((3, 1, 1), np.nan, np.float32)
+    share_rows(cells, palette, share)
+    assert share.sum() == pytest.approx(1)
+    assert share.argmin() == 0
+    seen = np.full((3, 3, 2, 12), np.nan, np.float32)
+    feature_rows(cells, palette, share, share, -1, seen)
+    assert np.isfinite(seen).all()
+    assert not seen[0].any()
+    assert not seen[2].any()
+    assert not seen[:, :, 1].any()
