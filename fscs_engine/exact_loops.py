@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiling import compiled
+from .compiling import compiled, planes
 
 _RUN = 128  # pixels
 
@@ -36,73 +36,83 @@ def layer_rows(
         The largest error relative to the largest of 1 and the pixel's |channels|; NaN where a sum is not finite.
     """
     count, height, width = alphas.shape
-    a = np.zeros((count, _RUN), np.float32)
-    color = np.empty((count, _RUN), np.float32)
-    layers = np.empty((4, count, _RUN), np.float32)
-    aim = np.empty((8, _RUN), np.float32)  # target, gain, what the layers add up to
-    error, room = np.empty(_RUN, np.float32), np.empty(_RUN, np.float32)
-    inside, scale = np.empty(_RUN, np.float32), np.empty(_RUN, np.float32)
-    heaviest = np.empty(_RUN, np.float32)
-    worst = np.zeros(_RUN, np.float32)
-    broken = np.zeros(_RUN, np.float32)  # 0, or NaN where something is not finite
-    one, zero = np.float32(1.0), np.float32(0.0)
+    room = planes(6 * count + 8 + 7, _RUN)
+    a, color = room[:count], room[count : 2 * count]
+    layers = room[2 * count : 6 * count].reshape(4, count, _RUN)
+    aim, rest = room[6 * count : 6 * count + 8], room[6 * count + 8 :]  # target, gain, what the layers add up to
+    missing, free, inside, scale, heaviest = rest[0], rest[1], rest[2], rest[3], rest[4]
+    worst, broken = rest[5], rest[6]  # broken is 0, or NaN where something is not finite
     for y in range(height):
         for x0 in range(0, width, _RUN):
             n = min(_RUN, width - x0)
-            _load(target[y, x0 : x0 + n], gain[y, x0 : x0 + n], total[y, x0 : x0 + n], aim)
-            most, share = room, error
-            for x in range(n):
-                most[x] = -1.0
+            run = slice(x0, x0 + n)
+            _load(target[y, run], gain[y, run], total[y, run], aim)
             for u in range(count):
-                own, source = a[u], alphas[u, y, x0 : x0 + n]
-                for x in range(n):
-                    own[x] = source[x]
-                    heaviest[x] = np.float32(u) if own[x] > most[x] else heaviest[x]
-                    most[x] = max(most[x], own[x])
-            for x in range(n):
-                low, high = min(aim[0, x], aim[1, x], aim[2, x]), max(aim[0, x], aim[1, x], aim[2, x])
-                inside[x] = one if boxed and low >= zero and high <= one else zero
-                largest = max(abs(aim[4, x]), abs(aim[5, x]), abs(aim[6, x]), abs(aim[7, x]))
-                scale[x] = max(one, high, -low, largest)
-            for channel in range(3):
-                for u in range(count):
-                    own, p = color[u], base[u, channel]
-                    for x in range(n):
-                        own[x] = p * aim[3, x]
-                _close(a, color, aim[channel], inside, n, error, room)
-                straight = held[y, x0 : x0 + n]
-                for u in range(count):
-                    layer, own, c = layers[channel, u], a[u], color[u]
-                    for x in range(n):
-                        layer[x] = own[x] * c[x] * straight[x]
-            solid = opacity[y, x0 : x0 + n]
-            for u in range(count):
-                layer, own = layers[3, u], a[u]
-                for x in range(n):
-                    layer[x] = own[x] * solid[x]
+                a[u, :n] = alphas[u, y, run]
+            _find_heaviest(a, heaviest, free)
+            _measure(aim, boxed, inside, scale)
             for channel in range(4):
-                whole = aim[4 + channel]
-                for attempt in range(3):
-                    for x in range(n):
-                        share[x] = layers[channel, 0, x]
-                    for u in range(1, count):
-                        layer = layers[channel, u]
-                        for x in range(n):
-                            share[x] += layer[x]
-                    for x in range(n):
-                        share[x] = whole[x] - share[x]
-                    if attempt < 2:
-                        for u in range(count):
-                            layer, number = layers[channel, u], np.float32(u)
-                            for x in range(n):
-                                layer[x] += share[x] if heaviest[x] == number else zero
-                for x in range(n):
-                    relative = abs(share[x]) / scale[x]
-                    worst[x] = max(worst[x], relative)
-                    broken[x] += relative * zero
+                if channel < 3:
+                    _close(a, base[:, channel], aim[3], aim[channel], inside, color, missing, free)
+                    free[:n] = held[y, run]
+                else:
+                    color[:] = 1.0
+                    free[:n] = opacity[y, run]
+                _multiply(a, color, free, aim[4 + channel], layers[channel], missing)
+                for _ in range(2):
+                    _settle(layers[channel], heaviest, aim[4 + channel], missing, free)
+                _judge(missing[:n], scale, worst, broken)  # beyond it is what was there before
             for u in range(count):
-                _store(layers[0, u], layers[1, u], layers[2, u], layers[3, u], out[u, y, x0 : x0 + n])
+                _store(layers[0, u], layers[1, u], layers[2, u], layers[3, u], out[u, y, run])
     return worst.max() + broken.sum()
+
+
+@compiled
+def _find_heaviest(a: Any, heaviest: Any, most: Any) -> None:
+    """Which of the layers (K, n) has the largest alpha, the first of them: ``heaviest`` (n,) is written."""
+    for x in range(_RUN):
+        most[x] = -1.0
+    for u in range(len(a)):
+        own, number = a[u], np.float32(u)
+        for x in range(_RUN):
+            heaviest[x] = number if own[x] > most[x] else heaviest[x]
+            most[x] = max(most[x], own[x])
+
+
+@compiled
+def _measure(aim: Any, boxed: bool, inside: Any, scale: Any) -> None:
+    """Where layer colours stay in [0, 1], and what errors are relative to; both (n,), written."""
+    one, zero = np.float32(1.0), np.float32(0.0)
+    bound = one if boxed else zero
+    for x in range(_RUN):
+        low, high = min(aim[0, x], aim[1, x], aim[2, x]), max(aim[0, x], aim[1, x], aim[2, x])
+        inside[x] = bound if low >= zero and high <= one else zero
+        largest = max(abs(aim[4, x]), abs(aim[5, x]), abs(aim[6, x]), abs(aim[7, x]))
+        scale[x] = max(one, high, -low, largest)
+
+
+@compiled
+def _multiply(a: Any, color: Any, factor: Any, whole: Any, layers: Any, missing: Any) -> None:
+    """One channel of the layers (K, n), written, and what they lack of the whole (n,), written."""
+    for x in range(_RUN):
+        missing[x] = 0.0
+    for u in range(len(a)):
+        own, c, layer = a[u], color[u], layers[u]
+        for x in range(_RUN):
+            value = own[x] * c[x] * factor[x]
+            layer[x] = value
+            missing[x] += value
+    for x in range(_RUN):
+        missing[x] = whole[x] - missing[x]
+
+
+@compiled
+def _judge(missing: Any, scale: Any, worst: Any, broken: Any) -> None:
+    """The largest error so far, relative to ``scale``, and whether all of them were finite."""
+    for x in range(len(missing)):
+        relative = abs(missing[x]) / scale[x]
+        worst[x] = max(worst[x], relative)
+        broken[x] += relative * np.float32(0.0)
 
 
 @compiled
@@ -125,34 +135,79 @@ def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
 
 
 @compiled
-def _close(a: Any, color: Any, aim: Any, inside: Any, n: int, error: Any, room: Any) -> None:
-    """One channel of :func:`fscs_engine.exact.exact_colors`. ``color`` (K, n) changes: Σ a · color becomes ``aim``."""
+def _close(a: Any, base: Any, gain: Any, aim: Any, inside: Any, color: Any, error: Any, free: Any) -> None:
+    """One channel of :func:`fscs_engine.exact.exact_colors`.
+
+    Args:
+        a: (K, n) alphas.
+        base: (K,) the layers' colours.
+        gain: (n,) what they are multiplied by.
+        aim: (n,) what Σ a · color becomes.
+        inside: (n,) 1 where colours stay in [0, 1], else 0.
+        color: (K, n), written.
+        error: (n,) room.
+        free: (n,) room.
+    """
     count = len(a)
-    one, zero = np.float32(1.0), np.float32(0.0)
+    one, zero, least = np.float32(1.0), np.float32(0.0), np.float32(1e-7)
+    for x in range(_RUN):
+        error[x] = aim[x]
+    for u in range(count):
+        own, c, p = a[u], color[u], base[u]
+        for x in range(_RUN):
+            value = p * gain[x]
+            c[x] = value
+            error[x] -= own[x] * value
     for _ in range(count + 1):
-        for x in range(n):
-            error[x] = aim[x]
-        for u in range(count):
-            own, c = a[u], color[u]
-            for x in range(n):
-                error[x] -= own[x] * c[x]
         left = np.int32(0)
-        for x in range(n):
-            left += np.int32(0) if abs(error[x]) <= np.float32(1e-7) else np.int32(1)
-            room[x] = 0.0
+        for x in range(_RUN):
+            left += np.int32(0) if abs(error[x]) <= least else np.int32(1)
+            free[x] = zero
         if left == 0:
             break
         for u in range(count):
             own, c = a[u], color[u]
-            for x in range(n):
+            for x in range(_RUN):
                 ahead = one - c[x] if error[x] > zero else c[x]
-                room[x] += own[x] if ahead > zero or inside[x] == zero else zero
-        for x in range(n):
-            error[x] /= room[x] if room[x] > zero else one
+                free[x] += own[x] if ahead > zero or inside[x] == zero else zero
+        for x in range(_RUN):
+            free[x] = error[x] / (free[x] if free[x] > zero else one)
+            error[x] = aim[x]
         for u in range(count):
             own, c = a[u], color[u]
-            for x in range(n):
-                ahead = one - c[x] if error[x] > zero else c[x]
-                free = own[x] > zero and (ahead > zero or inside[x] == zero)
-                moved = c[x] + (error[x] if free else zero)
-                c[x] = min(max(moved, zero), one) if inside[x] > zero else moved
+            for x in range(_RUN):
+                ahead = one - c[x] if free[x] > zero else c[x]
+                moves = own[x] > zero and (ahead > zero or inside[x] == zero)
+                moved = c[x] + (free[x] if moves else zero)
+                value = min(max(moved, zero), one) if inside[x] > zero else moved
+                c[x] = value
+                error[x] -= own[x] * value
+
+
+@compiled
+def _settle(layers: Any, heaviest: Any, whole: Any, missing: Any, share: Any) -> None:
+    """Adds what is missing to each pixel's heaviest layer: in float32 that leaves less, or nothing.
+
+    Args:
+        layers: (K, n) one channel of them, changed.
+        heaviest: (n,) which of them takes it.
+        whole: (n,) what they must add up to.
+        missing: (n,) what they lack, changed.
+        share: (n,) room.
+    """
+    zero = np.float32(0.0)
+    left = np.int32(0)
+    for x in range(_RUN):
+        left += np.int32(0) if missing[x] == zero else np.int32(1)
+        share[x] = missing[x]
+        missing[x] = zero
+    if left == 0:
+        return
+    for u in range(len(layers)):
+        layer, number = layers[u], np.float32(u)
+        for x in range(_RUN):
+            value = layer[x] + (share[x] if heaviest[x] == number else zero)
+            layer[x] = value
+            missing[x] += value
+    for x in range(_RUN):
+        missing[x] = whole[x] - missing[x]

@@ -343,8 +343,9 @@ class AnyPaletteNetwork(nn.Module):
         steps = step_matrix(base)
         bias, gate, fit = models[:, :, -3:].unbind(dim=2)
         gate, fit = gate[:, :1], fit[:, :1]
-        behind = (logits.detach() - logits.detach().amax(dim=1, keepdim=True)).clamp_min(-FARTHEST_BEHIND)
-        bias = bias + manner.prior[..., None] * behind  # learnt through all steps, the logits would grow without end
+        fixed = logits.detach()  # learnt through all steps, the logits would grow without end
+        behind = (fixed - fixed.amax(dim=1, keepdim=True)).clamp_min(-FARTHEST_BEHIND)
+        bias = bias + manner.prior[..., None] * behind
         sizes, sharpening = (factors[:, :, None, None] for factors in (manner.sizes, manner.sharpening))
         for t in range(GRADIENT_STEPS):
             alphas = gradient_step(alphas, colors, base, steps, sizes[:, t] * gate, sharpening[:, t], bias)
