@@ -48,16 +48,16 @@ def layer_rows(
             run = slice(x0, x0 + n)
             _load(target[y, run], gain[y, run], total[y, run], aim)
             for u in range(count):
-                a[u, :n] = alphas[u, y, run]
+                _copy(alphas[u, y, run], a[u])
             _find_heaviest(a, heaviest, free)
             _measure(aim, boxed, inside, scale)
             for channel in range(4):
                 if channel < 3:
                     _close(a, base[:, channel], aim[3], aim[channel], inside, color, missing, free)
-                    free[:n] = held[y, run]
+                    _copy(held[y, run], free)
                 else:
                     color[:] = 1.0
-                    free[:n] = opacity[y, run]
+                    _copy(opacity[y, run], free)
                 _multiply(a, color, free, aim[4 + channel], layers[channel], missing)
                 for _ in range(2):
                     _settle(layers[channel], heaviest, aim[4 + channel], missing, free)
@@ -65,6 +65,13 @@ def layer_rows(
             for u in range(count):
                 _store(layers[0, u], layers[1, u], layers[2, u], layers[3, u], out[u, y, run])
     return worst.max() + broken.sum()
+
+
+@compiled
+def _copy(numbers: Any, out: Any) -> None:
+    """Puts numbers at the beginning of ``out``. A slice assigned to a slice takes seconds to compile."""
+    for x in range(len(numbers)):
+        out[x] = numbers[x]
 
 
 @compiled

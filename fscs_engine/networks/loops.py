@@ -179,7 +179,8 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
     for start in range(0, cells, _RUN):
         length = min(_RUN, cells - start)
         for channel in range(3):
-            pixels[channel * _RUN : channel * _RUN + length] = colors[channel, start : start + length]
+            for x in range(length):
+                pixels[channel * _RUN + x] = colors[channel, start + x]
         for u in range(count):
             p0, p1, p2 = palette[u, 0], palette[u, 1], palette[u, 2]
             z = logits[u]
@@ -191,7 +192,9 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
         for _ in range(MIXING_STEPS):
             _step(alphas, pixels, bias, steps_of, size, sharpen, logits, most)
             _project(logits, most, colors_of, pixels, alphas)
-        out[:, start : start + length] = alphas[:count, :length]
+        for u in range(count):
+            for x in range(length):
+                out[u, start + x] = alphas[u, x]
 
 
 @compiled
@@ -402,7 +405,9 @@ def _paired(colors: Any) -> Any:
     """(U, 3) with a row of zeros where U is odd."""
     count = len(colors)
     pairs = np.zeros((count + count % 2, 3), np.float32)
-    pairs[:count] = colors
+    for u in range(count):
+        for channel in range(3):
+            pairs[u, channel] = colors[u, channel]
     return pairs
 
 
@@ -641,14 +646,16 @@ def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, t
 @compiled
 def _share(alphas: Any, shares: Any, scratch: Any) -> None:
     """alphas (U, n) become shares (U, U) @ alphas."""
-    scratch[:] = alphas
     for u in range(len(alphas)):
-        alphas[u] = 0.0
+        for x in range(_RUN):
+            scratch[u, x] = alphas[u, x]
+            alphas[u, x] = 0.0
+    for u in range(len(alphas)):
         for other in range(len(alphas)):
             share = shares[u, other]
             if share > 0.0:
-                for i in range(alphas.shape[1]):
-                    alphas[u, i] += share * scratch[other, i]
+                for x in range(_RUN):
+                    alphas[u, x] += share * scratch[other, x]
 
 
 @compiled

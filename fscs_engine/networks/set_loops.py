@@ -104,7 +104,8 @@ def mean_rows(sets: Any, offsets: Any, share: Any, top: int, means: Any) -> None
     shares, added = np.empty(_PIECE * channels, np.float32), np.zeros((count, _PIECE * channels), np.float32)
     for k in range(len(offsets)):
         for x in range(_PIECE):
-            added[k, x * channels : (x + 1) * channels] = offsets[k]
+            for c in range(channels):
+                added[k, x * channels + c] = offsets[k, c]
     for y in range(rows):
         for x0 in range(0, width, _PIECE):
             cells = min(_PIECE, width - x0)
@@ -212,8 +213,9 @@ def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any
             middle = line[channels : channels + numbers]
             for j in range(numbers):
                 middle[j] = most * a[j] + least * b[j]
-            line[:channels] = line[channels : 2 * channels]
-            line[numbers + channels :] = line[numbers : numbers + channels]
+            for c in range(channels):
+                line[c] = line[channels + c]
+                line[numbers + channels + c] = line[numbers + c]
             for x in range(cells):
                 left, here, right = line[x * channels :], line[(x + 1) * channels :], line[(x + 2) * channels :]
                 even, odd = 2 * x, 2 * x + 1
