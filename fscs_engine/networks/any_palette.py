@@ -9,8 +9,8 @@ pixel half-way between two colours would come to one mixture or to another as th
 each other by their mean (Zaheer et al. 2017), so their order can't matter. How strongly the steps draw, and to which
 colours, the palette alone decides (`palette_network.py`).
 
-Everything here is plain PyTorch on any device. `loops.py` has the same mathematics from the interpolation on
-as loops for the CPU, and tests hold the two equal.
+Everything here is plain PyTorch on any device. For the CPU `cell_network.py` has the same mathematics of the cells, and
+`loops.py` that from the interpolation on; tests hold both equal.
 """
 
 from __future__ import annotations
