@@ -19,7 +19,7 @@ LARGE = 2**23
 MOST_KEPT = 3 * 2**29
 """Bytes that are kept at the most, enough for seven layers of a 4K frame."""
 
-_PATIENCE = 64  # requests, more than a frame makes: what none of them wanted is let go
+_PATIENCE = 32  # requests, more than a frame makes: what none of them wanted is let go
 
 _lock = Lock()
 _requests = 0  # so far

@@ -184,7 +184,8 @@ class AnyPalettePrediction:
         from .cell_network import CellNetwork
 
         palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
-        network = CellNetwork(self.model.network)
+        alone = out.is_contiguous()  # else it is one tile of several
+        network = CellNetwork(self.model.network, kept=alone)
         network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
 
     def _models_by_tensors(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:

@@ -40,10 +40,11 @@ class CellNetwork:
 
     Args:
         network: on the CPU.
+        kept: whether the memory is kept for the next picture; tiles of a large one have sizes that are asked for once.
     """
 
-    def __init__(self, network: AnyPaletteNetwork) -> None:
-        self._network = network
+    def __init__(self, network: AnyPaletteNetwork, *, kept: bool = True) -> None:
+        self._network, self._kept = network, kept
         scales, start = network.get_buffer("scales"), network.get_buffer("start")
         bias = network.head.bias if network.head.bias is not None else torch.zeros_like(start)
         self._leave = network.head.weight.flatten(1) * scales[:, None], bias * scales + start
@@ -70,7 +71,7 @@ class CellNetwork:
         network = self._network
         beyond = ((0, 0), (0, -cells.shape[1] % 4), (0, -cells.shape[2] % 4))
         cells, mixed = np.pad(cells, beyond, mode="edge"), np.pad(mixed, beyond, mode="edge")
-        run = _Run(len(palette), cells.shape[1], cells.shape[2], network.widths)
+        run = _Run(len(palette), cells.shape[1], cells.shape[2], network.widths, kept=self._kept)
         share = empty(mixed.shape)
 
         def divide(top: int, bottom: int) -> None:
@@ -108,13 +109,14 @@ class _Run:
         height: of the finest sets, a multiple of 4.
         width: the same.
         widths: planes of the fine, middle and coarse sets.
+        kept: see :class:`CellNetwork`.
 
     Attributes:
         first, second: fine sets, half the size the next two, a quarter the last two.
         threads: that share the rows.
     """
 
-    def __init__(self, count: int, height: int, width: int, widths: tuple[int, int, int]) -> None:
+    def __init__(self, count: int, height: int, width: int, widths: tuple[int, int, int], *, kept: bool) -> None:
         self.count, self.threads = count, torch.get_num_threads()
         shapes = [
             (height // size + 2, count, width // size + 1, planes)
@@ -122,8 +124,8 @@ class _Run:
             for _ in range(2)
         ]
         ends = np.cumsum([math.prod(shape) for shape in shapes])
-        memory = np.split(empty((int(ends[-1]),)), ends[:-1])
-        whole = [part.reshape(shape) for part, shape in zip(memory, shapes, strict=True)]
+        memory = empty((int(ends[-1]),)) if kept else torch.empty(int(ends[-1])).numpy()
+        whole = [part.reshape(shape) for part, shape in zip(np.split(memory, ends[:-1]), shapes, strict=True)]
         for sets in whole:
             sets[0], sets[-1] = 0.0, 0.0
         self.first, self.second, self.middle, self.other, self.coarse, self.last = whole

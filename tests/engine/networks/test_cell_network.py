@@ -9,7 +9,9 @@ from torch.nn import functional as F
 
 from fscs_engine.networks import cell_network
 from fscs_engine.networks.any_palette import cells_of, halved, mixtures
+from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.cell_network import CellNetwork
+from fscs_engine.networks.model import View
 from fscs_engine.networks.set_loops import feature_rows, grow_rows, halve_rows, share_rows
 
 TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
@@ -69,6 +71,18 @@ def test_what_was_in_the_memory_does_not_count(network, monkeypatch):
     before = looped(network, *made)
     monkeypatch.setattr(cell_network, "empty", lambda shape: np.full(tuple(shape), np.nan, np.float32))
     assert np.array_equal(looped(network, *made), before)
+
+
+def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cell_network, "empty", lambda shape: asked.append(tuple(shape)) or np.empty(shape, np.float32))
+    for tile in (0, 64):
+        asked.clear()
+        model = AnyPaletteModel(weights, torch.device("cpu"))
+        pixels = np.random.default_rng(0).random((100, 90, 3), np.float32)
+        view = View(100, 90, model.device, tile, lambda top, bottom: pixels[top:bottom], lambda _: None)
+        model.predict(view, torch.rand(3, 3, generator=torch.Generator().manual_seed(0)))
+        assert any(len(shape) == 1 for shape in asked) == (tile == 0)  # the sets of all blocks in one piece
 
 
 def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
