@@ -73,16 +73,14 @@ def test_what_was_in_the_memory_does_not_count(network, monkeypatch):
     assert np.array_equal(looped(network, *made), before)
 
 
-def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch):
+@pytest.mark.parametrize(("tile", "kept"), [(0, True), (64, False)])
+def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch, tile, kept):
     asked = []
-    monkeypatch.setattr(cell_network, "empty", lambda shape: asked.append(tuple(shape)) or np.empty(shape, np.float32))
-    for tile in (0, 64):
-        asked.clear()
-        model = AnyPaletteModel(weights, torch.device("cpu"))
-        pixels = np.random.default_rng(0).random((100, 90, 3), np.float32)
-        view = View(100, 90, model.device, tile, lambda top, bottom: pixels[top:bottom], lambda _: None)
-        model.predict(view, torch.rand(3, 3, generator=torch.Generator().manual_seed(0)))
-        assert any(len(shape) == 1 for shape in asked) == (tile == 0)  # the sets of all blocks in one piece
+    monkeypatch.setattr(cell_network, "empty", lambda shape: asked.append(shape) or np.empty(shape, np.float32))
+    pixels = np.random.default_rng(0).random((100, 90, 3), np.float32)
+    view = View(100, 90, torch.device("cpu"), tile, lambda top, bottom: pixels[top:bottom], lambda _: None)
+    AnyPaletteModel(weights, view.device).predict(view, torch.rand(3, 3, generator=torch.Generator().manual_seed(0)))
+    assert any(len(shape) == 1 for shape in asked) == kept  # the sets of all blocks in one piece
 
 
 def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
