@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from threading import current_thread
+from threading import Barrier, current_thread
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -16,7 +16,8 @@ _NAME = "rows"
 def over_rows(job: Callable[[int, int], _T], top: int, bottom: int, rows: int, threads: int) -> list[_T]:
     """Runs ``job(first, last)`` for blocks of rows; results from top to bottom.
 
-    Within a job it runs one block after the other: threads that wait for each other would wait for ever.
+    Within a job it runs one block after the other: threads that wait for each other would wait for ever. A single block
+    goes to a thread too, where PyTorch sums in the same order as with any other number of threads.
 
     Args:
         job: works on rows ``first`` to ``last``, which no other call has.
@@ -27,20 +28,25 @@ def over_rows(job: Callable[[int, int], _T], top: int, bottom: int, rows: int, t
     """
     firsts = range(top, bottom, rows)
     lasts = [min(bottom, first + rows) for first in firsts]
-    if threads < 2 or len(firsts) < 2 or current_thread().name.startswith(_NAME):
+    if threads < 2 or current_thread().name.startswith(_NAME):
         return [job(first, last) for first, last in zip(firsts, lasts, strict=True)]
     return list(_pool(threads).map(job, firsts, lasts))
 
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix=_NAME, initializer=_work_alone)
-
-
-def _work_alone() -> None:
-    """Keeps PyTorch from sharing out what a thread of ours does: all cores have their work already."""
+    """Threads in which PyTorch has one thread: more would share out what a thread of ours does, with all cores busy."""
     import torch
-    from threadpoolctl import ThreadpoolController
 
-    torch.get_num_threads()  # from the first question on, a thread has a number of its own
-    ThreadpoolController().limit(limits=1, user_api="openmp")
+    pool, together = ThreadPoolExecutor(threads, thread_name_prefix=_NAME), Barrier(threads)
+    before = torch.get_num_threads()
+
+    def work_alone() -> None:
+        together.wait()  # so that each thread gets one of these
+        torch.get_num_threads()  # what a thread begins with is set when it is first asked for
+        torch.set_num_threads(1)
+
+    for begun in [pool.submit(work_alone) for _ in range(threads)]:
+        begun.result()
+    torch.set_num_threads(before)  # of this thread it was the number all along; threads that come later begin with it
+    return pool

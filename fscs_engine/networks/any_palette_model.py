@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class AnyPaletteModel:
                 cure="make the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
+        self._deciding = deepcopy(self.network).double() if self.compiled else self.network
 
     @property
     def normalized(self) -> bool:
@@ -81,10 +83,19 @@ class AnyPaletteModel:
         return self.compiled
 
     @torch.no_grad()
+    def manner(self, palette: Tensor) -> Manner:
+        """What the palette (U, 3) alone decides.
+
+        On the CPU in double precision: sums in another order, by another number of threads, would else be a little
+        different, and logits magnify that.
+        """
+        return Manner(*(part.float() for part in self._deciding.manner(palette[None].to(self._deciding.sizes.dtype))))
+
+    @torch.no_grad()
     def base_colors(self, palette: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`. One order inside, as in :class:`AnyPalettePrediction`."""
         order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
-        return self.network.manner(palette[None, order]).base[0, order.argsort()]
+        return self.manner(palette[order]).base[0, order.argsort()]
 
     def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
@@ -103,8 +114,7 @@ class AnyPalettePrediction:
         self.order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=view.device)
         self.palette = palette[self.order]
         self.bottom = 0  # rows above it have been reported as done
-        with torch.no_grad():
-            self.manner = model.network.manner(self.palette[None])
+        self.manner = model.manner(self.palette)
         self.shares = shares_of(self.palette[None])
         self.models = self.local_models(self._cells())
         if model.compiled:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscs_engine.threads import over_rows
+from fscs_engine.threads import _pool, over_rows
 
 
 @given(
@@ -51,10 +52,15 @@ def test_an_error_comes_through(threads):
     assert over_rows(job, 5, 11, 2, threads) == [5, 7, 9], "the threads live on"
 
 
-@pytest.mark.parametrize(("height", "threads"), [(10, 1), (3, 4)])
-def test_one_thread_or_one_block_stays_where_it_is(height, threads):
-    found = over_rows(lambda first, last: threading.current_thread(), 0, height, 5, threads)
-    assert set(found) == {threading.current_thread()}
+@pytest.mark.parametrize("height", [0, 3, 10])
+def test_one_thread_stays_where_it_is(height):
+    found = over_rows(lambda first, last: threading.current_thread(), 0, height, 5, 1)
+    assert set(found) <= {threading.current_thread()}
+
+
+def test_a_single_block_goes_to_a_thread_too():
+    (found,) = over_rows(lambda first, last: threading.current_thread(), 0, 3, 5, 2)
+    assert found is not threading.current_thread()
 
 
 def test_several_threads_are_at_work_at_a_time():
@@ -72,11 +78,14 @@ def test_jobs_that_share_out_rows_themselves_do_not_wait_for_ever():
     assert sum(over_rows(job, 0, 40, 4, 2)) == sum(range(40))
 
 
-def test_pytorch_has_one_thread_in_each_of_ours():
+def test_pytorch_has_one_thread_in_each_of_ours_and_all_elsewhere():
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
+        _pool.cache_clear()
         assert over_rows(lambda first, last: torch.get_num_threads(), 0, 6, 1, 2) == [1] * 6
         assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as another:
+            assert another.submit(torch.get_num_threads).result() == 3
     finally:
         torch.set_num_threads(before)

@@ -157,19 +157,18 @@ def test_pictures_that_are_not_kept_give_the_same(file, monkeypatch):
     assert np.array_equal(Segmenter(file, device="cpu").segment(image, hex_palette(5)).pixels, kept)
 
 
-def test_threads_do_not_change_the_result(file):
+@pytest.mark.parametrize("size", [(200, 60), (9, 30)])
+def test_threads_do_not_even_show_in_the_rounding(file, size):
     """Nor do they wait for each other for ever."""
-    image, before = Image.from_pixels(pixels_of(200, 60), "srgb"), torch.get_num_threads()
+    image, before, found = Image.from_pixels(pixels_of(*size), "srgb"), torch.get_num_threads(), []
     try:
-        torch.set_num_threads(1)
-        alone = Segmenter(file, device="cpu").segment(image, hex_palette(5)).pixels
-        torch.set_num_threads(3)
-        shared = Segmenter(file, device="cpu").segment(image, hex_palette(5)).pixels
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(Segmenter(file, device="cpu").segment(image, hex_palette(5)).pixels)
     finally:
         torch.set_num_threads(before)
-    # The convolutions sum in another order with other threads, and the logits magnify it: 4e-5 in photographs.
-    assert np.abs(shared - alone).max() <= 3e-5
-    assert (np.abs(shared - alone) > 1e-5).mean() <= 1e-4
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
 
 
 def test_one_color_is_everywhere(file):
