@@ -27,7 +27,14 @@ class PngLayerWriter(PictureFolder):
         return PngFile(temporary, self._height, self._width, 4, 16, self._metadata)
 
 
-def write_png(path: str | Path, pixels: NDArray[np.float32], *, bits: Bits = 16, overwrite: bool = False) -> None:
+def write_png(
+    path: str | Path,
+    pixels: NDArray[np.float32],
+    *,
+    bits: Bits = 16,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Writes a PNG.
 
     Args:
@@ -35,6 +42,7 @@ def write_png(path: str | Path, pixels: NDArray[np.float32], *, bits: Bits = 16,
         pixels: (H, W, 3) or (H, W, 4) float, sRGB, straight, in [0, 1].
         bits: per channel.
         overwrite: replace an existing file.
+        metadata: ASCII texts by their full names.
 
     Raises:
         OutputError: the file exists or can't be written.
@@ -51,7 +59,7 @@ def write_png(path: str | Path, pixels: NDArray[np.float32], *, bits: Bits = 16,
     height, width, channels = values.shape
     with (
         replaced_file(path, overwrite=overwrite) as temporary,
-        PngFile(temporary, height, width, channels, bits) as file,
+        PngFile(temporary, height, width, channels, bits, metadata) as file,
     ):
         file.write(values)
 

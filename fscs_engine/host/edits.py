@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from ..parameters import Parameter
+from .parameters import Parameter
 
 Color = tuple[float, float, float]
 Matrix = tuple[tuple[float, ...], ...]
