@@ -21,19 +21,10 @@ from numpy.typing import NDArray
 
 from ..color import LIN_REC709, ColorSpaces
 from ..errors import UsageError
-from ..host.edits import (
-    IDENTITY,
-    OTHERS_FLOOR,
-    LayerEdit,
-    Look,
-    Matrix,
-    edited_palette_color,
-    formula,
-    oklab,
-)
-from ..memory import empty
-from ..palette import Palette
-from ..threads import over_rows
+from ..host.edits import IDENTITY, OTHERS_FLOOR, LayerEdit, Look, Matrix, edited_palette_color, formula, oklab
+from ..palette.palette import Palette
+from ..runtime.memory import empty
+from ..runtime.threads import over_rows
 
 _BLOCK = 16  # rows that a thread takes at a time
 
@@ -202,7 +193,7 @@ def recolor(
         >>> recolor(layers, Palette.from_hex("#ff8000"), "lin_rec709", Look({1: LayerEdit(hue=40.0)})).shape
         (2, 3, 4)
     """
-    from ..compositing import recompose
+    from ..exact.compositing import recompose
 
     recoloring = Recoloring(look, palette, working_space, spaces)
     whole = recompose(layers) if image is None else image

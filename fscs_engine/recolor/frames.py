@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..color import AUTO, ColorSpaces, in_space, network_image, straight
-from ..compositing import recompose
 from ..errors import CancelledError, InputError, PaletteError, ProcessError
+from ..exact.compositing import recompose
 from ..files.atomic import make_folder
 from ..files.exr import read_layers
+from ..files.palette_files import named_palette
 from ..files.reading import open_image, read_image
 from ..frames import FramePattern
 from ..host.edits import Look
+from ..host.key import file_identity
+from ..host.naming import METADATA_PREFIX, layer_channels
 from ..image import Image
-from ..image_palette import image_palette
-from ..interrupts import held_back
-from ..key import file_identity
-from ..naming import METADATA_PREFIX, layer_channels
-from ..outputs import Place, stored_key
-from ..palette import Palette, squared_distances
-from ..palette_files import named_palette
+from ..palette.image_palette import image_palette
+from ..palette.palette import Palette, squared_distances
+from ..runtime.interrupts import held_back
 from ..segmenter import Segmenter
-from ..sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, Tick
-from ..shots import Shot
+from ..shots.outputs import Place, stored_key
+from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, Tick
+from ..shots.shots import Shot
 from .edits import Recoloring
 from .looks import look_text
 from .pictures import write_look_sheet, write_picture
@@ -221,9 +221,7 @@ class Recolorer:
         recoloring.apply(found.layers, found.image.pixels, after.pixels, torch.get_num_threads())
         again = work.overwrite or work.resume
         metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
-        write_picture(
-            files[0], after, self.spaces, half=work.half, clip=work.clip, overwrite=again, metadata=metadata
-        )
+        write_picture(files[0], after, self.spaces, half=work.half, clip=work.clip, overwrite=again, metadata=metadata)
         if work.preview is not None:
             write_look_sheet(
                 files[1], found.image, after, found.palette, work.look, found.coverage, self.spaces, overwrite=again
@@ -335,5 +333,3 @@ def _start_process(work: RecolorWork, threads: int) -> None:
 
 def _frame(frame: int, view: str) -> FrameResult:
     return _process[0].frame(frame, view)
-
-

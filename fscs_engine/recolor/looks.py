@@ -25,7 +25,7 @@ from pathlib import Path
 from ..errors import InputError, UsageError
 from ..files.atomic import replaced_file
 from ..host.edits import EDIT_BY_NAME, EDIT_PARAMETERS, LayerEdit, Look, checked
-from ..palette import Palette, PaletteColor
+from ..palette.palette import Palette, PaletteColor
 
 FORMAT_VERSION = 1
 

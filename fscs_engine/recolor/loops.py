@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import compiled, planes
+from ..runtime.compiling import compiled, planes
 
 _RUN = 128  # pixels
 

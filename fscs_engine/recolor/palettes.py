@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..color import LIN_REC709, ColorSpaces
 from ..errors import UsageError
 from ..host.edits import Look, decoded, edited_palette_color, encoded, from_oklab, oklab
-from ..palette import Palette
+from ..palette.palette import Palette
 from .edits import Recoloring
 
 COVERAGE_WEIGHT = 0.25

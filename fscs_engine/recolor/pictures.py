@@ -17,7 +17,7 @@ from ..files.exr import HALF_MAXIMUM, write_exr
 from ..files.png import write_png
 from ..host.edits import Look, edited_palette_color
 from ..image import Image
-from ..palette import Palette
+from ..palette.palette import Palette
 
 _ROUNDING = 1e-5
 """Added up in float32, an opaque alpha of K layers can end a few units in the last place above 1."""
