@@ -261,7 +261,7 @@ class Look:
         return self.layers.get(number, LayerEdit())
 
     def opacities(self, count: int) -> list[tuple[float, bool]]:
-        """For each of ``count`` layers its opacity, mute and solo included, and whether black replaces what it loses."""
+        """For each of ``count`` layers its opacity, mute and solo counted in, and whether what it loses is black."""
         solo = any(edit.solo for edit in self.layers.values())
         black = self.opacity_shows == "black"
         found = []
@@ -315,7 +315,7 @@ def _is_number(value: object) -> bool:
 class Formula:
     """What the edits of a layer do to one pixel, in a linear working space, before opacity and strength.
 
-    With L the layer's premultiplied RGB, a its alpha, ∛ and the powers keeping the sign (∛-x is -∛x) and ā = max(a, 0)::
+    With L the layer's premultiplied RGB, a its alpha, ā = max(a, 0), and ∛ and powers that keep the sign (∛-x = -∛x)::
 
         t = ∛(to_lms · L)                       three cube roots
         t = roots · (t, ∛ā)                     3 x 4

@@ -160,7 +160,7 @@ class Recoloring:
         return np.ascontiguousarray(np.where(there, back, np.float32(0)))
 
 
-def recolor(
+def apply_look(
     layers: NDArray[np.float32],
     palette: Palette,
     working_space: str,
@@ -182,7 +182,7 @@ def recolor(
         threads: how many work at a time; the result does not depend on it.
 
     Returns:
-        (H, W, 3 or 4) float32 premultiplied, not clipped: the image itself, bit for bit, where the look changes nothing.
+        (H, W, 3 or 4) float32 premultiplied, not clipped: the image bit for bit where the look changes nothing.
 
     Raises:
         UsageError: the look edits a layer that is not there.
@@ -190,7 +190,7 @@ def recolor(
 
     Example:
         >>> layers = np.zeros((1, 2, 3, 4), np.float32)
-        >>> recolor(layers, Palette.from_hex("#ff8000"), "lin_rec709", Look({1: LayerEdit(hue=40.0)})).shape
+        >>> apply_look(layers, Palette.from_hex("#ff8000"), "lin_rec709", Look({1: LayerEdit(hue=40.0)})).shape
         (2, 3, 4)
     """
     from ..exact.compositing import recompose

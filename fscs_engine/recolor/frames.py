@@ -1,4 +1,4 @@
-"""Frames recolored one after the other, or in several processes: layered EXRs, or images that are segmented in memory."""
+"""Frames recolored one after the other, or in several processes: layered EXRs, or images segmented in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from ..files.palette_files import named_palette
 from ..files.reading import open_image, read_image
 from ..frames import FramePattern
 from ..host.edits import Look
-from ..host.key import file_identity
 from ..host.naming import METADATA_PREFIX, layer_channels
 from ..image import Image
 from ..palette.image_palette import image_palette

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, PaletteError, UsageError
 from ..files.atomic import replaced_file
 from ..host.edits import EDIT_BY_NAME, EDIT_PARAMETERS, LayerEdit, Look, checked
 from ..palette.palette import Palette, PaletteColor
@@ -145,8 +145,6 @@ def save_look(path: str | Path, look: Look, palette: Palette, *, overwrite: bool
 
 def look_text(look: Look, palette: Palette) -> str:
     """A look as the text of a look file."""
-    import tomli_w
-
     lines = [
         "# A look: edits of the layers of an image, for `fscs recolor --look`.",
         '# A layer is its number, as in [layers.3], or its name in the palette, as in [layers."red cup"].',
@@ -154,18 +152,26 @@ def look_text(look: Look, palette: Palette) -> str:
         *(f"#   {parameter.name}: {parameter.tooltip}" for parameter in EDIT_PARAMETERS if parameter.per_layer),
         "",
         f"version = {FORMAT_VERSION}",
-        tomli_w.dumps({"strength": look.strength, "opacity_shows": look.opacity_shows}).rstrip(),
+        f"strength = {_toml(look.strength)}",
+        f"opacity_shows = {_toml(look.opacity_shows)}",
     ]
     for number, edit in look.layers.items():
         color = palette.colors[number - 1]
-        about = " ".join(f"{color.name} {color.hex}".split())
-        values = {name: _plain(value) for name, value in edit.changed.items()}
-        lines += ["", f"[layers.{number}]  # {about}", tomli_w.dumps(values, multiline_strings=False).rstrip()]
+        about = "".join(filter(str.isprintable, f"{color.name} {color.hex}")).strip()
+        lines += ["", f"[layers.{number}]  # {about}"]
+        lines += [f"{name} = {_toml(value, name == 'color')}" for name, value in edit.changed.items()]
     return "\n".join(lines) + "\n"
 
 
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+def _toml(value: object, is_color: bool = False) -> str:
+    """A value of a look as TOML; a color that 8 bits hold as hex."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        if is_color and PaletteColor.from_hex(PaletteColor(value).hex).rgb == value:
+            return f'"{PaletteColor(value).hex}"'
+        return f"[{', '.join(map(repr, value))}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _from_table(table: Mapping[str, object]) -> NamedLook:
@@ -193,7 +199,10 @@ def _value(name: str, value: object, known: tuple[str, ...], where: str) -> obje
         raise UsageError(f"{where}{name!r} is not an edit", cure=cure)
     parameter = EDIT_BY_NAME[name]
     if parameter.kind == "color" and isinstance(value, str) and value:
-        return PaletteColor.from_hex(value).rgb
+        try:
+            return PaletteColor.from_hex(value).rgb
+        except PaletteError as error:
+            raise UsageError(f"{where}{error.message}", cure=error.cure) from error
     try:
         return checked(parameter, value)
     except ValueError as error:

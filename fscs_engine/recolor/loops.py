@@ -1,4 +1,4 @@
-"""Edits of layers on the CPU, as loops that numba compiles: each row's layers are read once, where they change something.
+"""Edits of layers on the CPU, as loops that numba compiles: each row of a layer is read once.
 
 The mathematics is that of :class:`fscs_engine.host.edits.Formula` and of :mod:`fscs_engine.recolor.edits`.
 """

@@ -21,7 +21,7 @@ from ..palette.palette import Palette
 from .edits import Recoloring
 
 COVERAGE_WEIGHT = 0.25
-"""What a difference of coverage counts in a match beside one of color: 0.25 × (√a - √b)² beside squared OKLab distance."""
+"""What a difference of coverage counts in a match: 0.25 × (√a - √b)², beside the squared distance in OKLab."""
 
 HARMONIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
