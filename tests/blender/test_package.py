@@ -180,7 +180,7 @@ def test_missing_blenders_are_installed_once(build, monkeypatch, tmp_path):
 
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", sys.version_info[:2])
+    monkeypatch.setattr(build, "BPY_PYTHON", "{}.{}".format(*sys.version_info))
     monkeypatch.setattr(build, "run", record)
     assert build.bpy_environments() == {}
     build.install_bpy()
@@ -194,7 +194,7 @@ def test_missing_blenders_are_installed_once(build, monkeypatch, tmp_path):
 def test_a_blender_that_broke_off_is_installed_again(build, monkeypatch, tmp_path):
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", sys.version_info[:2])
+    monkeypatch.setattr(build, "BPY_PYTHON", "{}.{}".format(*sys.version_info))
     monkeypatch.setattr(build, "run", lambda command: None)
 
     def broken(*_arguments):
@@ -215,6 +215,6 @@ def test_a_named_folder_must_have_every_blender(build, monkeypatch, tmp_path):
 def test_another_python_skips_the_blenders_and_says_so(build, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", (2, 7))
+    monkeypatch.setattr(build, "BPY_PYTHON", "2.7")
     build.install_bpy()
     assert "Python 2.7" in capsys.readouterr().out
