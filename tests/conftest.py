@@ -83,7 +83,9 @@ def nuke_torch(build_door: ModuleType) -> Callable[[str], str]:
 
     def python(version: str) -> str:
         if version not in found:
-            pytest.skip(f"PyTorch {version}: `python build.py test --all` installs it where it finds Python 3.9 or 3.10")
+            pytest.skip(
+                f"PyTorch {version}: `python build.py test --all` installs it where it finds Python 3.9 or 3.10"
+            )
         return str(found[version])
 
     return python

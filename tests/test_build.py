@@ -404,6 +404,13 @@ def test_what_is_installed_is_what_is_pinned():
     assert differing == {}
 
 
+def test_other_files_name_the_same_versions(build):
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"ruff==([\d.]+)", hooks)) == {PINS["ruff"]}
+    assert f'"{build.QUICK_BLENDER}")' in (ROOT / "tests" / "blender" / "conftest.py").read_text(encoding="utf-8")
+
+
 def test_ci_runs_the_test_command():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)

@@ -1,7 +1,7 @@
 """What the tests of the Blender add-on share: real Blenders as Python modules, and the built add-on in each.
 
-``build.py test`` installs one module, ``build.py test --all`` all; FSCS_BPY_ENVIRONMENTS names a folder with environments
-of one's own. A test that asks for ``blender`` runs once in every version, and is slow in all but the one.
+``build.py test`` installs one module, ``build.py test --all`` all of them; FSCS_BPY_ENVIRONMENTS names a folder with
+environments of one's own. A test that asks for ``blender`` runs once in every version, and is slow in all but one.
 """
 
 from __future__ import annotations
