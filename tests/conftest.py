@@ -37,7 +37,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kodak(shared: Path) -> Path:
+def kodak_images(shared: Path) -> Path:
     """The folder of the 24 Kodak images, kodim01.png to kodim24.png. Skips where they are not."""
     folder = shared / "data" / "eval" / "kodak"
     if len(list(folder.glob("kodim*.png"))) < 24:
