@@ -28,6 +28,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("skipped tests, and what they need")
     for kind, count in kinds.most_common():
         terminalreporter.write_line(f"{count:4}  {kind}")
+    if any("FSCS_SHARED" in kind for kind in kinds):
+        terminalreporter.write_line("FSCS_SHARED names a folder of your own, which is ../shared otherwise.")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +43,7 @@ def kodak_images(shared: Path) -> Path:
     """The folder of the 24 Kodak images, kodim01.png to kodim24.png. Skips where they are not."""
     folder = shared / "data" / "eval" / "kodak"
     if len(list(folder.glob("kodim*.png"))) < 24:
-        pytest.skip(f"the Kodak images: put kodim01.png to kodim24.png into {folder}, or set FSCS_SHARED to {shared}")
+        pytest.skip("the Kodak images: put kodim01.png to kodim24.png into $FSCS_SHARED/data/eval/kodak")
     return folder
 
 
@@ -50,7 +52,8 @@ def released_files(shared: Path) -> Path:
     """The folder of the weights that the paper's authors released. Skips where they are not."""
     folder = shared / "peers" / "fscs_official"
     if not folder.is_dir():
-        pytest.skip(f"the released weights: put mask_generator.pth and residue_predictor.pth into {folder}")
+        files = "mask_generator.pth and residue_predictor.pth"
+        pytest.skip(f"the weights that the paper's authors released: put {files} into $FSCS_SHARED/peers/fscs_official")
     return folder
 
 
