@@ -308,7 +308,7 @@ def clips(shared: Path) -> list[list[Tensor]]:
     av = pytest.importorskip("av", reason="movies: pip install av")
     folder = shared / "data" / "eval" / "video"
     if not all((folder / name).is_file() for name in CLIPS):
-        pytest.skip(f"two clips of Intel's sample videos: put {' and '.join(CLIPS)} into {folder}")
+        pytest.skip(f"two sample videos: put {' and '.join(CLIPS)} into $FSCS_SHARED/data/eval/video")
     clips = []
     for name, count in CLIPS.items():
         with av.open(str(folder / name)) as movie:
