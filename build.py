@@ -163,15 +163,15 @@ def demo() -> int:
 
 def test(*, everything: bool) -> int:
     """Runs ruff, mypy and pytest; all of them, so that one run shows everything. Skipped tests are listed last."""
-    python = install(TEST_EXTRAS)
     # These mostly wait for the network.
     with ThreadPoolExecutor() as pool:
+        engine = pool.submit(install, TEST_EXTRAS)
+        jobs = [pool.submit(install_bpy, tuple(BPY_VERSIONS) if everything else (QUICK_BLENDER,))]
         if everything:
-            jobs = [pool.submit(install_bpy), pool.submit(install_torch), pool.submit(install_engines)]
-        else:
-            jobs = [pool.submit(install_bpy, [QUICK_BLENDER])]
+            jobs += [pool.submit(install_torch), pool.submit(install_engines)]
         for job in jobs:
             job.result()
+        python = engine.result()
     pythons = host_pythons()
     listed = ", ".join(f"{version} ({python})" for version, python in pythons.items()) or "none"
     missing = ", ".join(version for version in HOST_PYTHONS if version not in pythons)
@@ -374,7 +374,7 @@ def bpy_environments() -> dict[str, Path]:
     return {version: folder / version for version in BPY_VERSIONS if ready(folder / version)}
 
 
-def install_bpy(versions: Iterable[str] = tuple(BPY_VERSIONS)) -> None:
+def install_bpy(versions: Iterable[str]) -> None:
     """Makes the environments with ``bpy`` that are not there yet; says why where it can't."""
     present = bpy_environments()
     missing = [version for version in versions if version not in present]

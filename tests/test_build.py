@@ -176,7 +176,7 @@ def checks(build, monkeypatch):
         return subprocess.CompletedProcess(command, 1 if "check" in command else 0)
 
     monkeypatch.setattr(build, "install", lambda _extras: Path(sys.executable))
-    monkeypatch.setattr(build, "install_bpy", lambda versions=build.BPY_VERSIONS: installed.extend(versions))
+    monkeypatch.setattr(build, "install_bpy", lambda versions: installed.extend(versions))
     monkeypatch.setattr(build, "install_torch", lambda: installed.append("torch"))
     monkeypatch.setattr(build, "install_engines", lambda: installed.append("engines"))
     monkeypatch.setattr(build, "engine_pythons", lambda: {"3.13": Path("/opt/engine/python")})
