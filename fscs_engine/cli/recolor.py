@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..color import ColorSpaces
     from ..host.edits import Look
     from ..palette.palette import Palette
-    from ..recolor.frames import Material
     from ..recolor.looks import NamedLook
+    from ..recolor.material import Material
     from ..shots.sequence import FrameResult, ModelSettings
     from ..shots.shots import Shot
 
@@ -279,9 +279,10 @@ def recolor(
         options.check_suffix(preview, (".png",), "a sheet")
     with Progress(style=progress_style) as progress:
         with progress.loading("starting"):
-            from ..recolor.frames import Recolorer, RecolorWork, is_layered, recolor_frames
+            from ..recolor.frames import Recolorer, RecolorWork, recolor_frames
             from ..recolor.looks import NamedLook, read_look
             from ..recolor.looks import save_look as write_look
+            from ..recolor.material import is_layered
             from ..shots.sequence import ModelSettings
             from ..shots.shots import Listed, open_shot, plan
 
@@ -421,7 +422,8 @@ class _Source:
             InputError: it can't be read.
         """
         from ..palette.image_palette import asked_colors
-        from ..recolor.frames import read_material, segmented
+        from ..recolor.frames import segmented
+        from ..recolor.material import read_material
         from ..shots.shots import find_palette
 
         if self.segmenter is None:

@@ -142,19 +142,19 @@ class Recoloring:
 
         alpha = layers[..., 3:]
         held = np.where(alpha > 0, alpha, np.float32(1))
-        straight = np.ascontiguousarray(layers[..., :3] / held)
-        linear = np.concatenate([self._spaces.convert(straight, self._space, LIN_REC709), np.ones_like(alpha)], axis=-1)
+        straight = np.ascontiguousarray(layers[..., :3] / held, np.float32)
+        light = self._spaces.convert(straight, self._space, LIN_REC709)
+        opaque = np.concatenate([light, np.ones_like(alpha)], axis=-1)
         edited = np.empty_like(straight)
-        count = np.float32([1.0])
-        nothing = np.zeros((1, 3), np.float32)
+        whole, black, nothing = np.ones(1, np.float32), np.ones(1, bool), np.zeros((1, 3), np.float32)
         for position in range(len(layers)):
-            own = [table[position : position + 1] for table in self._tables]
-            one = linear[position : position + 1]
+            one = slice(position, position + 1)
+            square, roots, scale, offset, power, perceptual = (table[one] for table in self._tables)
             recolored_rows(
-                one, _NOTHING, *own, count, np.array([True]), nothing, 0.0, 1.0, linear[position, ..., :3],
-                edited[position],
+                opaque[one], _NOTHING, square, roots, scale, offset, power, perceptual, whole, black, nothing,
+                0.0, 1.0, light[position], edited[position],
             )  # fmt: skip
-        back = self._spaces.convert(edited, LIN_REC709, self._space) * held
+        back = self._spaces.convert(np.asarray(edited, np.float32), LIN_REC709, self._space) * held
         # Where nothing is of a layer, nothing comes of it.
         there = (layers != 0).any(axis=-1, keepdims=True)
         return np.ascontiguousarray(np.where(there, back, np.float32(0)))

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .._version import __version__
 from ..color import AUTO, ColorSpaces, in_space, network_image, straight
-from ..errors import CancelledError, InputError, PaletteError, ProcessError
-from ..exact.compositing import recompose
+from ..errors import CancelledError, InputError, ProcessError
 from ..files.atomic import make_folder
-from ..files.exr import read_layers
 from ..files.palette_files import named_palette
-from ..files.reading import open_image, read_image
+from ..files.reading import read_image
 from ..frames import FramePattern
 from ..host.edits import Look
-from ..host.naming import METADATA_PREFIX, layer_channels
+from ..host.naming import METADATA_PREFIX
 from ..image import Image
 from ..palette.image_palette import image_palette
 from ..palette.palette import Palette, squared_distances
@@ -38,83 +33,15 @@ from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, T
 from ..shots.shots import Shot
 from .edits import Recoloring
 from .looks import look_text
+from .material import Material, is_layered, read_material
 from .pictures import write_look_sheet, write_picture
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """An image with its layers.
-
-    Attributes:
-        image: what the layers add up to, in their working space.
-        layers: (K, H, W, 4) float32 premultiplied.
-        palette: of the layers.
-        metadata: the texts of the layered file, under their full names; empty for layers made in memory.
-    """
-
-    image: Image
-    layers: NDArray[np.float32]
-    palette: Palette
-    metadata: dict[str, str]
-
-    @property
-    def coverage(self) -> list[float]:
-        """The mean alpha of each layer."""
-        return [float(layer[..., 3].mean(dtype=np.float64)) for layer in self.layers]
-
-
-def is_layered(path: Path) -> bool:
-    """Whether a file holds layers. A file that can't be read is taken for an image, which says what is wrong."""
-    if path.suffix.lower() != ".exr":
-        return False
-    with suppress(InputError), open_image(path) as opened:
-        names = {name.partition(".")[0] for spec in opened.specs for name in spec.channelnames}
-        return layer_channels(1)[0].partition(".")[0] in names
-    return False
-
-
-def read_material(path: Path) -> Material:
-    """A layered EXR.
-
-    Raises:
-        InputError: it can't be read, or does not say which palette its layers have.
-    """
-    file = read_layers(path)
-    image = Image(
-        recompose(file.layers),
-        file.color_space,
-        file.data_window,
-        file.display_window,
-        file.attributes,
-        file.source,
-    )
-    return Material(image, file.layers, stored_palette(path, file.metadata, len(file.layers)), dict(file.metadata))
-
-
-def stored_palette(path: Path, metadata: Mapping[str, str], layers: int) -> Palette:
-    """The palette that a layered EXR was made with, by its metadata.
-
-    Raises:
-        InputError: the file has lost it, or it does not fit the layers.
-    """
-    cure = "give the EXR as fscs segment wrote it"
-    text = metadata.get(METADATA_PREFIX + "palette")
-    if text is None:
-        raise InputError(f"{path}: does not say which palette its layers have", cure=cure)
-    try:
-        palette = Palette.from_dict(json.loads(text))
-    except (ValueError, PaletteError) as error:
-        raise InputError(f"{path}: its palette can't be read ({error})", cure=cure) from error
-    if len(palette) != layers:
-        raise InputError(f"{path}: has {layers} layers and a palette of {len(palette)} colors", cure=cure)
-    return palette
 
 
 def segmented(image: Image, palette: Palette, segmenter: Segmenter) -> Material:
     """An image taken apart in memory, in its own linear space."""
     found = segmenter.segment(image, palette, working_space=AUTO)
     whole = in_space(image, found.working_space, segmenter.spaces)
-    return Material(whole, found.pixels, palette, {})
+    return Material(whole, found.pixels, palette)
 
 
 def reference_palette(text: str, colors: int, spaces: ColorSpaces) -> tuple[Palette, list[float] | None]:

@@ -228,12 +228,12 @@ class _Pixel:
         def tried(values: NDArray[np.float64]) -> Look:
             edits = dict(self.look.layers)
             for number, lab in zip(chosen, values.reshape(-1, 3), strict=True):
-                red, green, blue = (min(max(c, 0.0), 1.0) for c in encoded(from_oklab(lab)))
+                red, green, blue = (min(max(c, 0.0), 1.0) for c in encoded(from_oklab(lab.tolist())))
                 edits[number] = replace(self.look.edit(number), color=(red, green, blue))
             return replace(self.look, layers=edits)
 
         def outside(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            colors = np.array([encoded(from_oklab(lab)) for lab in values.reshape(-1, 3)]).ravel()
+            colors = np.array([encoded(from_oklab(lab.tolist())) for lab in values.reshape(-1, 3)]).ravel()
             return np.concatenate([colors, 1.0 - colors])
 
         def change(values: NDArray[np.float64]) -> float:

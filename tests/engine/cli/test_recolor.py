@@ -11,8 +11,8 @@ from fscs_engine.cli.recolor import parse_edit, parse_edits, parse_harmony, pars
 from fscs_engine.errors import FscsError
 from fscs_engine.files.exr import ExrLayerWriter, read_layers
 from fscs_engine.files.reading import read_image
-from fscs_engine.recolor.frames import read_material
 from fscs_engine.recolor.looks import read_look
+from fscs_engine.recolor.material import read_material
 
 COLORS = "#270a05,#a53615,#e1b389"
 
