@@ -13,17 +13,12 @@ from fscs_engine.host.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(
-    file
-    for folder in ("fscs_engine", "blender_addon", "nuke_plugin")
-    for file in (ROOT / folder).rglob("*.py")
-    if "training" not in file.parts
+    file for folder in ("fscs_engine",) for file in (ROOT / folder).rglob("*.py") if "training" not in file.parts
 )
 BRITISH = re.compile(r"\b\w*(colour|grey|neighbour|licence|behaviour|normalis|recognis)\w*", re.IGNORECASE)
 PRIVATE = re.compile(r"\b(whole path|linked in|make room|anew|mend|knobs stand|said nothing)\b", re.IGNORECASE)
 """Turns of phrase that a reader stumbles over."""
 
-KEPT = {"nearest colour"}
-"""Names in files of results."""
 
 VERBS = {
     *("Add", "Allow", "Apply", "Check", "Choose", "Compute", "Delete", "Download", "Draw", "Export", "Fill", "Find"),
@@ -46,15 +41,16 @@ def texts(file: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             docstrings.add(id(node.value))  # what stands below a constant and explains it
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
-            if id(node) not in docstrings and node.value not in KEPT:
-                yield node.value
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+            continue
+        if " " in node.value.strip():
+            yield node.value
 
 
 def begins_with_a_verb(text: str) -> bool:
     """``Sets …`` or ``Set …``."""
     first = text.split()[0].rstrip(".:,;")
-    return first in VERBS or first.removesuffix("s") in VERBS or re.sub("(ss|x)es$", r"\1", first) in VERBS
+    return not VERBS.isdisjoint((first, first.removesuffix("s"), first.removesuffix("es"), re.sub("ies$", "y", first)))
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())

@@ -84,7 +84,7 @@ def test_documents_are_put_together_again(fscs, photo, tmp_path, blend):
         assert result["working_space"] == "srgb"
         assert result["key"] != segmented(fscs, photo, tmp_path / f"{suffix}.exr")["key"]
     spoken = fscs("segment", photo, "-o", tmp_path / "p.psd", "--palette", COLORS)
-    assert "put together again by another reader" in spoken.out
+    assert "read back and composited, matches the image" in spoken.out
     assert segmented(fscs, photo, tmp_path / "o.exr")["composite_error_max"] is None
 
 

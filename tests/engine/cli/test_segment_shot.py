@@ -35,7 +35,7 @@ def test_a_shot_in_words(fscs, shot, tmp_path):
     finished = fscs("segment", shot, "-k", 3, "-o", tmp_path / "new" / "l.####.exr")
     assert finished.code == 0, finished.err
     assert "done: 5 (11-15)" in finished.out
-    assert f"the palette is kept in {tmp_path / 'new' / 'l.palette.json'}" in finished.out
+    assert f"the palette is in {tmp_path / 'new' / 'l.palette.json'}" in finished.out
     assert "frames/s" in finished.out
     again = fscs("segment", shot, "-k", 3, "-o", tmp_path / "new" / "l.####.exr", "--resume")
     assert "skipped: 5 (11-15)" in again.out
@@ -130,7 +130,7 @@ def test_progress_for_open_job_description(fscs, shot, tmp_path):
     finished = fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--progress", "openjd")
     lines = [line for line in finished.out.splitlines() if line.startswith("openjd_")]
     assert "openjd_progress: 100.0" in lines
-    assert any(line.startswith("openjd_status: decomposing, ") for line in lines)
+    assert any(line.startswith("openjd_status: segmenting, ") for line in lines)
     assert finished.err == ""
     quiet = fscs("segment", shot, "-k", 3, "-o", tmp_path / "m.####.exr", "--progress", "none")
     assert quiet.err == ""

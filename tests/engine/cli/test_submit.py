@@ -194,7 +194,7 @@ def test_holes_are_named_or_left_out(fscs, shot, tmp_path):
     assert finished.code == 0
     assert bundle(tmp_path / "job")[1]["Frames"] == "10,14"
     finished = fscs(*line, "--overwrite")
-    assert "not there, and not in the job: 11-12" in finished.out
+    assert "missing, and left out of the job: 11-12" in finished.out
     assert bundle(tmp_path / "job")[1]["Frames"] == "1-10,13-20"
     assert fscs(*line, "--frames", "10-30x4", "--no-check", "--overwrite").code == 0
     assert bundle(tmp_path / "job")[1]["Frames"] == "10-30:4"
