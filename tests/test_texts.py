@@ -63,23 +63,3 @@ def test_tooltips_of_parameters_begin_with_a_verb(parameter) -> None:
     assert begins_with_a_verb(parameter.tooltip)
     if parameter.kind in ("int", "float"):
         assert re.search(r"(Higher|Larger) values|[Vv]alues above", parameter.tooltip), "say what a higher value does"
-
-
-def test_tooltips_of_the_gizmo_begin_with_a_verb() -> None:
-    text = (ROOT / "nuke_plugin" / "SoftColorSegment.gizmo").read_text(encoding="utf-8")
-    tooltips = set(re.findall(r' t "((?:[^"\\]|\\.)*)"', text))
-    assert len(tooltips) > 40
-    assert [tooltip for tooltip in tooltips if not begins_with_a_verb(tooltip)] == []
-
-
-def test_tooltips_in_blender_begin_with_a_verb() -> None:
-    tree = ast.parse((ROOT / "blender_addon" / "strings.py").read_text(encoding="utf-8"))
-    pairs = [
-        [part.value for part in node.elts if isinstance(part, ast.Constant)]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Tuple) and len(node.elts) == 2
-    ]
-    # Errors are pairs too, but begin with a small letter or have no cure.
-    tooltips = [pair[1] for pair in pairs if len(pair) == 2 and pair[0][:1].isupper() and pair[1]]
-    assert len(tooltips) > 30
-    assert [tooltip for tooltip in tooltips if not begins_with_a_verb(tooltip)] == []

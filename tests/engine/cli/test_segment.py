@@ -347,7 +347,7 @@ def test_the_input_is_never_replaced(fscs, tmp_path):
         (["--preview", "sheet.jpg"], ["sheet.jpg", ".png"]),
         (["-o", "o.exr", "--palette", "#12345"], ["#12345"]),
         (["-o", "o.exr", "--palette", "missing.json"], ["missing.json"]),
-        (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colours"]),
+        (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colors"]),
         (["-o", "o.exr", "-k", "17"], ["1 to 16"]),
         (["-o", "o.exr", "-k", "0"], ["1 to 16"]),
         (["-o", "o.exr", "-k", "16", "--model", "paper"], ["'paper'", "takes 7"]),

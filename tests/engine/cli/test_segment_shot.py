@@ -114,7 +114,7 @@ def test_flags_that_can_not_be(fscs, shot, tmp_path, flags, parts):
 
 @pytest.mark.parametrize("flag", [["--frames", "1-3"], ["--resume"], ["--dry-run"], ["--views", "left"]])
 def test_flags_of_shots_are_refused_for_one_picture(fscs, photo, tmp_path, flag):
-    fscs("segment", photo, "-o", tmp_path / "o.exr", *flag).failed_with(2, flag[0], "one picture")
+    fscs("segment", photo, "-o", tmp_path / "o.exr", *flag).failed_with(2, flag[0], "one image")
 
 
 def test_a_palette_of_a_shot(fscs, shot, tmp_path):

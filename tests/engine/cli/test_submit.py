@@ -221,8 +221,8 @@ def test_mistakes_are_found_before_anything_is_written(fscs, shot, tmp_path):
     fscs("submit", f"{tmp_path}/none.mov", "-o", out, "--openjd", job).failed_with(2, "no such file")
     write_palette(tmp_path / "p.json", Palette.from_hex("#aabbcc,#112233"))
     line = ["submit", pattern, "-o", out, "--openjd", job, "--palette", tmp_path / "p.json"]
-    fscs(*line, "-k", 4).failed_with(2, "2 of 4 colours", "fscs palette")
-    fscs(*line, "-k", 1).failed_with(2, "2 colours")
+    fscs(*line, "-k", 4).failed_with(2, "2 of 4 colors", "fscs palette")
+    fscs(*line, "-k", 1).failed_with(2, "2 colors")
     assert not job.exists()
     job.mkdir()
     (job / "template.json").touch()
