@@ -22,8 +22,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Color",
         "color",
         "",
-        "Moves the layer's palette color to this one; its shades follow, lighter and darker, duller and purer. "
-        "Empty leaves it where it is.",
+        "Moves the palette color of the layer to this color. Its lighter, darker, duller and purer shades follow. "
+        "Empty keeps the palette color.",
         0.0,
         1.0,
         per_layer=True,
@@ -33,7 +33,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Hue",
         "float",
         0.0,
-        "Turns the hue of the layer by degrees, lightness and saturation kept (OKLab).",
+        "Turns the hue of the layer by degrees and keeps lightness and saturation (OKLab). Higher values turn red "
+        "to yellow, yellow to green, green to blue.",
         -180.0,
         180.0,
         per_layer=True,
@@ -43,7 +44,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Saturation",
         "float",
         1.0,
-        "Multiplies how colorful the layer is, lightness kept (OKLab). 0 makes it gray.",
+        "Multiplies the saturation of the layer and keeps lightness (OKLab). Higher values give purer colors; 0 "
+        "gives gray.",
         0.0,
         4.0,
         per_layer=True,
@@ -53,8 +55,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Uniformity",
         "float",
         0.0,
-        "Draws the hues and saturations in the layer to its palette color (up to 1) or spreads them (down to -1). "
-        "Light and shade stay.",
+        "Draws the hues and saturations of the layer to its palette color and keeps light and shade. Higher values "
+        "make the layer more even; negative values spread its colors.",
         -1.0,
         1.0,
         per_layer=True,
@@ -64,8 +66,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Contrast",
         "float",
         1.0,
-        "Spreads the layer's colors around its palette color (above 1) or draws them to it (below 1), light and "
-        "shade too (OKLab).",
+        "Spreads the colors of the layer around its palette color, in light and shade too (OKLab). Values above 1 "
+        "give more contrast, values below 1 less.",
         0.01,
         4.0,
         per_layer=True,
@@ -75,7 +77,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Exposure",
         "float",
         0.0,
-        "Brightens the layer by stops: 1 doubles its light, -1 halves it.",
+        "Brightens the layer, in stops. Higher values are brighter: 1 doubles the light, -1 halves it.",
         -10.0,
         10.0,
         per_layer=True,
@@ -85,7 +87,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Lift",
         "rgb",
         0.0,
-        "Raises the dark parts of the layer; white stays.",
+        "Raises the dark tones of the layer and keeps white. Higher values are brighter.",
         -0.9,
         0.9,
         per_layer=True,
@@ -95,7 +97,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Gamma",
         "rgb",
         1.0,
-        "Raises the middle tones of the layer when above 1; black and white stay.",
+        "Raises the middle tones of the layer and keeps black and white. Values above 1 are brighter, values below "
+        "1 darker.",
         0.1,
         10.0,
         per_layer=True,
@@ -105,7 +108,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Gain",
         "rgb",
         1.0,
-        "Multiplies the layer's colors; black stays.",
+        "Multiplies the colors of the layer and keeps black. Higher values are brighter.",
         0.0,
         100.0,
         per_layer=True,
@@ -115,7 +118,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Opacity",
         "float",
         1.0,
-        "Takes the layer away as it goes to 0. Opacity Shows says what is seen instead.",
+        "Sets how much of the layer stays. Higher values keep more of it; Opacity Shows chooses what is seen instead.",
         0.0,
         1.0,
         per_layer=True,
@@ -125,7 +128,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Mute",
         "bool",
         False,
-        "Takes the layer away: the same as an opacity of 0.",
+        "Removes the layer: the same as an opacity of 0.",
         per_layer=True,
     ),
     Parameter(
@@ -133,7 +136,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Solo",
         "bool",
         False,
-        "Shows this layer over black, and others only where they are solo too.",
+        "Shows this layer over black, without the layers that are not solo.",
         per_layer=True,
     ),
     Parameter(
@@ -141,8 +144,8 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Opacity Shows",
         "enum",
         "others",
-        "What is seen where a layer loses opacity. others: the other layers, in proportion to what they have there, "
-        "and where there are none the nearest of their palette colors. black: black.",
+        "Chooses what is seen where a layer loses opacity. others: the other layers, in proportion to their alpha "
+        "there, and where they have none the nearest of their palette colors. black: black.",
         choices=("others", "black"),
     ),
     Parameter(
@@ -150,7 +153,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         "Strength",
         "float",
         1.0,
-        "Mixes the image (0) with the recolored image (1).",
+        "Mixes the image and the recolored image. Higher values show more of the edits; 0 shows the image.",
         0.0,
         1.0,
     ),

@@ -125,7 +125,7 @@ def read_look(path: str | Path) -> NamedLook:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not text", cure="save it as UTF-8 text") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not TOML ({error})", cure="mend that line") from error
+        raise InputError(f"{path}: is not TOML ({error})", cure="correct that line") from error
     try:
         return _from_table(table)
     except UsageError as error:
