@@ -162,7 +162,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
 
 EDIT_BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in EDIT_PARAMETERS}
 
-OTHERS_FLOOR = 0.01
+OTHERS_FLOOR = 0.1
 """What the nearest palette color counts, relative to the image's alpha, beside the other layers that show up where a
 layer loses opacity. It keeps the step small between a pixel where they are faint and one where there are none."""
 

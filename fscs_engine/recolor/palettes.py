@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..color import LIN_REC709, ColorSpaces
 from ..errors import UsageError
-from ..host.edits import Look, decoded, edited_palette_color, encoded, from_oklab, oklab
+from ..host.edits import Look, decoded, edited_palette_color, encoded, oklab
 from ..palette.palette import Palette
 from .edits import Recoloring
 
@@ -38,6 +38,7 @@ palette-based decomposition and recoloring of images via RGBXY-space geometry" (
 
 _TURNS = 720  # that are tried: every half degree
 _EXACT = 2e-3  # a pick is met where every channel is this near, in sRGB: half a level of 8 bits
+_WEIGHTS = (3.0, 30.0, 1000.0)  # of the pixel's color beside the change of the palette
 _TRIES = 60  # sets of layers that are tried for a pick
 
 
@@ -220,37 +221,32 @@ class _Pixel:
 
     def solve(self, chosen: tuple[int, ...]) -> tuple[float, Look] | None:
         """The smallest change of these layers that gives the color, and how large it is; None where there is none."""
-        from scipy.optimize import minimize
+        from scipy.optimize import least_squares
 
         now = [self.look.edit(n).color or self.palette.colors[n - 1].rgb for n in chosen]
         start = np.array([oklab(decoded(color)) for color in now]).ravel()
 
         def tried(values: NDArray[np.float64]) -> Look:
             edits = dict(self.look.layers)
-            for number, lab in zip(chosen, values.reshape(-1, 3), strict=True):
-                red, green, blue = (min(max(c, 0.0), 1.0) for c in encoded(from_oklab(lab.tolist())))
+            for number, (red, green, blue) in zip(chosen, values.reshape(-1, 3).tolist(), strict=True):
                 edits[number] = replace(self.look.edit(number), color=(red, green, blue))
             return replace(self.look, layers=edits)
 
-        def outside(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            colors = np.array([encoded(from_oklab(lab.tolist())) for lab in values.reshape(-1, 3)]).ravel()
-            return np.concatenate([colors, 1.0 - colors])
+        def change(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.array([oklab(decoded(color)) for color in values.reshape(-1, 3).tolist()]).ravel() - start
 
-        def change(values: NDArray[np.float64]) -> float:
-            return float(((values - start) ** 2).sum())
-
-        found = minimize(
-            change,
-            start,
-            jac=lambda values: 2 * (values - start),
-            method="SLSQP",
-            constraints=[
-                {"type": "eq", "fun": lambda values: self.missing(tried(values))},
-                {"type": "ineq", "fun": outside},
-            ],
-            options={"maxiter": 60, "ftol": 1e-9, "eps": 1e-4},
-        )
-        look = tried(found.x)
-        if not np.isfinite(found.x).all() or np.abs(self.missing(look)).max() > _EXACT:
+        # The color counts more and more beside the change, until it is met.
+        values = np.clip(np.ravel(now), 0.01, 0.99)
+        for weight in _WEIGHTS:
+            found = least_squares(
+                lambda values, weight=weight: np.concatenate([weight * self.missing(tried(values)), change(values)]),
+                values,
+                bounds=(0.0, 1.0),
+                diff_step=1e-4,
+                max_nfev=40,
+            )
+            values = found.x
+        look = tried(values)
+        if np.abs(self.missing(look)).max() > _EXACT:
             return None
-        return change(found.x), look
+        return float((change(values) ** 2).sum()), look
