@@ -19,10 +19,11 @@ def with_table(text: str) -> str:
     for parameter in EDIT_PARAMETERS:
         if parameter.per_layer:
             low, high = parameter.minimum, parameter.maximum
-            rest = {"": "", "False": "off"}.get(str(parameter.default), f"{parameter.default:g}" if high else "off")
-            allowed = {"color": "a color", "bool": "on, off"}.get(parameter.kind, f"{low} to {high}".replace(".0", ""))
+            at_rest = "off" if parameter.kind == "bool" else str(parameter.default).removesuffix(".0")
+            allowed = {"color": "a color", "bool": "on, off"}.get(parameter.kind, "")
+            allowed = allowed or f"{low:g} to {high:g}"
             allowed += ", or three for R, G, B" if parameter.kind == "rgb" else ""
-            cells = (parameter.label, f"`{parameter.name}`", rest, allowed, parameter.tooltip)
+            cells = (parameter.label, f"`{parameter.name}`", at_rest, allowed, parameter.tooltip)
             rows.append("| " + " | ".join(cells) + " |")
     before, rest = text.split(OPEN)
     return f"{before}{OPEN}\n" + "\n".join(rows) + f"\n{CLOSE}{rest.split(CLOSE)[1]}"

@@ -271,4 +271,6 @@ def test_equal_palette_colors():
     palette = Palette((PaletteColor((0.5, 0.2, 0.1)),) * 2)
     layers = np.full((2, 2, 2, 4), 0.5, np.float32)
     after = apply_look(layers, palette, LIN_REC709, Look({1: LayerEdit(mute=True)}))
-    assert np.abs(after[..., :3] - 1.0).max() <= 0.02
+    equal = np.array(edited_palette_color(LayerEdit(), palette.colors[1].rgb))
+    expected = 0.5 + 0.5 * (0.5 + OTHERS_FLOOR * equal) / (0.5 + OTHERS_FLOOR)
+    assert np.abs(after[..., :3] - expected).max() <= 1e-6
