@@ -1,4 +1,6 @@
-"""Look files: the edits of an image's layers as TOML, by the number of a layer or by its name in the palette::
+"""Look files: the edits of an image's layers as TOML, by the number of a layer or by its name in the palette.
+
+::
 
     version = 1
     strength = 1.0
