@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
-from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.any_palette import AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.constants import CALM_RADIUS, CELL
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from ..parameters import MAXIMUM_COLORS
 from .composites import composite
