@@ -208,7 +208,7 @@ class _Kept(_Cache):
     def found(self, arguments: Any) -> Path | None:
         """The file for these types, if there is one."""
         name = self._name(arguments)
-        return next((file for folder in _places() if (file := folder / name).is_file()), None)
+        return next((file for folder in places() if (file := folder / name).is_file()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """See numba's class."""
@@ -263,7 +263,7 @@ def _parts(function: Any, seen: set[Any] | None = None) -> Iterator[tuple[CodeTy
 
 
 @cache
-def _places() -> list[Path]:
+def places() -> list[Path]:
     """The folders where compiled code is looked for."""
     asked = os.environ.get(FOLDER)
     near = Path(__file__).with_name("__pycache__")
@@ -273,20 +273,20 @@ def _places() -> list[Path]:
 @cache
 def _new() -> Path:
     """The folder where new code goes."""
-    places = _places()
-    for place in places:
+    folders = places()
+    for place in folders:
         with suppress(OSError):
             place.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=place).close()
             return place
     _log.warning(
         "loops are compiled anew each time: no folder for them can be written to (%s); name one in the variable %s",
-        ", ".join(map(str, places)),
+        ", ".join(map(str, folders)),
         FOLDER,
     )
     alone = Path(tempfile.mkdtemp(prefix="fscs-"))
     atexit.register(shutil.rmtree, alone, ignore_errors=True)
-    places.append(alone)
+    folders.append(alone)
     return alone
 
 

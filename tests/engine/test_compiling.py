@@ -1,4 +1,4 @@
-"""Compiled loops: what numbers do in them, what is kept of them and when it fits, and machines without a place for it."""
+"""Compiled loops: what numbers do in them, what is kept of them and when it fits, machines without a place for it."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def kept(monkeypatch, tmp_path):
     """A folder of one's own for what is compiled."""
     folder = tmp_path / "kept"
     monkeypatch.setenv(FOLDER, str(folder))
-    compiling._places.cache_clear()
+    compiling.places.cache_clear()
     compiling._new.cache_clear()
     yield folder
-    compiling._places.cache_clear()
+    compiling.places.cache_clear()
     compiling._new.cache_clear()
 
 
@@ -126,8 +126,8 @@ def test_a_damaged_file_is_compiled_anew(tmp_path):
 def test_a_machine_without_a_place_says_so_in_one_line(tmp_path, monkeypatch, caplog):
     """As in an installation for all users of a farm."""
     (tmp_path / "file").touch()
-    places = [tmp_path / "file" / "kept"]
-    monkeypatch.setattr(compiling, "_places", lambda: places)
+    folders = [tmp_path / "file" / "kept"]
+    monkeypatch.setattr(compiling, "places", lambda: folders)
     compiling._new.cache_clear()
     above, out = np.ones(1, np.float32), np.empty(1, np.float32)
     for _ in range(2):
@@ -137,4 +137,4 @@ def test_a_machine_without_a_place_says_so_in_one_line(tmp_path, monkeypatch, ca
     (record,) = caplog.records
     assert str(tmp_path / "file" / "kept") in record.getMessage()
     assert FOLDER in record.getMessage()
-    assert len(list(places[1].iterdir())) == 1, "kept as long as the process lives"
+    assert len(list(folders[1].iterdir())) == 1, "kept as long as the process lives"
