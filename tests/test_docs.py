@@ -16,10 +16,10 @@ import typer
 from PIL import Image
 
 from fscs_engine.cli import app
-from fscs_engine.naming import METADATA_PREFIX, layer_channels
+from fscs_engine.host.naming import METADATA_PREFIX, layer_channels
+from fscs_engine.host.parameters import PARAMETERS, Parameter, Value
 from fscs_engine.networks.palette_network import NEAR
-from fscs_engine.palette import Palette
-from fscs_engine.parameters import PARAMETERS, Parameter, Value
+from fscs_engine.palette.palette import Palette
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

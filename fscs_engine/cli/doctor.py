@@ -81,7 +81,7 @@ def doctor(
     with Progress() as progress, progress.loading("looking at the installation"):
         if warm:
             _loops()
-            from ..compiling import prepare
+            from ..runtime.compiling import prepare
 
             prepare()
         found = examine(ocio)
@@ -168,8 +168,9 @@ def _devices() -> list[dict[str, str]]:
 
 
 def _loops() -> dict[str, object]:
-    from .. import compiling, exact_layers  # noqa: F401
+    from ..exact import exact_layers  # noqa: F401
     from ..networks import any_palette_model  # noqa: F401
+    from ..runtime import compiling
 
     missing = compiling.missing()
     return {"folders": [str(folder) for folder in compiling.places()], "to_compile": len(missing)}

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiling import inner, loop, planes
-from ..parameters import ALPHA_FLOOR
+from ..host.parameters import ALPHA_FLOOR
+from ..runtime.compiling import inner, loop, planes
 from .constants import (
     CALM_RADIUS,
     CALM_VARIANCE,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import inner, loop
+from ..runtime.compiling import inner, loop
 from .constants import SHARPNESS
 
 _PIECE = 64  # cells that are worked on at a time: their sums stay in the nearest cache

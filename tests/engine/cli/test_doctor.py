@@ -10,9 +10,9 @@ import sys
 import torch
 
 from fscs_engine import __version__
-from fscs_engine.compiling import FOLDER
 from fscs_engine.networks import shipped
 from fscs_engine.networks.shipped import SHIPPED
+from fscs_engine.runtime.compiling import FOLDER
 
 
 def test_json(fscs):

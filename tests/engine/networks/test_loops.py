@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
+from fscs_engine.host.parameters import ALPHA_FLOOR
 from fscs_engine.networks.any_palette import calm, cells_of, enlarge, mixtures, project_to_simplex, step_matrix
 from fscs_engine.networks.constants import CALM_RADIUS, CELL
 from fscs_engine.networks.loops import (
@@ -23,7 +24,6 @@ from fscs_engine.networks.loops import (
     cell_rows,
 )
 from fscs_engine.networks.model import View
-from fscs_engine.parameters import ALPHA_FLOOR
 
 CPU = torch.device("cpu")
 REACH = 2 * CALM_RADIUS
