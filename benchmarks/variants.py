@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -142,7 +143,7 @@ def compare(folder: Path, heights: Sequence[int], rounds: int, threads: int) -> 
 
 
 def compiled(folder: Path, height: int, rounds: int, threads: int) -> dict[str, Any]:
-    """Seconds of a frame through the network alone, without and with ``torch.compile``: the first and those after it."""
+    """Seconds of a frame through the network alone, with and without ``torch.compile``: the first, and later ones."""
     import torch
 
     from fscs_engine import Segmenter, read_image
