@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .constants import (
-    CALM_RADIUS,
-    CALM_VARIANCE,
     CELL,
+    DENOISE_RADIUS,
+    DENOISE_VARIANCE,
     FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,
@@ -93,10 +93,10 @@ def calm(image: Tensor) -> Tensor:
     Returns:
         The same shape.
     """
-    mean = box_mean(image, CALM_RADIUS)
-    variance = (box_mean(image * image, CALM_RADIUS) - mean * mean).sum(dim=1, keepdim=True).clamp_min(0.0)
-    keep = variance / (variance + CALM_VARIANCE)
-    return box_mean(keep, CALM_RADIUS) * image + box_mean((1.0 - keep) * mean, CALM_RADIUS)
+    mean = box_mean(image, DENOISE_RADIUS)
+    variance = (box_mean(image * image, DENOISE_RADIUS) - mean * mean).sum(dim=1, keepdim=True).clamp_min(0.0)
+    keep = variance / (variance + DENOISE_VARIANCE)
+    return box_mean(keep, DENOISE_RADIUS) * image + box_mean((1.0 - keep) * mean, DENOISE_RADIUS)
 
 
 def cells_of(image: Tensor) -> Tensor:

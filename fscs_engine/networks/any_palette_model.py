@@ -18,15 +18,15 @@ from ..runtime.memory import empty
 from ..runtime.threads import over_rows
 from .any_palette import AnyPaletteNetwork, calm, cells_of, enlarge, mixtures, step_matrix
 from .cell_network import CellNetwork
-from .constants import CALM_RADIUS, CELL, PLANES
-from .loops import alpha_rows, calm_rows, cell_mixtures, cell_rows
+from .constants import CELL, DENOISE_RADIUS, PLANES
+from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
 from .palette_network import Manner, shares_of
 from .weights import Weights
 
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
-_REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
+_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its calm colours
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
@@ -144,7 +144,7 @@ class AnyPalettePrediction:
         cells = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
-            cell_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
+            coarse_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
 
         for top in range(0, view.height, 16 * _BLOCK):  # so that a cancel is heard
             bottom = min(view.height, top + 16 * _BLOCK)
@@ -207,7 +207,7 @@ class AnyPalettePrediction:
         mixed = empty((len(palette), colors.shape[1]))
 
         def work(first: int, last: int) -> None:
-            cell_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
+            coarse_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
 
         over_rows(work, 0, colors.shape[1], _CELLS, torch.get_num_threads())
         return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])
@@ -221,7 +221,7 @@ class AnyPalettePrediction:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
             calmed: NDArray[np.float32] = empty((3, last - first, view.width))
-            calm_rows(seen, start, first, last, view.height, calmed)
+            denoise_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
             alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 

@@ -294,11 +294,11 @@ _LINE = 16  # numbers in a cache line
 
 
 def planes(count: int, numbers: int) -> NDArray[np.float32]:
-    """Room for loops: (count, ≥ numbers) float32, all 0, each plane beginning a cache line.
+    """Scratch memory for loops: (count, ≥ numbers) float32, all 0, each plane beginning a cache line.
 
     Vectors across two lines cost twice the time.
     """
     length = -(-numbers // _LINE) * _LINE
-    room = np.zeros(count * length + _LINE, np.float32)
-    first = -(room.ctypes.data // 4) % _LINE
-    return room[first : first + count * length].reshape(count, length)
+    memory = np.zeros(count * length + _LINE, np.float32)
+    first = -(memory.ctypes.data // 4) % _LINE
+    return memory[first : first + count * length].reshape(count, length)
