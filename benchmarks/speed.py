@@ -242,7 +242,7 @@ def measure(picture: Path, heights: Sequence[int], rounds: int, threads: int) ->
         folder = Path(name)
         child("prepare", folder, environment, arguments)
         for space in SPACES:
-            cached = {**environment, "NUMBA_CACHE_DIR": str(folder / f"cache {space}")}
+            cached = {**environment, "FSCS_CACHE": str(folder / f"cache {space}")}
             begun[space] = {
                 cache: child("begin", folder, cached, [*arguments, "--space", space]) for cache in ("empty", "filled")
             }
