@@ -21,7 +21,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "speed", "variants", "video", "curve"),
+    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "speed", "video", "curve"),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
