@@ -224,7 +224,7 @@ class _Kept(_Cache):
         try:
             return _rebuild(target_context, *pickle.loads(file.read_bytes()))
         except Exception as error:  # whatever a damaged file leads to
-            _log.warning("%s: %s, compiled anew", file, error)
+            _log.warning("%s: %s; compiling again", file, error)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -235,7 +235,7 @@ class _Kept(_Cache):
             partial.write_bytes(_dumps(data._reduce()))
             partial.replace(file)
         except OSError as error:
-            _log.warning("%s: %s, so it is compiled anew next time", file, error.strerror)
+            _log.warning("%s: %s; not stored, so it is compiled again next time", file, error.strerror)
 
     def enable(self) -> None:
         """See numba's class."""
@@ -285,7 +285,7 @@ def _new() -> Path:
             tempfile.TemporaryFile(dir=place).close()
             return place
     _log.warning(
-        "loops are compiled anew each time: no folder for them can be written to (%s); name one in the variable %s",
+        "loops are compiled again in every process: no folder can be written to (%s); name one in the variable %s",
         ", ".join(map(str, folders)),
         FOLDER,
     )

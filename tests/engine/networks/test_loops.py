@@ -34,6 +34,18 @@ ALPHA_TOLERANCE = 1e-4
 and with it each of the steps after them."""
 
 
+@njit
+def subtract_largest(logits, most):
+    """What only loops can call."""
+    _subtract_largest(logits, most)
+
+
+@njit
+def project(logits, most, palette, pixels, alphas):
+    """What only loops can call."""
+    _project(logits, most, palette, pixels, alphas)
+
+
 def pixels_of(height, width, seed=0):
     """(H, W, 3): coarse colours, two flat parts, some grain."""
     rng = np.random.default_rng(seed)
@@ -169,10 +181,10 @@ def test_the_projection_finds_any_support(seed, colors, scale, alike, equal):
     logits, alphas, _, pixels, most, _ = _scratch(colors)
     logits[:colors] = given_logits
     pixels[: 3 * _RUN] = seen.reshape(-1)
-    njit(lambda logits, most: _subtract_largest(logits, most))(logits, most)  # Python can't call it
+    subtract_largest(logits, most)
     np.testing.assert_array_equal(logits[:colors], given_logits - given_logits.max(axis=0))
     alphas[:] = np.nan
-    njit(lambda *arguments: _project(*arguments))(logits, most, _padded(palette), pixels, alphas)
+    project(logits, most, _padded(palette), pixels, alphas)
     np.testing.assert_allclose(alphas[:colors], expected, atol=2e-6)
     assert not alphas[colors:].any()
     left = pixels[3 * _RUN : 6 * _RUN].reshape(3, _RUN)
