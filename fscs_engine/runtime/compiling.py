@@ -109,6 +109,7 @@ class Loop:
         self._kept = self._dispatcher._cache = _Kept(function)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Runs the loops; the first call of any makes all of them ready."""
         if not self.ready:
             prepare()
         return self._dispatcher(*arguments)
