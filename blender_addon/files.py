@@ -8,26 +8,26 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, capture, passes, segmenting, srgb
-from .engaged import running
-from .node import all_nodes, is_linked, nodes_of_scene, settle, unsettle
+from . import cache, capture, copies, passes, srgb, strings
+from .session import SESSION
+from .show import show_again
+from .sources import Sources
+from .trees import all_nodes, is_linked, nodes_of_scene
 from .ui import CRASHING, popup
-
-_warned: set[str] = set()
 
 
 @bpy.app.handlers.persistent
 def on_load_post(*_: Any) -> None:
     """Blender keeps no pixels of images that were made: they are shown from the cache again."""
     capture.forget()
-    unsettle()
-    settle()
+    SESSION.states.clear()
+    copies.expect()
+    copies.separate()
     nodes = all_nodes()
     if nodes:
         srgb.curve()  # a render that is to come must not make a data-block for it
     for node in nodes:
-        node.busy = False
-        segmenting.show_again(node)
+        show_again(node)
 
 
 @bpy.app.handlers.persistent
@@ -38,7 +38,7 @@ def on_save_post(*_: Any) -> None:
         try:
             cache.follow(node)
         except OSError as error:
-            node.message, node.failed = f"The cache could not be brought along ({error}): press Segment", True
+            node.message, node.failed = strings.CACHE_NOT_BROUGHT.format(error=error), True
     if nodes and bpy.app.version[:2] in CRASHING:
         warn()
 
@@ -46,21 +46,18 @@ def on_save_post(*_: Any) -> None:
 def warn() -> None:
     """Says that a Blender without the add-on crashes on this file; in a window once for each file."""
     version = ".".join(str(part) for part in bpy.app.version[:2])
-    text = (
-        f"Blender {version} without the Soft Color Segment add-on crashes when it renders this file. "
-        "Press Freeze to EXR before you hand it on."
-    )
-    print(f"Soft Color Segment: WARNING: {text}", file=sys.stderr)
-    if bpy.data.filepath not in _warned:
-        _warned.add(bpy.data.filepath)
-        popup("Not frozen", text)
+    text = strings.NOT_FROZEN.format(version=version)
+    print(f"{strings.NAME}: WARNING: {text}", file=sys.stderr)
+    if bpy.data.filepath not in SESSION.warned:
+        SESSION.warned.add(bpy.data.filepath)
+        popup(strings.NOT_FROZEN_TITLE, text)
 
 
 @bpy.app.handlers.persistent
 def on_save_pre(*_: Any) -> None:
     """Nothing that is there for a moment only gets into the file."""
     capture.restore()
-    settle()
+    copies.separate()
 
 
 @bpy.app.handlers.persistent
@@ -69,17 +66,18 @@ def on_frame_change(scene: Any, *_: Any) -> None:
     if bpy.app.background or capture.capturing() or bpy.app.is_job_running("RENDER"):
         return
     for node in nodes_of_scene(scene):
-        if segmenting.is_still(node, scene.frame_current):
+        if Sources.of(node, scene.frame_current).still:
             continue
         before = node.message
-        if not segmenting.show_again(node):
-            node.message = before if node.failed else f"Frame {scene.frame_current} is not computed: press Segment"
+        if not show_again(node):
+            said = strings.FRAME_NOT_COMPUTED.format(frame=scene.frame_current)
+            node.message = before if node.failed else said
 
 
 @bpy.app.handlers.persistent
 def on_render_end(scene: Any, *_: Any) -> None:
     """After a render in the window the passes of its last frame are shown: those of the frame of the window again."""
-    batch.alarmed.clear()
+    SESSION.alarmed.clear()
     name = scene.name  # the scene itself may be gone when the timer runs
 
     def show() -> None:
@@ -91,34 +89,19 @@ def on_render_end(scene: Any, *_: Any) -> None:
         bpy.app.timers.register(show, first_interval=0.1)  # this is not the main thread, and the render not over yet
 
 
-_groups = 0
-"""How many node groups there were: one more may have been appended or linked, with nodes of ours in it."""
-
-
 @bpy.app.handlers.persistent
 def on_settling(*_: Any) -> None:
     """Copies get an inside of their own, and what came from another file shows its passes."""
-    global _groups
-    came = len(bpy.data.node_groups) > _groups
-    _groups = len(bpy.data.node_groups)
+    came = len(bpy.data.node_groups) > SESSION.groups
+    SESSION.groups = len(bpy.data.node_groups)
     if came:
-        unsettle()
-    settle()
+        copies.expect()
+    copies.separate()
     for node in all_nodes() if came else ():
-        if node.busy and node.uid not in running:
-            node.busy = False
         if not passes.filled(node):
             if not is_linked(node):
                 cache.follow(node)
-            segmenting.show_again(node)
-
-
-@bpy.app.handlers.persistent
-def on_undone(*_: Any) -> None:
-    """A step from the middle of a computation brings back its progress, but nothing that computes."""
-    for node in all_nodes():
-        if node.busy and node.uid not in running:
-            node.busy, node.message = False, ""
+            show_again(node)
 
 
 SETTLING = ("depsgraph_update_post", "render_init")
@@ -130,8 +113,6 @@ HANDLERS = (
     ("save_pre", on_save_pre),
     ("save_post", on_save_post),
     ("frame_change_post", on_frame_change),
-    ("undo_post", on_undone),
-    ("redo_post", on_undone),
     ("render_complete", on_render_end),
     ("render_cancel", on_render_end),
 )
@@ -145,7 +126,6 @@ def register() -> None:
 
 def unregister() -> None:
     """Ends it."""
-    if bpy.app.timers.is_registered(settle):
-        bpy.app.timers.unregister(settle)
+    copies.stop_waiting()
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

@@ -14,11 +14,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import exr, passes, segmenting
+from . import exr, passes, segmenting, strings
+from .copies import present
 from .fscs.naming import CHANNELS
-from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine, Task
-from .node import present
 
 FOLDER = "softcolor_frozen"
 
@@ -39,18 +38,19 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
         WorkerError: the .blend was never saved, the frames have gaps, a frame can't be had or a file can't be written.
     """
     if not bpy.data.filepath:
-        raise WorkerError("usage", "the .blend was never saved, so there is no place for the files", "save it first")
+        raise strings.error("usage", strings.NEVER_SAVED)
     if not frames or list(frames) != list(range(frames[0], frames[-1] + 1)):
-        raise WorkerError("usage", "the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
+        raise strings.error("usage", strings.FRAMES_WITH_GAPS)
     node = present(uid)
     segmenting.check(node, frames[0])
     over, whole = node.pass_mode == "OVER", Path(bpy.data.filepath).parent / FOLDER
     temporary = whole / f".{uid}.{os.getpid()}.part"
     try:
         for number, frame in enumerate(frames):
-            progress.start_part(f"Frame {frame}, {number + 1} of {len(frames)}", number, len(frames))
+            part = strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames))
+            progress.start_part(part, number, len(frames))
             layers, _ = yield from segmenting.layers_of(uid, frame)
-            yield Task(partial(_write_frame, temporary, frame, layers, over), "Writing the files")
+            yield Task(partial(_write_frame, temporary, frame, layers, over), strings.WRITING_FILES)
         node = present(uid)
         folder = _put(temporary, whole, f"{_plain(node.name)}_{uid}")
     finally:
@@ -72,7 +72,7 @@ def _write_frame(folder: Path, frame: int, layers: Any, over: bool, *_: Any) -> 
             path = folder / f"{_stem(number)}_{frame:04d}.exr"
             exr.write(path, dict(zip(CHANNELS, np.moveaxis(pixels, -1, 0), strict=True)), {})
     except OSError as error:
-        raise WorkerError("output", f"{folder} can't be written ({error.strerror})", "make room there") from error
+        raise strings.error("output", strings.FOLDER_UNWRITABLE, folder=folder, error=error.strerror) from error
 
 
 def _put(temporary: Path, folder: Path, name: str) -> Path:
@@ -84,7 +84,7 @@ def _put(temporary: Path, folder: Path, name: str) -> Path:
     try:
         temporary.rename(place)
     except OSError as error:
-        raise WorkerError("output", f"{place} can't be made ({error.strerror})", "make room there") from error
+        raise strings.error("output", strings.FOLDER_NOT_MADE, folder=place, error=error.strerror) from error
     return place
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The inside of a node: one float image a layer, and how pixels get into it.
 
-The compositor takes the floats of such an image as they are, whatever colour space it is said to have.
+The compositor takes the floats of such an image as they are, whatever color space it is said to have.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .properties import NODE_LABEL
+from . import strings
 
-COMBINED = "Combined"
-TREE_NAME = f".{NODE_LABEL}"
+TREE_NAME = f".{strings.NAME}"
 ALARM = (1.0, 0.0, 1.0, 1.0)
 """What a render shows instead of passes that would be wrong: nobody takes it for a result."""
 
@@ -34,7 +33,7 @@ def new_tree(node: Any) -> None:
 
 
 def fit_outputs(node: Any) -> None:
-    """Gives the node as many outputs as there are colours; those that stay keep their links."""
+    """Gives the node as many outputs as there are colors; those that stay keep their links."""
     tree = node.node_tree
     if tree is None:
         return
@@ -88,7 +87,7 @@ def filled(node: Any) -> bool:
 
 
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:
-    """Fills all passes with one colour."""
+    """Fills all passes with one color."""
     for image in images(node):
         if image is not None and len(image.pixels):
             image.pixels.foreach_set(np.tile(np.array(color, np.float32), len(image.pixels) // 4))
@@ -121,7 +120,9 @@ def over(layers: Any) -> Any:
 
 def _add_output(tree: Any, number: int) -> None:
     tree.interface.new_socket(
-        COMBINED if number == 0 else f"Layer {number}", in_out="OUTPUT", socket_type="NodeSocketColor"
+        strings.COMBINED if number == 0 else strings.LAYER.format(number=number),
+        in_out="OUTPUT",
+        socket_type="NodeSocketColor",
     )
     inner = tree.nodes.new("CompositorNodeImage")
     inner.name = str(number)

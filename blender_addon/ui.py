@@ -7,8 +7,11 @@ from typing import Any
 
 import bpy
 
+from . import strings
+from .freshness import settings_of
 from .fscs.parameters import BY_NAME
-from .properties import NODE_ID, NODE_LABEL, NODE_OF_BUTTON
+from .properties import NODE_ID, NODE_OF_BUTTON
+from .strings import wrapped
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
@@ -39,7 +42,7 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
 
 
 def draw_swatches(node: Any, layout: Any) -> None:
-    """The palette in reading order; an open lock is a colour that Auto Palette may change."""
+    """The palette in reading order; an open lock is a color that Auto Palette may change."""
     entries = list(node.palette)
     for start in range(0, len(entries), SWATCHES_A_ROW):
         row = layout.row(align=True)
@@ -61,7 +64,7 @@ def draw_work(node: Any, layout: Any) -> None:
         operator(row, node, "segment", icon="PLAY")
         operator(row, node, "cancel", text="", icon="X")
     else:
-        layout.label(text=f"Linked from {bpy.path.basename(library.filepath)}", icon="LINKED")
+        layout.label(text=strings.LINKED_FROM.format(file=bpy.path.basename(library.filepath)), icon="LINKED")
     if node.busy:
         layout.progress(factor=node.fraction, text=node.message)
         return
@@ -72,27 +75,17 @@ def draw_work(node: Any, layout: Any) -> None:
 
 def status(node: Any) -> tuple[str, str]:
     """What the status line says, and its icon."""
-    from .segmenting import UP_TO_DATE, settings_of
-
     if node.failed:
         return node.message, "ERROR"
     if not node.inputs["Image"].is_linked:
-        return "Link an image", "INFO"
+        return strings.LINK_AN_IMAGE, "INFO"
     if not node.settings_shown:
-        return node.message or ("Press Segment" if node.id_data.library is None else "No layers in its cache"), "INFO"
+        nothing = strings.PRESS_SEGMENT if node.id_data.library is None else strings.NOT_IN_LIBRARY_CACHE
+        return node.message or nothing, "INFO"
     if node.settings_shown != settings_of(node):
-        return "Stale: press Segment", "FILE_REFRESH"
-    return node.message or UP_TO_DATE, "CHECKMARK" if node.message in ("", UP_TO_DATE) else "INFO"
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of at most ``width`` characters, where its words allow it."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+        return strings.STALE, "FILE_REFRESH"
+    good = node.message in ("", strings.UP_TO_DATE)
+    return node.message or strings.UP_TO_DATE, "CHECKMARK" if good else "INFO"
 
 
 def draw_masked(node: Any, layout: Any) -> None:
@@ -134,9 +127,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "clear_cache", icon="TRASH")
     operator(layout, node, "freeze", icon="FREEZE")
     if bpy.app.version[:2] in CRASHING:
-        for line in wrapped(
-            "This Blender crashes on this file where the add-on is missing: freeze the node first.", 44
-        ):
+        for line in wrapped(strings.FREEZE_FIRST, 44):
             layout.label(text=line, icon="BLANK1")
 
 
@@ -153,12 +144,12 @@ def draw_controls(node: Any, layout: Any, *names: str) -> None:
 
 
 def draw_dropper(node: Any, index: int, layout: Any) -> None:
-    """Picks a colour from the backdrop or an Image Editor."""
+    """Picks a color from the backdrop or an Image Editor."""
     operator(layout, node, "pick_color", text="", icon="EYEDROPPER").index = index
 
 
 def operator(layout: Any, node: Any, name: str, **looks: Any) -> Any:
-    """A button that knows its node, which decides by ``poll`` whether it is grey. Returns its properties."""
+    """A button that knows its node, which decides by ``poll`` whether it is gray. Returns its properties."""
     layout.context_pointer_set(NODE_OF_BUTTON, node)
     button = layout.operator(f"soft_color_segment.{name}", **looks)
     button.node = node.uid
@@ -180,7 +171,7 @@ def popup(title: str, text: str) -> None:
 def draw_add_menu(menu: Any, context: Any) -> None:
     """The entry in the Add menu."""
     if context.space_data.tree_type == "CompositorNodeTree":
-        entry = menu.layout.operator("node.add_node", text=NODE_LABEL, icon="COLOR")
+        entry = menu.layout.operator("node.add_node", text=strings.NAME, icon="COLOR")
         entry.type = NODE_ID
         entry.use_transform = True
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+from bpy_extras import anim_utils
 
+from .controls import described
 from .fscs.key import file_identity
-from .node import groups_over, trees_of_scene
 from .properties import is_node
-from .sources import image_path, links_into, socket_of
-
-Describe = Callable[[Any], str]
-"""Says in one text what decides the passes of a node of ours, but for what flows into it."""
+from .sources import Sources, image_path, links_into, socket_of
+from .trees import groups_over, scene_of, trees_of_scene
 
 ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
 """Properties that have a value only where another one says so."""
@@ -48,19 +48,31 @@ LOOKS = {
 """Properties of nodes that change no pixel."""
 
 
-def fingerprint(link: Any, frame: int, describe: Describe) -> str:
+def fingerprint(link: Any, frame: int) -> str:
     """Changes when the nodes, values and files behind a link do, as they are at a frame. What a scene renders into
     Render Layers is not looked at, but for its size."""
-    walk = _Walk(frame, describe, _identity)
+    walk = _Walk(frame, _identity)
     walk.socket_from(link)
     return walk.digest.hexdigest()
 
 
-def glance(link: Any, frame: int, describe: Describe) -> str:
+def glance(link: Any, frame: int) -> str:
     """As :func:`fingerprint`, but quick enough for every redraw: of files only size and time are looked at."""
-    walk = _Walk(frame, describe, _state)
+    walk = _Walk(frame, _state)
     walk.socket_from(link)
     return walk.digest.hexdigest()
+
+
+def fingerprint_of(sources: Sources, frame: int) -> str:
+    """That of all that flows into a node and is not a file; empty where all is."""
+    prints = {name: fingerprint(link, frame) for name, link in sources.captured.items()}
+    return f"{prints.get('image', '')},{prints.get('mask', '')}" if prints else ""
+
+
+def glance_of(node: Any) -> list[str]:
+    """A :func:`glance` at all that flows into a node and is not a file, at the frame of its scene."""
+    frame = scene_of(node).frame_current
+    return [glance(link, frame) for link in Sources.of(node, frame).captured.values()]
 
 
 def ours_in_render(scene: Any) -> list[Any]:
@@ -92,7 +104,7 @@ def ours_behind(node: Any) -> list[Any]:
     return list(found.values())
 
 
-def ambiguous(node: Any, frame: int, describe: Describe) -> str:
+def ambiguous(node: Any, frame: int) -> str:
     """The name of a group that a node is in and that is used with different inputs, as its one set of passes can't be
     right for all of them; an empty text if there is none."""
     sockets = list(node.inputs)
@@ -102,15 +114,15 @@ def ambiguous(node: Any, frame: int, describe: Describe) -> str:
         sockets = []
         for entry, link in inputs:
             outer = [socket_of(group.inputs, link.from_socket) for group in groups_over(entry.id_data)]
-            if len({_of_socket(socket, frame, describe) for socket in outer}) > 1:
+            if len({_of_socket(socket, frame) for socket in outer}) > 1:
                 return str(entry.id_data.name)
             sockets += outer
     return ""
 
 
-def _of_socket(socket: Any, frame: int, describe: Describe) -> str:
+def _of_socket(socket: Any, frame: int) -> str:
     link = next(links_into(socket), None)
-    return fingerprint(link, frame, describe) if link is not None else _default(socket)
+    return fingerprint(link, frame) if link is not None else _default(socket)
 
 
 def _links(sockets: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
@@ -150,14 +162,12 @@ class _Walk:
 
     Args:
         frame: at which values are animated.
-        describe: for nodes of ours.
         identify: for files.
     """
 
-    def __init__(self, frame: int, describe: Describe, identify: Callable[[Path], str]) -> None:
+    def __init__(self, frame: int, identify: Callable[[Path], str]) -> None:
         self.digest = hashlib.sha256()
         self._frame = frame
-        self._describe = describe
         self._identify = identify
         self._numbers: dict[int, int] = {}
         self._animated: dict[int, dict[tuple[str, int], float]] = {}
@@ -194,7 +204,7 @@ class _Walk:
         self._add(f"{node.bl_idname};{node.mute}")
         path = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
         if is_node(node):
-            self._add(self._describe(node))
+            self._add(described(node))
         else:
             for prop in node.bl_rna.properties:
                 counts = prop.type in VALUES and prop.identifier not in LOOKS
@@ -258,9 +268,7 @@ def _curves(tree: Any, frame: int) -> dict[tuple[str, int], Any]:
         if hasattr(data.action, "fcurves"):
             curves = data.action.fcurves
         else:  # 5.0 and later
-            from bpy_extras.anim_utils import action_get_channelbag_for_slot
-
-            bag = action_get_channelbag_for_slot(data.action, data.action_slot)
+            bag = anim_utils.action_get_channelbag_for_slot(data.action, data.action_slot)
             curves = bag.fcurves if bag is not None else ()
     found: dict[tuple[str, int], Any] = {(each.data_path, each.array_index): each.evaluate(frame) for each in curves}
     for each in data.drivers:
@@ -281,19 +289,18 @@ def _default(socket: Any) -> str:
     return repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value)
 
 
-_identities: dict[tuple[str, int, int], str] = {}
-"""Of files that were read already, by path, size and time: a movie is not read again for each of its frames."""
-
-
 def _identity(path: Path) -> str:
     try:
         state = path.stat()
-        key = (str(path), state.st_size, state.st_mtime_ns)
-        if key not in _identities:
-            _identities[key] = file_identity(path)
-        return _identities[key]
+        return _content(path, state.st_size, state.st_mtime_ns)
     except OSError:
         return "missing"
+
+
+@lru_cache(maxsize=4096)
+def _content(path: Path, _size: int, _time: int) -> str:
+    """A movie is not read again for each of its frames."""
+    return file_identity(path)
 
 
 def _state(path: Path) -> str:

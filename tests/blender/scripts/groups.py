@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import segmenting
+from soft_color_segment import freshness
+from soft_color_segment.sources import Sources
 
 LIMIT = 1e-5
 tree = t.compositor()
@@ -57,8 +58,8 @@ found["sums"]["chain inside"] = t.error(t.rendered(tree, group.outputs[0], "grou
 def stale() -> bool:
     """Whether the cache has no right layers of the frame."""
     try:
-        segmenting.checked_layers(node, scene.frame_current)
-    except segmenting.NoPasses:
+        freshness.checked_layers(node, scene.frame_current)
+    except freshness.NoPasses:
         return True
     return False
 
@@ -84,6 +85,6 @@ tree.links.new(photo, group.inputs[0])
 t.press("segment", node)
 plain = t.rendered(tree, photo, "plain")
 found["sums"]["file outside"] = (
-    not segmenting.wanted(node, 1) and t.error(t.rendered(tree, group.outputs[0], "group"), plain) <= LIMIT
+    not Sources.of(node, 1).captured and t.error(t.rendered(tree, group.outputs[0], "group"), plain) <= LIMIT
 )
 report(found)  # noqa: F821  # given by drive.py

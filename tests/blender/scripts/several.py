@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import batch, node
+from soft_color_segment import batch, trees
 
 what, picture, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 blend = folder / "several.blend"
@@ -62,7 +62,7 @@ def make() -> None:
 
 def nodes_by_name() -> dict[str, Any]:
     """All nodes of ours."""
-    return {each.name: each for each in node.all_nodes()}
+    return {each.name: each for each in trees.all_nodes()}
 
 
 if what == "make":
@@ -100,7 +100,7 @@ for each, names in ((scene, ["First", "Second", "Plain", "Deep"]), (bpy.data.sce
     for name in names:
         given, wanted = (t.written(folder / place) for place in (name, f"{name} wanted"))
         errors[name] = t.error(given, wanted)
-uids = {each.uid for each in node.all_nodes()}
-trees = {each.node_tree.as_pointer() for each in node.all_nodes()}
+uids = {each.uid for each in trees.all_nodes()}
+trees = {each.node_tree.as_pointer() for each in trees.all_nodes()}
 errors["own"] = 0.0 if len(uids) == len(trees) == len(FACTORS) else 1.0
 report(errors)  # noqa: F821

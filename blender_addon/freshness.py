@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the layers that are shown, or in the cache, are those of the node as it is now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import cache, exr, strings
+from .controls import masked_layers, palette_of, single_values
+from .fscs.key import cache_key, file_identity, result_parameters
+from .fscs.protocol import WorkerError
+from .properties import layer_values
+from .sources import Sources, link_into, origin, scene_space
+from .upstream import fingerprint_of, glance_of
+
+
+class NoPasses(WorkerError):
+    """There are no passes of a frame that are right; says why."""
+
+    def __init__(self, why: str, **facts: object) -> None:
+        super().__init__("cache", why.format(**facts) if facts else why)
+
+
+def settings_of(node: Any) -> str:
+    """Changes when a control does that changes the layers; quick enough to be asked at every redraw."""
+    parts = (
+        [[*entry.color, entry.found] for entry in node.palette],
+        single_values(node),
+        layer_values(node),
+        node.model,
+        node.precision,
+        node.mask_mode,
+        [entry.masked for entry in node.palette] if node.inputs["Mask"].is_linked else None,
+        [origin(link_into(node, name)) for name in ("Image", "Mask")],
+        scene_space(),
+        glance_of(node),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def checked_file(node: Any, frame: int) -> Path:
+    """The file in the cache with the layers of a frame, if they are those of the node as it is now.
+
+    Raises:
+        NoPasses: there is none, or it was made from another picture or with other settings.
+    """
+    path = cache.file_of(node, frame, still=Sources.of(node, frame).still)
+    try:
+        facts = cache.facts_of(path)
+    except OSError:
+        raise NoPasses(strings.NOT_IN_CACHE, frame=frame, path=path) from None
+    except exr.ExrError as error:
+        raise NoPasses(strings.DAMAGED, frame=frame, error=error) from None
+    try:
+        fresh = expected_key(node, frame, facts) == facts["key"]
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise NoPasses(strings.NOT_OURS, frame=frame, path=path) from None
+    if not fresh:
+        raise NoPasses(strings.STALE_FRAME, frame=frame, path=path)
+    return path
+
+
+def loaded(path: Path, frame: int, colors: int) -> Any:
+    """The layers in a file of the cache; any thread. Raises NoPasses."""
+    try:
+        layers = cache.load(path)
+    except (OSError, exr.ExrError) as error:
+        raise NoPasses(strings.DAMAGED, frame=frame, error=error) from None
+    if len(layers) != colors:
+        raise NoPasses(strings.OTHER_COUNT, frame=frame, found=len(layers), wanted=colors)
+    return layers
+
+
+def checked_layers(node: Any, frame: int) -> Any:
+    """The layers of a frame from the cache, if they are right. Raises NoPasses."""
+    return loaded(checked_file(node, frame), frame, node.colors)
+
+
+def expected_key(node: Any, frame: int, facts: Mapping[str, str]) -> str:
+    """The key that a cached frame must have. Pixels that were captured are taken to be those of their file, as long as
+    the nodes they came through are the same; an empty text if these are not."""
+    sources = Sources.of(node, frame)
+    if sources.image is None or fingerprint_of(sources, frame) != facts.get("upstream", ""):
+        return ""
+    if facts.get("model", node.model) != node.model:
+        return ""
+    stored = json.loads(facts["parameters"])
+    file, mask_file = sources.image_file, sources.mask_file
+    try:
+        identity = file_identity(file.path) if file is not None else facts["input"]
+        masks = []
+        if sources.mask is not None:
+            old = json.loads(facts.get("masks", "[]"))
+            mask_identity = file_identity(mask_file.path) if mask_file is not None else old[0]["identity"]
+            masks = [{"mode": node.mask_mode, "layers": list(masked_layers(node)), "identity": mask_identity}]
+    except (OSError, IndexError, WorkerError):
+        return ""
+    parameters = result_parameters(
+        single_values(node),
+        layer_values(node),
+        working_space=scene_space(),
+        input_space=file.color_space if file is not None else scene_space(),
+        precision=stored["precision"] if node.precision == "auto" else node.precision,
+        input_layer=stored.get("input_layer", ""),
+        depth=stored.get("depth", "float"),
+    )
+    return cache_key(
+        weights_sha256=facts["weights"],
+        palette=[color["rgb"] for color in palette_of(node)["colors"]],
+        parameters=parameters,
+        input_identity=identity,
+        masks=masks,
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lives as long as this Blender and is never saved: one object, which whoever needs it asks for by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class State:
+    """What a node shows of its work.
+
+    Attributes:
+        message: its status line; empty for what its settings say.
+        failed: whether that is an error.
+        busy: whether a computation is under way.
+        fraction: of it that is done.
+        settings_shown: the settings that the pixels in its images were made with; empty if they are of none.
+    """
+
+    message: str = ""
+    failed: bool = False
+    busy: bool = False
+    fraction: float = 0.0
+    settings_shown: str = ""
+
+
+@dataclass
+class Session:
+    """Attributes:
+    states: of the nodes, by their uid.
+    running: the computations under way (``jobs.Running``), by the uid of their nodes.
+    captures: the captures whose nodes are in the trees now (``capture.Capture``).
+    render: the render of a capture under way (``capture.RenderJob``), or None.
+    copied: whether nodes may share their inside: after a copy, and in a file that was just loaded.
+    groups: how many node groups there were: one more may have been appended or linked, with nodes of ours in it.
+    alarmed: the nodes that the render under way told of already.
+    warned: the .blends whose artist was warned that they were not frozen.
+    """
+
+    states: dict[str, State] = field(default_factory=dict)
+    running: dict[str, Any] = field(default_factory=dict)
+    captures: list[Any] = field(default_factory=list)
+    render: Any = None
+    copied: bool = True
+    groups: int = 0
+    alarmed: set[str] = field(default_factory=set)
+    warned: set[str] = field(default_factory=set)
+
+    def state(self, uid: str) -> State:
+        """Of a node, a new one where there is none."""
+        return self.states.setdefault(uid, State())
+
+
+SESSION = Session()
