@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,13 +21,14 @@ from .capture import capturing
 from .compute import compute, keep
 from .controls import palette_of
 from .engine import connect
-from .freshness import NoPasses, checked_layers
+from .freshness import NoPasses
 from .fscs.protocol import WorkerError
 from .gather import prepare
-from .jobs import Progress, Routine, run_now
+from .jobs import Progress, Routine, run_now, understood
 from .session import SESSION
+from .show import paint, put, put_cached
 from .sources import link_into
-from .trees import is_linked, nodes_of_scene
+from .trees import is_linked, nodes_of_scene, nodes_of_strips
 
 EXIT_NO_PASSES = 3
 """Exit code of a Blender without a window whose render has no right passes for a frame."""
@@ -37,30 +39,39 @@ def on_render_pre(scene: Any, *_: Any) -> None:
     """Before a frame is composited: its passes into the images of every node, or the end of the render."""
     if capturing():
         return
+    for node, strip in nodes_of_strips(scene) if scene.render.use_sequencer else ():
+        if not node.mute:
+            wrong, cure = strings.IN_SEQUENCER
+            stop_render(node, f"{wrong}: {cure}".format(name=node.name, strip=strip))
     for node in upstream.ours_in_render(scene):
         if node.mute:
             continue
         try:
-            passes.write(node, layers_for_render(node, scene.frame_current))
-        except NoPasses as error:
-            stop_render(node, f"{node.name}: {error}")
+            put_for_render(node, scene.frame_current)
+        except Exception as error:  # whatever it is: Blender would print it and go on without right passes
+            if not isinstance(error, WorkerError):
+                traceback.print_exc()
+            stop_render(node, f"{node.name}: {understood(error)}")
 
 
-def layers_for_render(node: Any, frame: int) -> Any:
-    """The layers of a frame: from the cache, else computed now where the picture is a file.
+def put_for_render(node: Any, frame: int) -> None:
+    """Has the images of a node hold the layers of a frame: from the cache, else computed now where the picture is a
+    file.
 
     Raises:
         NoPasses: neither can be had; says why and what to do.
     """
     try:
-        return checked_layers(node, frame)
+        put_cached(node, frame)
     except NoPasses as error:
         why = str(error)
+    else:
+        unwatched = upstream.unwatched(node)
+        if bpy.app.background and unwatched and not node.trust_scene:
+            raise NoPasses(strings.UNWATCHED, frame=frame, what=", ".join(unwatched))
+        return
     if link_into(node, "Image") is None:
         raise NoPasses("{why}; {linked}", why=why, linked=strings.NOTHING_LINKED[0])
-    group = upstream.ambiguous(node, frame)
-    if group:
-        raise NoPasses(strings.GROUP_IN_RENDER, why=why, group=group)
     if len(palette_of(node)["colors"]) < node.colors:
         raise NoPasses(strings.NO_PALETTE, why=why)
     try:
@@ -72,7 +83,7 @@ def layers_for_render(node: Any, frame: int) -> Any:
         warning = keep(outcome, work)
         if warning:
             print(f"{node.name}: {warning}", file=sys.stderr)
-    return outcome.layers
+    put(node, outcome.layers)
 
 
 def stop_render(node: Any, message: str) -> None:
@@ -85,7 +96,7 @@ def stop_render(node: Any, message: str) -> None:
     if bpy.app.background:
         sys.stdout.flush()
         os._exit(EXIT_NO_PASSES)
-    passes.paint(node, passes.ALARM)
+    paint(node, passes.ALARM)
     node.message, node.failed = message, True
     if node.uid not in SESSION.alarmed:
         SESSION.alarmed.add(node.uid)
@@ -117,7 +128,7 @@ def filling(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
         progress.start_part(
             strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames)), number, len(frames)
         )
-        _, made = yield from segmenting.layers_of(uid, frame)
+        _, made = yield from segmenting.kept(uid, frame)
         if made:
             computed += 1
             if bpy.app.background:

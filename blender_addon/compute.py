@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,11 +130,17 @@ def key_of(work: Work, palette: Mapping[str, Any], weights_sha256: str) -> str:
     )
 
 
+def file_of(outcome: Outcome, work: Work) -> Path:
+    """The file in the cache that the layers belong into."""
+    return work.place.file(outcome.facts["key"], work.inputs.upstream)
+
+
 def keep(outcome: Outcome, work: Work) -> str:
     """Keeps the layers in the cache. Returns a warning if that can't be, or an empty text."""
+    path = file_of(outcome, work)
     try:
-        cache.store(work.file, outcome.layers, outcome.facts)
-        cache.keep_palette(work.file.parent, outcome.palette)
+        cache.store(path, outcome.layers, outcome.facts)
+        cache.note(work.place, path.name, outcome.palette)
     except OSError as error:
-        return strings.NOT_KEPT.format(folder=work.file.parent, error=error.strerror)
+        return strings.NOT_KEPT.format(folder=path.parent, error=error.strerror)
     return ""

@@ -39,8 +39,16 @@ def separate() -> None:
         if node.uid in uids or not is_uid(node.uid):
             node.uid = new_uid()
         uids.add(node.uid)
-        if node.node_tree is not None and owners.setdefault(node.node_tree.name_full, node.uid) != node.uid:
+        tree = node.node_tree
+        if tree is not None and (owners.setdefault(tree.name_full, node.uid) != node.uid or _of_another_file(node)):
             passes.own_tree(node)
+        passes.mend(node)
+
+
+def _of_another_file(node: Any) -> bool:
+    """Whether the node was made local and its inside was not."""
+    images = [image for image in passes.images(node) if image is not None]
+    return any(block.library is not None for block in (node.node_tree, *images))
 
 
 def stop_waiting() -> None:

@@ -183,6 +183,25 @@ def read(path: Path, names: Sequence[str]) -> Any:
     return planes
 
 
+def check(path: Path) -> None:
+    """That a file is whole, without reading its pixels.
+
+    Raises:
+        ExrError: damaged, or of a kind that is not read here.
+        OSError: there is no such file.
+    """
+    with path.open("rb") as file:
+        header = _header(file, path)
+        blocks = -(-header.height // ROWS[header.compression])
+        offsets = struct.unpack(f"<{blocks}Q", _exactly(file, 8 * blocks, path))
+        end = path.stat().st_size
+        for offset in offsets:
+            file.seek(offset)
+            _, size = struct.unpack("<ii", _exactly(file, 8, path))
+            if size < 0 or offset + 8 + size > end:
+                raise ExrError(f"{path} ends too early")
+
+
 def _header(file: BinaryIO, path: Path) -> Header:
     magic, version = struct.unpack("<ii", _exactly(file, 8, path))
     if magic != MAGIC:

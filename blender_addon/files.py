@@ -4,16 +4,26 @@
 from __future__ import annotations
 
 import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from . import cache, capture, copies, passes, srgb, strings
+from .engaged import redraw
+from .freshness import settings_of
+from .fscs._version import __version__
+from .jobs import understood
+from .scene_print import scene_print
 from .session import SESSION
 from .show import show_again
 from .sources import Sources
 from .trees import all_nodes, is_linked, nodes_of_scene
-from .ui import CRASHING, popup
+from .ui import BROKEN_WITHOUT, crashes, popup
 
 
 @bpy.app.handlers.persistent
@@ -21,32 +31,53 @@ def on_load_post(*_: Any) -> None:
     """Blender keeps no pixels of images that were made: they are shown from the cache again."""
     capture.forget()
     SESSION.states.clear()
+    SESSION.scenes.clear()
+    SESSION.blend = bpy.data.filepath
     copies.expect()
     copies.separate()
     nodes = all_nodes()
     if nodes:
         srgb.curve()  # a render that is to come must not make a data-block for it
+    for_each(nodes, _take_up)
+
+
+def _take_up(node: Any) -> None:
+    if not is_linked(node):
+        cache.adopt(node)
+    show_again(node)
+
+
+def for_each(nodes: Iterable[Any], do: Callable[[Any], object]) -> None:
+    """Does something with every node, whatever happens at one of them: a handler that stops leaves the others wrong."""
     for node in nodes:
-        show_again(node)
+        try:
+            do(node)
+        except Exception as error:
+            traceback.print_exc()
+            node.message, node.failed = str(understood(error)), True
 
 
 @bpy.app.handlers.persistent
 def on_save_post(*_: Any) -> None:
     """Brings the cache along to a file of another name, and warns where the file is dangerous to others."""
     nodes = [node for node in all_nodes() if not is_linked(node)]
-    for node in nodes:
-        try:
-            cache.follow(node)
-        except OSError as error:
-            node.message, node.failed = strings.CACHE_NOT_BROUGHT.format(error=error), True
-    if nodes and bpy.app.version[:2] in CRASHING:
+    for_each(nodes, _follow_saved)
+    SESSION.blend = bpy.data.filepath
+    if nodes and bpy.app.version >= BROKEN_WITHOUT:
         warn()
 
 
+def _follow_saved(node: Any) -> None:
+    try:
+        cache.follow(node, Path(SESSION.blend).name or cache.UNSAVED)
+    except OSError as error:
+        node.message, node.failed = strings.CACHE_NOT_BROUGHT.format(error=error), True
+
+
 def warn() -> None:
-    """Says that a Blender without the add-on crashes on this file; in a window once for each file."""
+    """Says that a Blender without the add-on does not render this file; in a window once for each file."""
     version = ".".join(str(part) for part in bpy.app.version[:2])
-    text = strings.NOT_FROZEN.format(version=version)
+    text = (strings.NOT_FROZEN if crashes() else strings.NOT_FROZEN_BLACK).format(version=version)
     print(f"{strings.NAME}: WARNING: {text}", file=sys.stderr)
     if bpy.data.filepath not in SESSION.warned:
         SESSION.warned.add(bpy.data.filepath)
@@ -58,6 +89,21 @@ def on_save_pre(*_: Any) -> None:
     """Nothing that is there for a moment only gets into the file."""
     capture.restore()
     copies.separate()
+    leave_note()
+
+
+def leave_note() -> None:
+    """A text in the file that says what it needs, for whoever opens it without the add-on."""
+    names = [node.name for node in all_nodes() if not is_linked(node)]
+    note = bpy.data.texts.get(strings.NOTE_NAME)
+    if not names:
+        if note is not None:
+            bpy.data.texts.remove(note)
+        return
+    text = strings.NOTE.format(version=__version__, nodes="\n".join(names))
+    note = note or bpy.data.texts.new(strings.NOTE_NAME)
+    if note.as_string() != text:
+        note.from_string(text)
 
 
 @bpy.app.handlers.persistent
@@ -65,13 +111,15 @@ def on_frame_change(scene: Any, *_: Any) -> None:
     """In the window: the passes of the frame that was gone to, or none. A render has its own way to its passes."""
     if bpy.app.background or capture.capturing() or bpy.app.is_job_running("RENDER"):
         return
-    for node in nodes_of_scene(scene):
-        if Sources.of(node, scene.frame_current).still:
-            continue
-        before = node.message
-        if not show_again(node):
-            said = strings.FRAME_NOT_COMPUTED.format(frame=scene.frame_current)
-            node.message = before if node.failed else said
+    for_each(nodes_of_scene(scene), partial(_show_frame, frame=scene.frame_current))
+
+
+def _show_frame(node: Any, frame: int) -> None:
+    if Sources.of(node, frame).still:
+        return
+    before = node.message
+    if not show_again(node):
+        node.message = before if node.failed else strings.FRAME_NOT_COMPUTED.format(frame=frame)
 
 
 @bpy.app.handlers.persistent
@@ -97,22 +145,65 @@ def on_settling(*_: Any) -> None:
     if came:
         copies.expect()
     copies.separate()
-    for node in all_nodes() if came else ():
-        if not passes.filled(node):
-            if not is_linked(node):
-                cache.follow(node)
-            show_again(node)
+    if came:
+        for_each([node for node in all_nodes() if not passes.filled(node)], _show_new)
 
+
+def _show_new(node: Any) -> None:
+    if not is_linked(node):
+        cache.follow(node)
+    show_again(node)
+
+
+@bpy.app.handlers.persistent
+def on_undone(*_: Any) -> None:
+    """Undo brings settings back but no pixels: they come from the cache of these settings, or the node is stale."""
+    copies.separate()
+    for_each(all_nodes(), _show_undone)
+
+
+def _show_undone(node: Any) -> None:
+    if not node.busy and (node.settings_shown != settings_of(node) or not passes.whole(node)):
+        show_again(node)
+
+
+@bpy.app.handlers.persistent
+def on_scene_changed(*_: Any) -> None:
+    """In a window: looks at the 3D scenes that flow into nodes again, a moment after one may have changed."""
+    if SESSION.scenes and not bpy.app.background and not bpy.app.timers.is_registered(look_at_scenes):
+        bpy.app.timers.register(look_at_scenes, first_interval=max(LOOK_SECONDS, 4.0 * SESSION.look_seconds))
+
+
+def look_at_scenes() -> None:
+    """Sees which scenes changed, and has the nodes say so."""
+    begun = time.monotonic()
+    changed = False
+    for name, seen in list(SESSION.scenes.items()):
+        scene = bpy.data.scenes.get(name)
+        if scene is None:
+            del SESSION.scenes[name]
+        elif (now := scene_print(scene)) != seen:
+            SESSION.scenes[name], changed = now, True
+    SESSION.look_seconds = time.monotonic() - begun
+    if changed:
+        redraw(bpy.context)
+
+
+LOOK_SECONDS = 0.5
+"""Between a change of a 3D scene and the look at it."""
 
 SETTLING = ("depsgraph_update_post", "render_init")
 """When :func:`on_settling` runs, where no timer does."""
 
 HANDLERS = (
     *((name, on_settling) for name in SETTLING),
+    ("depsgraph_update_post", on_scene_changed),
     ("load_post", on_load_post),
     ("save_pre", on_save_pre),
     ("save_post", on_save_post),
     ("frame_change_post", on_frame_change),
+    ("undo_post", on_undone),
+    ("redo_post", on_undone),
     ("render_complete", on_render_end),
     ("render_cancel", on_render_end),
 )
@@ -127,5 +218,7 @@ def register() -> None:
 def unregister() -> None:
     """Ends it."""
     copies.stop_waiting()
+    if bpy.app.timers.is_registered(look_at_scenes):
+        bpy.app.timers.unregister(look_at_scenes)
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

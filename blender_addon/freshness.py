@@ -11,17 +11,17 @@ from typing import Any
 
 from . import cache, exr, strings
 from .controls import masked_layers, palette_of, single_values
-from .fscs.key import cache_key, file_identity, result_parameters
+from .fscs.key import cache_key, result_parameters
 from .fscs.protocol import WorkerError
 from .properties import layer_values
 from .sources import Sources, link_into, origin, scene_space
-from .upstream import fingerprint_of, glance_of
+from .upstream import ambiguous, fingerprint_of, glance_of, identity
 
 
 class NoPasses(WorkerError):
     """There are no passes of a frame that are right; says why."""
 
-    def __init__(self, why: str, **facts: object) -> None:
+    def __init__(self, why: str, /, **facts: object) -> None:
         super().__init__("cache", why.format(**facts) if facts else why)
 
 
@@ -42,26 +42,46 @@ def settings_of(node: Any) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def place_of(node: Any, frame: int, sources: Sources, upstream: str) -> cache.Place:
+    """Where the layers of a frame are kept.
+
+    Args:
+        node: the node.
+        frame: of the scene.
+        sources: at the frame.
+        upstream: their fingerprint.
+    """
+    files = (sources.image_file, sources.mask_file)
+    shown = cache.shown_digest(*(identity(file.path) if file is not None else "" for file in files), upstream)
+    return cache.place(node, frame, shown, still=sources.still)
+
+
 def checked_file(node: Any, frame: int) -> Path:
     """The file in the cache with the layers of a frame, if they are those of the node as it is now.
 
     Raises:
         NoPasses: there is none, or it was made from another picture or with other settings.
     """
-    path = cache.file_of(node, frame, still=Sources.of(node, frame).still)
-    try:
-        facts = cache.facts_of(path)
-    except OSError:
-        raise NoPasses(strings.NOT_IN_CACHE, frame=frame, path=path) from None
-    except exr.ExrError as error:
-        raise NoPasses(strings.DAMAGED, frame=frame, error=error) from None
-    try:
-        fresh = expected_key(node, frame, facts) == facts["key"]
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise NoPasses(strings.NOT_OURS, frame=frame, path=path) from None
-    if not fresh:
-        raise NoPasses(strings.STALE_FRAME, frame=frame, path=path)
-    return path
+    group = ambiguous(node, frame)
+    if group:
+        raise NoPasses(": ".join(strings.GROUP_USED_DIFFERENTLY), name=node.name, group=group)
+    sources = Sources.of(node, frame)
+    upstream = fingerprint_of(sources, frame)
+    place = place_of(node, frame, sources, upstream)
+    wrong: list[NoPasses] = []
+    for path in cache.candidates(place):
+        try:
+            facts = cache.facts_of(path)
+            if expected_key(node, sources, upstream, facts) == facts["key"]:
+                return path
+            wrong.append(NoPasses(strings.STALE_FRAME, frame=frame, path=path))
+        except OSError:  # it was removed meanwhile
+            continue
+        except exr.ExrError as error:
+            wrong.append(NoPasses(strings.DAMAGED, frame=frame, error=error))
+        except (KeyError, ValueError, TypeError, AttributeError):
+            wrong.append(NoPasses(strings.NOT_OURS, frame=frame, path=path))
+    raise wrong[0] if wrong else NoPasses(strings.NOT_IN_CACHE, frame=frame, path=place.folder)
 
 
 def loaded(path: Path, frame: int, colors: int) -> Any:
@@ -80,24 +100,22 @@ def checked_layers(node: Any, frame: int) -> Any:
     return loaded(checked_file(node, frame), frame, node.colors)
 
 
-def expected_key(node: Any, frame: int, facts: Mapping[str, str]) -> str:
+def expected_key(node: Any, sources: Sources, upstream: str, facts: Mapping[str, str]) -> str:
     """The key that a cached frame must have. Pixels that were captured are taken to be those of their file, as long as
     the nodes they came through are the same; an empty text if these are not."""
-    sources = Sources.of(node, frame)
-    if sources.image is None or fingerprint_of(sources, frame) != facts.get("upstream", ""):
+    if sources.image is None or upstream != facts.get("upstream", ""):
         return ""
     if facts.get("model", node.model) != node.model:
         return ""
     stored = json.loads(facts["parameters"])
     file, mask_file = sources.image_file, sources.mask_file
+    masks = []
     try:
-        identity = file_identity(file.path) if file is not None else facts["input"]
-        masks = []
         if sources.mask is not None:
             old = json.loads(facts.get("masks", "[]"))
-            mask_identity = file_identity(mask_file.path) if mask_file is not None else old[0]["identity"]
+            mask_identity = identity(mask_file.path) if mask_file is not None else old[0]["identity"]
             masks = [{"mode": node.mask_mode, "layers": list(masked_layers(node)), "identity": mask_identity}]
-    except (OSError, IndexError, WorkerError):
+    except (IndexError, WorkerError):
         return ""
     parameters = result_parameters(
         single_values(node),
@@ -112,6 +130,6 @@ def expected_key(node: Any, frame: int, facts: Mapping[str, str]) -> str:
         weights_sha256=facts["weights"],
         palette=[color["rgb"] for color in palette_of(node)["colors"]],
         parameters=parameters,
-        input_identity=identity,
+        input_identity=identity(file.path) if file is not None else facts["input"],
         masks=masks,
     )

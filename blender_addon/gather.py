@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cache, srgb, strings
+from . import srgb, strings
+from .cache import Place
 from .controls import masked_layers, palette_of, single_values
-from .freshness import settings_of
+from .freshness import place_of, settings_of
 from .fscs.client import LayerMask, Picture, Pixels, Plate
 from .fscs.key import MASK_SPACE, file_identity, pixels_identity
 from .properties import layer_values, palette_document
@@ -45,10 +45,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Work:
-    """All that the engine needs for one frame, the file that it is kept in, and the settings that it is made with."""
+    """All that the engine needs for one frame, where it is kept, and the settings that it is made with."""
 
     inputs: Inputs
-    file: Path
+    place: Place
     settings: str
     palette: dict[str, Any]
     colors: int
@@ -63,7 +63,14 @@ class Work:
     working_space: str
 
 
-def prepare(node: Any, frame: int, pixels: Mapping[str, Any] | None = None, *, locked_only: bool = False) -> Work:
+def prepare(
+    node: Any,
+    frame: int,
+    pixels: Mapping[str, Any] | None = None,
+    *,
+    locked_only: bool = False,
+    upstream: str | None = None,
+) -> Work:
     """Gathers everything for a frame.
 
     Args:
@@ -71,14 +78,17 @@ def prepare(node: Any, frame: int, pixels: Mapping[str, Any] | None = None, *, l
         frame: of the scene.
         pixels: what was captured of the links that ``Sources.captured`` names.
         locked_only: keep the locked colors only, instead of all that the node has.
+        upstream: the fingerprint of what was captured, as it was when the render of it began.
 
     Raises:
         WorkerError: nothing is linked in, it can't be had, or the mask has no layer to work on.
     """
-    inputs = _inputs(node, frame, pixels or {})
+    sources = Sources.of(node, frame)
+    upstream = fingerprint_of(sources, frame) if upstream is None else upstream
+    inputs = _inputs(node, sources, pixels or {}, upstream)
     return Work(
         inputs=inputs,
-        file=cache.file_of(node, frame, still=inputs.still),
+        place=place_of(node, frame, sources, upstream),
         settings=settings_of(node),
         palette=palette_document(node, locked_only=True) if locked_only else palette_of(node),
         colors=node.colors,
@@ -94,9 +104,8 @@ def prepare(node: Any, frame: int, pixels: Mapping[str, Any] | None = None, *, l
     )
 
 
-def _inputs(node: Any, frame: int, pixels: Mapping[str, Any]) -> Inputs:
+def _inputs(node: Any, sources: Sources, pixels: Mapping[str, Any], upstream: str) -> Inputs:
     srgb.curve()
-    sources = Sources.of(node, frame)
     if sources.image is None:
         raise strings.error("input", strings.NOTHING_LINKED)
     layers = masked_layers(node) if sources.mask is not None else ()
@@ -109,7 +118,7 @@ def _inputs(node: Any, frame: int, pixels: Mapping[str, Any]) -> Inputs:
         mask, mask_identity = _mask(sources.mask_file, pixels.get("mask"), node.mask_mode, layers)
         masks = (mask,)
         parts = ({"mode": node.mask_mode, "layers": list(layers), "identity": mask_identity},)
-    return Inputs(picture, identity, space, masks, parts, fingerprint_of(sources, frame), sources.still)
+    return Inputs(picture, identity, space, masks, parts, upstream, sources.still)
 
 
 def _picture(file: FileSource | None, pixels: Any) -> tuple[Picture, str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from . import copies, passes, show, strings, ui
+from .outputs import name_outputs
 from .properties import NODE_ID, fit_palette, new_uid, node_annotations
 from .session import SESSION, State
 from .trees import scene_of
@@ -18,6 +19,7 @@ def _colors_changed(node: Any, context: Any) -> None:
     copies.separate()
     fit_palette(node)
     passes.fit_outputs(node)
+    name_outputs(node)
 
 
 def _pass_mode_changed(node: Any, context: Any) -> None:
@@ -51,6 +53,7 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
     busy = _state("busy")
     fraction = _state("fraction")
     settings_shown = _state("settings_shown")
+    ambiguous = _state("ambiguous")
 
     def init(self, context: Any) -> None:
         """A new node."""

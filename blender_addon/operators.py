@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, passes, segmenting, strings
+from . import batch, cache, copies, segmenting, strings, upstream
 from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
@@ -16,11 +16,12 @@ from .freeze import freezing
 from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
+from .outputs import name_outputs
 from .palettes import read_palette, write_palette
 from .properties import palette_document, take_palette, take_preset
 from .session import SESSION
 from .show import show_again
-from .trees import is_linked, scene_of
+from .trees import groups_over, is_linked, scene_of
 
 PALETTE_FILES = "*.json;*.gpl;*.txt"
 
@@ -153,6 +154,7 @@ class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
     def work(self, node: Any, context: Any) -> str:
         """Reads it."""
         take_palette(node, read_palette(self.path))
+        name_outputs(node)
         return ""
 
 
@@ -222,15 +224,36 @@ class NameOutputsOperator(EditOperator, bpy.types.Operator):
 
     def work(self, node: Any, context: Any) -> str:
         """The name of a color, else what it looks like."""
-        passes.rename_outputs(
-            node, [f"{number} {entry.label or hex_of(entry.color)}" for number, entry in enumerate(node.palette, 1)]
-        )
+        node.names_follow = True
+        name_outputs(node)
         return ""
 
 
-def hex_of(color: Any) -> str:
-    """``#rrggbb``."""
-    return "#" + "".join(f"{round(max(0.0, min(1.0, value)) * 255):02x}" for value in color)
+class SingleUserOperator(EditOperator, bpy.types.Operator):
+    bl_idname = "soft_color_segment.single_user"
+    bl_label, bl_description = strings.MAKE_SINGLE_USER
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Copies the group that is used with different inputs, and those around it, until none is."""
+        frame = scene_of(node).frame_current
+        while name := upstream.ambiguous(node, frame):
+            tree = next(each for each in trees_around(node) if each.name == name)
+            for group in groups_over(tree)[1:]:
+                group.node_tree = tree.copy()
+        copies.expect()
+        copies.separate()
+        node.ambiguous, node.message, node.failed = "", "", False
+        return ""
+
+
+def trees_around(node: Any) -> list[Any]:
+    """The trees that a node is in, from the inside out."""
+    found = [node.id_data]
+    for tree in found:
+        found += [outer.id_data for outer in groups_over(tree) if outer.id_data not in found]
+    return found
 
 
 class ClearCacheOperator(EditOperator, bpy.types.Operator):
@@ -258,6 +281,7 @@ CLASSES = (
     PresetOperator,
     ExportPaletteOperator,
     NameOutputsOperator,
+    SingleUserOperator,
     ClearCacheOperator,
     FillCacheOperator,
     FreezeOperator,

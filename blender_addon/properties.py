@@ -77,6 +77,8 @@ class SoftColorEntry(bpy.types.PropertyGroup):
         "locked": bpy.props.BoolProperty(**_words(strings.LOCK)),
         "found": bpy.props.BoolProperty(**_words(strings.FOUND)),
         "masked": bpy.props.BoolProperty(**_words(strings.MASKED)),
+        "output_name": bpy.props.StringProperty(options={"HIDDEN"}),
+        "output_links": bpy.props.StringProperty(options={"HIDDEN"}),
         **{parameter.name: property_of(parameter) for parameter in PARAMETERS if parameter.per_layer},
     }
 
@@ -86,6 +88,8 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[
     own: dict[str, Any] = {
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
         "palette": bpy.props.CollectionProperty(type=SoftColorEntry, options=FIXED),
+        "kept_palette": bpy.props.CollectionProperty(type=SoftColorEntry, options={"HIDDEN"}),
+        "names_follow": bpy.props.BoolProperty(options={"HIDDEN"}),
         "pass_mode": bpy.props.EnumProperty(
             **_words(strings.PASSES),
             items=[(mode, *words) for mode, words in strings.PASS_MODES.items()],
@@ -94,6 +98,7 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[
         ),
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
         "show_layers": bpy.props.BoolProperty(**_words(strings.SHOW_LAYERS)),
+        "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
         "cached_in": bpy.props.StringProperty(options={"HIDDEN"}),
     }
     for parameter in PARAMETERS:
@@ -113,11 +118,22 @@ def is_uid(text: str) -> bool:
 
 
 def fit_palette(node: Any) -> None:
-    """Gives the palette as many entries as there are colors; those that stay keep their places."""
+    """Gives the palette as many entries as there are colors. Those that stay keep their places; those that go are kept
+    aside, the last one of them first, and come back when there are more colors again."""
     while len(node.palette) > node.colors:
-        node.palette.remove(len(node.palette) - 1)
+        _move(node.palette, len(node.palette) - 1, node.kept_palette)
     while len(node.palette) < node.colors:
-        node.palette.add()
+        if len(node.kept_palette):
+            _move(node.kept_palette, len(node.kept_palette) - 1, node.palette)
+        else:
+            node.palette.add()
+
+
+def _move(source: Any, place: int, target: Any) -> None:
+    old, new = source[place], target.add()
+    for name in sorted(SoftColorEntry.__annotations__, key=lambda name: name == "found"):  # a color set is a found one
+        setattr(new, name, getattr(old, name))
+    source.remove(place)
 
 
 def palette_document(node: Any, *, locked_only: bool = False, found_only: bool = False) -> dict[str, Any]:
@@ -135,7 +151,8 @@ def palette_document(node: Any, *, locked_only: bool = False, found_only: bool =
 
 
 def take_palette(node: Any, document: dict[str, Any]) -> None:
-    """Fills the swatches from a palette file's form; sets the number of colors, too."""
+    """Fills the swatches from a palette file's form; sets the number of colors, too. Names follow their colors, those
+    of the outputs too where they were named after them."""
     colors = document["colors"]
     if node.colors != len(colors):
         node.colors = len(colors)
@@ -145,6 +162,16 @@ def take_palette(node: Any, document: dict[str, Any]) -> None:
         entry.label = color.get("name", "")
         entry.locked = bool(color.get("locked", False))
         entry.found = True
+
+
+def in_slots(node: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """A palette that was found around the locked colors, which come first in it, with these at their own places."""
+    colors = list(found["colors"])
+    locked = [number for number, entry in enumerate(node.palette) if entry.locked]
+    kept = dict(zip(locked, colors, strict=False))
+    others = iter(colors[len(locked) :])
+    order = [kept[number] if number in kept else next(others) for number in range(len(colors))]
+    return {**found, "colors": order}
 
 
 def take_preset(node: Any, preset: dict[str, Any]) -> None:

@@ -8,19 +8,22 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from . import passes, strings, upstream
+import bpy
+
+from . import exr, strings, upstream
 from .capture import captured
 from .compute import compute, find_palette, keep
 from .copies import present
 from .engine import connect_with, python_path
-from .freshness import NoPasses, checked_file, checked_layers, loaded
+from .freshness import NoPasses, checked_file
 from .fscs.protocol import WorkerError
 from .gather import Work, prepare
 from .jobs import Routine, Task
-from .properties import take_palette
-from .show import show, show_again, take_colors
+from .outputs import name_outputs
+from .properties import in_slots, take_palette
+from .show import put_cached, show, show_again, take_colors
 from .sources import Sources
-from .trees import is_linked, scene_of
+from .trees import is_linked, nodes_of_strips, scene_of
 
 
 def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
@@ -61,13 +64,14 @@ def recolored(uid: str, frame: int) -> Routine:
         lambda tell, cancelled: find_palette(connect_with(python), work, cancelled), strings.FINDING_COLORS
     )
     node = present(uid)
-    take_palette(node, palette)
+    take_palette(node, in_slots(node, palette))
+    name_outputs(node)
     node.message, node.failed = "", False
     return None
 
 
-def layers_of(uid: str, frame: int) -> Routine:
-    """The layers of a frame, from the cache or computed and kept there; a routine. Returns them, and whether they were
+def kept(uid: str, frame: int) -> Routine:
+    """Sees to it that the layers of a frame are in the cache; a routine. Returns their file, and whether they were
     computed.
 
     Raises:
@@ -75,16 +79,17 @@ def layers_of(uid: str, frame: int) -> Routine:
     """
     node = present(uid)
     try:
-        path, colors = checked_file(node, frame), node.colors
-        return (yield Task(lambda *_: loaded(path, frame, colors), strings.READING_CACHE)), False
-    except NoPasses as error:
+        path = checked_file(node, frame)
+        exr.check(path)
+        return path, False
+    except (NoPasses, exr.ExrError, OSError) as error:
         node = present(uid)
         if is_linked(node):
             raise linked_error(node, str(error)) from None
     outcome, warning = yield from segmented(uid, frame, shown=False)
     if warning:
         raise WorkerError("output", warning)
-    return outcome.layers, True
+    return checked_file(present(uid), frame), True
 
 
 def prepared(uid: str, frame: int, *, locked_only: bool = False) -> Routine:
@@ -101,23 +106,28 @@ def prepared(uid: str, frame: int, *, locked_only: bool = False) -> Routine:
         return prepare(node, frame, locked_only=locked_only)
     for other in upstream.ours_behind(node):
         try:
-            passes.write(other, checked_layers(other, frame))
+            put_cached(other, frame)
         except NoPasses as error:
             raise strings.error("input", strings.BEHIND_HAS_NONE, name=other.name, why=error) from error
     try:
+        before = upstream.fingerprint_of(Sources.of(node, frame), frame)
         pixels = yield from captured(scene_of(node).name, links, frame)
     finally:
         with contextlib.suppress(WorkerError):  # the node may be gone
             for other in upstream.ours_behind(present(uid)):
                 show_again(other)
-    return prepare(present(uid), frame, pixels, locked_only=locked_only)
+    return prepare(present(uid), frame, pixels, locked_only=locked_only, upstream=before)
 
 
 def check(node: Any, frame: int) -> None:
     """That a node may be worked on at all. Raises WorkerError."""
     if is_linked(node):
         raise linked_error(node)
-    group = upstream.ambiguous(node, frame)
+    for scene in bpy.data.scenes:
+        for other, strip in nodes_of_strips(scene):
+            if other == node:
+                raise strings.error("usage", strings.IN_SEQUENCER, name=node.name, strip=strip)
+    group = node.ambiguous = upstream.ambiguous(node, frame)
     if group:
         raise strings.error("usage", strings.GROUP_USED_DIFFERENTLY, name=node.name, group=group)
 
@@ -130,5 +140,5 @@ def linked_error(node: Any, why: str = "") -> WorkerError:
 
 
 def _note_kept(node: Any, work: Work) -> None:
-    if node.cached_in != str(work.file.parent):
-        node.cached_in = str(work.file.parent)
+    if node.cached_in != str(work.place.folder):
+        node.cached_in = str(work.place.folder)

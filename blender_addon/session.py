@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -17,6 +18,8 @@ class State:
         busy: whether a computation is under way.
         fraction: of it that is done.
         settings_shown: the settings that the pixels in its images were made with; empty if they are of none.
+        pixels: the file in the cache, and the kind of passes, that are in its images; None for anything else.
+        ambiguous: the name of a group around it that is used with different inputs; empty if there is none.
     """
 
     message: str = ""
@@ -24,6 +27,8 @@ class State:
     busy: bool = False
     fraction: float = 0.0
     settings_shown: str = ""
+    pixels: tuple[Path, str] | None = None
+    ambiguous: str = ""
 
 
 @dataclass
@@ -36,6 +41,9 @@ class Session:
     copied: whether nodes may share their inside: after a copy, and in a file that was just loaded.
     groups: how many node groups there were: one more may have been appended or linked, with nodes of ours in it.
     alarmed: the nodes that the render under way told of already.
+    scenes: what was seen of 3D scenes that flow into nodes (``scene_print.ScenePrint``), by their names.
+    blend: the .blend that was loaded or saved last.
+    look_seconds: how long the last look at those scenes took.
     warned: the .blends whose artist was warned that they were not frozen.
     """
 
@@ -46,6 +54,9 @@ class Session:
     copied: bool = True
     groups: int = 0
     alarmed: set[str] = field(default_factory=set)
+    scenes: dict[str, Any] = field(default_factory=dict)
+    blend: str = ""
+    look_seconds: float = 0.0
     warned: set[str] = field(default_factory=set)
 
     def state(self, uid: str) -> State:

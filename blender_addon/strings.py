@@ -63,6 +63,7 @@ CANCEL = ("Cancel", "Stop the computation of this node")
 IMPORT_PALETTE = ("Import Palette", "Take the colors of a palette file: JSON, GIMP palette or a list of hex colors")
 EXPORT_PALETTE = ("Export Palette", "Write the colors to a palette file. Its ending decides: .json, .gpl or .txt")
 PRESETS = ("Presets", "Take the controls of a preset, one of those that `fscs preset save` made")
+MAKE_SINGLE_USER = ("Make Single-User", "Give each use of the group a copy of its own, with layers of its own")
 NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors")
 CLEAR_CACHE = ("Clear Cache", "Remove the layers of this node from the disk")
 PICK_COLOR = ("Pick Color", "Take this color from a picture: click on it in an Image Editor or in the backdrop")
@@ -93,13 +94,39 @@ FRAMES_REMOVED = "{count} frames removed"
 FROZEN = "{name} is a plain group now"
 NO_PRESETS = "There are no presets yet: fscs preset save NAME makes one"
 FREEZE_FIRST = "This Blender crashes on this file where the add-on is missing: freeze the node first."
+FREEZE_FIRST_BLACK = "Where the add-on is missing, the layers are transparent black: freeze the node first."
 NOT_FROZEN_TITLE = "Not frozen"
 NOT_FROZEN = (
     "Blender {version} without the Soft Color Segment add-on crashes when it renders this file. "
     "Press Freeze to EXR before you hand it on."
 )
+NOT_FROZEN_BLACK = (
+    "Blender {version} without the Soft Color Segment add-on renders the layers of this file as transparent black. "
+    "Press Freeze to EXR before you hand it on."
+)
+NOTE_NAME = "Needs Soft Color Segment"
+NOTE = """\
+This file uses the add-on Soft Color Segment, version {version}.
+
+Its compositor nodes take images apart into color layers. Without the add-on Blender 4.5 and 5.0 crash when they render
+this file, and later versions render the layers as transparent black.
+
+Install the add-on: Edit > Preferences > Get Extensions > Install from Disk.
+Or open the file where it is installed and press Freeze to EXR on each of these nodes:
+
+{nodes}
+"""
 NO_PASSES_TITLE = "No passes for a frame"
 NOT_KEPT = "The layers can't be kept in {folder} ({error}): choose another cache folder"
+
+NOT_WATCHED = "{said} (3D scene not watched: {what})"
+RIGID_BODIES = "Rigid Bodies"
+SIMULATION_NODES = "Simulation Nodes"
+IN_EDIT_MODE = "{name} in Edit Mode"
+TRUST_SCENE = (
+    "Trust the Scene",
+    "Render the layers in the cache although they come from a simulation, whose changes can't be seen",
+)
 
 # Progress
 
@@ -125,7 +152,7 @@ SPLIT_NEEDS_TWO = ("the mask is to be split between two layers", "mark two layer
 NOTHING_MASKED = ("a mask is linked in but no layer is masked", "mark a layer, or unlink the mask")
 GROUP_USED_DIFFERENTLY = (
     "{name} is in the group {group}, which is used with different inputs, and has one set of layers only",
-    "give each use a copy of the group of its own: press the number beside its name",
+    "press Make Single-User, which gives each use a copy of the group of its own",
 )
 IS_LINKED = (
     "{name} is linked from {library} and can't be changed here{why}",
@@ -146,7 +173,15 @@ DAMAGED = "frame {frame} is damaged in the cache ({error})"
 NOT_OURS = "frame {frame} in the cache is not one of ours ({path})"
 STALE_FRAME = "frame {frame} in the cache is stale: the settings or the picture changed since ({path})"
 OTHER_COUNT = "frame {frame} in the cache has {found} layers, the node has {wanted}"
-GROUP_IN_RENDER = "{why}; the group {group} is used with different inputs: give each use its own copy"
+IN_SEQUENCER = (
+    "{name} is in a compositor modifier of the strip {strip}, where it is given no layers",
+    "use it in the scene's compositor, or press Freeze to EXR",
+)
+NODE_FAILED = "{name}: {error}"
+UNWATCHED = (
+    "the layers of frame {frame} come from a 3D scene with {what}, whose changes can't be seen: "
+    "press Segment or Fill Cache after each change, and turn on Trust the Scene in the node's sidebar"
+)
 NO_PALETTE = f"{{why}}, and its palette is not chosen yet: press Auto Palette, or fill the cache with: {FILL_COMMAND}"
 NOT_MADE_NOW = "{why}, and can't be made now: {error}"
 

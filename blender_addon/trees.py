@@ -35,6 +35,21 @@ def scene_of(node: Any) -> Any:
     return next((scene for scene in scenes if any(other.uid == node.uid for other in nodes_of_scene(scene))), scenes[0])
 
 
+def nodes_of_strips(scene: Any) -> list[tuple[Any, str]]:
+    """Our nodes in the compositor modifiers of a scene's strips (Blender 5.1 and later), with the names of these."""
+    editor = scene.sequence_editor
+    strips = (getattr(editor, "strips_all", None) or getattr(editor, "sequences_all", ())) if editor is not None else ()
+    groups = [
+        (getattr(modifier, "node_group", None), strip.name)
+        for strip in strips
+        if not strip.mute
+        for modifier in strip.modifiers
+        if not modifier.mute
+    ]
+    trees = [(inner, name) for tree, name in groups if tree is not None for inner in _trees(tree, set())]
+    return [(node, name) for tree, name in trees for node in tree.nodes if is_node(node)]
+
+
 def groups_over(tree: Any) -> list[Any]:
     """The group nodes in all scenes' compositors that show a tree."""
     trees = {other.as_pointer(): other for scene in bpy.data.scenes for other in trees_of_scene(scene)}

@@ -12,13 +12,22 @@ from .freshness import settings_of
 from .fscs.parameters import BY_NAME
 from .properties import NODE_ID, NODE_OF_BUTTON
 from .strings import wrapped
+from .upstream import unwatched
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
 """Letters that fit into a number field of a sidebar as wide as Blender makes it."""
 
-CRASHING = ((4, 5), (5, 0))
-"""Blenders that crash on a file with this node where the add-on is missing."""
+BROKEN_WITHOUT = (4, 4, 0)
+"""Blenders from this one on don't render a file with this node where the add-on is missing."""
+
+CRASHING = ((4, 4, 0), (5, 1, 0))
+"""Those from the first one on, before the second, crash on it; later ones render transparent black."""
+
+
+def crashes() -> bool:
+    """Whether this Blender is one of those."""
+    return CRASHING[0] <= bpy.app.version < CRASHING[1]
 
 
 def draw_node(node: Any, context: Any, layout: Any) -> None:
@@ -65,6 +74,8 @@ def draw_work(node: Any, layout: Any) -> None:
         operator(row, node, "cancel", text="", icon="X")
     else:
         layout.label(text=strings.LINKED_FROM.format(file=bpy.path.basename(library.filepath)), icon="LINKED")
+    if node.ambiguous:
+        operator(layout, node, "single_user", icon="DUPLICATE")
     if node.busy:
         layout.progress(factor=node.fraction, text=node.message)
         return
@@ -85,6 +96,9 @@ def status(node: Any) -> tuple[str, str]:
     if node.settings_shown != settings_of(node):
         return strings.STALE, "FILE_REFRESH"
     good = node.message in ("", strings.UP_TO_DATE)
+    unseen = ", ".join(unwatched(node)) if good else ""
+    if unseen:
+        return strings.NOT_WATCHED.format(said=strings.UP_TO_DATE, what=unseen), "INFO"
     return node.message or strings.UP_TO_DATE, "CHECKMARK" if good else "INFO"
 
 
@@ -126,8 +140,10 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
     operator(row, node, "clear_cache", icon="TRASH")
     operator(layout, node, "freeze", icon="FREEZE")
-    if bpy.app.version[:2] in CRASHING:
-        for line in wrapped(strings.FREEZE_FIRST, 44):
+    if unwatched(node):
+        layout.prop(node, "trust_scene")
+    if bpy.app.version >= BROKEN_WITHOUT:
+        for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
             layout.label(text=line, icon="BLANK1")
 
 

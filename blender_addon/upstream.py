@@ -11,12 +11,14 @@ from typing import Any
 
 import bpy
 import numpy as np
-from bpy_extras import anim_utils
 
+from .animation import own_curves
 from .controls import described
 from .fscs.key import file_identity
 from .properties import is_node
-from .sources import Sources, image_path, links_into, socket_of
+from .scene_print import ScenePrint, scene_print
+from .session import SESSION
+from .sources import Sources, image_path, links_into, sequence_number, socket_of
 from .trees import groups_over, scene_of, trees_of_scene
 
 ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
@@ -24,6 +26,10 @@ ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
 
 ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile", "CompositorNodeViewer")
 """Nodes that a render ends in, wherever they are."""
+
+STEADY = ("CompositorNode", "ShaderNode", "FunctionNode", "NodeReroute", "NodeGroup", "NodeFrame", "GeometryNode")
+TIMED = ("CompositorNodeTime", "CompositorNodeSceneTime", "CompositorNodeCurveTime", "GeometryNodeInputSceneTime")
+"""Kinds of nodes that are the same at every frame, but for these, if they hold nothing but images."""
 
 VALUES = ("BOOLEAN", "INT", "FLOAT", "ENUM", "STRING")
 LOOKS = {
@@ -50,8 +56,8 @@ LOOKS = {
 
 def fingerprint(link: Any, frame: int) -> str:
     """Changes when the nodes, values and files behind a link do, as they are at a frame. What a scene renders into
-    Render Layers is not looked at, but for its size."""
-    walk = _Walk(frame, _identity)
+    Render Layers counts by :func:`scene_print.scene_print`. Frames that show the same have the same."""
+    walk = _Walk(frame, identity)
     walk.socket_from(link)
     return walk.digest.hexdigest()
 
@@ -76,8 +82,8 @@ def glance_of(node: Any) -> list[str]:
 
 
 def ours_in_render(scene: Any) -> list[Any]:
-    """The nodes of ours whose passes a render of a scene shows, each once: not those that only others of ours stand
-    behind, nor those that nothing of the render comes through."""
+    """The nodes of ours whose layers a render of a scene shows, each once: not those that only others of ours stand
+    behind, nor those that nothing of the render comes through, nor those of which ``Combined`` alone is linked."""
     trees = trees_of_scene(scene)
     ends = [
         node
@@ -87,7 +93,8 @@ def ours_in_render(scene: Any) -> list[Any]:
     ]
     seen: set[int] = set()
     found = (other for end in ends for other in _behind(end.inputs, seen))
-    return list({node.uid: node for node in found if is_node(node)}.values())
+    nodes = {node.uid: node for node in found if is_node(node)}
+    return [node for node in nodes.values() if any(socket.is_linked for socket in list(node.outputs)[1:])]
 
 
 def ours_behind(node: Any) -> list[Any]:
@@ -114,7 +121,7 @@ def ambiguous(node: Any, frame: int) -> str:
         sockets = []
         for entry, link in inputs:
             outer = [socket_of(group.inputs, link.from_socket) for group in groups_over(entry.id_data)]
-            if len({_of_socket(socket, frame) for socket in outer}) > 1:
+            if len(outer) > 1 and len({_of_socket(socket, frame) for socket in outer}) > 1:
                 return str(entry.id_data.name)
             sockets += outer
     return ""
@@ -155,6 +162,25 @@ def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
             yield other
             if other.mute or not is_node(other):
                 yield from _behind(other.inputs, seen)
+
+
+def unwatched(node: Any) -> list[str]:
+    """What of the 3D scenes that flow into a node changes without being seen. Of what was seen last."""
+    scenes = [SESSION.scenes.get(scene.name) for scene in _scenes_behind(node)]
+    return sorted({what for seen in scenes if seen is not None for what in seen.unwatched})
+
+
+def _scenes_behind(node: Any) -> list[Any]:
+    scenes = (getattr(other, "scene", None) for other in _behind(node.inputs, set()))
+    return [scene for scene in scenes if scene is not None]
+
+
+def _seen(scene: Any, *, quick: bool) -> ScenePrint:
+    """The digest of a scene. In a window a quick one may be that of a moment ago: see ``files.on_scene_changed``."""
+    found: ScenePrint | None = SESSION.scenes.get(scene.name)
+    if found is None or bpy.app.background or not quick:
+        found = SESSION.scenes[scene.name] = scene_print(scene)
+    return found
 
 
 class _Walk:
@@ -202,6 +228,8 @@ class _Walk:
             return
         self._numbers[node.as_pointer()] = len(self._numbers)
         self._add(f"{node.bl_idname};{node.mute}")
+        if _timed(node):
+            self._add(f"frame {self._frame}")
         path = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
         if is_node(node):
             self._add(described(node))
@@ -221,8 +249,7 @@ class _Walk:
             self._image(image, node)
         scene = getattr(node, "scene", None)
         if scene is not None:
-            render = scene.render
-            self._add(f"{scene.name};{render.resolution_x};{render.resolution_y};{render.resolution_percentage}")
+            self._add(f"{scene.name};{_seen(scene, quick=self._identify is _state).digest}")
         tree = getattr(node, "node_tree", None)
         for end in tree.nodes if tree is not None else ():
             if end.bl_idname == "NodeGroupOutput" and end.is_active_output:
@@ -245,7 +272,7 @@ class _Walk:
         elif image.source in ("FILE", "SEQUENCE", "MOVIE"):
             self._add(self._identify(image_path(image, user, self._frame)))
             if image.source == "MOVIE":
-                self._add(f"{user.frame_duration};{user.frame_start};{user.frame_offset};{user.use_cyclic}")
+                self._add(f"frame {sequence_number(user, self._frame)}")
 
     def _moving(self, tree: Any, path: str) -> bool:
         """Whether a property is animated or driven; if so, adds its value at the frame, or what drives it."""
@@ -263,20 +290,28 @@ def _curves(tree: Any, frame: int) -> dict[tuple[str, int], Any]:
     data = tree.animation_data
     if data is None:
         return {}
-    curves: Any = ()
-    if data.action is not None:
-        if hasattr(data.action, "fcurves"):
-            curves = data.action.fcurves
-        else:  # 5.0 and later
-            bag = anim_utils.action_get_channelbag_for_slot(data.action, data.action_slot)
-            curves = bag.fcurves if bag is not None else ()
-    found: dict[tuple[str, int], Any] = {(each.data_path, each.array_index): each.evaluate(frame) for each in curves}
+    found: dict[tuple[str, int], Any] = {
+        (each.data_path, each.array_index): each.evaluate(frame) for each in own_curves(data)
+    }
     for each in data.drivers:
         targets = [
             (variable.name, [target.data_path for target in variable.targets]) for variable in each.driver.variables
         ]
-        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets)
+        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets, frame)
     return found
+
+
+def _timed(node: Any) -> bool:
+    """Whether what a node gives may change from frame to frame though nothing of it is animated."""
+    kind = node.bl_idname
+    if kind in TIMED or not kind.startswith(STEADY):
+        return True
+    pointers = [prop.identifier for prop in node.bl_rna.properties if prop.type == "POINTER"]
+    held = [getattr(node, name, None) for name in pointers if name not in ("image", "node_tree")]
+    if any(isinstance(each, bpy.types.ID) for each in held):
+        return True
+    image = getattr(node, "image", None)
+    return image is not None and image.source not in ("FILE", "SEQUENCE", "MOVIE", "GENERATED")
 
 
 def _value(node: Any, prop: Any) -> str:
@@ -289,7 +324,8 @@ def _default(socket: Any) -> str:
     return repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value)
 
 
-def _identity(path: Path) -> str:
+def identity(path: Path) -> str:
+    """Of the content of a file, ``missing`` where there is none."""
     try:
         state = path.stat()
         return _content(path, state.st_size, state.st_mtime_ns)

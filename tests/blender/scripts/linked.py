@@ -41,7 +41,7 @@ def make() -> None:
     shown.links.new(photo, exposure.inputs[0])
     soft = t.soft(shown, exposure.outputs[0])
     soft.name, soft.colors = "Soft", 3
-    shown.links.new(soft.outputs["Combined"], leave.inputs[0])
+    shown.links.new(t.total(shown, soft), leave.inputs[0])
     tree.links.new(t.group_node(tree, shown).outputs[0], t.output(tree))
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = FRAMES
     bpy.ops.wm.save_as_mainfile(filepath=str(library))

@@ -45,7 +45,7 @@ def make() -> None:
     add(tree, "Plain", 5, photo)
     inner, entry, leave = t.group("inner")
     deep = add(inner, "Deep", 4, entry.outputs[0])
-    inner.links.new(deep.outputs["Combined"], leave.inputs[0])
+    inner.links.new(t.total(inner, deep), leave.inputs[0])
     outer, outer_entry, outer_leave = t.group("outer")
     inside = t.group_node(outer, inner, brighter(outer, outer_entry.outputs[0], 2.0))
     outer.links.new(inside.outputs[0], outer_leave.inputs[0])
@@ -86,7 +86,7 @@ for each, names in ((scene, ["First", "Second", "Plain", "Deep"]), (bpy.data.sce
     tree = t.scene_tree(each)
     photo = next(inner for inner in tree.nodes if inner.bl_idname == "CompositorNodeImage").outputs["Image"]
     for name in names:
-        shown = tree.nodes["Group"].outputs[0] if name == "Deep" else tree.nodes[name].outputs["Combined"]
+        shown = tree.nodes["Group"].outputs[0] if name == "Deep" else t.total(tree, tree.nodes[name])
         writer = tree.nodes.new("CompositorNodeOutputFile")
         t.write_to(writer, folder / name)
         tree.links.new(shown, writer.inputs[0])
@@ -98,7 +98,7 @@ for each, names in ((scene, ["First", "Second", "Plain", "Deep"]), (bpy.data.sce
     with bpy.context.temp_override(scene=each):
         bpy.ops.render.render(scene=each.name)
     for name in names:
-        given, wanted = (t.written(folder / place) for place in (name, f"{name} wanted"))
+        given, wanted = (t.written(folder / place)[..., :3] for place in (name, f"{name} wanted"))
         errors[name] = t.error(given, wanted)
 uids = {each.uid for each in trees.all_nodes()}
 trees = {each.node_tree.as_pointer() for each in trees.all_nodes()}
