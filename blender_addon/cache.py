@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,16 +110,27 @@ def facts_of(path: Path) -> dict[str, str]:
     return {name[len(METADATA_PREFIX) :]: text for name, text in texts.items() if name.startswith(METADATA_PREFIX)}
 
 
-def load(path: Path) -> Any:
-    """The layers of a frame, (K, H, W, 4) float32, premultiplied, upper row first.
+def load(path: Path, numbers: Sequence[int] | None = None) -> Any:
+    """The layers of a frame, or some of them by their numbers from 0: (K, H, W, 4) float32, premultiplied, upper row
+    first.
 
     Raises:
         OSError: there is no such file.
-        exr.ExrError: it is damaged.
+        exr.ExrError: it is damaged, or has no such layer.
     """
-    count = len(exr.read_header(path).channels) // len(CHANNELS)
-    planes = exr.read(path, layer_channels(count))
-    return np.moveaxis(planes.reshape(count, len(CHANNELS), *planes.shape[1:]), 1, -1)
+    count = layer_count(path)
+    wanted = range(count) if numbers is None else numbers
+    if any(number >= count for number in wanted):
+        raise exr.ExrError(f"{path} has {count} layers")
+    names = layer_channels(count)
+    size = len(CHANNELS)
+    planes = exr.read(path, [name for number in wanted for name in names[size * number : size * (number + 1)]])
+    return np.moveaxis(planes.reshape(len(wanted), size, *planes.shape[1:]), 1, -1)
+
+
+def layer_count(path: Path) -> int:
+    """How many layers a file has. Raises OSError or exr.ExrError."""
+    return len(exr.read_header(path).channels) // len(CHANNELS)
 
 
 # What each .blend needs
@@ -151,6 +162,18 @@ def adopt(node: Any) -> None:
         if files:
             with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
                 _write(own, {"files": files, "palette": _any_palette(own.parent)})
+
+
+def summary(node: Any, frames: Sequence[int]) -> tuple[int, int]:
+    """How many of some frames have a file, right or stale, and how many bytes all files of the node have."""
+    names = {}
+    for file in folder(node).glob(LAYERS):
+        with contextlib.suppress(OSError):
+            names[file.name] = file.stat().st_size
+    parts = [name.split(".") for name in names]
+    numbers = {int(each[1]) for each in parts if len(each[1]) == 4 and each[1].isdigit()}
+    still = any(len(each[1]) == 16 for each in parts)
+    return len(frames) if still else len(numbers & set(frames)), sum(names.values())
 
 
 def clear(node: Any) -> int:

@@ -163,6 +163,7 @@ class EngagedOperator(NodeOperator):
         cancelled = error.code == "cancelled"
         node.busy = False
         node.message, node.failed = (strings.CANCELLED, False) if cancelled else (str(error), True)
+        SESSION.state(node.uid).code = error.code
         return outcome
 
     def _look(self, context: Any) -> set[Any] | None:

@@ -12,7 +12,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,22 +164,29 @@ def read(path: Path, names: Sequence[str]) -> Any:
         blocks = -(-header.height // rows)
         offsets = struct.unpack(f"<{blocks}Q", _exactly(file, 8 * blocks, path))
         row_bytes = sum(TYPES[kind].itemsize for _, kind in header.channels) * header.width
-        for offset in offsets:
-            file.seek(offset)
-            y, size = struct.unpack("<ii", _exactly(file, 8, path))
-            top = y - header.top
-            if not 0 <= top < header.height or not 0 <= size <= row_bytes * rows:
-                raise ExrError(f"{path} is damaged")
+        places = _places(header, names)
+
+        def unpack(block: tuple[int, bytes]) -> None:
+            top, packed = block
             count = min(rows, header.height - top)
-            data = _unpack(_exactly(file, size, path), count * row_bytes, path)
+            data = _unpack(packed, count * row_bytes, path)
             lines = np.frombuffer(data, np.uint8).reshape(count, row_bytes)
-            start = 0
-            for name, kind in header.channels:
+            for plane, kind, start in places:
                 end = start + TYPES[kind].itemsize * header.width
-                if name in names:
-                    plane = np.ascontiguousarray(lines[:, start:end]).view(TYPES[kind])
-                    planes[names.index(name), top : top + count] = plane
-                start = end
+                planes[plane, top : top + count] = np.ascontiguousarray(lines[:, start:end]).view(TYPES[kind])
+
+        def packed_blocks() -> Iterator[tuple[int, bytes]]:
+            for offset in offsets:
+                file.seek(offset)
+                y, size = struct.unpack("<ii", _exactly(file, 8, path))
+                top = y - header.top
+                if not 0 <= top < header.height or not 0 <= size <= row_bytes * rows:
+                    raise ExrError(f"{path} is damaged")
+                yield top, _exactly(file, size, path)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib and NumPy let other threads run
+            for _ in pool.map(unpack, packed_blocks()):
+                pass
     return planes
 
 
@@ -200,6 +207,16 @@ def check(path: Path) -> None:
             _, size = struct.unpack("<ii", _exactly(file, 8, path))
             if size < 0 or offset + 8 + size > end:
                 raise ExrError(f"{path} ends too early")
+
+
+def _places(header: Header, names: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Of each channel that is wanted: its plane, its kind, and the byte that it begins with in a row."""
+    places, start = [], 0
+    for name, kind in header.channels:
+        if name in names:
+            places.append((names.index(name), kind, start))
+        start += TYPES[kind].itemsize * header.width
+    return places
 
 
 def _header(file: BinaryIO, path: Path) -> Header:

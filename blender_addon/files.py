@@ -13,16 +13,16 @@ from typing import Any
 
 import bpy
 
-from . import cache, capture, copies, passes, srgb, strings
+from . import cache, capture, copies, passes, reading, srgb, strings
 from .engaged import redraw
-from .freshness import settings_of
+from .freshness import look_at, settings_of
 from .fscs._version import __version__
 from .jobs import understood
 from .scene_print import scene_print
 from .session import SESSION
-from .show import show_again
+from .show import fill_links, show_again
 from .sources import Sources
-from .trees import all_nodes, is_linked, nodes_of_scene
+from .trees import all_nodes, is_linked, nodes_of_scene, scene_of
 from .ui import BROKEN_WITHOUT, crashes, popup
 
 
@@ -31,6 +31,7 @@ def on_load_post(*_: Any) -> None:
     """Blender keeps no pixels of images that were made: they are shown from the cache again."""
     capture.forget()
     SESSION.states.clear()
+    SESSION.reading.clear()
     SESSION.scenes.clear()
     SESSION.blend = bpy.data.filepath
     copies.expect()
@@ -118,7 +119,9 @@ def _show_frame(node: Any, frame: int) -> None:
     if Sources.of(node, frame).still:
         return
     before = node.message
-    if not show_again(node):
+    if reading.begin(node, frame):
+        node.message, node.settings_shown = strings.READING_FRAME.format(frame=frame), ""
+    elif not show_again(node):
         node.message = before if node.failed else strings.FRAME_NOT_COMPUTED.format(frame=frame)
 
 
@@ -158,46 +161,69 @@ def _show_new(node: Any) -> None:
 @bpy.app.handlers.persistent
 def on_undone(*_: Any) -> None:
     """Undo brings settings back but no pixels: they come from the cache of these settings, or the node is stale."""
+    SESSION.scenes.clear()
     copies.separate()
     for_each(all_nodes(), _show_undone)
 
 
 def _show_undone(node: Any) -> None:
-    if not node.busy and (node.settings_shown != settings_of(node) or not passes.whole(node)):
+    if not node.busy and (node.settings_shown != settings_of(node) or not passes.holds(node, passes.linked(node))):
         show_again(node)
 
 
 @bpy.app.handlers.persistent
-def on_scene_changed(*_: Any) -> None:
-    """In a window: looks at the 3D scenes that flow into nodes again, a moment after one may have changed."""
-    if SESSION.scenes and not bpy.app.background and not bpy.app.timers.is_registered(look_at_scenes):
-        bpy.app.timers.register(look_at_scenes, first_interval=max(LOOK_SECONDS, 4.0 * SESSION.look_seconds))
+def on_changed(*_: Any) -> None:
+    """Has the next :func:`look` look."""
+    SESSION.changed = True
 
 
-def look_at_scenes() -> None:
-    """Sees which scenes changed, and has the nodes say so."""
-    begun = time.monotonic()
-    changed = False
-    for name, seen in list(SESSION.scenes.items()):
-        scene = bpy.data.scenes.get(name)
-        if scene is None:
-            del SESSION.scenes[name]
-        elif (now := scene_print(scene)) != seen:
-            SESSION.scenes[name], changed = now, True
-    SESSION.look_seconds = time.monotonic() - begun
-    if changed:
+def look() -> float:
+    """A timer: works out what the nodes say, a moment after something changed, and now and then for files on disk."""
+    now = time.monotonic()
+    busy = bpy.app.is_job_running("RENDER") or capture.capturing()
+    if busy or (
+        not SESSION.changed
+        and not any(each.wanted for each in SESSION.reading.values())
+        and now - SESSION.looked < SLOW_SECONDS
+    ):
+        return LOOK_SECONDS
+    if SESSION.changed and now - SESSION.looked > 4.0 * SESSION.look_seconds:
+        SESSION.changed = False
+        for name in list(SESSION.scenes):
+            scene = bpy.data.scenes.get(name)
+            if scene is None:
+                del SESSION.scenes[name]
+            else:
+                SESSION.scenes[name] = scene_print(scene)
+        SESSION.look_seconds = time.monotonic() - now
+    if now - SESSION.looked >= SLOW_SECONDS:
+        for_each(all_nodes(), _sum_up)
+    said: list[bool] = []
+    for_each(reading.finished(), show_again)
+    for_each(all_nodes(), lambda node: said.append(look_at(node) or fill_links(node)))
+    SESSION.looked = time.monotonic()
+    if any(said):
         redraw(bpy.context)
+    return LOOK_SECONDS
 
 
-LOOK_SECONDS = 0.5
-"""Between a change of a 3D scene and the look at it."""
+def _sum_up(node: Any) -> None:
+    scene = scene_of(node)
+    frames = range(scene.frame_start, scene.frame_end + 1)
+    there, size = cache.summary(node, frames)
+    text = strings.CACHE_SIZE.format(frames=there, count=len(frames), size=f"{size / 1e6:.0f} MB") if size else ""
+    SESSION.state(node.uid).cached = text
+
+
+LOOK_SECONDS, SLOW_SECONDS = 0.2, 1.5
+"""Between two looks whether something changed, and between two looks at files on disk."""
 
 SETTLING = ("depsgraph_update_post", "render_init")
 """When :func:`on_settling` runs, where no timer does."""
 
 HANDLERS = (
     *((name, on_settling) for name in SETTLING),
-    ("depsgraph_update_post", on_scene_changed),
+    ("depsgraph_update_post", on_changed),
     ("load_post", on_load_post),
     ("save_pre", on_save_pre),
     ("save_post", on_save_post),
@@ -213,12 +239,14 @@ def register() -> None:
     """Begins to watch."""
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
+    if not bpy.app.background:
+        bpy.app.timers.register(look, first_interval=LOOK_SECONDS, persistent=True)
 
 
 def unregister() -> None:
     """Ends it."""
     copies.stop_waiting()
-    if bpy.app.timers.is_registered(look_at_scenes):
-        bpy.app.timers.unregister(look_at_scenes)
+    if bpy.app.timers.is_registered(look):
+        bpy.app.timers.unregister(look)
     for name, handler in HANDLERS:
         getattr(bpy.app.handlers, name).remove(handler)

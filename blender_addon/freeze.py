@@ -16,7 +16,6 @@ import numpy as np
 
 from . import cache, exr, passes, segmenting, strings
 from .copies import present
-from .freshness import loaded
 from .fscs.naming import CHANNELS
 from .jobs import Progress, Routine, Task
 from .sources import Sources
@@ -81,7 +80,7 @@ def _name_again(folder: Path, first: int, frame: int, colors: int) -> None:
 
 
 def _write_frame(folder: Path, frame: int, kept: Path, over: bool, *_: Any) -> None:
-    layers = loaded(kept, frame, len(exr.read_header(kept).channels) // len(CHANNELS))
+    layers = cache.load(kept)
     shown = passes.over(layers) if over else layers
     try:
         for number, pixels in enumerate([np.sum(layers, axis=0, dtype=np.float32), *shown]):

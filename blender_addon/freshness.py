@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import cache, exr, strings
+from . import cache, exr, memory, strings
 from .controls import masked_layers, palette_of, single_values
 from .fscs.key import cache_key, result_parameters
 from .fscs.protocol import WorkerError
 from .properties import layer_values
+from .recombine import wrong_mix
+from .session import SESSION
 from .sources import Sources, link_into, origin, scene_space
-from .upstream import ambiguous, fingerprint_of, glance_of, identity
+from .upstream import ambiguous, fingerprint_of, glance_of, identity, unwatched
 
 
 class NoPasses(WorkerError):
@@ -26,7 +28,7 @@ class NoPasses(WorkerError):
 
 
 def settings_of(node: Any) -> str:
-    """Changes when a control does that changes the layers; quick enough to be asked at every redraw."""
+    """Changes when a control does that changes the layers; quick enough to be asked several times a second."""
     parts = (
         [[*entry.color, entry.found] for entry in node.palette],
         single_values(node),
@@ -40,6 +42,16 @@ def settings_of(node: Any) -> str:
         glance_of(node),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def look_at(node: Any) -> bool:
+    """Works out what the status line says, which drawing has no time for. Main thread. Returns whether it changed."""
+    state = SESSION.state(node.uid)
+    now, unseen = settings_of(node), tuple(unwatched(node))
+    hint = wrong_mix(node)
+    changed = (now, unseen, hint) != (state.settings_now, state.unwatched, state.hint)
+    state.settings_now, state.unwatched, state.hint = now, unseen, hint
+    return changed
 
 
 def place_of(node: Any, frame: int, sources: Sources, upstream: str) -> cache.Place:
@@ -84,20 +96,15 @@ def checked_file(node: Any, frame: int) -> Path:
     raise wrong[0] if wrong else NoPasses(strings.NOT_IN_CACHE, frame=frame, path=place.folder)
 
 
-def loaded(path: Path, frame: int, colors: int) -> Any:
-    """The layers in a file of the cache; any thread. Raises NoPasses."""
+def read(path: Path, frame: int, colors: int, numbers: Collection[int]) -> dict[int, Any]:
+    """Layers in a file of the cache, by their numbers from 0; any thread. Raises NoPasses."""
     try:
-        layers = cache.load(path)
+        found = cache.layer_count(path)
+        if found != colors:
+            raise NoPasses(strings.OTHER_COUNT, frame=frame, found=found, wanted=colors)
+        return memory.layers(path, numbers)
     except (OSError, exr.ExrError) as error:
         raise NoPasses(strings.DAMAGED, frame=frame, error=error) from None
-    if len(layers) != colors:
-        raise NoPasses(strings.OTHER_COUNT, frame=frame, found=len(layers), wanted=colors)
-    return layers
-
-
-def checked_layers(node: Any, frame: int) -> Any:
-    """The layers of a frame from the cache, if they are right. Raises NoPasses."""
-    return loaded(checked_file(node, frame), frame, node.colors)
 
 
 def expected_key(node: Any, sources: Sources, upstream: str, facts: Mapping[str, str]) -> str:

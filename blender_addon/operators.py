@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, copies, segmenting, strings, upstream
+from . import batch, cache, copies, recombine, segmenting, strings, upstream
 from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
@@ -248,6 +248,29 @@ class SingleUserOperator(EditOperator, bpy.types.Operator):
         return ""
 
 
+class RecombineOperator(EditOperator, bpy.types.Operator):
+    bl_idname = "soft_color_segment.build_recombine"
+    bl_label, bl_description = strings.BUILD_RECOMBINE
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Adds the nodes."""
+        recombine.build(node)
+        return ""
+
+
+class OpenPreferencesOperator(NodeOperator, bpy.types.Operator):
+    bl_idname = "soft_color_segment.open_preferences"
+    bl_label, bl_description = strings.OPEN_PREFERENCES
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Shows Blender's page of the add-on."""
+        bpy.ops.preferences.addon_show(module=__package__)
+        return ""
+
+
 def trees_around(node: Any) -> list[Any]:
     """The trees that a node is in, from the inside out."""
     found = [node.id_data]
@@ -282,6 +305,8 @@ CLASSES = (
     ExportPaletteOperator,
     NameOutputsOperator,
     SingleUserOperator,
+    RecombineOperator,
+    OpenPreferencesOperator,
     ClearCacheOperator,
     FillCacheOperator,
     FreezeOperator,

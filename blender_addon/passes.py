@@ -8,6 +8,7 @@ none: the layers always add up to the image, so it is the image itself, passed t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bpy
@@ -99,21 +100,26 @@ def images(node: Any) -> list[Any]:
     return [inner.image if inner is not None else None for inner in nodes]
 
 
-def write(node: Any, layers: Any) -> None:
+def write(node: Any, layers: Mapping[int, Any]) -> None:
     """Writes passes into the images. May be called while a render waits.
 
     Args:
         node: whose images they go into.
-        layers: (K, H, W, 4) float32, premultiplied, upper row first; they add up to the picture.
+        layers: by their number from 0, (H, W, 4) float32 each, premultiplied, upper row first. All of them where the
+            node is set to Over; all add up to the picture.
     """
-    height, width = layers.shape[1:3]
-    pairs = list(zip(images(node), over(layers) if node.pass_mode == "OVER" else layers, strict=True))
+    shown = layers
+    if node.pass_mode == "OVER":
+        shown = dict(enumerate(over(np.stack([layers[number] for number in range(node.colors)]))))
+    targets = images(node)
+    pairs = [(targets[number], pixels) for number, pixels in shown.items()]
     old = node.node_tree.nodes.get(COMBINED)  # in a library of an earlier release
-    if old is not None:
-        pairs.append((old.image, np.sum(layers, axis=0, dtype=np.float32)))
+    if old is not None and len(layers) == node.colors:
+        pairs.append((old.image, np.sum(list(layers.values()), axis=0, dtype=np.float32)))
     for image, pixels in pairs:
         if image is None:
             continue
+        height, width = pixels.shape[:2]
         if tuple(image.size) != (width, height):
             image.scale(width, height)
         image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], dtype=np.float32).ravel())
@@ -125,9 +131,16 @@ def filled(node: Any) -> bool:
     return any(image is not None and image.is_dirty for image in images(node))
 
 
-def whole(node: Any) -> bool:
-    """Whether each of them was."""
-    return all(image is not None and image.is_dirty for image in images(node))
+def holds(node: Any, numbers: Iterable[int]) -> bool:
+    """Whether those of some layers, numbers from 0, were."""
+    found = images(node)
+    return all(found[number] is not None and found[number].is_dirty for number in numbers)
+
+
+def linked(node: Any) -> frozenset[int]:
+    """The layers that something is made of, numbers from 0; all of them where nothing is, for whoever looks at them."""
+    some = frozenset(number for number, socket in enumerate(list(node.outputs)[1:]) if socket.is_linked)
+    return some or frozenset(range(node.colors))
 
 
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:

@@ -58,6 +58,13 @@ class Preferences(bpy.types.AddonPreferences):
         description=strings.CACHE_DIRECTORY[1].format(folder=CACHE_FOLDER),
         subtype="DIR_PATH",
     )
+    memory_limit: bpy.props.IntProperty(
+        name=strings.MEMORY_LIMIT[0],
+        description=strings.MEMORY_LIMIT[1],
+        default=settings.DEFAULTS.memory_limit,
+        min=0,
+        max=1 << 20,
+    )
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Draws the panel in Blender's preferences."""
@@ -66,6 +73,7 @@ class Preferences(bpy.types.AddonPreferences):
         box = layout.box()
         box.label(text=strings.CACHE, icon="FILE_CACHE")
         box.prop(self, "cache_directory", text=strings.FOLDER)
+        box.prop(self, "memory_limit")
 
 
 def cache_folder(blend_path: str) -> Path:
@@ -311,6 +319,8 @@ def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     _draw_state(box, installation)
     column = box.column()
     column.use_property_split = True
+    if os.environ.get(engine.PYTHON_VARIABLE):
+        column.label(text=strings.USED_ENVIRONMENT.format(variable=engine.PYTHON_VARIABLE), icon="INFO")
     column.prop(chosen, "engine_python")
     buttons = box.row()
     buttons.operator(CheckEngine.bl_idname, icon="CHECKMARK")

@@ -73,7 +73,7 @@ OF_KIND = {
     "Image": "size resolution has_data is_dirty filepath filepath_raw packed_files packed_file render_slots layers",
     "PoseBone": "matrix head tail length bone child x_axis",
     "ViewLayer": "active_aov active_lightgroup",
-    "Action": "frame_start frame_end frame_range curve_frame_range fcurves groups",
+    "Action": "frame_start frame_end frame_range curve_frame_range groups",
     "ParticleSystem": "particles child_particles",
 }
 """More of these, by their kind: worked out, looks, or for what comes after the render."""

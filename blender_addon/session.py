@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ class State:
         busy: whether a computation is under way.
         fraction: of it that is done.
         settings_shown: the settings that the pixels in its images were made with; empty if they are of none.
-        pixels: the file in the cache, and the kind of passes, that are in its images; None for anything else.
+        settings_now: what its settings were when they were looked at last (``freshness.look_at``).
+        unwatched: what of the 3D scenes that flow into it changes without being seen, as of then.
+        pixels: the file in the cache, the kind of passes and the layers that are in its images; None for anything else.
         ambiguous: the name of a group around it that is used with different inputs; empty if there is none.
+        code: of the error that the message is (``WorkerError.code``).
+        hint: what is wrong with how its layers are used; empty if nothing is.
+        cached: what of the scene's range is in the cache, in words.
     """
 
     message: str = ""
@@ -27,8 +33,13 @@ class State:
     busy: bool = False
     fraction: float = 0.0
     settings_shown: str = ""
-    pixels: tuple[Path, str] | None = None
+    settings_now: str = ""
+    unwatched: tuple[str, ...] = ()
+    pixels: tuple[Path, str, frozenset[int]] | None = None
     ambiguous: str = ""
+    code: str = ""
+    hint: str = ""
+    cached: str = ""
 
 
 @dataclass
@@ -43,7 +54,11 @@ class Session:
     alarmed: the nodes that the render under way told of already.
     scenes: what was seen of 3D scenes that flow into nodes (``scene_print.ScenePrint``), by their names.
     blend: the .blend that was loaded or saved last.
+    changed: whether something may have changed since the nodes were looked at.
+    looked: when that was, by ``time.monotonic``.
     look_seconds: how long the last look at those scenes took.
+    reading: what reads a frame for a window (``reading.Reading``), by the uid of their nodes.
+    memory: layers that were read, by their file and number, those used last at the end (``memory.py``).
     warned: the .blends whose artist was warned that they were not frozen.
     """
 
@@ -56,7 +71,11 @@ class Session:
     alarmed: set[str] = field(default_factory=set)
     scenes: dict[str, Any] = field(default_factory=dict)
     blend: str = ""
+    changed: bool = True
+    looked: float = 0.0
     look_seconds: float = 0.0
+    reading: dict[str, Any] = field(default_factory=dict)
+    memory: OrderedDict[tuple[Path, int], Any] = field(default_factory=OrderedDict)
     warned: set[str] = field(default_factory=set)
 
     def state(self, uid: str) -> State:

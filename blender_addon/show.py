@@ -10,7 +10,7 @@ from typing import Any
 from . import cache, passes, strings
 from .compute import Outcome, file_of
 from .controls import palette_of
-from .freshness import NoPasses, checked_file, loaded, settings_of
+from .freshness import NoPasses, checked_file, read, settings_of
 from .gather import Work
 from .properties import take_palette
 from .session import SESSION
@@ -19,21 +19,43 @@ from .trees import is_linked, scene_of
 
 def put(node: Any, layers: Any, path: Path | None = None) -> None:
     """Writes layers into the images; ``path`` is the file in the cache that they are of. Any thread."""
-    state = SESSION.state(node.uid)
-    state.pixels = None
-    passes.write(node, layers)
-    state.pixels = (path, node.pass_mode) if path is not None else None
+    _put(node, dict(enumerate(layers)), path)
 
 
 def put_cached(node: Any, frame: int) -> None:
-    """Writes the layers of a frame from the cache into the images, unless they are in there. Any thread.
+    """Writes the linked layers of a frame from the cache into the images, unless they are in there. Any thread.
 
     Raises:
         NoPasses: there are none that are right.
     """
     path = checked_file(node, frame)
-    if SESSION.state(node.uid).pixels != (path, node.pass_mode) or not passes.whole(node):
-        put(node, loaded(path, frame, node.colors), path)
+    wanted = passes.linked(node)
+    held = SESSION.state(node.uid).pixels
+    same = held is not None and held[:2] == (path, node.pass_mode) and held[2] >= wanted
+    if not same or not passes.holds(node, wanted):
+        _put(node, read(path, frame, node.colors, to_read(node)), path)
+
+
+def to_read(node: Any) -> frozenset[int]:
+    """The layers whose pixels decide what its linked ones show: for Over, the alphas of all."""
+    return passes.linked(node) if node.pass_mode == "ADDITIVE" else frozenset(range(node.colors))
+
+
+def _put(node: Any, layers: dict[int, Any], path: Path | None) -> None:
+    state = SESSION.state(node.uid)
+    before, state.pixels = state.pixels, None
+    passes.write(node, layers)
+    if path is not None:
+        kept = before[2] if before is not None and before[:2] == (path, node.pass_mode) else frozenset()
+        state.pixels = (path, node.pass_mode, kept | frozenset(layers))
+
+
+def fill_links(node: Any) -> bool:
+    """Writes the layers that were linked since. Returns whether there were any. Main thread."""
+    held = SESSION.state(node.uid).pixels
+    if held is None or held[2] >= passes.linked(node) or not node.settings_shown:
+        return False
+    return show_cached(node, scene_of(node).frame_current)
 
 
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:
@@ -49,7 +71,8 @@ def show(node: Any, outcome: Outcome, work: Work, frame: int) -> None:
     if fits:
         put(node, outcome.layers, file_of(outcome, work))
         passes.refresh(node)
-    node.settings_shown = settings if fits else ""
+    state = SESSION.state(node.uid)
+    state.settings_shown, state.settings_now = settings if fits else "", settings_of(node)
 
 
 def take_colors(node: Any, outcome: Outcome, work: Work) -> str:
@@ -63,13 +86,14 @@ def take_colors(node: Any, outcome: Outcome, work: Work) -> str:
 
 def show_cached(node: Any, frame: int) -> bool:
     """Shows the layers of a frame from the cache, if they are right. Returns whether they are. Main thread."""
-    before = SESSION.state(node.uid).pixels
+    state = SESSION.state(node.uid)
+    before = state.pixels
     try:
         put_cached(node, frame)
     except NoPasses as error:
         node.message = str(error)
         return False
-    after = SESSION.state(node.uid).pixels
+    after = state.pixels
     if after != before:
         passes.refresh(node)
     if not is_linked(node):
@@ -77,7 +101,7 @@ def show_cached(node: Any, frame: int) -> bool:
     if not is_linked(node) and after is not None:
         with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
             cache.note(cache.place(node, frame, "", still=False), after[0].name)
-    node.settings_shown = settings_of(node)
+    state.settings_shown = state.settings_now = settings_of(node)
     node.message, node.failed = strings.UP_TO_DATE, False
     return True
 

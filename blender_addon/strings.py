@@ -63,8 +63,18 @@ CANCEL = ("Cancel", "Stop the computation of this node")
 IMPORT_PALETTE = ("Import Palette", "Take the colors of a palette file: JSON, GIMP palette or a list of hex colors")
 EXPORT_PALETTE = ("Export Palette", "Write the colors to a palette file. Its ending decides: .json, .gpl or .txt")
 PRESETS = ("Presets", "Take the controls of a preset, one of those that `fscs preset save` made")
+BUILD_RECOMBINE = (
+    "Build Recombine Tree",
+    "Add nodes that put the layers together again, as Passes says, and link them wherever Combined is linked",
+)
+RECOMBINED = "{name}: layers put together"
+NEEDS_OVER = "Alpha Over needs Passes: Over. Additive layers are added"
+NEEDS_ADDITIVE = "Add needs Passes: Additive. Over layers are put over each other"
+OPEN_PREFERENCES = ("Open Preferences", "Open the preferences of Soft Color Segment, where the engine is installed")
+CACHE_SIZE = "{frames} of {count} frames, {size} on disk"
+USED_ENVIRONMENT = "{variable} is set: it wins over the Python below"
 MAKE_SINGLE_USER = ("Make Single-User", "Give each use of the group a copy of its own, with layers of its own")
-NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors")
+NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors, now and whenever the palette changes")
 CLEAR_CACHE = ("Clear Cache", "Remove the layers of this node from the disk")
 PICK_COLOR = ("Pick Color", "Take this color from a picture: click on it in an Image Editor or in the backdrop")
 PICKING = "Click on a color in an Image Editor or in the backdrop     Esc, right mouse button: cancel"
@@ -133,6 +143,7 @@ TRUST_SCENE = (
 STARTING = "Starting"
 FINISHING = "Finishing"
 READING_CACHE = "Reading the cache"
+READING_FRAME = "Reading frame {frame}"
 WRITING_CACHE = "Writing the cache"
 WRITING_FILES = "Writing the files"
 FINDING_COLORS = "Finding the colors"
@@ -238,6 +249,10 @@ PACKAGE_SOURCE = (
 CACHE_DIRECTORY = (
     "Cache Folder",
     "Choose where layers are kept. Empty: {folder} beside the .blend, where a render farm finds them",
+)
+MEMORY_LIMIT = (
+    "Memory for Layers (MB)",
+    "Set how much memory layers may take that were read from the cache, so that a frame gone to again is shown at once",
 )
 ENGINE = "Engine"
 CACHE = "Cache"

@@ -8,11 +8,11 @@ from typing import Any
 import bpy
 
 from . import strings
-from .freshness import settings_of
+from .freshness import look_at
 from .fscs.parameters import BY_NAME
 from .properties import NODE_ID, NODE_OF_BUTTON
+from .session import SESSION
 from .strings import wrapped
-from .upstream import unwatched
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
@@ -40,10 +40,10 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "auto_palette", icon="COLOR")
     operator(row, node, "import_palette", text="", icon="IMPORT")
     operator(row, node, "export_palette", text="", icon="EXPORT")
-    operator(row, node, "name_outputs", text="", icon="SORTALPHA")
+    operator(row, node, "name_outputs", text="", icon="FONT_DATA")
     column = layout.column()
     column.enabled = not node.busy
-    column.prop(node, "pass_mode", text="")
+    column.prop(node, "pass_mode")
     if node.inputs["Mask"].is_linked:
         column.prop(node, "mask_mode")
         draw_masked(node, column)
@@ -79,6 +79,12 @@ def draw_work(node: Any, layout: Any) -> None:
     if node.busy:
         layout.progress(factor=node.fraction, text=node.message)
         return
+    state = SESSION.state(node.uid)
+    if node.failed and state.code == "worker":
+        operator(layout, node, "open_preferences", icon="PREFERENCES")
+    if state.hint:
+        for number, line in enumerate(wrapped(state.hint, max(20, int(node.width / 7.4)))):
+            layout.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
     text, icon = status(node)
     for number, line in enumerate(wrapped(text, max(20, int(node.width / 7.4)))):
         layout.label(text=line, icon=icon if number == 0 else "BLANK1")
@@ -93,12 +99,14 @@ def status(node: Any) -> tuple[str, str]:
     if not node.settings_shown:
         nothing = strings.PRESS_SEGMENT if node.id_data.library is None else strings.NOT_IN_LIBRARY_CACHE
         return node.message or nothing, "INFO"
-    if node.settings_shown != settings_of(node):
+    if bpy.app.background:  # where no timer does
+        look_at(node)
+    state = SESSION.state(node.uid)
+    if state.settings_shown != state.settings_now:
         return strings.STALE, "FILE_REFRESH"
     good = node.message in ("", strings.UP_TO_DATE)
-    unseen = ", ".join(unwatched(node)) if good else ""
-    if unseen:
-        return strings.NOT_WATCHED.format(said=strings.UP_TO_DATE, what=unseen), "INFO"
+    if good and state.unwatched:
+        return strings.NOT_WATCHED.format(said=strings.UP_TO_DATE, what=", ".join(state.unwatched)), "INFO"
     return node.message or strings.UP_TO_DATE, "CHECKMARK" if good else "INFO"
 
 
@@ -139,8 +147,11 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     row = layout.row(align=True)
     operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
     operator(row, node, "clear_cache", icon="TRASH")
+    if SESSION.state(node.uid).cached:
+        layout.label(text=SESSION.state(node.uid).cached)
     operator(layout, node, "freeze", icon="FREEZE")
-    if unwatched(node):
+    operator(layout, node, "build_recombine", icon="NODETREE")
+    if SESSION.state(node.uid).unwatched:
         layout.prop(node, "trust_scene")
     if bpy.app.version >= BROKEN_WITHOUT:
         for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):

@@ -63,7 +63,7 @@ found["sums"]["chain inside"] = shows(group, wanted)
 def stale() -> bool:
     """Whether the cache has no right layers of the frame."""
     try:
-        freshness.checked_layers(node, scene.frame_current)
+        freshness.checked_file(node, scene.frame_current)
     except freshness.NoPasses:
         return True
     return False
