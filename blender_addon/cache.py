@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layers of every frame on disk, beside the .blend: one layered EXR a frame, which says what it was made from.
+"""The layers of every frame on disk, beside the .blend: one EXR a frame, a part a layer, which says what it was made
+from. A layer is read without the others.
 
 A file is named after the frame it was first made for, what that frame shows, and the key of the result, so that other
 settings never take its place, and a frame that shows the same picture finds it. All .blends of a folder share the files
@@ -22,7 +23,7 @@ import bpy
 import numpy as np
 
 from . import exr
-from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels
+from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
 from .preferences import cache_folder
 from .properties import is_uid
 
@@ -94,9 +95,11 @@ def store(path: Path, layers: Any, facts: Mapping[str, str]) -> None:
     Raises:
         OSError: it can't be written.
     """
-    channels = (channel for layer in layers for channel in np.moveaxis(layer, -1, 0))
-    planes = dict(zip(layer_channels(len(layers)), channels, strict=True))
-    exr.write(path, planes, {METADATA_PREFIX + name: text for name, text in facts.items()})
+    parts = {
+        layer_name(number): dict(zip(CHANNELS, np.moveaxis(layer, -1, 0), strict=True))
+        for number, layer in enumerate(layers, 1)
+    }
+    exr.write_parts(path, parts, {METADATA_PREFIX + name: text for name, text in facts.items()})
 
 
 def facts_of(path: Path) -> dict[str, str]:
@@ -118,11 +121,14 @@ def load(path: Path, numbers: Sequence[int] | None = None) -> Any:
         OSError: there is no such file.
         exr.ExrError: it is damaged, or has no such layer.
     """
+    headers = exr.read_headers(path)
     count = layer_count(path)
     wanted = range(count) if numbers is None else numbers
+    if len(headers) > 1 or headers[0].part is not None:
+        return np.stack([np.moveaxis(exr.read(path, CHANNELS, number), 0, -1) for number in wanted])
     if any(number >= count for number in wanted):
         raise exr.ExrError(f"{path} has {count} layers")
-    names = layer_channels(count)
+    names = layer_channels(count)  # of an earlier release: all layers in one part
     size = len(CHANNELS)
     planes = exr.read(path, [name for number in wanted for name in names[size * number : size * (number + 1)]])
     return np.moveaxis(planes.reshape(len(wanted), size, *planes.shape[1:]), 1, -1)
@@ -130,7 +136,8 @@ def load(path: Path, numbers: Sequence[int] | None = None) -> Any:
 
 def layer_count(path: Path) -> int:
     """How many layers a file has. Raises OSError or exr.ExrError."""
-    return len(exr.read_header(path).channels) // len(CHANNELS)
+    headers = exr.read_headers(path)
+    return len(headers) if headers[0].part is not None else len(headers[0].channels) // len(CHANNELS)
 
 
 # What each .blend needs

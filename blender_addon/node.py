@@ -20,6 +20,7 @@ def _colors_changed(node: Any, context: Any) -> None:
     fit_palette(node)
     passes.fit_outputs(node)
     name_outputs(node)
+    show.show_after_fit(node)
 
 
 def _pass_mode_changed(node: Any, context: Any) -> None:

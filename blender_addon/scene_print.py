@@ -152,7 +152,7 @@ class _Walk:
     def _struct(self, value: Any) -> None:
         kind = value.bl_rna.identifier
         self._add(kind)
-        skipped = _skipped(type(value))
+        skipped = _skipped(value)
         pointer = value.as_pointer()
         for prop in value.bl_rna.properties:
             name = prop.identifier
@@ -198,7 +198,7 @@ class _Walk:
 
     def _numbers(self, items: Any) -> bool:
         """All numbers of many items of one simple kind. Returns whether they are of one."""
-        properties = [prop for prop in items[0].bl_rna.properties if prop.identifier not in _skipped(type(items[0]))]
+        properties = [prop for prop in items[0].bl_rna.properties if prop.identifier not in _skipped(items[0])]
         numbers = [prop for prop in properties if prop.type in NUMBERS and not prop.is_readonly]
         others = [prop for prop in properties if prop.type in ("POINTER", "COLLECTION") and prop.identifier != "groups"]
         if others or not numbers:
@@ -274,9 +274,14 @@ class _Walk:
             self._file(block.filepath, block.library)
 
 
+def _skipped(value: Any) -> frozenset[str]:
+    """The properties of a structure that decide nothing."""
+    kind: Any = type(value)
+    return _skipped_of(kind)
+
+
 @cache
-def _skipped(kind: type) -> frozenset[str]:
-    """The properties of a kind that decide nothing."""
+def _skipped_of(kind: Any) -> frozenset[str]:
     names = [each.__name__ for each in kind.__mro__]
     return frozenset(" ".join([DERIVED, LOOKS, *(OF_KIND.get(name, "") for name in names)]).split())
 

@@ -21,7 +21,7 @@ from .gather import Work, prepare
 from .jobs import Routine, Task
 from .outputs import name_outputs
 from .properties import in_slots, take_palette
-from .show import put_cached, show, show_again, take_colors
+from .show import claim, put_cached, show, show_again, take_colors
 from .sources import Sources
 from .trees import is_linked, nodes_of_strips, scene_of
 
@@ -81,6 +81,7 @@ def kept(uid: str, frame: int) -> Routine:
     try:
         path = checked_file(node, frame)
         exr.check(path)
+        claim(node, frame, path)
         return path, False
     except (NoPasses, exr.ExrError, OSError) as error:
         node = present(uid)

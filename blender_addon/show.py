@@ -98,12 +98,31 @@ def show_cached(node: Any, frame: int) -> bool:
         passes.refresh(node)
     if not is_linked(node):
         take_palette(node, palette_of(node))  # a farm may have found it
-    if not is_linked(node) and after is not None:
-        with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
-            cache.note(cache.place(node, frame, "", still=False), after[0].name)
+    if after is not None:
+        claim(node, frame, after[0])
     state.settings_shown = state.settings_now = settings_of(node)
     node.message, node.failed = strings.UP_TO_DATE, False
     return True
+
+
+def claim(node: Any, frame: int, path: Path) -> None:
+    """Notes that the .blend needs a file of the cache, and has the node remember where its files are. Main thread."""
+    if is_linked(node):
+        return
+    with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
+        cache.note(cache.place(node, frame, "", still=False), path.name)
+    if node.cached_in != str(path.parent):
+        node.cached_in = str(path.parent)
+
+
+def show_after_fit(node: Any) -> None:
+    """After the number of layers changed: the images that are new are empty, also where their colors came back, so the
+    layers come from the cache of these colors, or the node is stale. Main thread."""
+    state = SESSION.state(node.uid)
+    state.pixels = None
+    if state.settings_shown and state.settings_shown == settings_of(node):
+        state.settings_shown = ""
+        show_cached(node, scene_of(node).frame_current)
 
 
 def show_again(node: Any) -> bool:

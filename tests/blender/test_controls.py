@@ -51,7 +51,7 @@ def test_controls(controls: dict) -> None:
         assert pairs == pytest.approx(value, rel=1e-6), name
     assert "nobody" in controls["model"]
     assert "any-palette" in controls["model"], "it does not say which models there are"
-    assert controls["named"] == ["Combined", "1 Rosé", "2 #ff0080"]
+    assert controls["named"] == ["Combined", "1 Rosé", "2 Deep Pink"]
     assert controls["healed"]
     assert controls["victim"], "a file outside the cache was removed"
     assert controls["followed"] == ["layers.exr"], "a file that is no layer came along"

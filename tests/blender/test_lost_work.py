@@ -61,7 +61,8 @@ def test_locked_colors_keep_their_layers(blender, photograph: Path, tmp_path: Pa
     assert found["locks"] == [False, True, False, False, True, False]
     assert found["link"] == "5 Rosé"
     assert [found["names"][number] for number in (2, 5)] == ["2 Sky", "5 Rosé"]
-    assert found["names"][3].startswith("3 #")
+    assert found["names"][3][:2] == "3 "
+    assert "Old" not in found["names"][3]
 
 
 def test_fewer_colors_and_more_again(blender, photograph: Path, tmp_path: Path) -> None:
@@ -109,3 +110,30 @@ def test_only_added(blender, photograph: Path, tmp_path: Path) -> None:
     assert found["says"] == "Press Segment"
     assert "Install the add-on" in found["note"]
     assert found["texts"] == 0
+
+
+def test_recombine_tree(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "recombined", photograph, tmp_path)
+    for mode, said in (("ADDITIVE", "Passes: Additive"), ("OVER", "Passes: Over")):
+        relinked, error, right, wrong = found[mode]
+        assert relinked
+        assert error <= 1e-5, mode
+        assert right == ""
+        assert said in wrong
+
+
+def test_only_linked_layers_are_read(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "linked_only", photograph, tmp_path)
+    assert (found["read"], found["held"], found["says"]) == ([2], [2], "Up to date")
+    assert (found["then read"], found["then held"]) == ([2, 4], [2, 4])
+    assert found["begun"]
+    assert found["came"] == [[True], [], False], "it is told once, and in memory then"
+    assert found["without memory"] == 0
+
+
+def test_color_names(without_blender) -> None:
+    color_name = without_blender("color_names").color_name
+    assert color_name((1.0, 1.0, 0.0)) == "Yellow"
+    assert color_name((0.0, 0.4, 0.02)) == "Dark Green"
+    assert color_name((0.5, 0.5, 0.5)) == "Gray"
+    assert color_name((1.0, 0.0, 0.5)) == "Deep Pink"

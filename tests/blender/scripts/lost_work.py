@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import cache, passes, trees, ui
+from soft_color_segment import cache, exr, memory, passes, reading, show, trees, ui
+from soft_color_segment.session import SESSION
 
 kind, picture, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 
@@ -211,6 +212,61 @@ def local() -> dict[str, Any]:
     nodes = {node.name: node for node in trees.all_nodes()}
     found["beside a broken one"] = said(nodes["After"])
     found["mended"] = said(next(node for name, node in nodes.items() if name != "After"))
+    return found
+
+
+def recombined() -> dict[str, Any]:
+    """A picture with soft edges through its layers and together again, in both kinds of passes."""
+    tree = t.compositor(64, 48)
+    generator = np.random.default_rng(5)
+    alpha = generator.random((48, 64)).astype(np.float32)
+    planes = {channel: generator.random((48, 64)).astype(np.float32) * alpha for channel in "RGB"} | {"A": alpha}
+    exr.write(folder / "soft.exr", planes, {})
+    source = t.image_node(tree, folder / "soft.exr").outputs["Image"]
+    wanted = t.rendered(tree, source, "wanted")
+    found: dict[str, Any] = {}
+    for mode, other in (("ADDITIVE", "OVER"), ("OVER", "ADDITIVE")):
+        node = t.soft(tree, source)
+        node.colors, node.pass_mode = 4, mode
+        t.press("segment", node)
+        tree.links.new(node.outputs["Combined"], t.output(tree))
+        t.press("build_recombine", node)
+        result = t.output(tree).links[0].from_socket
+        hints = [hint(node)]
+        difference = t.error(t.rendered(tree, result, mode), wanted)
+        node.pass_mode = other
+        found[mode] = [result.node != node, difference, *hints, hint(node)]
+    return found
+
+
+def hint(node: Any) -> str:
+    said(node)
+    return str(SESSION.state(node.uid).hint)
+
+
+def linked_only() -> dict[str, Any]:
+    """Of a file in the cache only what is linked is read, and nothing twice."""
+    node = make(5)
+    t.press("segment", node)
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "linked.blend"))
+    node.id_data.links.new(node.outputs[3], t.output(node.id_data))
+    bpy.ops.wm.save_mainfile()
+    SESSION.memory.clear()
+    bpy.ops.wm.open_mainfile(filepath=str(folder / "linked.blend"))
+    node = ours()
+    found: dict[str, Any] = {"read": sorted(number for _, number in SESSION.memory), "says": said(node)}
+    found["held"] = sorted(SESSION.state(node.uid).pixels[2])
+    node.id_data.links.new(node.outputs[5], t.output(node.id_data))
+    bpy.ops.render.render()
+    found["then read"] = sorted(number for _, number in SESSION.memory)
+    found["then held"] = sorted(SESSION.state(node.uid).pixels[2])
+    SESSION.memory.clear()
+    found["begun"] = reading.begin(node, 1)
+    SESSION.reading[node.uid].there.wait(60.0)
+    found["came"] = [[each == node for each in reading.finished()], reading.finished(), reading.begin(node, 1)]
+    memory.settings.get().memory_limit = 0
+    show.read(next(iter(SESSION.memory))[0], 1, 5, [0])
+    found["without memory"] = len(SESSION.memory)
     return found
 
 
