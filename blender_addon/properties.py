@@ -97,7 +97,6 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[
             update=pass_mode_changed,
         ),
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
-        "show_layers": bpy.props.BoolProperty(**_words(strings.SHOW_LAYERS)),
         "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
         "cached_in": bpy.props.StringProperty(options={"HIDDEN"}),
     }

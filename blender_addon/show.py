@@ -51,11 +51,18 @@ def _put(node: Any, layers: dict[int, Any], path: Path | None) -> None:
 
 
 def fill_links(node: Any) -> bool:
-    """Writes the layers that were linked since. Returns whether there were any. Main thread."""
+    """Writes the layers that were linked since, of the file that the others are of. Main thread. Returns whether there
+    were any."""
     held = SESSION.state(node.uid).pixels
-    if held is None or held[2] >= passes.linked(node) or not node.settings_shown:
+    if held is None or held[2] >= passes.linked(node) or held[1] != node.pass_mode:
         return False
-    return show_cached(node, scene_of(node).frame_current)
+    try:
+        _put(node, read(held[0], scene_of(node).frame_current, node.colors, to_read(node)), held[0])
+    except NoPasses as error:
+        node.message = str(error)
+        return False
+    passes.refresh(node)
+    return True
 
 
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:

@@ -49,7 +49,9 @@ LOCK = ("Lock", "Keep this color. Auto Palette finds the others around it")
 FOUND = ("Found", "Whether this color was chosen or found")
 MASKED = ("Masked", "Have the mask work on this layer. Mode Split takes the first two layers marked")
 SEED = ("Seed", "Choose another automatic palette")
-SHOW_LAYERS = ("Layers", "Show what each layer has of its own")
+PALETTE_PANEL = "Palette"
+ALPHA_PANEL = "Alpha"
+LAYERS_PANEL = "Layers"
 COMBINED = "Combined"
 LAYER = "Layer {number}"
 

@@ -119,43 +119,59 @@ def draw_masked(node: Any, layout: Any) -> None:
 
 
 def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
-    """All controls."""
-    draw_node(node, context, layout)
-    layout.separator()
-    operator(layout, node, "preset", icon="PRESET")
-    column = layout.column(align=True)
-    column.enabled = not node.busy
-    draw_controls(
-        node, column, "palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"
-    )
-    layout.prop(node, "show_layers", icon="TRIA_DOWN" if node.show_layers else "TRIA_RIGHT", emboss=False)
-    if node.show_layers:
+    """What is not on the node itself, in panels."""
+    state = SESSION.state(node.uid)
+    body = panel(layout, "palette", strings.PALETTE_PANEL)
+    if body is not None:
+        body.enabled = not node.busy
+        operator(body, node, "preset", icon="PRESET")
+        draw_controls(node, body, "palette_method", "seed")
+    body = panel(layout, "alpha", strings.ALPHA_PANEL)
+    if body is not None:
+        body.enabled = not node.busy
+        draw_controls(node, body, "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+    body = panel(layout, "layers", strings.LAYERS_PANEL, closed=True)
+    if body is not None:
+        body.enabled = not node.busy
         for number, entry in enumerate(node.palette, 1):
-            box = layout.box().column(align=True)
-            box.enabled = not node.busy
-            row = box.row(align=True)
-            row.label(text=str(number))
-            row.prop(entry, "color", text="")
-            draw_dropper(node, number - 1, row)
-            row.prop(entry, "label", text="")
-            for name, parameter in BY_NAME.items():
-                if parameter.per_layer:
-                    box.prop(entry, name)
-    column = layout.column(align=True)
-    column.enabled = not node.busy
-    draw_controls(node, column, "model", "device", "precision", "tile")
-    row = layout.row(align=True)
-    operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
-    operator(row, node, "clear_cache", icon="TRASH")
-    if SESSION.state(node.uid).cached:
-        layout.label(text=SESSION.state(node.uid).cached)
-    operator(layout, node, "freeze", icon="FREEZE")
+            draw_layer(node, number, entry, body.box().column(align=True))
+    body = panel(layout, "engine", strings.ENGINE, closed=True)
+    if body is not None:
+        body.enabled = not node.busy
+        draw_controls(node, body, "model", "device", "precision", "tile")
+    body = panel(layout, "cache", strings.CACHE)
+    if body is not None:
+        if state.cached:
+            body.label(text=state.cached)
+        row = body.row(align=True)
+        operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
+        operator(row, node, "clear_cache", icon="TRASH")
+        if state.unwatched:
+            body.prop(node, "trust_scene")
+        operator(body, node, "freeze", icon="FREEZE")
+        if bpy.app.version >= BROKEN_WITHOUT:
+            for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
+                body.label(text=line, icon="BLANK1")
     operator(layout, node, "build_recombine", icon="NODETREE")
-    if SESSION.state(node.uid).unwatched:
-        layout.prop(node, "trust_scene")
-    if bpy.app.version >= BROKEN_WITHOUT:
-        for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
-            layout.label(text=line, icon="BLANK1")
+
+
+def panel(layout: Any, name: str, title: str, *, closed: bool = False) -> Any:
+    """A panel that can be folded. Returns its layout, None where it is folded."""
+    header, body = layout.panel(f"soft_color_segment_{name}", default_closed=closed)
+    header.label(text=title)
+    return body.column(align=True) if body is not None else None
+
+
+def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
+    """What a layer has of its own."""
+    row = box.row(align=True)
+    row.label(text=str(number))
+    row.prop(entry, "color", text="")
+    draw_dropper(node, number - 1, row)
+    row.prop(entry, "label", text="")
+    for name, parameter in BY_NAME.items():
+        if parameter.per_layer:
+            box.prop(entry, name)
 
 
 def draw_controls(node: Any, layout: Any, *names: str) -> None:

@@ -48,6 +48,8 @@ class Layout:
     def called(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if name in ("row", "column", "box"):
             return Layout(self.shown, self.grey)
+        if name == "panel":
+            return Layout(self.shown, self.grey), Layout(self.shown, self.grey)
         if name == "context_pointer_set":
             self.pointers[arguments[0]] = arguments[1]
         elif name == "operator":
@@ -65,8 +67,9 @@ class Layout:
 
 
 def drawn(node: Any) -> dict[str, bool]:
-    """All that the sidebar shows of a node but texts, and whether it is grey."""
+    """All that the node and the sidebar show of a node but texts, and whether it is grey."""
     shown: list[Any] = []
+    ui.draw_node(node, bpy.context, Layout(shown))
     ui.draw_sidebar(node, bpy.context, Layout(shown))
     return dict(shown)
 
@@ -122,7 +125,6 @@ for parameter in PARAMETERS:
         assert tuple(word[0] for word in words) == parameter.choices
 
 # Grey while it works
-node.show_layers = True
 tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
 found["idle"] = drawn(node)
 SESSION.running[node.uid] = jobs.Running(waiting(), jobs.Progress())
