@@ -157,12 +157,12 @@ TO_GO = "{done}, {time} to go"
 
 NOTHING_LINKED = ("nothing is linked to the Image input", "link a picture, a movie, Render Layers or any other node")
 MADE_BY_COMPOSITOR = (
-    "what is linked in is made by the compositor, which can't be asked while it renders",
+    "the input is made by the compositor, which can't be asked while it renders",
     f"fill the cache first: {FILL_COMMAND}",
 )
 FILE_UNREADABLE = ("{path} can't be read ({error})", "see that the file is there")
 SPLIT_NEEDS_TWO = ("the mask is to be split between two layers", "mark two layers as masked")
-NOTHING_MASKED = ("a mask is linked in but no layer is masked", "mark a layer, or unlink the mask")
+NOTHING_MASKED = ("a mask is connected but no layer is masked", "mark a layer, or unlink the mask")
 GROUP_USED_DIFFERENTLY = (
     "{name} is in the group {group}, which is used with different inputs, and has one set of layers only",
     "press Make Single-User, which gives each use a copy of the group of its own",
@@ -199,22 +199,22 @@ NO_PALETTE = f"{{why}}, and its palette is not chosen yet: press Auto Palette, o
 NOT_MADE_NOW = "{why}, and can't be made now: {error}"
 
 NOT_IN_COMPOSITOR = (
-    "what is linked in is not part of what scene {scene} composites",
+    "the input is not part of what scene {scene} composites",
     "put the group that the node is in into the scene's compositor",
 )
 NO_PIXELS = (
-    "frame {frame}: the render gave no pixels of what is linked in",
+    "frame {frame}: the render gave no pixels of the input",
     "render the frame, and see that the compositor and its nodes are not switched off",
 )
 CAPTURE_UNREADABLE = ("the captured picture can't be read ({error})", "try again")
-RENDER_FAILED = ("the render of what is linked in failed ({error})", "render the frame, mend what it says")
-RENDER_STOPPED = ("the render of what is linked in was stopped", "")
+RENDER_FAILED = ("the render of the input failed ({error})", "render the frame and fix what it reports")
+RENDER_STOPPED = ("the render of the input was stopped", "")
 RENDERS_ALREADY = ("Blender renders already", "wait for its end, or stop it by Esc")
 
 NEVER_SAVED = ("the .blend was never saved, so there is no place for the files", "save it first")
 FRAMES_WITH_GAPS = ("the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
-FOLDER_UNWRITABLE = ("{folder} can't be written ({error})", "make room there")
-FOLDER_NOT_MADE = ("{folder} can't be made ({error})", "make room there")
+FOLDER_UNWRITABLE = ("{folder} can't be written ({error})", "free some disk space there")
+FOLDER_NOT_MADE = ("{folder} can't be made ({error})", "free some disk space there")
 
 PALETTE_UNREADABLE = ("{path} can't be read ({error})", "choose another palette file")
 NOT_A_PALETTE = ("{path} is not a palette ({error})", "choose another palette file")
