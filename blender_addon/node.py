@@ -39,10 +39,11 @@ def _state(name: str) -> property:
 
 
 class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
-    __doc__ = strings.NODE_TOOLTIP
+    """The node of the compositor."""
 
     bl_idname = NODE_ID
     bl_label = strings.NAME
+    bl_description = strings.NODE_TOOLTIP
     bl_icon = "COLOR"
     bl_width_default = 240.0
     bl_width_min = 180.0

@@ -27,6 +27,8 @@ PALETTE_FILES = "*.json;*.gpl;*.txt"
 
 
 class SegmentOperator(EngagedOperator, bpy.types.Operator):
+    """The button *Segment*."""
+
     bl_idname = "soft_color_segment.segment"
     bl_label, bl_description = strings.SEGMENT
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -39,6 +41,8 @@ class SegmentOperator(EngagedOperator, bpy.types.Operator):
 
 
 class AutoPaletteOperator(EngagedOperator, bpy.types.Operator):
+    """The button *Auto Palette*."""
+
     bl_idname = "soft_color_segment.auto_palette"
     bl_label, bl_description = strings.AUTO_PALETTE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -51,6 +55,8 @@ class AutoPaletteOperator(EngagedOperator, bpy.types.Operator):
 
 
 class FillCacheOperator(EngagedOperator, bpy.types.Operator):
+    """The button *Fill Cache*."""
+
     bl_idname = "soft_color_segment.fill_cache"
     bl_label, bl_description = strings.FILL_CACHE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -68,6 +74,8 @@ class FillCacheOperator(EngagedOperator, bpy.types.Operator):
 
 
 class FreezeOperator(EngagedOperator, bpy.types.Operator):
+    """The button *Freeze to EXR*."""
+
     bl_idname = "soft_color_segment.freeze"
     bl_label, bl_description = strings.FREEZE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -91,6 +99,8 @@ def chosen_frames(text: str, node: Any) -> list[int]:
 
 
 class CancelOperator(NodeOperator, bpy.types.Operator):
+    """The button *Cancel*."""
+
     bl_idname = "soft_color_segment.cancel"
     bl_label, bl_description = strings.CANCEL
     __annotations__ = {"node": NodeOperator.NODE}
@@ -142,6 +152,8 @@ class FileOperator(NodeOperator):
 
 
 class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
+    """The button *Import Palette*."""
+
     bl_idname = "soft_color_segment.import_palette"
     bl_label, bl_description = strings.IMPORT_PALETTE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -159,6 +171,8 @@ class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
 
 
 class ExportPaletteOperator(FileOperator, bpy.types.Operator):
+    """The button *Export Palette*."""
+
     bl_idname = "soft_color_segment.export_palette"
     bl_label, bl_description = strings.EXPORT_PALETTE
     __annotations__ = {
@@ -183,6 +197,8 @@ def _presets_shown(operator: Any, context: Any) -> list[tuple[str, str, str]]:
 
 
 class PresetOperator(EditOperator, bpy.types.Operator):
+    """The button *Presets*."""
+
     bl_idname = "soft_color_segment.preset"
     bl_label, bl_description = strings.PRESETS
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -217,6 +233,8 @@ class PresetOperator(EditOperator, bpy.types.Operator):
 
 
 class NameOutputsOperator(EditOperator, bpy.types.Operator):
+    """The button *Name Outputs*."""
+
     bl_idname = "soft_color_segment.name_outputs"
     bl_label, bl_description = strings.NAME_OUTPUTS
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -230,6 +248,8 @@ class NameOutputsOperator(EditOperator, bpy.types.Operator):
 
 
 class SingleUserOperator(EditOperator, bpy.types.Operator):
+    """The button *Make Single-User*."""
+
     bl_idname = "soft_color_segment.single_user"
     bl_label, bl_description = strings.MAKE_SINGLE_USER
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -249,6 +269,8 @@ class SingleUserOperator(EditOperator, bpy.types.Operator):
 
 
 class RecombineOperator(EditOperator, bpy.types.Operator):
+    """The button *Build Recombine Tree*."""
+
     bl_idname = "soft_color_segment.build_recombine"
     bl_label, bl_description = strings.BUILD_RECOMBINE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
@@ -261,6 +283,8 @@ class RecombineOperator(EditOperator, bpy.types.Operator):
 
 
 class OpenPreferencesOperator(NodeOperator, bpy.types.Operator):
+    """The button *Open Preferences*."""
+
     bl_idname = "soft_color_segment.open_preferences"
     bl_label, bl_description = strings.OPEN_PREFERENCES
     __annotations__ = {"node": NodeOperator.NODE}
@@ -280,6 +304,8 @@ def trees_around(node: Any) -> list[Any]:
 
 
 class ClearCacheOperator(EditOperator, bpy.types.Operator):
+    """The button *Clear Cache*."""
+
     bl_idname = "soft_color_segment.clear_cache"
     bl_label, bl_description = strings.CLEAR_CACHE
     __annotations__ = {"node": NodeOperator.NODE}

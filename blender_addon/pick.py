@@ -25,6 +25,8 @@ VIEWER = "Viewer Node"
 
 
 class PickColorOperator(EditOperator, bpy.types.Operator):
+    """The button *Pick Color*."""
+
     bl_idname = "soft_color_segment.pick_color"
     bl_label, bl_description = strings.PICK_COLOR
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}

@@ -163,6 +163,8 @@ def installation_plan() -> install.Plan:
 
 
 class InstallEngine(bpy.types.Operator):
+    """The button *Install Engine*."""
+
     bl_idname = "soft_color_segment.install_engine"
     bl_label, bl_description = strings.INSTALL_ENGINE
 
@@ -203,6 +205,8 @@ def _follow(installation: install.Installation) -> None:
 
 
 class CancelInstallation(bpy.types.Operator):
+    """The button *Cancel*."""
+
     bl_idname = "soft_color_segment.cancel_installation"
     bl_label, bl_description = strings.CANCEL_INSTALLATION
 
@@ -214,6 +218,8 @@ class CancelInstallation(bpy.types.Operator):
 
 
 class RemoveEngine(bpy.types.Operator):
+    """The button *Remove*."""
+
     bl_idname = "soft_color_segment.remove_engine"
     bl_label, bl_description = strings.REMOVE_ENGINE
 
@@ -237,6 +243,8 @@ class RemoveEngine(bpy.types.Operator):
 
 
 class CheckEngine(bpy.types.Operator):
+    """The button *Check*."""
+
     bl_idname = "soft_color_segment.check_engine"
     bl_label, bl_description = strings.CHECK_ENGINE
 
@@ -281,6 +289,8 @@ def _check(python: Path) -> None:
 
 
 class OpenLog(bpy.types.Operator):
+    """The button *Show Logs*."""
+
     bl_idname = "soft_color_segment.open_log"
     bl_label, bl_description = strings.OPEN_LOG
 
