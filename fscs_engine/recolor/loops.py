@@ -17,7 +17,6 @@ _TINY = 1e-30  # cube roots of less are 0
 _FIRST_GUESS = 0x2A512CE3  # the bits of a float over 3, plus this, are those of its cube root within 4 %
 
 
-@compiled
 def recolored_rows(
     layers: Any,
     ready: Any,
@@ -54,10 +53,50 @@ def recolored_rows(
         image: (h, W, 3 or 4) premultiplied.
         out: the same shape, written.
     """
+    room = planes(4 * len(layers) + 4 + 4 + 7, _RUN)
+    _recolored_rows(
+        layers,
+        ready,
+        square,
+        roots,
+        scale,
+        offset,
+        power,
+        perceptual,
+        opacity,
+        black,
+        fallback,
+        floor,
+        strength,
+        image,
+        room,
+        out,
+    )
+
+
+@compiled
+def _recolored_rows(
+    layers: Any,
+    ready: Any,
+    square: Any,
+    roots: Any,
+    scale: Any,
+    offset: Any,
+    power: Any,
+    perceptual: Any,
+    opacity: Any,
+    black: Any,
+    fallback: Any,
+    floor: float,
+    strength: float,
+    image: Any,
+    room: Any,
+    out: Any,
+) -> None:
+    """:func:`recolored_rows`, with scratch memory for a run of pixels."""
     count, height, width, _ = layers.shape
     channels = image.shape[2]
     has_ready = len(ready) > 0
-    room = planes(4 * count + 4 + 4 + 7, _RUN)
     edited, alphas = room[: 3 * count].reshape(count, 3, _RUN), room[3 * count : 4 * count]
     layer, change = room[4 * count : 4 * count + 4], room[4 * count + 4 : 4 * count + 8]
     work = room[4 * count + 8 :]
