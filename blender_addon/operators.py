@@ -12,11 +12,11 @@ from . import batch, cache, passes, segmenting
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance, running
 from .engine import python_path
 from .freeze import freezing
+from .fscs.palette_codec import read_palette, write_palette
 from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
 from .node import is_linked, present
-from .palettes import read_palette, write_palette
 from .properties import palette_document, take_palette, take_preset
 
 PALETTE_FILES = "*.json;*.gpl;*.txt"

@@ -192,6 +192,20 @@ def test_host_files_import_only_each_other(module):
     assert everything <= sys.stdlib_module_names - NEWER_THAN_39
 
 
+@pytest.mark.parametrize("stubs", ["blender/stubs/blender_addon", "nuke/stubs/softcolor_nuke"])
+def test_the_stubs_follow_the_copies(stubs):
+    """mypy reads the copies as stubs that pass on what the engine's own files say."""
+    names = [module.removeprefix(HOST) for module in MODULES if module.startswith(HOST)]
+    wanted = {name: f"{PACKAGE}.host.{name}" for name in names if name != "__init__"}
+    wanted["_version"] = f"{PACKAGE}._version"
+    found = {
+        file.stem: file.read_text(encoding="utf-8").split("from ")[1].split(" import")[0]
+        for file in (ROOT / "tests" / stubs / "fscs").glob("*.pyi")
+        if file.stem != "__init__"
+    }
+    assert found == wanted
+
+
 def test_python_39_rule_sees_newer_syntax():
     with pytest.raises(SyntaxError):
         ast.parse("match 1:\n    case _: pass\n", feature_version=(3, 9))
