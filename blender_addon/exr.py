@@ -14,57 +14,21 @@ import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-MAGIC = 20000630
-VERSION = 2
-LONG_NAMES = 0x400
-UNREADABLE_FLAGS = 0x200 | 0x800 | 0x1000
-"""Tiles, deep data, several parts."""
+from .fscs.exr_header import FLOAT, HALF, ROWS, ZIP, Header, header_bytes, header_of
+from .fscs.exr_header import ExrError as ExrError
+from .fscs.exr_header import read_header as read_header
 
-NONE, ZIPS, ZIP = 0, 2, 3
-ROWS = {NONE: 1, ZIPS: 1, ZIP: 16}
-TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
-FLOAT = 2
+TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<u4"), HALF: np.dtype("<f2"), FLOAT: np.dtype("<f4")}
 
 LEVEL = 4
 """Of zlib; what OpenEXR takes by itself."""
 
 LARGEST_SIDE = 65536
-LARGEST_HEADER = 1 << 20
-
-
-class ExrError(Exception):
-    """A file that is not what this reader knows, or damaged."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says about itself.
-
-    Attributes:
-        channels: name and kind (a key of ``TYPES``) of each, in the file's order.
-        compression: ``NONE``, ``ZIPS`` or ``ZIP``.
-        left: x of the data window's left column.
-        top: y of its upper row.
-        width: of the data window.
-        height: of the data window.
-        texts: the attributes that are strings.
-        end: byte after the header.
-    """
-
-    channels: tuple[tuple[str, int], ...]
-    compression: int
-    left: int
-    top: int
-    width: int
-    height: int
-    texts: Mapping[str, str]
-    end: int
 
 
 def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> None:
@@ -80,24 +44,8 @@ def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> No
     """
     names = sorted(planes)  # by bytes, as the format wants; our names are ASCII
     height, width = planes[names[0]].shape
-    long_names = any(len(name) > 31 for name in [*names, *texts])
-    parts = [struct.pack("<ii", MAGIC, VERSION | (LONG_NAMES if long_names else 0))]
-    channels = b"".join(_text(name) + struct.pack("<iB3xii", FLOAT, 0, 1, 1) for name in names) + b"\0"
-    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
-    for name, kind, value in (
-        ("channels", "chlist", channels),
-        ("compression", "compression", struct.pack("<B", ZIP)),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-        *((name, "string", text.encode("utf-8")) for name, text in sorted(texts.items())),
-    ):
-        parts.append(_text(name) + _text(kind) + struct.pack("<i", len(value)) + value)
-    parts.append(b"\0")
-    head = b"".join(parts)
+    window = (0, 0, width, height)
+    head = header_bytes(names, window, window, texts)
 
     def packed(top: int) -> bytes:
         rows = np.stack([planes[name][top : top + ROWS[ZIP]] for name in names], axis=1)
@@ -128,17 +76,6 @@ def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> No
         raise
 
 
-def read_header(path: Path) -> Header:
-    """The header of a file.
-
-    Raises:
-        ExrError: damaged, or of a kind that is not read here.
-        OSError: there is no such file.
-    """
-    with path.open("rb") as file:
-        return _header(file, path)
-
-
 def read(path: Path, names: Sequence[str]) -> Any:
     """Channels of a file.
 
@@ -154,28 +91,29 @@ def read(path: Path, names: Sequence[str]) -> Any:
         OSError: there is no such file.
     """
     with path.open("rb") as file:
-        header = _header(file, path)
+        header = _plain_header(file, path)
+        _, top_row, width, height = header.attributes["dataWindow"]
         there = [name for name, _ in header.channels]
         for name in names:
             if name not in there and name.rpartition(".")[2] != "A":
                 raise ExrError(f"{path} has no channel {name}")
-        planes = np.ones((len(names), header.height, header.width), np.float32)
-        rows = ROWS[header.compression]
-        blocks = -(-header.height // rows)
+        planes = np.ones((len(names), height, width), np.float32)
+        rows = ROWS[header.attributes["compression"]]
+        blocks = -(-height // rows)
         offsets = struct.unpack(f"<{blocks}Q", _exactly(file, 8 * blocks, path))
-        row_bytes = sum(TYPES[kind].itemsize for _, kind in header.channels) * header.width
+        row_bytes = sum(TYPES[kind].itemsize for _, kind in header.channels) * width
         for offset in offsets:
             file.seek(offset)
             y, size = struct.unpack("<ii", _exactly(file, 8, path))
-            top = y - header.top
-            if not 0 <= top < header.height or not 0 <= size <= row_bytes * rows:
+            top = y - top_row
+            if not 0 <= top < height or not 0 <= size <= row_bytes * rows:
                 raise ExrError(f"{path} is damaged")
-            count = min(rows, header.height - top)
+            count = min(rows, height - top)
             data = _unpack(_exactly(file, size, path), count * row_bytes, path)
             lines = np.frombuffer(data, np.uint8).reshape(count, row_bytes)
             start = 0
             for name, kind in header.channels:
-                end = start + TYPES[kind].itemsize * header.width
+                end = start + TYPES[kind].itemsize * width
                 if name in names:
                     plane = np.ascontiguousarray(lines[:, start:end]).view(TYPES[kind])
                     planes[names.index(name), top : top + count] = plane
@@ -183,60 +121,16 @@ def read(path: Path, names: Sequence[str]) -> Any:
     return planes
 
 
-def _header(file: BinaryIO, path: Path) -> Header:
-    magic, version = struct.unpack("<ii", _exactly(file, 8, path))
-    if magic != MAGIC:
-        raise ExrError(f"{path} is not an EXR file")
-    if version & UNREADABLE_FLAGS:
+def _plain_header(file: BinaryIO, path: Path) -> Header:
+    """The header of a file whose pixels can be read here."""
+    header = header_of(file, path)
+    if not header.scanlines:
         raise ExrError(f"{path} is tiled, deep or has several parts")
-    values: dict[str, bytes] = {}
-    texts: dict[str, str] = {}
-    while name := _word(file, path):
-        kind = _word(file, path)
-        (size,) = struct.unpack("<i", _exactly(file, 4, path))
-        if not 0 <= size <= LARGEST_HEADER:
-            raise ExrError(f"{path} is damaged")
-        values[name] = _exactly(file, size, path)
-        if kind == "string":
-            texts[name] = values[name].decode("utf-8", "replace")
-    try:
-        left, top, right, bottom = struct.unpack("<iiii", values["dataWindow"])
-        compression = values["compression"][0]
-        channels = _channels(values["channels"])
-    except (KeyError, IndexError, ValueError, struct.error) as error:
-        raise ExrError(f"{path} is damaged") from error
-    width, height = right - left + 1, bottom - top + 1
-    if compression not in ROWS or not all(kind in TYPES for _, kind in channels):
+    if header.attributes["compression"] not in ROWS or not all(kind in TYPES for _, kind in header.channels):
         raise ExrError(f"{path} is compressed in a way that is not read here")
-    if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
+    if not all(0 < side <= LARGEST_SIDE for side in header.attributes["dataWindow"][2:]):
         raise ExrError(f"{path} is damaged")
-    return Header(channels, compression, left, top, width, height, texts, file.tell())
-
-
-def _channels(value: bytes) -> tuple[tuple[str, int], ...]:
-    channels = []
-    start = 0
-    while value[start]:
-        end = value.index(b"\0", start)
-        kind, x, y = struct.unpack_from("<i4xii", value, end + 1)
-        if (x, y) != (1, 1):
-            raise ValueError("a channel with fewer samples")
-        channels.append((value[start:end].decode("utf-8", "replace"), kind))
-        start = end + 17
-    return tuple(channels)
-
-
-def _text(text: str) -> bytes:
-    return text.encode("ascii") + b"\0"
-
-
-def _word(file: BinaryIO, path: Path) -> str:
-    word = b""
-    while (letter := _exactly(file, 1, path)) != b"\0":
-        word += letter
-        if len(word) > 255:
-            raise ExrError(f"{path} is damaged")
-    return word.decode("utf-8", "replace")
+    return header
 
 
 def _exactly(file: BinaryIO, size: int, path: Path) -> bytes:
