@@ -12,6 +12,9 @@ from typing import Optional, Union
 MAXIMUM_COLORS = 16
 """The largest palette anywhere."""
 
+LIVE_COLORS = 8
+"""The largest palette of Nuke's mode Live."""
+
 ALPHA_FLOOR = 1e-6
 """Alphas below this become 0 before the last normalise."""
 

@@ -10,10 +10,10 @@ from typing import Callable, Optional
 
 import nuke
 
-from . import callbacks, engine, exr, frames, installing, layer_names, settings, upstream, working_space
+from . import callbacks, engine, exr, installing, layer_names, settings, upstream, working_space
 from . import render as rendering
 from .fscs import check as checking
-from .fscs import install, palette_codec
+from .fscs import frames, install, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
@@ -109,7 +109,7 @@ def clear(node: nuke.Group) -> None:
     found = []
     for frame in range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1):
         for view in _views(node):
-            path = Path(frames.path_of(template, frame, view))
+            path = Path(frames.file_of(template, frame, view))
             if path.is_file() and _is_of_layers(path):
                 found.append(path)
     if not found:

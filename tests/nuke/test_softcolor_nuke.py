@@ -71,13 +71,13 @@ def test_it_imports_the_standard_library_and_nuke_only(file: Path) -> None:
     ],
 )
 def test_ranges(plugin: Path, text: str, numbers: list[int]) -> None:
-    assert module("frames").parse(text) == numbers
+    assert list(module("fscs.frames").parse_frames(text)) == numbers
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "9-1", "1-5x0", "1;2"])
 def test_what_is_no_range_is_refused(plugin: Path, text: str) -> None:
     with pytest.raises(module("fscs.protocol").WorkerError, match="range|frame"):
-        module("frames").parse(text)
+        module("fscs.frames").parse_frames(text)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_no_range_is_refused(plugin: Path, text: str) -> None:
     ],
 )
 def test_names_of_frames(plugin: Path, template: str, frame: int, path: str) -> None:
-    assert module("frames").path_of(template, frame, "left") == path
+    assert module("fscs.frames").file_of(template, frame, "left") == path
 
 
 # exr

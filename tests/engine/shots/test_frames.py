@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.errors import InputError, UsageError
-from fscs_engine.frames import (
+from fscs_engine.shots.frames import (
     FramePattern,
     format_frames,
     is_pattern,

@@ -17,10 +17,10 @@ from fileseq.exceptions import FileSeqException
 from fileseq.filesequence import FileSequence
 from fileseq.frameset import FrameSet
 
-from .errors import InputError, UsageError
-
-MOST_FRAMES = 1_000_000
-"""A range of more is a slip of the pen."""
+from ..errors import InputError, UsageError
+from ..host import frames as host_frames
+from ..host.frames import MOVIES, has_view, number_text, of_view
+from ..host.protocol import WorkerError
 
 VIEWS = ("left", "right")
 """Views where none are named; of them those that exist."""
@@ -28,13 +28,6 @@ VIEWS = ("left", "right")
 PICTURES = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".cin", ".tga", ".bmp", ".hdr", ".sgi", ".webp")
 """Endings of what counts as a picture in a folder."""
 
-MOVIES = frozenset(
-    (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".wmv")
-    + (".flv", ".ogv", ".3gp", ".dv")
-)
-"""Endings of what is taken for a movie."""
-
-_VIEW = re.compile(r"%[Vv]")
 _LISTED = 6
 
 
@@ -48,18 +41,9 @@ def parse_frames(text: str) -> tuple[int, ...]:
     (1001, 1003, 1005, 1010)
     """
     try:
-        # What others call a step, Open Job Description among them, fileseq would take for "staggered".
-        found = FrameSet(text.strip().replace(":", "x"))
-        if len(found) > MOST_FRAMES:
-            raise UsageError(f"--frames {text!r} names {len(found)} frames", cure=f"name at most {MOST_FRAMES}")
-        numbers = sorted(found)
-    except (FileSeqException, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"--frames {text!r} is not a range of frames", cure="write it as 1001-1100, 1001-1100x2 or 1001,1005-1010"
-        ) from error
-    if not numbers or any(number != int(number) for number in numbers):
-        raise UsageError(f"--frames {text!r} holds no whole frame numbers", cure="write it as 1001-1100")
-    return tuple(int(number) for number in numbers)
+        return host_frames.parse_frames(text)
+    except WorkerError as error:
+        raise UsageError(f"--frames {error.message}", cure=error.cure) from error
 
 
 def format_frames(numbers: Iterable[int]) -> str:
@@ -115,12 +99,11 @@ class FramePattern:
     @property
     def has_view(self) -> bool:
         """Whether there is a ``%V``."""
-        return _VIEW.search(self.text) is not None
+        return has_view(self.text)
 
     def number(self, frame: int) -> str:
         """A frame's number as it stands in the name: ``"0101"``."""
-        sequence = self._sequence
-        return f"{'-' if frame < 0 else ''}{abs(frame):0{max(1, sequence.zfill()) - (frame < 0)}d}"
+        return number_text(frame, self._sequence.zfill())
 
     def file(self, frame: int, view: str = "") -> Path:
         """The file of a frame, and of a view where the pattern has one.
@@ -134,7 +117,7 @@ class FramePattern:
             # What stands for the view is put back: fileseq would take %V for a token of its own.
             name = f"{sequence.basename()}{self.number(frame)}{sequence.extension()}"
             path = path.with_name(_with_view(name))
-        return Path(_of_view(str(path), view))
+        return Path(of_view(str(path), view))
 
     def frames(self, view: str = "") -> tuple[int, ...]:
         """The frames that exist on disk, ascending."""
@@ -143,7 +126,7 @@ class FramePattern:
             return (0,) if sample.is_file() else ()
         sequence = self._sequence
         before, after = (
-            re.escape(_of_view(_with_view(part), view)) for part in (sequence.basename(), sequence.extension())
+            re.escape(of_view(_with_view(part), view)) for part in (sequence.basename(), sequence.extension())
         )
         digits = max(1, sequence.zfill())
         name = re.compile(f"{before}(-?\\d{{{digits},}}|-\\d{{{max(1, digits - 1)},}}){after}")
@@ -165,10 +148,6 @@ def _without_view(name: str) -> str:
 
 def _with_view(name: str) -> str:
     return name.replace(_MARK, "%V").replace(_SMALL_MARK, "%v")
-
-
-def _of_view(text: str, view: str) -> str:
-    return _VIEW.sub(lambda token: view if token[0] == "%V" else view[:1], text)
 
 
 def is_pattern(text: str) -> bool:
