@@ -47,7 +47,7 @@ def module_of(file: Path) -> str:
 
 MODULES = {module_of(file): file for file in FILES}
 
-LIGHT = ("__init__", "_version", "errors", "presets", *(module for module in MODULES if module.startswith(HOST)))
+LIGHT = ("__init__", "_version", "errors", *(module for module in MODULES if module.startswith(HOST)))
 """What loads nothing outside the standard library."""
 
 
