@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from .image import Image
     from .palette.palette import Palette, PaletteColor
     from .segmenter import Layers, Segmenter
+    from .shots.frames import FramePattern
     from .shots.runs import ShotReport
     from .shots.sequence import FrameResult, ModelSettings, ShotMask
 
 _HOMES = {
     "AlphaProcessing": "alpha.processing",
+    "FramePattern": "shots.frames",
     "FrameResult": "shots.sequence",
     "Image": "image",
     "LayerAdjustment": "alpha.processing",
@@ -45,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "AlphaProcessing",
+    "FramePattern",
     "FrameResult",
     "FscsError",
     "Image",
