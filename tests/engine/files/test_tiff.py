@@ -33,7 +33,7 @@ def write(folder: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **opti
 
 
 def composite_error(paths: list[Path], image_pixels: np.ndarray) -> float:
-    """The largest difference of the layers' sum, read by tifffile, from the picture (H, W, 3 or 4), premultiplied sRGB."""
+    """The largest difference of the layers' sum, as tifffile reads them, from a picture (H, W, 3 or 4), in sRGB."""
     total = np.zeros((*image_pixels.shape[:2], 4))
     for path in paths:
         layer = tifffile.imread(path) / 65535
