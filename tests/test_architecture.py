@@ -22,6 +22,9 @@ FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 HOST = "host."
 """The folder that hosts have a copy of: its files import nothing but each other and the standard library."""
 
+STUBS = ("blender/stubs/blender_addon/fscs", "nuke/stubs/softcolor_nuke/fscs")
+"""Folders of the tests that stand for the copies."""
+
 NEWER_THAN_39 = {"annotationlib", "compression", "tomllib"}
 """Modules of the standard library that Python 3.9 does not have."""
 
@@ -155,6 +158,22 @@ def write_block() -> None:
     document.write_text(f"{before}```imports\n{block}```{after}", encoding="utf-8", newline="\n")
 
 
+def wanted_stubs() -> dict[str, str]:
+    """By the files' names: mypy reads the copies in a host as stubs that pass on what the engine's own files say."""
+    names = [module.removeprefix(HOST) for module in MODULES if module.startswith(HOST)]
+    stubs = {f"{name}.pyi": f"from {PACKAGE}.{HOST}{name} import *\n" for name in names if name != "__init__"}
+    stubs["_version.pyi"] = f"from {PACKAGE}._version import __version__ as __version__\n"
+    stubs["__init__.pyi"] = "# What build.py copies here, as the engine has it.\n"
+    return stubs
+
+
+def write_stubs() -> None:
+    """Writes the stubs of both hosts anew."""
+    for folder in STUBS:
+        for name, text in wanted_stubs().items():
+            (ROOT / "tests" / folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
 def upward(graph: dict[str, set[str]]) -> list[str]:
     """The imports that break the order of the block."""
     order = ranks()
@@ -209,18 +228,10 @@ def test_host_files_import_only_each_other(module):
     assert everything <= sys.stdlib_module_names - NEWER_THAN_39
 
 
-@pytest.mark.parametrize("stubs", ["blender/stubs/blender_addon", "nuke/stubs/softcolor_nuke"])
-def test_the_stubs_follow_the_copies(stubs):
-    """mypy reads the copies as stubs that pass on what the engine's own files say."""
-    names = [module.removeprefix(HOST) for module in MODULES if module.startswith(HOST)]
-    wanted = {name: f"{PACKAGE}.host.{name}" for name in names if name != "__init__"}
-    wanted["_version"] = f"{PACKAGE}._version"
-    found = {
-        file.stem: file.read_text(encoding="utf-8").split("from ")[1].split(" import")[0]
-        for file in (ROOT / "tests" / stubs / "fscs").glob("*.pyi")
-        if file.stem != "__init__"
-    }
-    assert found == wanted
+@pytest.mark.parametrize("folder", STUBS)
+def test_the_stubs_follow_the_copies(folder):
+    found = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "tests" / folder).glob("*.pyi")}
+    assert found == wanted_stubs(), "run: python tests/test_architecture.py"
 
 
 def test_python_39_rule_sees_newer_syntax():
@@ -304,3 +315,4 @@ def test_sources_name_no_private_place():
 
 if __name__ == "__main__":
     write_block()
+    write_stubs()
