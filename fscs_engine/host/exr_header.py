@@ -1,7 +1,7 @@
 """Headers of EXR files, read and written for hosts whose Python has no library for it.
 
-Standard library only, Python 3.9 syntax. Of the format's attributes those are understood that hosts need; the layout is
-that of OpenEXR's *File Layout* document. Pixels are the hosts' own business: one has NumPy, the other has not.
+Only the attributes that hosts need are understood. The layout is that of OpenEXR's *File Layout* document. Pixels are
+the hosts' own business: one has NumPy, the other has not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Frames by number, in one way for the engine and for hosts: ranges, and the names of a sequence's files.
-
-Standard library only, Python 3.9 syntax.
-"""
+"""Frames by number, in one way for the engine and for hosts: ranges, and the names of a sequence's files."""
 
 from __future__ import annotations
 

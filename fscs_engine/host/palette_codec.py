@@ -1,4 +1,4 @@
-"""Palette files, read and written in one way by the engine and by hosts. Standard library only, Python 3.9 syntax.
+"""Palette files, read and written in one way by the engine and by hosts.
 
 Three formats; the ending of the file decides:
 
@@ -16,13 +16,12 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from numbers import Real
 from pathlib import Path
 from typing import Callable, Union
 
+from .atomic import replaced_file
 from .parameters import MAXIMUM_COLORS
 from .protocol import JsonObject, WorkerError
 
@@ -158,20 +157,8 @@ def write_palette(path: Union[str, os.PathLike[str]], document: JsonObject) -> N
     """
     path = Path(path)
     content = encoded(checked(document), check_ending(path)).encode("utf-8")
-    temporary = ""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # a temporary file is for its owner only
-        Path(temporary).replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        cure = "choose a folder that you may write to"
-        raise WorkerError("output", f"{path}: can't be written ({error.strerror or error})", cure) from error
+    with replaced_file(path) as file:
+        file.write(content)
 
 
 def _error(message: str, cure: str) -> WorkerError:

@@ -1,4 +1,4 @@
-"""The one table of user-facing parameters. Standard library only, Python 3.9 syntax.
+"""The one table of user-facing parameters.
 
 The command line's flags, the Blender properties and the Nuke knobs are made from this table under the same
 names, with the same defaults, ranges and tooltips.

@@ -6,21 +6,20 @@ is fast enough: packing by zlib takes most of the time.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import struct
 import sys
-import tempfile
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from .fscs import exr_header
+from .fscs.atomic import replaced_file
 from .fscs.exr_header import FLOAT, ROWS, ZIP, ExrError, Header, header_bytes, header_of
 from .fscs.naming import layer_channels
 from .fscs.protocol import WorkerError
@@ -58,7 +57,7 @@ def write_layers(
     layers, height, width, _ = pixels.shape or (0, 0, 0, 0)
     if (data_window[2], data_window[3]) != (width, height):
         raise WorkerError("protocol", f"layers of {width}×{height} for a window of {list(data_window)}", "report it")
-    with replaced_file(path) as file:
+    with replaced_file(path, "choose another folder for the cache, or make room there") as file:
         header = header_bytes(sorted(layer_channels(layers)), data_window, display_window, metadata, pixel_aspect)
         file.write(header)
         blocks = -(-height // ROWS[ZIP])
@@ -113,42 +112,6 @@ def _predicted(raw: bytes) -> bytes:
     difference = ((a | high) - (b & low)) ^ ((a ^ b ^ high) & high)
     result = (difference ^ high).to_bytes(size, "little")
     return mixed[:1] + result[1:]
-
-
-@contextlib.contextmanager
-def replaced_file(path: Union[str, os.PathLike[str]]) -> Iterator[BinaryIO]:
-    """A file under a temporary name in the folder of ``path``, renamed at the end; removed after an error.
-
-    Raises:
-        WorkerError: it can't be made, written or renamed (code ``output``).
-    """
-    target = Path(path)
-    temporary = ""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _share(temporary)
-        os.replace(temporary, target)  # noqa: PTH105  # a str and a Path
-        temporary = ""
-    except OSError as error:
-        cure = "choose another folder for the cache, or make room there"
-        raise WorkerError("output", f"{target} can't be written ({error.strerror or error})", cure) from error
-    finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-
-
-def _share(path: str) -> None:
-    """Gives a file the permissions that a new one has; temporary ones are for their owner only."""
-    mask = os.umask(0)
-    os.umask(mask)
-    with contextlib.suppress(OSError):
-        Path(path).chmod(0o666 & ~mask)
 
 
 def read_header(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:
