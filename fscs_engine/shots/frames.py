@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 from fileseq.constants import PAD_STYLE_HASH1
-from fileseq.exceptions import FileSeqException
 from fileseq.filesequence import FileSequence
 from fileseq.frameset import FrameSet
 
@@ -29,6 +28,11 @@ PICTURES = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".cin", ".
 """Endings of what counts as a picture in a folder."""
 
 _LISTED = 6
+
+_TOKEN = re.compile(r"([#@]+)|%0?(\d*)d|\$F(\d*)")
+_FOLDER_TOKEN = re.compile(r"#|@@|%\d*d|\$F\d")
+_UDIM = re.compile(r"<UDIM>|%\(UDIM\)d")
+_RANGE_BEFORE = re.compile(r"\d[-,]\d+(x\d+)?$")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -70,31 +74,30 @@ class FramePattern:
     text: str
 
     def __post_init__(self) -> None:
-        _ = self._sequence
+        path = Path(self.text)
+        tokens = list(_TOKEN.finditer(path.name))
+        if _FOLDER_TOKEN.search(str(path.parent)) or _UDIM.search(self.text):
+            raise UsageError(f"{self.text}: the frame number belongs into the file's name", cure=_CURE)
+        if len(tokens) > 1:
+            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
+        if tokens and _RANGE_BEFORE.search(path.name[: tokens[0].start()]):
+            raise UsageError(f"{self.text}: holds a range of frames", cure="name the range by --frames")
 
     @cached_property
-    def _sequence(self) -> FileSequence:
+    def _parts(self) -> tuple[str, int, str]:
+        """What stands before the number in the file's name, its least width, what stands behind it; 0 for none."""
         name = Path(self.text).name
-        try:
-            found = FileSequence(_without_view(name), pad_style=PAD_STYLE_HASH1)
-        except (FileSeqException, ValueError) as error:
-            raise UsageError(f"{self.text}: can't be read as names of frames", cure=_CURE) from error
-        folder = str(Path(self.text).parent)
-        if re.search(r"#|@@|%\d*d|\$F\d", folder) or found.padding() in ("<UDIM>", "%(UDIM)d"):
-            raise UsageError(f"{self.text}: the frame number belongs into the file's name", cure=_CURE)
-        if "." in found.padding():
-            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
-        if found.frameSet() is not None and found.padding():
-            raise UsageError(f"{self.text}: holds a range of frames", cure="name the range by --frames")
-        rest = f"{found.basename()}{found.extension()}"
-        if found.padding() and re.search(r"#|@@|%\d*d", rest):
-            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
-        return found
+        token = _TOKEN.search(name)
+        if token is None:
+            return name, 0, ""
+        signs, *digits = token.group(1, 2, 3)
+        width = len(signs) if signs else int(digits[0] or digits[1] or 1)
+        return name[: token.start()], max(1, width), name[token.end() :]
 
     @property
     def has_number(self) -> bool:
         """Whether there is a frame token."""
-        return bool(self._sequence.padding())
+        return self._parts[1] > 0
 
     @property
     def has_view(self) -> bool:
@@ -103,7 +106,7 @@ class FramePattern:
 
     def number(self, frame: int) -> str:
         """A frame's number as it stands in the name: ``"0101"``."""
-        return number_text(frame, self._sequence.zfill())
+        return number_text(frame, self._parts[1])
 
     def file(self, frame: int, view: str = "") -> Path:
         """The file of a frame, and of a view where the pattern has one.
@@ -113,10 +116,8 @@ class FramePattern:
         """
         path = Path(self.text)
         if self.has_number:
-            sequence = self._sequence
-            # What stands for the view is put back: fileseq would take %V for a token of its own.
-            name = f"{sequence.basename()}{self.number(frame)}{sequence.extension()}"
-            path = path.with_name(_with_view(name))
+            before, _, after = self._parts
+            path = path.with_name(f"{before}{self.number(frame)}{after}")
         return Path(of_view(str(path), view))
 
     def frames(self, view: str = "") -> tuple[int, ...]:
@@ -124,11 +125,8 @@ class FramePattern:
         sample = self.file(0, view)
         if not self.has_number:
             return (0,) if sample.is_file() else ()
-        sequence = self._sequence
-        before, after = (
-            re.escape(of_view(_with_view(part), view)) for part in (sequence.basename(), sequence.extension())
-        )
-        digits = max(1, sequence.zfill())
+        before, digits, after = self._parts
+        before, after = (re.escape(of_view(part, view)) for part in (before, after))
         name = re.compile(f"{before}(-?\\d{{{digits},}}|-\\d{{{max(1, digits - 1)},}}){after}")
         try:
             names = [entry.name for entry in sample.parent.iterdir()]
@@ -139,15 +137,6 @@ class FramePattern:
 
 
 _CURE = "write it as plate.####.exr or plate.%04d.exr"
-_MARK, _SMALL_MARK = "\x00V\x00", "\x00v\x00"
-
-
-def _without_view(name: str) -> str:
-    return name.replace("%V", _MARK).replace("%v", _SMALL_MARK)
-
-
-def _with_view(name: str) -> str:
-    return name.replace(_MARK, "%V").replace(_SMALL_MARK, "%v")
 
 
 def is_pattern(text: str) -> bool:
