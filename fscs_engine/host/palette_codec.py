@@ -92,7 +92,7 @@ def checked(document: object) -> JsonObject:
     if isinstance(version, bool) or version != FORMAT_VERSION:
         raise _error(f"palette version {short(version)} is not known", f"this program reads version {FORMAT_VERSION}")
     if space != "srgb":
-        raise _error(f"palette space {short(space)} is not known", 'colors are stored as "space": "srgb"')
+        raise _error(f"palette space {short(space)} is not known", 'write "space": "srgb"')
     if not isinstance(colors, list):
         raise _error("the palette has no list of colors", _DOCUMENT)
     return _document([_checked_entry(entry, number) for number, entry in enumerate(colors, 1)])
@@ -137,7 +137,7 @@ def read_palette(path: Union[str, os.PathLike[str]]) -> JsonObject:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         said = f"{path}: can't be read ({error.strerror or error})"
-        raise _error(said, "check the palette file's name and permissions") from error
+        raise _error(said, "check the file name and permissions") from error
     if len(data) > _LARGEST_FILE:
         raise _error(f"{path}: is too large for a palette", f"use a palette file of 1 to {MAXIMUM_COLORS} colors")
     try:
@@ -203,7 +203,7 @@ def _read_json(text: str) -> JsonObject:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _error(f"is not JSON ({error})", "write it anew with `fscs palette`") from error
+        raise _error(f"is not JSON ({error})", "write it again with `fscs palette`") from error
     return checked(document)
 
 

@@ -210,7 +210,7 @@ def test_given_palette_of_full_size_is_returned() -> None:
 
 
 def test_more_given_than_asked_for_is_an_error() -> None:
-    with pytest.raises(PaletteError, match="3 colours are given but only 2 asked for"):
+    with pytest.raises(PaletteError, match="3 colors are given but only 2 asked for"):
         kmeans_palette(blobs(FIVE, 10, 0.1), 2, given=Palette.from_hex("#000,#111,#222"))
 
 
