@@ -255,8 +255,8 @@ def found_palette(
     fixed = () if given is None else given.colors
     if colors < len(fixed):
         raise PaletteError(
-            f"{len(fixed)} colours are given but only {colors} asked for",
-            cure=f"ask for at least {len(fixed)} colours or give fewer",
+            f"{len(fixed)} colors are given but only {colors} asked for",
+            cure=f"ask for at least {len(fixed)} colors or give fewer",
         )
     free = colors - len(fixed)
     if free == 0:
@@ -285,13 +285,13 @@ def _sample(
     flat = np.asarray(pixels).reshape(-1, 3)
     counts = None if weights is None else np.asarray(weights).reshape(-1)
     if counts is not None and len(counts) != len(flat):
-        raise PaletteError(f"{len(counts)} weights for {len(flat)} pixels", cure="give one weight a pixel")
+        raise PaletteError(f"{len(counts)} weights for {len(flat)} pixels", cure="give one weight per pixel")
     visible = None if counts is None else np.flatnonzero(counts > 0)
     if visible is not None and not len(visible):
         visible, counts = None, None
     total = len(flat) if visible is None else len(visible)
     if total == 0:
-        raise PaletteError("a palette can't be found in a picture without pixels", cure="give the colours by hand")
+        raise PaletteError("a palette can't be found in an image without pixels", cure="give the colors")
     if total > _SAMPLE_PIXELS:
         offsets = np.random.default_rng(seed).random(_SAMPLE_PIXELS)
         chosen = ((np.arange(_SAMPLE_PIXELS) + offsets) * (total / _SAMPLE_PIXELS)).astype(np.intp)
