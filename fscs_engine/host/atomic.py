@@ -14,7 +14,7 @@ from .protocol import WorkerError
 
 @contextlib.contextmanager
 def replaced_file(
-    path: Union[str, os.PathLike[str]], cure: str = "choose a folder that you may write to, or make room there"
+    path: Union[str, os.PathLike[str]], cure: str = "choose another folder, or free disk space there"
 ) -> Iterator[BinaryIO]:
     """A file under a temporary name in the folder of ``path``, renamed at the end; removed after an error.
 
