@@ -264,7 +264,9 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
     )
-    knobs.button("export_palette", "Export", "Writes the colours to a palette file: .json.", "export_palette")
+    knobs.button(
+        "export_palette", "Export", "Writes the colors to a palette file: .json, .gpl or .txt.", "export_palette"
+    )
     knobs.button(
         "load_preset",
         "Preset",
