@@ -125,12 +125,12 @@ def test_names_without_their_number(text, name):
     ("wanted", "places", "message"),
     [
         (delivery(), [FIRST], "nothing to write"),
-        (delivery("l.####.exr", "./l.####.exr"), [FIRST], "named twice"),
+        (delivery("l.####.exr", "./l.####.exr"), [FIRST], "is an output twice"),
         (delivery("l.exr"), [FIRST, SECOND], r"one file for 2 frames: write it as l\.####\.exr"),
         (delivery("l/", preview="s.png"), [FIRST, SECOND], "one file for 2 frames"),
         (delivery("l.####.exr"), [LEFT, RIGHT], "put %V into it"),
         (delivery("l/"), [LEFT, RIGHT], "put %V into it"),
-        (delivery("l/", kind="mov"), [Place()], "a single picture makes no movie"),
+        (delivery("l/", kind="mov"), [Place()], "a single image can.t be a movie"),
     ],
 )
 def test_what_can_not_be_delivered_is_refused(wanted, places, message):
