@@ -84,7 +84,9 @@ def test_others_read_what_is_written(tmp_path):
     assert (spec.full_width, spec.full_height) == (40, 30)
     assert all(spec.getattribute(name) == text for name, text in TEXTS.items())
     assert spec.get_float_attribute("PixelAspectRatio") == 2.0
-    pixels = dict(zip(spec.channelnames, np.moveaxis(found.get_pixels(oiio.FLOAT), -1, 0), strict=True))
+    values = found.get_pixels(oiio.FLOAT)
+    assert values is not None
+    pixels = dict(zip(spec.channelnames, np.moveaxis(values, -1, 0), strict=True))
     assert [pixels[name].tolist() for name in CHANNELS] == np.arange(12.0).reshape(4, 1, 3).tolist()
 
 
