@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import SetBlock, features, halved
 from fscs_engine.networks.set_loops import (
+    add_common_rows,
     feature_rows,
-    grow_rows,
-    halve_rows,
-    join_rows,
     mean_rows,
     model_rows,
+    pool_rows,
     share_rows,
+    upsample_rows,
 )
 
 COUNT, HEIGHT, WIDTH = 4, 5, 70  # wider than the loops' pieces
@@ -31,11 +31,11 @@ def sets_of(planes):
 def test_sets_are_halved_and_doubled(first, last, planes):
     fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
     halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
-    halve_rows(sets_of(fine), first, halves)
+    pool_rows(sets_of(fine), first, halves)
     np.testing.assert_allclose(halves, sets_of(halved(fine))[first + 1 : last + 1], atol=1e-6)
     top, bottom = 2 * first, 2 * last - 1
     sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
-    grow_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
+    upsample_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
     wanted = sets_of(fine + F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
     np.testing.assert_allclose(sums, wanted[max(top, -1) + 1 : bottom + 1], atol=1e-6)
 
@@ -103,7 +103,7 @@ def test_means_and_joins_are_a_block(residual, offset):
     common = block.mix(torch.from_numpy(means).permute(2, 0, 1)[None])[0].permute(1, 2, 0).contiguous().numpy()
     before = sets_of(planes)[1:-1] if residual else np.zeros((0, COUNT, WIDTH + 1, channels), np.float32)
     joined = unknown(HEIGHT, COUNT, WIDTH + 1, channels)
-    join_rows(sets, common, before, joined)
+    add_common_rows(sets, common, before, joined)
     np.testing.assert_allclose(planes_of(joined), wanted, atol=2e-6)
     assert not joined[:, :, -1].any()
 
