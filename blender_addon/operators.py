@@ -13,11 +13,11 @@ from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
 from .freeze import freezing
+from .fscs.palette_codec import read_palette, write_palette
 from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
 from .outputs import name_outputs
-from .palettes import read_palette, write_palette
 from .properties import palette_document, take_palette, take_preset
 from .session import SESSION
 from .show import show_again

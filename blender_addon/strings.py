@@ -216,11 +216,6 @@ FRAMES_WITH_GAPS = ("the frames to freeze have gaps", "give one range like 1-100
 FOLDER_UNWRITABLE = ("{folder} can't be written ({error})", "free some disk space there")
 FOLDER_NOT_MADE = ("{folder} can't be made ({error})", "free some disk space there")
 
-PALETTE_UNREADABLE = ("{path} can't be read ({error})", "choose another palette file")
-NOT_A_PALETTE = ("{path} is not a palette ({error})", "choose another palette file")
-PALETTE_SIZE = ("{path} has {count} colors", "use 1 to {maximum}")
-PALETTE_UNWRITABLE = ("{path} can't be written ({error})", "choose a folder that you may write to")
-NOT_A_PALETTE_FILE = ("{path} is not a palette file", "use one of {endings}")
 
 NO_PICTURE_HERE = ("there is no picture", "click on one in an Image Editor, or in the backdrop")
 BESIDE_PICTURE = ("there is no picture", "click inside of it")

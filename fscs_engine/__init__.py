@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from .palette.palette import Palette, PaletteColor
     from .recolor.edits import apply_look
     from .segmenter import Layers, Segmenter
+    from .shots.frames import FramePattern
     from .shots.runs import ShotReport
     from .shots.sequence import FrameResult, ModelSettings, ShotMask
 
 _HOMES = {
     "AlphaProcessing": "alpha.processing",
+    "FramePattern": "shots.frames",
     "FrameResult": "shots.sequence",
     "Image": "image",
     "LayerAdjustment": "alpha.processing",
@@ -49,6 +51,7 @@ _HOMES = {
 
 __all__ = [
     "AlphaProcessing",
+    "FramePattern",
     "FrameResult",
     "FscsError",
     "Image",

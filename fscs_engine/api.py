@@ -14,11 +14,11 @@ from .errors import UsageError
 from .files.blending import Blend
 from .files.palette_files import named_palette
 from .files.reading import read_image
-from .frames import FramePattern, parse_frames
 from .host.parameters import BY_NAME
 from .image import Image
 from .palette.palette import Palette
 from .segmenter import Layers
+from .shots.frames import FramePattern, parse_frames
 from .shots.outputs import Delivery, Kind, parse_output
 from .shots.runs import ShotReport, decide_palette, run_shot
 from .shots.sequence import FrameResult, ModelSettings, ShotMask, ShotWork

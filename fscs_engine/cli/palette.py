@@ -56,7 +56,7 @@ def palette(
     """
     del preset  # its values came in as those of the other flags
     started = time.perf_counter()
-    from ..frames import is_shot
+    from ..shots.frames import is_shot
 
     many = is_shot(inputs)
     if not many:
@@ -82,7 +82,7 @@ def palette(
 
         spaces = ColorSpaces(ocio)
         if many:
-            from ..frames import parse_frames
+            from ..shots.frames import parse_frames
             from ..shots.shots import find_palette, open_shot, plan
 
             named = options.view_names(views)

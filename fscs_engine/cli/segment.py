@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..shots.shots import Shot
 
 SOME_FAILED = 3
+"""Exit code: some frames are missing or failed."""
 
 
 def segment(
@@ -164,7 +165,7 @@ def segment(
     flags.check_values()
     if as_json and progress_style == OPENJD:
         raise UsageError("--json and --progress openjd both print on stdout", cure="leave one out")
-    from ..frames import FramePattern, is_shot
+    from ..shots.frames import FramePattern, is_shot
 
     many = is_shot(inputs)
     if not many:
@@ -344,7 +345,7 @@ class _ShotFlags:
 
 def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) -> int:
     """Decomposes a shot and says how it went. Returns the exit code."""
-    from ..frames import FramePattern, parse_frames
+    from ..shots.frames import FramePattern, parse_frames
     from ..shots.runs import decide_palette, run_shot
     from ..shots.sequence import ShotMask, ShotWork
     from ..shots.shots import plan
@@ -449,7 +450,7 @@ def _shot_json(request: _Request, work: ShotWork, report: ShotReport, segmenter:
 
 
 def _print_shot(report: ShotReport, palette_file: Path | None, *, dry_run: bool) -> None:
-    from ..frames import format_frames
+    from ..shots.frames import format_frames
 
     if dry_run:
         words = {"pending": "would be done", "skipped": "up to date", "missing": "missing", "failed": "failed"}

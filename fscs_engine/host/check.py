@@ -1,7 +1,4 @@
-"""Asks an engine's Python whether the engine works, and says in words what is wrong.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages.
-"""
+"""Asks an engine's Python whether the engine works, and says in words what is wrong."""
 
 from __future__ import annotations
 

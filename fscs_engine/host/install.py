@@ -2,8 +2,6 @@
 
 An environment counts only once everything in it was checked: the last step writes a small file beside it that names its
 Python, and only what such a file names is ever used.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages beside ``check.py``.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from ..color import ColorSpaces
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import make_folder
 from ..files.palette_files import read_palette, write_palette
-from ..host.parameters import BY_NAME
-from ..palette.image_palette import asked_colors
+from ..palette.image_palette import DEFAULT_METHOD, asked_colors
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
 from .outputs import Delivery, check_delivery, palette_file
@@ -31,7 +30,7 @@ def decide_palette(
     colors: int | None,
     *,
     seed: int = 0,
-    method: str = str(BY_NAME["palette_method"].default),
+    method: str = DEFAULT_METHOD,
     resume: bool = False,
     tick: Tick = lambda _: None,
 ) -> tuple[Palette, Path | None]:

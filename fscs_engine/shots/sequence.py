@@ -26,12 +26,12 @@ from ..color import network_image, straight
 from ..errors import CancelledError, InputError
 from ..evaluation.metrics import flicker
 from ..files.reading import read_mask
-from ..frames import FramePattern
 from ..host.key import file_identity, window_identity
 from ..image import Image
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
 from .frame_writer import FrameWriter
+from .frames import FramePattern
 from .identity import Identity
 from .outputs import Delivery, Frame, OpenMovies, Place, overwriting
 from .shots import Shot

@@ -15,11 +15,11 @@ from ..color import ColorSpaces
 from ..errors import InputError, UsageError
 from ..files.movies import Movie, is_movie
 from ..files.reading import read_color_space, read_image
-from ..frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
 from ..host.key import file_identity
 from ..image import Image
-from ..palette.image_palette import shot_palette, shot_samples
+from ..palette.image_palette import DEFAULT_METHOD, shot_palette, shot_samples
 from ..palette.palette import Palette
+from .frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
 from .outputs import Place, bare_name
 
 
@@ -329,7 +329,7 @@ def find_palette(
     colors: int,
     given: Palette | None = None,
     seed: int = 0,
-    method: str = "kmeans",
+    method: str = DEFAULT_METHOD,
     tick: Callable[[float], None] = lambda _: None,
 ) -> Palette:
     """The palette of a shot: of some frames across it, see :func:`fscs_engine.palette.image_palette.shot_samples`.

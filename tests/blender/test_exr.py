@@ -95,7 +95,7 @@ def test_damage_is_an_error(without_blender, planes, tmp_path: Path) -> None:
 def test_palette_files_are_the_engine_s(without_blender, tmp_path: Path) -> None:
     from fscs_engine.files.palette_files import read_palette, write_palette
 
-    palettes = without_blender("palettes")
+    palettes = without_blender("fscs.palette_codec")
     colors = [
         {"rgb": [0.1, 0.2, 0.3], "name": "Rosé", "locked": True},
         {"rgb": [1.0, 0.0, 0.5], "name": "", "locked": False},
