@@ -591,17 +591,10 @@ def test_knobs_of_a_file_format_come_with_it(nuke):
         write["datatype"].setValue("64 bit")
 
 
-def test_a_host_starts_empty_and_leaves_nothing(monkeypatch):
-    if fake_nuke.missing():
-        pytest.skip(fake_nuke.missing())
+def test_a_host_starts_empty_and_leaves_nothing():
     first = fake_nuke.Host(gui=False, version=(14, 0, 5))
     assert first.module.NUKE_VERSION_STRING == "14.0v5"
     assert first.module.env["gui"] is False
     assert first.module.allNodes() == []
     with pytest.raises(NotInFake, match="evaluator"):
         first.module.nodes.Blur().width()
-
-
-def test_without_the_facts_the_reason_is_said(monkeypatch, tmp_path):
-    monkeypatch.setenv("FSCS_SHARED", str(tmp_path))
-    assert "nuke_api.json" in fake_nuke.missing()

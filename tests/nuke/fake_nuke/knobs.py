@@ -842,20 +842,20 @@ def user_knob(body: str) -> Knob:
         raise grammar.GrammarError("addUserKnob {} is empty")
     number = listed[0].text
     known = facts.vocabulary()
-    if number not in known["types"]:
+    if not number.isdigit() or int(number) not in known["types"]:
         raise grammar.GrammarError(f"addUserKnob {{{body}}}: no script has the type {number}")
     if int(number) not in USER_TYPES:
         raise grammar.GrammarError(f"addUserKnob {{{body}}}: the fake does not have the type {number}")
     name = listed[1].text if len(listed) > 1 else ""
     options, flags, position = {}, set(), 2
-    takes = dict(entry.split() for entry in known["opts"])
+    takes = known["options"]
     while position < len(listed):
         word = listed[position]
         if word.form == "bare" and word.text in known["flags"]:
             flags.add(word.text)
             position += 1
         elif word.form == "bare" and word.text in takes:
-            count = int(takes[word.text])
+            count = takes[word.text]
             values = listed[position + 1 : position + 1 + count]
             if len(values) < count:
                 raise grammar.GrammarError(f"addUserKnob {{{body}}}: the option {word.text} lacks its value")
