@@ -30,7 +30,11 @@ _ROWS_OF = {0: 1, 2: 1, _ZIP: _ROWS}
 """Lines that are packed together, by compression."""
 _FLOAT = 2
 _LEVEL = 4
-_HEADER_LIMIT = 1 << 22
+_HEADER_FIRST, _HEADER_LIMIT = 1 << 16, 1 << 22
+"""How much of a file is read to find its header: nearly always the first is enough."""
+
+_headers: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+"""Headers that were read, with the time and size of their file."""
 
 Window = Sequence[int]
 Progress = Callable[[float], None]
@@ -193,18 +197,33 @@ def read_header(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:
     Raises:
         WorkerError: no such file, or no EXR (code ``input``).
     """
-    cure = "render the frame again"
+    name = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_HEADER_LIMIT)
+        found = os.stat(name)  # noqa: PTH116  # a str and a Path
+        stamp = (found.st_mtime_ns, found.st_size)
+        known = _headers.get(name)
+        if known is None or known[0] != stamp:
+            known = stamp, _read_header(name)
+            if len(_headers) >= 1000:
+                _headers.clear()
+            _headers[name] = known
+        return known[1]
     except OSError as error:
-        raise WorkerError("input", f"{os.fspath(path)} can't be read ({error.strerror})", "render the frame") from error
-    if len(data) < 8 or struct.unpack_from("<i", data)[0] != _MAGIC:
-        raise WorkerError("input", f"{os.fspath(path)} is no EXR file", cure)
-    try:
-        return _attributes(data)[0]
-    except (ValueError, struct.error) as error:
-        raise WorkerError("input", f"{os.fspath(path)} is damaged ({error})", cure) from error
+        raise WorkerError("input", f"{name} can't be read ({error.strerror})", "render the frame") from error
+
+
+def _read_header(name: str) -> dict[str, Any]:
+    with open(name, "rb") as file:  # noqa: PTH123  # for each frame that is looked at
+        data = file.read(_HEADER_FIRST)
+        if len(data) < 8 or struct.unpack_from("<i", data)[0] != _MAGIC:
+            raise WorkerError("input", f"{name} is no EXR file", "render the frame again")
+        try:
+            try:
+                return _attributes(data)[0]
+            except (ValueError, struct.error):
+                return _attributes(data + file.read(_HEADER_LIMIT - _HEADER_FIRST))[0]
+        except (ValueError, struct.error) as error:
+            raise WorkerError("input", f"{name} is damaged ({error})", "render the frame again") from error
 
 
 @dataclass(frozen=True)

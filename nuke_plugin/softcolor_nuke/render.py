@@ -27,7 +27,7 @@ def cache_template(node: nuke.Group) -> str:
     Raises:
         WorkerError: none is chosen, it is not a whole path, or all views of a stereo image would share it.
     """
-    template = upstream.template_of(node, "cache_file")
+    template = upstream.template_of(node)
     cure = "choose a file on the Cache tab, such as /shot/softcolor/layers.%04d.exr"
     if not template:
         raise WorkerError("usage", "there is no file for the layers", cure)
@@ -62,6 +62,11 @@ def render(
         raise WorkerError("usage", "there is no image", "connect the img input")
     if wanted.mask is not None and node.input(1) is None:
         raise WorkerError("usage", "Use Mask is on and there is no mask", "connect the mask input, or turn it off")
+    first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
+    outside = [number for number in numbers if not first <= number <= last]
+    if outside:
+        message = f"frame {outside[0]} is not between First Frame {first} and Last Frame {last}"
+        raise WorkerError("usage", message, "set them on the Cache tab; the node reads no other frames")
     if len(numbers) > 1 and not frames.has_frame(template):
         raise WorkerError("usage", f"{template} has no place for the frame", "put %04d or #### into the name")
     if len(views) > 1 and not frames.has_view(template):
@@ -81,7 +86,7 @@ def render(
 
             tell(0.0)
             wanted = settings.of_node(node, frame)
-            read = upstream.sources(node, frame, view)
+            read, stamps = upstream.sources(node, frame, view), upstream.stamps(node, frame, view)
             plate, before, after = plates.around(frame, view)
             masks = []
             if wanted.mask is not None:
@@ -106,6 +111,7 @@ def render(
             ) as result:
                 metadata = wanted.metadata(result.key, result.input, str(worker.hello["engine"]))
                 metadata[upstream.STATE] = above
+                metadata[upstream.STAMPS] = stamps
                 if read:
                     metadata[upstream.SOURCES] = read
                 _write(frames.path_of(template, frame, view), result, metadata, plate, tell, cancelled)

@@ -11,6 +11,7 @@ from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
 from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
+from .working_space import SPACES
 
 if TYPE_CHECKING:
     import nuke
@@ -149,6 +150,38 @@ def _mask_of(node: nuke.Group, colors: int) -> tuple[str, tuple[int, ...]]:
     if mode == "split" and len(numbers) != 2:
         raise WorkerError("usage", f"Mask Layers is {text!r}", "name two layers to split, as 1 3")
     return mode, numbers
+
+
+def palette_of_file(header: Mapping[str, Any]) -> JsonObject:
+    """The palette in a cached file's header, in the form of the palette file."""
+    found: JsonObject = json.loads(header[METADATA_PREFIX + "palette"])
+    return found
+
+
+def take(node: nuke.Group, header: Mapping[str, Any]) -> None:
+    """Sets the knobs to what a cached file was made with, but for the palette.
+
+    Raises:
+        WorkerError: the node has no such working space (code ``usage``).
+    """
+    parameters = json.loads(header[METADATA_PREFIX + "parameters"])
+    space = header[METADATA_PREFIX + "working_space"]
+    if space not in SPACES:
+        message = f"the file's {BY_NAME['working_space'].label} is {space!r}"
+        raise WorkerError("usage", message, f"choose a file in {', '.join(SPACES)}")
+    node["working_space"].setValue(space)
+    node["model"].setValue(header[METADATA_PREFIX + "model"])
+    for name in SCALARS:
+        node[name].setValue(type(BY_NAME[name].default)(parameters[name]))
+    for name in PER_LAYER:
+        there = parameters.get(name, {})
+        for n in range(1, MAXIMUM_COLORS + 1):
+            node[f"{name}{n}"].setValue(float(there.get(str(n), BY_NAME[name].default)))
+    mode, _, layers = header.get(METADATA_PREFIX + "mask", "").partition(" ")
+    node["use_mask"].setValue(bool(mode))
+    if mode:
+        node["mask_mode"].setValue(mode)
+        node["mask_layers"].setValue(layers)
 
 
 def difference(settings: Settings, header: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 SPACES = ("lin_rec709", "acescg", "srgb")
 
@@ -18,6 +19,28 @@ TO_ACESCG = (
     (0.070193722, 0.916353879, 0.013452398),
     (0.020615593, 0.109569773, 0.869814634),
 )
+
+
+def of_script(management: str, config: str, name: str) -> Optional[str]:
+    """The working space that the root of a script is set to, None where it is none of :data:`SPACES`.
+
+    Args:
+        management: "Nuke" or "OCIO".
+        config: the OCIO configuration's name.
+        name: that of the working space there.
+
+    >>> of_script("Nuke", "", "linear"), of_script("OCIO", "aces_1.2", "scene_linear")
+    ('lin_rec709', 'acescg')
+    """
+    words = name.lower()
+    if "acescg" in words or "ap1" in words:
+        return "acescg"
+    if "srgb" in words and "linear" not in words:
+        return "srgb"
+    if words in ("linear", "scene_linear", "default"):
+        aces = management == "OCIO" and any(word in config.lower() for word in ("aces", "cg-config", "studio-config"))
+        return "acescg" if aces else "lin_rec709"
+    return "lin_rec709" if "linear" in words and ("709" in words or "srgb" in words) else None
 
 
 def from_srgb(color: Sequence[float], space: str) -> list[float]:

@@ -95,16 +95,21 @@ def test_words_and_colour_on_the_node(comp: str, host) -> None:
 
     node, callbacks = nuke.toNode("SoftColorSegment1"), module("callbacks")
     Evaluator(host)
-    steps = nuke.Undo.undoSize()
+    node["last_frame"].setValue(1002)
+    steps, tile = nuke.Undo.undoSize(), 0xFF8800FF
+    node["tile_color"].setValue(tile)
+    nuke.modified(False)
     callbacks.update(node)
     assert node["label"].evaluate() == "Cached, 3 layers\ncached"
+    assert not nuke.modified()
     node["smoothing"].setValue(4)
     assert "Smoothing Radius changed" in node["label"].evaluate()
-    assert int(node["tile_color"].value()) == callbacks.STALE
+    nuke.modified(False)
     host.frame_now = 1002
     callbacks.update(node)
     assert "frame 1002 is not rendered: press Render" in node["label"].evaluate()
-    assert nuke.Undo.undoSize() == steps + 1  # that of the knob, none of the node's looks
+    assert nuke.Undo.undoSize() == steps + 2  # those of the artist
+    assert not nuke.modified() and node["tile_color"].value() == tile
     with pytest.raises(PictureError):
         node._picture()
 

@@ -127,7 +127,7 @@ def test_nothing_in_it_is_unknown(text: str, tcl: tkinter.Tk, facts: dict[str, d
     ("before", "after", "problem"),
     [
         ("  which ", "  wich ", "Switch has no knob wich"),
-        ("  on_error error", "  onError error", "Read has no knob onError"),
+        ("  on_error {", "  onError {", "Read has no knob onError"),
         ("addUserKnob {18 color1 ", "addUserKnob {99 color1 ", "no knob type 99"),
         ("addUserKnob {18 color1 ", "addUserKnob {18 colour1 ", "Group has no knob color1"),
         (" -STARTLINE}", " -STARTLINES}", "no option -STARTLINES"),
@@ -174,9 +174,11 @@ def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
 
 
 def test_the_cache_is_read_from_where_it_is(text: str) -> None:
-    """Never black, never the nearest frame, never an older copy on a local disk."""
+    """Never the nearest frame, never an older copy on a local disk; black only where the node then takes the image."""
     (read,) = re.findall(r"\n Read \{\n(.*?)\n \}", text, re.DOTALL)
-    assert {"  on_error error", "  localizationPolicy off", "  raw true"} <= set(read.splitlines())
+    expected = {"  on_error {{parent.missing_frames}}", "  localizationPolicy off", "  raw true"}
+    assert expected <= set(read.splitlines())
+    assert generator().MISSING == ("error", "bypass") and "\n missing_frames error\n" in text
 
 
 def test_the_file_is_plain_ascii(text: str) -> None:

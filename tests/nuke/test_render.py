@@ -202,7 +202,7 @@ def test_a_render_below_ends_where_layers_are_missing_or_the_plate_changed(made,
     write["raw"].setValue(True)
     nuke.execute(write, 1001, 1001)
     assert (tmp_path / "out.1001.exr").is_file()
-    with pytest.raises(RuntimeError, match="frame 1002 is not rendered: press Render"):
+    with pytest.raises(RuntimeError, match="Cache: .*layers.1002.exr"):
         nuke.execute(write, 1002, 1002)
     grade["expr0"].setValue("r*0.5")
     with pytest.raises(RuntimeError, match="image changed since"):

@@ -150,7 +150,7 @@ def test_a_node_inside_a_group_sees_what_is_outside(node) -> None:
     assert state(inner) != before
     write = nuke.createNode("Write")
     write.setInput(0, group)
-    assert [found.fullName() for found in module("callbacks").nodes_above(write)] == [inner.fullName()]
+    assert [found.fullName() for found in module("upstream").shown(write, 1)] == [inner.fullName()]
 
 
 def test_a_write_inside_a_group_is_below(node) -> None:
@@ -163,9 +163,9 @@ def test_a_write_inside_a_group_is_below(node) -> None:
         write = nuke.createNode("Write")
         write.setInput(0, image)
     group.setInput(0, node)
-    assert module("callbacks").nodes_above(write) == [node]
+    assert list(module("upstream").shown(write, 1)) == [node]
     node["disable"].setValue(True)
-    assert module("callbacks").nodes_above(write) == []
+    assert list(module("upstream").shown(write, 1)) == []
 
 
 def test_of_another_node_of_ours_only_what_changes_its_layers(node) -> None:

@@ -34,6 +34,8 @@ CORRECTIONS = {
     "XY_Knob.x": "self, oc=None",
     "XY_Knob.y": "self, oc=None",
     "File_Knob.getValue": "self, oc=None",
+    "File_Knob.getEvaluatedValue": "self, oc=None",
+    "OutputContext.__init__": "self",
     "Array_Knob.animation": "self, chan, view=None",
     "Menu.addMenu": "self, name, icon=None, tooltip=None, index=-1",
     "Menu.addSeparator": "self, index=-1",
@@ -190,9 +192,13 @@ EXTRA_CLASSES = {
         "proxySetting": ("Enumeration_Knob", "if nearest", ["always", "if larger", "if nearest", "never"]),
         "views": ("MultiView_Knob", "main #ffffff", None),
         "colorManagement": ("Enumeration_Knob", "Nuke", ["Nuke", "OCIO"]),
-        "OCIO_config": ("Enumeration_Knob", "nuke-default", ["nuke-default", "custom"]),
+        "OCIO_config": ("Enumeration_Knob", "nuke-default", ["nuke-default", "aces_1.2", "custom"]),
         "customOCIOConfigPath": ("File_Knob", "", None),
-        "workingSpaceLUT": ("Enumeration_Knob", "linear", ["linear", "scene_linear", "ACES - ACEScg"]),
+        "workingSpaceLUT": (
+            "Enumeration_Knob",
+            "linear",
+            ["linear", "scene_linear", "ACES - ACEScg", "ACEScg", "sRGB", "ACES - ACES2065-1"],
+        ),
         "project_directory": ("File_Knob", "", None),
         "onScriptLoad": ("PythonKnob", "", None),
         "onScriptSave": ("PythonKnob", "", None),
@@ -206,6 +212,20 @@ EXTRA_CLASSES = {
         "border_width": ("Double_Knob", 1, None),
     },
     "Gizmo": {},
+    "Roto": {
+        "output": ("ChannelMask_Knob", "alpha", None),
+        "curves": ("OtherKnob", "", None),
+        "toolbox": ("OtherKnob", "", None),
+        "cliptype": ("Enumeration_Knob", "format", ["no clip", "bbox", "format", "intersect", "union"]),
+    },
+    "Retime": {
+        "input.first": ("Double_Knob", 1, None),
+        "output.first": ("Double_Knob", 1, None),
+        "speed": ("Double_Knob", 1, None),
+    },
+    "AppendClip": {"firstFrame": ("Array_Knob", 1, None)},
+    "FrameBlend": {"numframes": ("Array_Knob", 5, None)},
+    "OneView": {"view": ("OneView_Knob", "main", None)},
 }
 
 DUNDERS = {"__getitem__", "__enter__", "__exit__", "__len__", "__iter__", "__contains__", "__repr__", "__str__"}
