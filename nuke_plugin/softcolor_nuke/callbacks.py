@@ -21,6 +21,9 @@ _written: dict[tuple[str, str], int] = {}
 _changed: dict[str, tuple[str, str]] = {}
 """By node: the file that was compared with the image the last time, and what was found."""
 
+_known: dict[str, tuple[object, str]] = {}
+"""By node: the frame and the file that were compared with the knobs the last time, and what was found."""
+
 _told: set[str] = set()
 """Nodes that have words on them."""
 
@@ -60,12 +63,14 @@ def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     if name in ("colors", "showPanel", "chosen_layer"):
         show_layers(node)
     if name in MATTER:
+        _known.pop(node.fullName(), None)
         update(node)
 
 
 @safe
 def created(node: nuke.Group) -> None:
     """A node was made, loaded or pasted: saved values stay, only what is seen follows them."""
+    _known.pop(node.fullName(), None)
     show_layers(node)
     _say(node, "")
 
@@ -78,8 +83,7 @@ def update(node: nuke.Group) -> None:
     """
     frame, view = int(nuke.frame()), str(nuke.thisView())
     try:
-        _read_what_is_new(node, frame, view)
-        text = state(node, frame, view)
+        text = _quick_state(node, frame, view)
         path, changed = _changed.get(node.fullName(), ("", ""))
         if not text and path == upstream.file_of(node, frame, view):
             text = changed
@@ -97,6 +101,7 @@ def look(names: Sequence[str]) -> None:
     for name in names:
         node = nuke.toNode("root." + name)
         if isinstance(node, nuke.Group) and upstream.is_ours(node):
+            _known.pop(name, None)  # an expression may have changed a knob
             try:
                 text = state(node, frame, view, sure=True)
                 _changed[name] = upstream.file_of(node, frame, view), text
@@ -136,18 +141,26 @@ def script_saved() -> None:
             _say(node, "")
 
 
-def _read_what_is_new(node: nuke.Group, frame: int, view: str) -> None:
-    """Lets the Read inside the node read again if a file was written meanwhile: Nuke goes on to show the old one."""
-    if node["mode"].value() != "Cached" or nuke.executing():
-        return
-    path = _path(node, frame, view)
+def _quick_state(node: nuke.Group, frame: int, view: str) -> str:
+    """As :func:`state`, but nothing is compared again that was before, until a knob changes or an image is looked at.
+
+    Lets the Read inside the node read again if a file was written meanwhile: Nuke goes on to show the old one.
+    """
+    if node["mode"].value() != "Cached":
+        return ""
+    name, path = node.fullName(), _path(node, frame, view)
     try:
         written = os.stat(path).st_mtime_ns  # noqa: PTH116
     except OSError:
         written = 0
-    if _written.setdefault((node.fullName(), path), written) != written:
-        _written[node.fullName(), path] = written
+    if not nuke.executing() and _written.setdefault((name, path), written) != written:
+        _written[name, path] = written
         upstream.read_again(node.node("Cache"))
+    place = frame, path, written
+    known = _known.get(name)
+    if known is None or known[0] != place:
+        known = _known[name] = place, state(node, frame, view)
+    return known[1]
 
 
 def _path(node: nuke.Group, frame: int, view: str) -> str:

@@ -263,7 +263,8 @@ def file_of(node: nuke.Node, frame: int, view: str) -> str:
 def _absolute(name: Optional[str]) -> str:
     """A name that is relative is one in the project's folder, where the project has one."""
     if name and not Path(name).is_absolute():
-        folder = str(nuke.root()["project_directory"].getEvaluatedValue() or "")
+        project: Any = nuke.root()["project_directory"]
+        folder = str(project.getEvaluatedValue() or "")
         return f"{folder}/{name}" if folder else name
     return name or ""
 

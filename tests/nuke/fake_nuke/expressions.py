@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
@@ -192,6 +193,7 @@ class Parser:
         return lambda scope: FUNCTIONS[name](*(argument(scope) for argument in arguments))
 
 
+@cache
 def compiled(text: str):
     """An expression as a function of a scope.
 

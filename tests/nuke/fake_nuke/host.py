@@ -277,7 +277,7 @@ class Host:
     def knob_and_field(self, node: nodes.Node, path: str) -> tuple:
         """A knob and the number of its part: ``parent.color1.g``."""
         parts = path.split(".")
-        for split in (len(parts) - 1, len(parts) - 2):
+        for split in (len(parts) - 2, len(parts) - 1):  # knobs of the node come before nodes
             if split < 0:
                 continue
             owner = self.node_along(node, parts[:split])

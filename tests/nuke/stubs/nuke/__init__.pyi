@@ -18,7 +18,6 @@ from nuke._nuke import (
     ask as ask,
     delete as delete,
     execute as execute,
-    executeInMainThread as executeInMainThread,
     executing as executing,
     filename as filename,
     frame as frame,
@@ -119,6 +118,7 @@ def addOnUserCreate(
 def addOnScriptSave(
     call: Callable[..., object], args: Sequence[Any] = ..., kwargs: Mapping[str, Any] = ..., nodeClass: str = ...
 ) -> None: ...
+def executeInMainThread(call: Callable[..., object], args: object = ..., kwargs: Mapping[str, Any] = ...) -> None: ...
 
 # There it is missing: a constructor for each class of nodes.
 nodes: Any
