@@ -115,9 +115,10 @@ class Evaluation:
         return max((row.permutation_change for row in self.images if row.permutation_change is not None), default=None)
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON: ``images`` (a row each), ``mean``, and over all ``recomposition_error_max``,
-        ``absent_alpha_mean`` and ``permutation_change_max`` (the last two null where not asked for). Numbers without
-        an answer and infinite ones are null.
+        """For JSON: a row for each of ``images``, their ``mean``, and what counts for all of them.
+
+        That is ``recomposition_error_max``, ``absent_alpha_mean`` and ``permutation_change_max`` (the last two null
+        where not asked for). Numbers without an answer and infinite ones are null.
         """
         rows = [
             {

@@ -202,6 +202,7 @@ class Installation:
 
     @property
     def running(self) -> bool:
+        """Whether it has not ended yet."""
         return self._thread.is_alive()
 
     def _run(self) -> None:

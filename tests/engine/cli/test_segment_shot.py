@@ -138,7 +138,7 @@ def test_progress_for_open_job_description(fscs, shot, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("moment", ["starting", "writing"])
-@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize("everyone", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_sigterm_ends_at_once_and_leaves_nothing_half(tmp_path, moment, everyone):
     """Farms tell the first process of a job, or all of them."""
     for number in FRAMES:

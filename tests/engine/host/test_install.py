@@ -61,6 +61,7 @@ def environments(plan) -> list[Path]:
     return [path for path in plan.folder.glob("engine-*") if path.is_dir()]
 
 
+@pytest.mark.slow
 def test_it_installs_checks_and_replaces(plan):
     chosen = plan()
     assert chosen.offline
@@ -88,6 +89,7 @@ def test_it_installs_checks_and_replaces(plan):
     install.remove(chosen.folder, VERSION)  # nothing there is no error
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_said_and_leaves_nothing(plan):
     chosen = plan(requires="not-in-the-folder>=3")
     installation = finished(chosen)
@@ -131,6 +133,7 @@ def test_no_usable_python(plan, tmp_path):
     assert "python3-venv" in installation.error.cure
 
 
+@pytest.mark.slow
 def test_the_first_python_that_can_is_taken(plan, tmp_path):
     chosen = plan(pythons=(str(tmp_path / "missing"), sys.executable), requires="not-in-the-folder")
     installation = finished(chosen)

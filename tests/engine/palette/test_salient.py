@@ -104,8 +104,8 @@ def test_colours_of_a_photograph_are_in_it_and_apart(colors: int) -> None:
     assert distances(palette).min() > 0.05
 
 
-def test_each_motorbike_gets_its_colour(shared: Path) -> None:
-    picture = photograph(shared / "data" / "eval" / "kodak" / "kodim05.png")
+def test_each_motorbike_gets_its_colour(kodak_images: Path) -> None:
+    picture = photograph(kodak_images / "kodim05.png")
     hues = {"red": 15, "green": 135, "yellow": 93}
 
     def found(palette: Palette) -> set[str]:

@@ -85,6 +85,7 @@ def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
     assert losses[-1] < 0.95 * losses[0]
 
 
+@pytest.mark.slow
 def test_training_makes_the_networks_better_at_what_they_have_not_seen(coffee_photograph, tmp_path):
     config = replace(TINY, steps=96, batch=4, crop=96, learning_rate=0.005)
     seen = []
