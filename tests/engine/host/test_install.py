@@ -128,7 +128,7 @@ def test_no_usable_python(plan, tmp_path):
     missing = str(tmp_path / "missing")
     installation = finished(plan(pythons=(str(old), str(bare), missing, "python3")))
     message = str(installation.error)
-    for text in (f"{old} is Python 3.8, too old", f"{bare} lacks", f"{missing} can't", "python3 is not a whole path"):
+    for text in (f"{old} is Python 3.8, too old", f"{bare} lacks", f"{missing} can't", "python3 is not an absolute"):
         assert text in message
     assert "python3-venv" in installation.error.cure
 
@@ -203,7 +203,7 @@ def test_which_pythons_are_tried():
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "make room"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "free some"),
         ("WARNING: Retrying … NewConnectionError …\nERROR: No matching distribution found for torch", "network"),
         ("ERROR: No matching distribution found for torch==2.13.0", "another Python"),
         ("ERROR: [WinError 5] Access is denied", "close every program"),

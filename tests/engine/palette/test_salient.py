@@ -157,7 +157,7 @@ def test_given_colours_stay_first_and_the_rest_is_found_around_them() -> None:
 
 
 def test_more_given_than_asked_for_is_an_error() -> None:
-    with pytest.raises(PaletteError, match="3 colours are given but only 2 asked for"):
+    with pytest.raises(PaletteError, match="3 colors are given but only 2 asked for"):
         salient_palette(greys(), 2, given=Palette.from_hex("#000,#111,#222"))
 
 

@@ -143,7 +143,7 @@ def test_trained_weights_segment_and_start_other_runs(photographs, tmp_path):
     still = replace(TINY, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
     for name, tensor in train(photographs, tmp_path / "b", still, initial=initial).named_parameters():
         torch.testing.assert_close(tensor, initial.tensors[name], atol=1e-9, rtol=0)
-    with pytest.raises(WeightsError, match="networks to be trained"):
+    with pytest.raises(WeightsError, match="networks to train"):
         train(photographs, tmp_path / "c", replace(TINY, widths=(4, 6, 10)), initial=initial)
 
 
