@@ -252,7 +252,7 @@ def _palette_tab(knobs: Knobs) -> None:
         "mode",
         "Mode",
         "Cached: layers from the EXR files of the Cache tab. Live: computed by NukeX's Inference nodes, at most "
-        f"{LIVE_COLORS} colours. Bypass: the image as it comes in.",
+        f"{LIVE_COLORS} colors. Bypass: the image as it comes in.",
         MODES[0],
         choices=MODES,
     )
@@ -261,14 +261,14 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "auto_palette",
         "Auto Palette",
-        "Finds a palette in this frame. Locked colours stay and come first. One undo takes it back.",
+        "Finds a palette in this frame. Locked colors stay and come first. One undo takes it back.",
         "auto_palette",
         "+STARTLINE",
     )
     knobs.button(
-        "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
+        "import_palette", "Import", "Reads the colors from a palette file: .json, .gpl or .txt.", "import_palette"
     )
-    knobs.button("export_palette", "Export", "Writes the colours to a palette file: .json.", "export_palette")
+    knobs.button("export_palette", "Export", "Writes the colors to a palette file: .json.", "export_palette")
     knobs.button(
         "load_preset",
         "Preset",
@@ -279,24 +279,26 @@ def _palette_tab(knobs: Knobs) -> None:
         3,
         "sample_layer",
         "Sample into",
-        "The number of the colour that Sample sets.",
+        "Chooses the color that Sample sets, by its number.",
         "1",
         limits=(1, MAXIMUM_COLORS),
         flag="+STARTLINE",
     )
-    knobs.knob(12, "sample_position", "Sample at", "Where in the image Sample takes the colour from.", "{0 0}")
-    knobs.button("sample", "Sample", "Takes the colour of the image at this position into the palette.", "sample")
+    knobs.knob(12, "sample_position", "Sample at", "Sets where in the image Sample takes the color from.", "{0 0}")
+    knobs.button("sample", "Sample", "Takes the color of the image at this position into the palette.", "sample")
     for n in layer_numbers():
         color = " ".join(number(value) for value in FIRST_PALETTE[n - 1])
         knobs.knob(
             18,
             f"color{n}",
             f"Color {n}",
-            f"The palette colour of layer {n}, in the working space, as pixels of the image are.",
+            f"Sets the palette color of layer {n}, in the working space, as pixels of the image are.",
             f"{{{color}}}",
         )
-        knobs.knob(1, f"name{n}", "", f"What you call layer {n}. It is kept in the EXR files.", '""', flag="-STARTLINE")
-        knobs.knob(6, f"lock{n}", "lock", f"Auto Palette leaves colour {n} as it is.", "false", flag="-STARTLINE")
+        knobs.knob(1, f"name{n}", "", f"Names layer {n}. The name is kept in the EXR files.", '""', flag="-STARTLINE")
+        knobs.knob(
+            6, f"lock{n}", "lock", f"Keeps color {n} as it is when Auto Palette is pressed.", "false", flag="-STARTLINE"
+        )
 
 
 def _alpha_tab(knobs: Knobs) -> None:
@@ -338,7 +340,9 @@ def _alpha_tab(knobs: Knobs) -> None:
         "The numbers of the layers that the mask is for, with blanks between: one or more to limit, two to split.",
         "1",
     )
-    knobs.knob(4, "mask_from", "Mask Channel", "The channel of the mask input.", "alpha", choices=("alpha", "red"))
+    knobs.knob(
+        4, "mask_from", "Mask Channel", "Chooses the channel of the mask input.", "alpha", choices=("alpha", "red")
+    )
 
 
 def _output_tab(knobs: Knobs) -> None:
@@ -347,7 +351,7 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "working_space",
         BY_NAME["working_space"].label,
-        "What the image's values mean. The layers are delivered in the same space and add up to the image there.",
+        "Says what the image's values mean. The layers are in the same space and add up to the image there.",
         SPACES[0],
         choices=SPACES,
     )
@@ -355,7 +359,7 @@ def _output_tab(knobs: Knobs) -> None:
         1,
         "layer_prefix",
         "Layer Prefix",
-        "What the names of the layers in the stream begin with. Give each node of a chain its own, then press Rename.",
+        "Names the layers in the stream: each begins with it. Give each node of a chain its own, then press Rename.",
         LAYER_PREFIX,
     )
     knobs.button(
@@ -369,7 +373,7 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "layer_color",
         "Layer Colors",
-        "premultiplied: the layers add up with Plus. straight: their colours are not multiplied by their alpha.",
+        "premultiplied: the layers add up with Plus. straight: their colors are not multiplied by their alpha.",
         "premultiplied",
         choices=("premultiplied", "straight"),
     )
@@ -385,13 +389,15 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "view",
         "View",
-        "What rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: how far "
-        "the sum is from the image. one layer: that of the number below. The layers stay in the stream with each of "
-        "them. alpha sheet: the alphas of all layers side by side in full size, in a larger picture without the rest.",
+        "Chooses what rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: "
+        "how far the sum is from the image. one layer: that of the number below. The layers stay in the stream with "
+        "each of them. alpha sheet: the alphas of all layers side by side in full size, in a larger image without the rest.",
         VIEWS[0],
         choices=VIEWS,
     )
-    knobs.knob(3, "view_layer", "Layer", "The layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS))
+    knobs.knob(
+        3, "view_layer", "Layer", "Chooses the layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS)
+    )
     knobs.knob(7, "error_gain", "Error Gain", "Multiplies what View shows with 'error'.", "8", limits=(1, 1000))
     knobs.knob(
         1,
@@ -416,8 +422,8 @@ def _cache_tab(knobs: Knobs) -> None:
         2,
         "cache_file",
         "File",
-        "The EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes them, or "
-        "'fscs segment' does.",
+        "Names the EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes "
+        "them, or 'fscs segment' does.",
         '""',
     )
     knobs.knob(3, "first_frame", "First Frame", "Sets the first frame that has layers.", "1")
@@ -480,7 +486,13 @@ def _cache_tab(knobs: Knobs) -> None:
 
 def _troubleshoot_tab(knobs: Knobs) -> None:
     knobs.tab("troubleshoot_tab", "Troubleshoot")
-    knobs.knob(26, "versions", "Versions", "Of the plug-in, of Nuke and of the engine; Check fills it in.", text=" ")
+    knobs.knob(
+        26,
+        "versions",
+        "Versions",
+        "Shows the versions of the plug-in, of Nuke and of the engine after Check.",
+        text=" ",
+    )
     knobs.button(
         "install_engine",
         "Install Engine",
@@ -508,14 +520,14 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
                 7,
                 f"p{n}{letter}",
                 f"p{n}{letter}",
-                f"Palette colour {n} in sRGB, for the checks and for Live.",
+                f"Palette color {n} in sRGB, for the checks and for Live.",
                 expression(_encoded(n, channel)),
                 flag="+INVISIBLE",
             )
 
 
 def _encoded(n: int, channel: int) -> str:
-    """Palette colour ``n`` in sRGB, of the knob that is in the working space."""
+    """Palette color ``n`` in sRGB, of the knob that is in the working space."""
     own = f"color{n}.{'rgb'[channel]}"
     terms = "".join(f"{weight:+.9f}*color{n}.{letter}" for weight, letter in zip(FROM_ACESCG[channel], "rgb"))
     linear = f"(working_space==1?({terms.lstrip('+')}):{own})"
@@ -579,7 +591,7 @@ def checks() -> list[tuple[str, str, str]]:
         (
             "CheckCount",
             f"[llength [regexp -all -inline {{rgb.:.}} {palette}]]==parent.colors",
-            f"The cached layers have another number of colours than the node. {again} (Colors).",
+            f"The cached layers have another number of colors than the node. {again} (Colors).",
         ),
         (
             "CheckSpace",
@@ -670,7 +682,7 @@ def _live(script: Script, plate: str) -> str:
         (
             "LiveColors",
             f"parent.colors>=1&&parent.colors<={LIVE_COLORS}",
-            f"Live has at most {LIVE_COLORS} colours. Choose fewer, or mode Cached.",
+            f"Live has at most {LIVE_COLORS} colors. Choose fewer, or mode Cached.",
         ),
         (
             "LiveLayers",
@@ -744,7 +756,7 @@ def _matte(script: Script, view: str) -> str:
 
 
 def _sheet(script: Script, layers: str) -> str:
-    """The alphas as grey pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
+    """The alphas as gray pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
     size = "{0 0 {input.width} {input.height}}"
     inside = script.node("Crop", "SheetFormat", [layers], [("box", size)], at=(7, 28))
     cells = []
@@ -811,7 +823,7 @@ def gizmo() -> str:
         f" label {quoted('[value mode], [value colors] layers' + chr(10) + '[value status]')}",
         " help "
         + quoted(
-            "Takes the image apart into a layer for each colour of a palette. The layers are in the stream as "
+            "Takes the image apart into a layer for each color of a palette. The layers are in the stream as "
             f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them up with Plus and they are the image."
         ),
         f" knobChanged {quoted(hook.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}",

@@ -464,7 +464,7 @@ class Rows:
 
 
 def image() -> Any:
-    """A node with a picture of several colours."""
+    """A node with a picture of several colors."""
     return nuke.createNode("CheckerBoard2", inpanel=False)
 
 

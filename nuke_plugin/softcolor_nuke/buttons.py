@@ -212,7 +212,7 @@ def _is_of_layers(path: Path) -> bool:
 
 @told
 def auto_palette(node: nuke.Group) -> None:
-    """Finds colours for those that are not locked."""
+    """Finds colors for those that are not locked."""
     colors, frame = settings.colors_of(node), int(nuke.frame())
     given = settings.palette_of(node, frame, only_locked=True)
     with Task(f"{TITLE}: palette") as task:
@@ -239,16 +239,16 @@ def export_palette(node: nuke.Group) -> None:
 
 @told
 def sample(node: nuke.Group) -> None:
-    """Takes a colour out of the image."""
+    """Takes a color out of the image."""
     image = node.input(0)
     if image is None:
         raise WorkerError("usage", "there is no image", "connect the img input")
     n = int(node["sample_layer"].value())
     if not 1 <= n <= MAXIMUM_COLORS:
-        raise WorkerError("usage", f"there is no colour {n}", f"set Sample into to 1 to {MAXIMUM_COLORS}")
+        raise WorkerError("usage", f"there is no color {n}", f"set Sample into to 1 to {MAXIMUM_COLORS}")
     x, y = (float(node["sample_position"].value(index)) for index in (0, 1))
     color = [float(image.sample(channel, x, y)) for channel in ("red", "green", "blue")]
-    with _one_undo(f"Sample colour {n}"):
+    with _one_undo(f"Sample color {n}"):
         for index, value in enumerate(color):
             node[f"color{n}"].setValue(min(max(value, 0.0), 1.0), index)
 

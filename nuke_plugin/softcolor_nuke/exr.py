@@ -175,7 +175,7 @@ def replaced_file(path: Union[str, os.PathLike[str]]) -> Iterator[BinaryIO]:
         os.replace(temporary, target)  # noqa: PTH105  # a str and a Path
         temporary = ""
     except OSError as error:
-        cure = "choose another folder for the cache, or make room there"
+        cure = "choose another folder for the cache, or free some disk space"
         raise WorkerError("output", f"{target} can't be written ({error.strerror or error})", cure) from error
     finally:
         if temporary:
@@ -277,7 +277,7 @@ def read_capture(path: Union[str, os.PathLike[str]]) -> Capture:
         return _capture(data, position, header)
     except OSError as error:
         message = f"{os.fspath(path)} can't be read ({error.strerror})"
-        raise WorkerError("input", message, "make room in the folder for temporary files") from error
+        raise WorkerError("input", message, "free some space in the folder for temporary files") from error
     except (ValueError, KeyError, struct.error, zlib.error) as error:
         message = f"what Nuke wrote of the image can't be read ({error})"
         raise WorkerError("input", message, "remove defaults for Write nodes that your studio sets") from error

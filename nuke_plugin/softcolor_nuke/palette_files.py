@@ -1,4 +1,4 @@
-"""Reads and writes palette files: JSON, GIMP palettes and text files with one hex colour a line."""
+"""Reads and writes palette files: JSON, GIMP palettes and text files with one hex color a line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(path: str) -> JsonObject:
         WorkerError: it can't be read, or is no palette (code ``palette``).
     """
     file = Path(path)
-    cure = "choose a .json, .gpl or .txt file with 1 to 16 colours"
+    cure = "choose a .json, .gpl or .txt file with 1 to 16 colors"
     try:
         text = file.read_text(encoding="utf-8-sig")
         if file.suffix.lower() == ".json":
@@ -37,13 +37,13 @@ def read(path: str) -> JsonObject:
     except (ValueError, KeyError, TypeError) as error:
         raise WorkerError("palette", f"{path} is no palette ({error})", cure) from error
     if not 1 <= len(colors) <= MAXIMUM_COLORS:
-        raise WorkerError("palette", f"{path} has {len(colors)} colours", cure)
+        raise WorkerError("palette", f"{path} has {len(colors)} colors", cure)
     return {"version": 1, "space": "srgb", "colors": colors}
 
 
 def _of_json(found: Any) -> list[JsonObject]:
     if found["version"] != 1 or found["space"] != "srgb":
-        raise ValueError("of another version or colour space")
+        raise ValueError("of another version or color space")
     return [_color(entry["rgb"], entry.get("name", ""), entry.get("locked", False)) for entry in found["colors"]]
 
 
@@ -72,7 +72,7 @@ def _of_text(text: str) -> list[JsonObject]:
 def _color(rgb: Any, name: Any, locked: Any) -> JsonObject:
     values = [float(value) for value in rgb]
     if len(values) != 3 or not all(math.isfinite(value) and 0 <= value <= 1 for value in values):
-        raise ValueError(f"the colour {values}")
+        raise ValueError(f"the color {values}")
     return {"rgb": values, "name": str(name), "locked": bool(locked)}
 
 

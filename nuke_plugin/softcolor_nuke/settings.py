@@ -102,7 +102,7 @@ def of_node(node: nuke.Group, frame: int) -> Settings:
     """The settings that the knobs hold at a frame.
 
     Raises:
-        WorkerError: the numbers of the colours or of the mask's layers are none (code ``usage``).
+        WorkerError: the numbers of the colors or of the mask's layers are none (code ``usage``).
     """
     colors = colors_of(node)
     per_layer: dict[str, dict[int, float]] = {}
@@ -127,7 +127,7 @@ def palette_of(node: nuke.Group, frame: int, only_locked: bool = False) -> JsonO
     """The palette of the knobs at a frame, in the form of the palette file; ``only_locked`` leaves the others out.
 
     Raises:
-        WorkerError: the number of the colours is none (code ``usage``).
+        WorkerError: the number of the colors is none (code ``usage``).
     """
     colors = []
     for n in range(1, colors_of(node) + 1):
@@ -195,7 +195,7 @@ def difference(settings: Settings, header: Mapping[str, Any]) -> str:
         palette = json.loads(header[METADATA_PREFIX + "palette"])["colors"]
         parameters = json.loads(header[METADATA_PREFIX + "parameters"])
         if len(palette) != settings.colors:
-            return f"it has {len(palette)} colours and the node {settings.colors}"
+            return f"it has {len(palette)} colors and the node {settings.colors}"
         for there, here in zip(palette, settings.palette["colors"]):
             if any(abs(a - b) > _NEAR for a, b in zip(there["rgb"], here["rgb"])):
                 return "the palette changed"

@@ -1,4 +1,4 @@
-"""Palette colours between sRGB, where the engine has them, and the working space, where the node's knobs have them."""
+"""Palette colors between sRGB, where the engine has them, and the working space, where the node's knobs have them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def of_script(management: str, config: str, name: str) -> Optional[str]:
 
 
 def from_srgb(color: Sequence[float], space: str) -> list[float]:
-    """A colour of the palette, sRGB in [0, 1], in the working space.
+    """A color of the palette, sRGB in [0, 1], in the working space.
 
     >>> from_srgb([1.0, 1.0, 1.0], "lin_rec709")
     [1.0, 1.0, 1.0]
@@ -56,7 +56,7 @@ def from_srgb(color: Sequence[float], space: str) -> list[float]:
 
 
 def to_srgb(color: Sequence[float], space: str) -> list[float]:
-    """A colour of the working space in sRGB, cut to [0, 1]."""
+    """A color of the working space in sRGB, cut to [0, 1]."""
     encoded = [float(value) for value in color]
     if space != "srgb":
         linear = _times(FROM_ACESCG, encoded) if space == "acescg" else encoded

@@ -100,7 +100,7 @@ def test_a_full_disk_of_the_cache(made, mounted, tmp_path: Path) -> None:
     disk = mounted("small disk", "size=12k")
     made["cache_file"].setValue((disk / "layers.%04d.exr").as_posix())
     made["colors"].setValue(16)
-    assert "make room" in refused(made, "output")
+    assert "free some disk space" in refused(made, "output")
     assert list(disk.iterdir()) == []
     nothing_shown(made)
 
@@ -112,9 +112,9 @@ def test_a_full_disk_leaves_the_frame_that_was_there(made, mounted) -> None:
     render(made)
     before = (disk / "layers.1001.exr").read_bytes()
     made["colors"].setValue(16)
-    assert "make room" in refused(made, "output")
+    assert "free some disk space" in refused(made, "output")
     assert (disk / "layers.1001.exr").read_bytes() == before and len(list(disk.iterdir())) == 1
-    with pytest.raises(PictureError, match="another number of colours"):
+    with pytest.raises(PictureError, match="another number of colors"):
         made._picture()
 
 

@@ -129,7 +129,7 @@ def test_nothing_in_it_is_unknown(text: str, tcl: tkinter.Tk, facts: dict[str, d
         ("  which ", "  wich ", "Switch has no knob wich"),
         ("  on_error {", "  onError {", "Read has no knob onError"),
         ("addUserKnob {18 color1 ", "addUserKnob {99 color1 ", "no knob type 99"),
-        ("addUserKnob {18 color1 ", "addUserKnob {18 colour1 ", "Group has no knob color1"),
+        ("addUserKnob {18 color1 ", "addUserKnob {18 kolor1 ", "Group has no knob color1"),
         (" -STARTLINE}", " -STARTLINES}", "no option -STARTLINES"),
         ("\n Copy {", "\n Copi {", "no class Copi"),
         (" push $NCheckMask", " push $NCheckMaks", "before it is set"),

@@ -233,15 +233,17 @@ class Host:
         self._knob_code(node, "onCreate", None)
 
     def text(self) -> str:
-        """The script as it would be saved."""
+        """The script as it would be saved; a layer that no node names is not."""
+        self._number = 0x1000
+        inside = nodes.text_of(self.root._children, self)
         self._number = 0x1000
         lines = [f"version {self.version[0]}.{self.version[1]} v{self.version[2]}"]
         for layer, channels in self.layers.items():
-            if layer not in CHANNEL_LAYERS:
+            if layer not in CHANNEL_LAYERS and re.search(rf"[ {{(*+:]{layer}(\.|[ }}\n])", inside):
                 lines.append("add_layer {" + " ".join([layer, *(f"{layer}.{one}" for one in channels)]) + "}")
         root = [line for line in self.root._lines() if not line.startswith("name ")]
         lines.append("\n ".join(["Root {", *root]) + "\n}")
-        return "\n".join(lines) + "\n" + nodes.text_of(self.root._children, self)
+        return "\n".join(lines) + "\n" + inside
 
     # Names.
 
