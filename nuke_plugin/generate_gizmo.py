@@ -391,7 +391,8 @@ def _output_tab(knobs: Knobs) -> None:
         "View",
         "Chooses what rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: "
         "how far the sum is from the image. one layer: that of the number below. The layers stay in the stream with "
-        "each of them. alpha sheet: the alphas of all layers side by side in full size, in a larger image without the rest.",
+        "each of them. alpha sheet: the alphas of all layers side by side in full size, in a larger image without the "
+        "rest.",
         VIEWS[0],
         choices=VIEWS,
     )
