@@ -208,6 +208,8 @@ def chain(made, host, tmp_path: Path):
     below = nuke.createNode("SoftColorSegment")
     below.setInput(0, made)
     below["colors"].setValue(2)
+    below["first_frame"].setValue(1001)
+    below["last_frame"].setValue(1002)
     below["cache_file"].setValue((tmp_path / "below.%04d.exr").as_posix())
     below["layer_prefix"].setValue("second")
     module("buttons").rename_layers(below)
@@ -234,7 +236,7 @@ def test_layers_of_layers(chain, host, tmp_path: Path) -> None:
     above, below = chain
     module("callbacks").register()
     error = module("fscs.protocol").WorkerError
-    with pytest.raises(error, match=f"{above.name()}: frame 1001 is not rendered"):
+    with pytest.raises(error, match=rf"{above.name()}\.Cache: .*layers\.1001\.exr"):
         render(below)
     render(above)
     render(below)
