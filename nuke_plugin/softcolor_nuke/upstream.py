@@ -248,8 +248,10 @@ def unnoticed() -> Iterator[None]:
 
 
 def template_of(node: nuke.Node) -> str:
-    """The name of the files of a Read or of a node of ours, after all that Nuke does to names, with the places for
-    frame and view left in."""
+    """The name of the files of a Read or of a node of ours, with the places for frame and view left in.
+
+    It is the name after filters, the project's folder and variables.
+    """
     return _absolute(nuke.filename(node.node("Cache") if is_ours(node) else node))
 
 
