@@ -50,6 +50,9 @@ LIVE_OUTPUT = (
 """Inference nodes take these and few other names; no layer of the node's own is among them."""
 
 MODES = ("Cached", "Live", "Bypass")
+MISSING = ("error", "bypass")
+"""In the order of Read's ``on_error``: error, black."""
+CHECKS = ("error", "warn", "off")
 VIEWS = ("layers", "recomposition", "error", "one layer", "alpha sheet")
 SHEETS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
 """Columns and rows of the alpha sheet; the first with a place for every layer is taken."""
@@ -219,7 +222,7 @@ class Knobs:
     def button(self, name: str, label: str, tooltip: str, call: str, flag: str = "") -> None:
         """A button that calls a function of the plug-in, and says so where there is none."""
         code = (
-            f"try:\n    from softcolor_nuke import buttons\nexcept ImportError:\n    nuke.message({NO_PLUGIN!r})\n"
+            f"try:\n    from softcolor_nuke import buttons\nexcept Exception:\n    nuke.message({NO_PLUGIN!r})\n"
             f"else:\n    buttons.{call}(nuke.thisNode())"
         )
         self.knob(22, name, label, tooltip, text=code, flag=flag)
@@ -248,7 +251,7 @@ def _palette_tab(knobs: Knobs) -> None:
         "mode",
         "Mode",
         "Cached: layers from the EXR files of the Cache tab. Live: computed by NukeX's Inference nodes, at most "
-        f"{LIVE_COLORS} colours. Bypass: the image as it comes in.",
+        f"{LIVE_COLORS} colors. Bypass: the image as it comes in.",
         MODES[0],
         choices=MODES,
     )
@@ -257,12 +260,12 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "auto_palette",
         "Auto Palette",
-        "Finds a palette in this frame. Locked colours stay and come first. One undo takes it back.",
+        "Finds a palette in this frame. Locked colors stay and come first. One undo takes it back.",
         "auto_palette",
         "+STARTLINE",
     )
     knobs.button(
-        "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
+        "import_palette", "Import", "Reads the colors from a palette file: .json, .gpl or .txt.", "import_palette"
     )
     knobs.button(
         "export_palette", "Export", "Writes the colors to a palette file: .json, .gpl or .txt.", "export_palette"
@@ -277,24 +280,26 @@ def _palette_tab(knobs: Knobs) -> None:
         3,
         "sample_layer",
         "Sample into",
-        "The number of the colour that Sample sets.",
+        "Chooses the color that Sample sets, by its number.",
         "1",
         limits=(1, MAXIMUM_COLORS),
         flag="+STARTLINE",
     )
-    knobs.knob(12, "sample_position", "Sample at", "Where in the image Sample takes the colour from.", "{0 0}")
-    knobs.button("sample", "Sample", "Takes the colour of the image at this position into the palette.", "sample")
+    knobs.knob(12, "sample_position", "Sample at", "Sets where in the image Sample takes the color from.", "{0 0}")
+    knobs.button("sample", "Sample", "Takes the color of the image at this position into the palette.", "sample")
     for n in layer_numbers():
         color = " ".join(number(value) for value in FIRST_PALETTE[n - 1])
         knobs.knob(
             18,
             f"color{n}",
             f"Color {n}",
-            f"The palette colour of layer {n}, in the working space, as pixels of the image are.",
+            f"Sets the palette color of layer {n}, in the working space, as pixels of the image are.",
             f"{{{color}}}",
         )
-        knobs.knob(1, f"name{n}", "", f"What you call layer {n}. It is kept in the EXR files.", '""', flag="-STARTLINE")
-        knobs.knob(6, f"lock{n}", "lock", f"Auto Palette leaves colour {n} as it is.", "false", flag="-STARTLINE")
+        knobs.knob(1, f"name{n}", "", f"Names layer {n}. The name is kept in the EXR files.", '""', flag="-STARTLINE")
+        knobs.knob(
+            6, f"lock{n}", "lock", f"Keeps color {n} as it is when Auto Palette is pressed.", "false", flag="-STARTLINE"
+        )
 
 
 def _alpha_tab(knobs: Knobs) -> None:
@@ -306,10 +311,24 @@ def _alpha_tab(knobs: Knobs) -> None:
     knobs.parameter(BY_NAME["temporal"])
     knobs.parameter(BY_NAME["minimum_alpha"])
     knobs.group("layers_group", "Layers")
+    knobs.knob(
+        3,
+        "chosen_layer",
+        "Layer",
+        "Chooses the layer whose controls are shown here.",
+        "1",
+        limits=(1, MAXIMUM_COLORS),
+    )
     shown = {"layer_gain": (0.0, 4.0), "layer_gamma": (0.2, 5.0)}
     for n in layer_numbers():
         for name in ("layer_gain", "layer_gamma", "layer_black", "layer_white"):
-            knobs.parameter(BY_NAME[name], name=f"{name}{n}", label=f"{BY_NAME[name].label} {n}", shown=shown.get(name))
+            knobs.parameter(
+                BY_NAME[name],
+                name=f"{name}{n}",
+                label=f"{BY_NAME[name].label} {n}",
+                shown=shown.get(name),
+                flag="" if n == 1 else "+INVISIBLE",
+            )
     knobs.end_group("layers_group_end")
     knobs.knob(
         6, "use_mask", "Use Mask", "Applies the image at the mask input to the layers.", "false", flag="+STARTLINE"
@@ -322,7 +341,9 @@ def _alpha_tab(knobs: Knobs) -> None:
         "The numbers of the layers that the mask is for, with blanks between: one or more to limit, two to split.",
         "1",
     )
-    knobs.knob(4, "mask_from", "Mask Channel", "The channel of the mask input.", "alpha", choices=("alpha", "red"))
+    knobs.knob(
+        4, "mask_from", "Mask Channel", "Chooses the channel of the mask input.", "alpha", choices=("alpha", "red")
+    )
 
 
 def _output_tab(knobs: Knobs) -> None:
@@ -331,7 +352,7 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "working_space",
         BY_NAME["working_space"].label,
-        "What the image's values mean. The layers are delivered in the same space and add up to the image there.",
+        "Says what the image's values mean. The layers are in the same space and add up to the image there.",
         SPACES[0],
         choices=SPACES,
     )
@@ -339,7 +360,7 @@ def _output_tab(knobs: Knobs) -> None:
         1,
         "layer_prefix",
         "Layer Prefix",
-        "What the names of the layers in the stream begin with. Give each node of a chain its own, then press Rename.",
+        "Names the layers in the stream: each begins with it. Give each node of a chain its own, then press Rename.",
         LAYER_PREFIX,
     )
     knobs.button(
@@ -353,7 +374,7 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "layer_color",
         "Layer Colors",
-        "premultiplied: the layers add up with Plus. straight: their colours are not multiplied by their alpha.",
+        "premultiplied: the layers add up with Plus. straight: their colors are not multiplied by their alpha.",
         "premultiplied",
         choices=("premultiplied", "straight"),
     )
@@ -369,14 +390,32 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "view",
         "View",
-        "What rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: how far "
-        "the sum is from the image. one layer: that of the number below. The layers stay in the stream with each of "
-        "them. alpha sheet: the alphas of all layers side by side in full size, in a larger picture without the rest.",
+        "Chooses what rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: "
+        "how far the sum is from the image. one layer: that of the number below. The layers stay in the stream with "
+        "each of them. alpha sheet: the alphas of all layers side by side in full size, in a larger image without the "
+        "rest.",
         VIEWS[0],
         choices=VIEWS,
     )
-    knobs.knob(3, "view_layer", "Layer", "The layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS))
-    knobs.knob(7, "error_gain", "Error Gain", "What View multiplies the error by.", "8", limits=(1, 1000))
+    knobs.knob(
+        3, "view_layer", "Layer", "Chooses the layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS)
+    )
+    knobs.knob(7, "error_gain", "Error Gain", "Multiplies what View shows with 'error'.", "8", limits=(1, 1000))
+    knobs.knob(
+        1,
+        "matte_layers",
+        "Matte to Alpha",
+        "Puts the alpha of these layers into rgba.alpha, added up, for masks below: their numbers with blanks between, "
+        "as 1 3. Nothing here leaves rgba.alpha alone.",
+        '""',
+    )
+    knobs.button(
+        "export_layers",
+        "Export Layers",
+        "Makes a Shuffle2 and a Grade for each layer and joins them with Merge plus, in a backdrop.",
+        "export_layers",
+        "+STARTLINE",
+    )
 
 
 def _cache_tab(knobs: Knobs) -> None:
@@ -385,26 +424,77 @@ def _cache_tab(knobs: Knobs) -> None:
         2,
         "cache_file",
         "File",
-        "The EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes them, or "
-        "'fscs segment' does.",
+        "Names the EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes "
+        "them, or 'fscs segment' does.",
         '""',
     )
-    knobs.knob(3, "first_frame", "First Frame", "The first frame that Render does.", "1")
-    knobs.knob(3, "last_frame", "Last Frame", "The last frame that Render does.", "1", flag="-STARTLINE")
+    knobs.knob(3, "first_frame", "First Frame", "Sets the first frame that has layers.", "1")
+    knobs.knob(3, "last_frame", "Last Frame", "Sets the last frame that has layers.", "1", flag="-STARTLINE")
+    knobs.button(
+        "set_range", "Set Range to Input", "Sets First Frame and Last Frame to the range of the image.", "set_range"
+    )
     knobs.button("render", "Render", "Computes the layers of these frames.", "render", "+STARTLINE")
     knobs.button(
         "render_preview", "Render This Frame", "Computes the layers of the current frame only.", "render_frame"
     )
     knobs.button("clear", "Clear", "Deletes the layers' files of these frames, after asking.", "clear")
+    knobs.button(
+        "read_from_cache",
+        "Read from Cache",
+        "Sets the palette and all other controls to those that the file of this frame was made with. One undo takes "
+        "it back.",
+        "read_from_cache",
+    )
+    knobs.knob(
+        6,
+        "only_missing",
+        "Only Missing Frames",
+        "Leaves out frames whose file is as the controls and the image say.",
+        "true",
+        flag="+STARTLINE",
+    )
+    knobs.knob(
+        4,
+        "missing_frames",
+        "Missing Frames",
+        "Chooses what comes out of a frame that has no file. error: an error. bypass: the image as it comes in, "
+        "without layers.",
+        MISSING[0],
+        choices=MISSING,
+    )
+    knobs.knob(
+        4,
+        "image_check",
+        "If Image Changed",
+        "Chooses what a render below does where the image is not the one that the layers were made of. error: it "
+        "ends. warn: it says so and goes on. off: it does not look.",
+        CHECKS[0],
+        choices=CHECKS,
+    )
     knobs.parameter(BY_NAME["device"])
     knobs.parameter(BY_NAME["tile"], shown=(0, 2048))
-    # Not saved: where the plug-in is missing, old words would stand on the node.
-    knobs.knob(26, "status", "Status", "How this frame's file stands to the knobs.", text=" ", flag="+DO_NOT_WRITE")
+    # Not saved: where the plug-in is missing, old words would stand on the node. A Text knob would be saved anyway.
+    knobs.knob(
+        1,
+        "status",
+        "Status",
+        "Says whether the file of this frame is as the controls and the image say.",
+        flag="+DISABLED +DO_NOT_WRITE",
+    )
+    knobs.button(
+        "check_status", "Check", "Looks at the image and at all frames, and says how they are.", "check_status"
+    )
 
 
 def _troubleshoot_tab(knobs: Knobs) -> None:
     knobs.tab("troubleshoot_tab", "Troubleshoot")
-    knobs.knob(26, "versions", "Versions", "Of the plug-in, of Nuke and of the engine; Check fills it in.", text=" ")
+    knobs.knob(
+        26,
+        "versions",
+        "Versions",
+        "Shows the versions of the plug-in, of Nuke and of the engine after Check.",
+        text=" ",
+    )
     knobs.button(
         "install_engine",
         "Install Engine",
@@ -432,22 +522,25 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
                 7,
                 f"p{n}{letter}",
                 f"p{n}{letter}",
-                f"Palette colour {n} in sRGB, for the checks and for Live.",
+                f"Palette color {n} in sRGB, for the checks and for Live.",
                 expression(_encoded(n, channel)),
                 flag="+INVISIBLE",
             )
 
 
 def _encoded(n: int, channel: int) -> str:
-    """Palette colour ``n`` in sRGB, of the knob that is in the working space."""
+    """Palette color ``n`` in sRGB, of the knob that is in the working space."""
     own = f"color{n}.{'rgb'[channel]}"
-    terms = [f"{weight:+.9f}*color{n}.{letter}" for weight, letter in zip(FROM_ACESCG[channel], "rgb")]
-    linear = f"(working_space==1?({''.join(terms)}):{own})"
+    terms = "".join(f"{weight:+.9f}*color{n}.{letter}" for weight, letter in zip(FROM_ACESCG[channel], "rgb"))
+    linear = f"(working_space==1?({terms.lstrip('+')}):{own})"
     curve = f"({linear}<=0.0031308?12.92*{linear}:1.055*pow(max({linear},0),0.4166666667)-0.055)"
     return f"min(max(working_space==2?{own}:{curve},0),1)"
 
 
 # What is inside
+
+
+IN_RANGE = "frame>=parent.first_frame&&frame<=parent.last_frame"
 
 
 def checks() -> list[tuple[str, str, str]]:
@@ -479,16 +572,28 @@ def checks() -> list[tuple[str, str, str]]:
     masked = "[string equal [metadata exr/softcolor:mask] [concat [value parent.mask_mode] [value parent.mask_layers]]]"
     unmasked = "[string equal [metadata exr/softcolor:mask] {}]"
     again = "Press Render on the Cache tab, or set the knob back"
+    sides = [f"Cache.{side}==img.{side}" for side in ("width", "height")]
+    same_format = "&&".join([*sides, "abs(Cache.pixel_aspect-img.pixel_aspect)<0.0001"])
     return [
+        (
+            "CheckRange",
+            IN_RANGE,
+            "This frame is not between First Frame and Last Frame of the Cache tab. Set them and press Render.",
+        ),
         (
             "CheckFile",
             "[string length [metadata exr/softcolor:key]]==64",
             "The cached file is no file of layers. Choose one that Render or 'fscs segment' wrote.",
         ),
         (
+            "CheckFormat",
+            f"root.proxy||({same_format})",
+            "The image has another format than the cached layers. Set it back, or press Render on the Cache tab.",
+        ),
+        (
             "CheckCount",
             f"[llength [regexp -all -inline {{rgb.:.}} {palette}]]==parent.colors",
-            f"The cached layers have another number of colours than the node. {again} (Colors).",
+            f"The cached layers have another number of colors than the node. {again} (Colors).",
         ),
         (
             "CheckSpace",
@@ -541,12 +646,12 @@ def _cached(script: Script, plate: str) -> str:
         [
             ("file_type", "exr"),
             ("file", quoted("[value parent.cache_file]")),
-            # A frame outside of the range would be that of its end.
-            ("first", "-100000"),
-            ("last", "1000000"),
-            ("origfirst", "-100000"),
-            ("origlast", "1000000"),
-            ("on_error", "error"),
+            # No more than there is: submitters ask for every frame of it. Outside, CheckRange fails.
+            ("first", expression("parent.first_frame")),
+            ("last", expression("parent.last_frame")),
+            ("origfirst", expression("parent.first_frame")),
+            ("origlast", expression("parent.last_frame")),
+            ("on_error", expression("parent.missing_frames")),
             # A copy on a local disk may be an older one.
             ("localizationPolicy", "off"),
             ("raw", "true"),
@@ -563,7 +668,10 @@ def _cached(script: Script, plate: str) -> str:
         chain = _copy(script, f"Layer{n}", chain, checked, layer_channels(n), n, (2, 8 + n))
         ends.append(chain)
     which = [("which", expression("parent.colors-1"))]
-    return script.node("Switch", "CachedLayers", ends, which, at=(2, 26))
+    layers = script.node("Switch", "CachedLayers", ends, which, at=(2, 26))
+    there = f"({IN_RANGE})*([string length [metadata -n Cache exr/softcolor:key]]==64)"
+    which = [("which", expression(f"parent.missing_frames*(1-{there})"))]
+    return script.node("Switch", "MissingFrames", [layers, plate], which, at=(3, 26))
 
 
 def _live(script: Script, plate: str) -> str:
@@ -576,7 +684,7 @@ def _live(script: Script, plate: str) -> str:
         (
             "LiveColors",
             f"parent.colors>=1&&parent.colors<={LIVE_COLORS}",
-            f"Live has at most {LIVE_COLORS} colours. Choose fewer, or mode Cached.",
+            f"Live has at most {LIVE_COLORS} colors. Choose fewer, or mode Cached.",
         ),
         (
             "LiveLayers",
@@ -626,18 +734,31 @@ def _views(script: Script, layers: str) -> str:
     for index in range(4):
         choices = "".join(f"parent.view_layer=={n}?{layer_channels(n)[index]}:" for n in layer_numbers())
         single.append((f"expr{index}", quoted(choices + "0")))
+    # An Expression may write only the channels that come in.
+    whole = script.node("AddChannels", "ViewChannels", [layers], [("channels", "rgba")], at=(2, 27))
     shown = [
         layers,
-        script.node("Expression", "Recomposition", [layers], recomposed, at=(2, 28)),
-        script.node("Expression", "Error", [layers], error, at=(3, 28)),
-        script.node("Expression", "OneLayer", [layers], single, at=(4, 28)),
-        _sheet(script, layers),
+        script.node("Expression", "Recomposition", [whole], recomposed, at=(2, 28)),
+        script.node("Expression", "Error", [whole], error, at=(3, 28)),
+        script.node("Expression", "OneLayer", [whole], single, at=(4, 28)),
+        _sheet(script, whole),
     ]
-    return script.node("Switch", "View", shown, [("which", expression("parent.view"))], at=(0, 30))
+    view = script.node("Switch", "View", shown, [("which", expression("parent.view"))], at=(0, 30))
+    return _matte(script, view)
+
+
+def _matte(script: Script, view: str) -> str:
+    """The alphas of chosen layers in rgba.alpha, for masks of other nodes."""
+    chosen = "[value parent.matte_layers]"
+    alphas = [f"([lsearch -exact {chosen} {n}]>=0)*{layer_channels(n)[3]}" for n in layer_numbers()]
+    whole = script.node("AddChannels", "MatteChannels", [view], [("channels", "rgba")], at=(1, 29))
+    matte = script.node("Expression", "Matte", [whole], [("expr3", quoted("+".join(alphas)))], at=(1, 30))
+    which = [("which", expression(f"[llength {chosen}]>0"))]
+    return script.node("Switch", "MatteToAlpha", [view, matte], which, at=(0, 31))
 
 
 def _sheet(script: Script, layers: str) -> str:
-    """The alphas as grey pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
+    """The alphas as gray pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
     size = "{0 0 {input.width} {input.height}}"
     inside = script.node("Crop", "SheetFormat", [layers], [("box", size)], at=(7, 28))
     cells = []
@@ -686,15 +807,17 @@ def _captures(script: Script, plate: str, mask: str) -> None:
     ]
     script.node("Write", "CapturePlate", [plate], [("channels", "rgba"), *knobs], at=(-2, 2))
     first = quoted("parent.mask_from==0?a:r")
-    chosen = script.node("Expression", "MaskChannel", [mask], [("expr0", first)], at=(-4, 1))
-    script.node("Write", "CaptureMask", [chosen], [("channels", "rgb"), *knobs], at=(-4, 2))
+    # A Roto on its own has alpha only.
+    whole = script.node("AddChannels", "MaskChannels", [mask], [("channels", "rgba")], at=(-4, 1))
+    chosen = script.node("Expression", "MaskChannel", [whole], [("expr0", first)], at=(-4, 2))
+    script.node("Write", "CaptureMask", [chosen], [("channels", "rgb"), *knobs], at=(-4, 3))
 
 
 def gizmo() -> str:
     """The whole text of the gizmo."""
     lines = ["# Soft Color Segment. Made by nuke_plugin/generate_gizmo.py; changes belong there."]
     lines += [f"add_layer {{{LAYER_PREFIX}{n} {' '.join(layer_channels(n))}}}" for n in layer_numbers()]
-    hook = "try:\n    from softcolor_nuke import callbacks\nexcept ImportError:\n    pass\nelse:\n    callbacks.{}"
+    hook = "try:\n    from softcolor_nuke import callbacks\nexcept Exception:\n    pass\nelse:\n    callbacks.{}"
     lines += [
         "Group {",
         f" name {NAME}1",
@@ -702,7 +825,7 @@ def gizmo() -> str:
         f" label {quoted('[value mode], [value colors] layers' + chr(10) + '[value status]')}",
         " help "
         + quoted(
-            "Takes the image apart into a layer for each colour of a palette. The layers are in the stream as "
+            "Takes the image apart into a layer for each color of a palette. The layers are in the stream as "
             f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them up with Plus and they are the image."
         ),
         f" knobChanged {quoted(hook.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}",
@@ -719,11 +842,20 @@ def gizmo() -> str:
     plate = script.node(
         "Switch", "OtherLayers", [image, only], [("which", expression("parent.remove_other"))], at=(0, 3)
     )
-    cached = _straight(script, _views(script, _mode(script, plate)))
+    cached = _straight(script, _views(script, _mode(script, _without_own(script, plate))))
     bypassed = [("which", expression(f"parent.mode=={MODES.index('Bypass')}"))]
     result = script.node("Switch", "Bypass", [cached, image], bypassed, at=(0, 51))
     script.node("Output", "Output1", [result], at=(0, 53))
     return "\n".join([*lines, *script.lines, "end_group", ""])
+
+
+def _without_own(script: Script, plate: str) -> str:
+    """The image without layers that have the names of the node's own: another node before may have made more."""
+    for first in range(1, MAXIMUM_COLORS + 1, 4):
+        names = [f"{LAYER_PREFIX}{n}" for n in range(first, first + 4)]
+        knobs = [(f"channels{index or ''}", name) for index, name in zip((0, 2, 3, 4), names)]
+        plate = script.node("Remove", f"Foreign{first}", [plate], knobs, at=(1, 3 + first // 4))
+    return plate
 
 
 def _mode(script: Script, plate: str) -> str:

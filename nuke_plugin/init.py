@@ -1,9 +1,17 @@
-"""Run by Nuke at start, with and without a window."""
+"""Run by Nuke at start, with and without a window. Nuke 12 and 13 read it too, so it holds what their Pythons can."""
+
+import sys
+import traceback
 
 import nuke
 
-nuke.pluginAddPath("./icons")
+if sys.version_info < (3, 9):  # noqa: UP036
+    nuke.tprint("Soft Color Segment needs Nuke 14 or newer: only its cached layers can be used here.")
+else:
+    try:
+        nuke.pluginAddPath("./icons")
+        from softcolor_nuke import callbacks  # the path of this folder is known by now
 
-from softcolor_nuke import callbacks  # noqa: E402  # the path of this folder is known by now
-
-callbacks.register()
+        callbacks.register()
+    except Exception:  # Nuke must start whatever happens here
+        nuke.tprint(traceback.format_exc())

@@ -12,6 +12,7 @@ import json
 import platform
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import buttons, callbacks, engine, render, upstream, working_space  # noqa: E402
+from softcolor_nuke import buttons, callbacks, engine, first_contact, layer_tree, render, upstream, working_space  # noqa: E402
 from softcolor_nuke.fscs._version import __version__  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
@@ -45,7 +46,7 @@ class Rows:
         self.plate: Any = None
 
     def the_node_loads(self) -> str:
-        """createNode reads the gizmo, its knobs are there, and its palette follows its colours."""
+        """createNode reads the gizmo, its knobs are there, and its palette follows its colors."""
         nuke.pluginAddPath(HERE)
         self.plate = image()
         self.node = nuke.createNode("SoftColorSegment", inpanel=False)
@@ -73,6 +74,8 @@ class Rows:
         self.the_engine_answers()
         self.node["colors"].setValue(3)
         self.node["cache_file"].setValue((self.folder / "a b" / "layers.%04d.exr").as_posix())
+        self.node["first_frame"].setValue(FRAME)
+        self.node["last_frame"].setValue(FRAME + 1)
         nuke.frame(FRAME)
         views = [str(nuke.thisView())]
         render.render(self.node, [FRAME], views, lambda *_: None, lambda: False)
@@ -138,22 +141,189 @@ class Rows:
         return ""
 
     def a_render_aborts(self) -> str:
-        """beforeFrameRender ends the render of a Write below."""
+        """A Write below ends where a frame has no file, by the Read, or the image changed, by beforeFrameRender."""
         self._rendered()
         callbacks.register()
-        write = nuke.createNode("Write", inpanel=False)
-        write.setInput(0, self.node)
-        write["file_type"].setValue("exr")
-        write["file"].setValue((self.folder / "out.%04d.exr").as_posix())
-        write["raw"].setValue(True)
-        nuke.execute(write, FRAME, FRAME, 1)
+        said = [self._refused(self.node, FRAME + 1)]
+        grade = nuke.createNode("Grade", inpanel=False)
+        grade.setInput(0, self.plate)
+        grade["multiply"].setValue(0.5)
+        self.node.setInput(0, grade)
         try:
-            nuke.execute(write, FRAME + 1, FRAME + 1, 1)
-        except RuntimeError as error:
-            return str(error)
+            said.append(self._refused(self.node, FRAME))
         finally:
-            nuke.delete(write)
-        raise AssertionError("the frame without layers was rendered")
+            self.node.setInput(0, self.plate)
+            nuke.delete(grade)
+        _true(said[0] and "image changed" in said[1], f"it said {said}")
+        _true(not self._refused(self.node, FRAME), "the frame that is there was not rendered")
+        return "; ".join(said)
+
+    def switches_and_time_are_followed(self) -> str:
+        """An input that a Switch does not choose ends no render, nor does a frame without layers below a FrameHold."""
+        self._rendered()
+        switch = nuke.createNode("Switch", inpanel=False)
+        switch.setInput(0, self.plate)
+        switch.setInput(1, self.node)
+        hold = nuke.createNode("FrameHold", inpanel=False)
+        hold.setInput(0, self.node)
+        hold["firstFrame"].setValue(FRAME)
+        try:
+            said = [self._refused(switch, FRAME + 1), self._refused(hold, FRAME + 1)]
+            switch["which"].setValue(1)
+            chosen = self._refused(switch, FRAME + 1)
+            smoothing = self.node["smoothing"].value()
+            self.node["smoothing"].setValue(5)
+            held = self._refused(hold, FRAME + 1)
+            self.node["smoothing"].setValue(smoothing)
+        finally:
+            nuke.delete(switch)
+            nuke.delete(hold)
+        _true(not any(said), f"they ended with {said}")
+        _true(chosen, "the chosen input without layers was rendered")
+        _true(held, "the changed setting below the FrameHold was not seen")
+        return ""
+
+    def the_read_has_the_range_of_the_node(self) -> str:
+        """The Read inside asks for no other frames, and a frame outside of the range is an error."""
+        self._rendered()
+        read = self.node.node("Cache")
+        _near([read.firstFrame(), read.lastFrame()], [FRAME, FRAME + 1], 0, "range of the Read")
+        nuke.frame(FRAME + 50)
+        failed = self.node.hasError() or self.node.treeHasError()
+        nuke.frame(FRAME)
+        _true(failed, "a frame outside of the range was not seen")
+        return f"the node itself: {self.node.firstFrame()} to {self.node.lastFrame()}"
+
+    def names_keep_their_places(self) -> str:
+        """nuke.filename keeps the place of the frame, with REPLACE it fills it in; the detail has getEvaluatedValue."""
+        self._rendered()
+        read = self.node.node("Cache")
+        _true("%04d" in upstream.template_of(self.node), f"pattern {upstream.template_of(self.node)}")
+        file = upstream.file_of(self.node, FRAME, str(nuke.thisView()))
+        _true(Path(file).is_file(), f"file {file}")
+        return f"getEvaluatedValue: {read['file'].getEvaluatedValue()}"
+
+    def a_mask_of_alpha_alone_is_captured(self) -> str:
+        """A Roto on its own, which has alpha only and is black, takes a layer away."""
+        self._rendered()
+        roto = nuke.createNode("Roto", inpanel=False)
+        roto.setInput(0, None)
+        template = self.node["cache_file"].value()
+        self.node.setInput(1, roto)
+        self.node["use_mask"].setValue(True)
+        self.node["mask_layers"].setValue("2")
+        self.node["cache_file"].setValue((self.folder / "masked.%04d.exr").as_posix())
+        try:
+            render.render(self.node, [FRAME], [str(nuke.thisView())], lambda *_: None, lambda: False)
+            _true(not self.node.hasError(), "the node has an error")
+        finally:
+            self.node["use_mask"].setValue(False)
+            self.node["cache_file"].setValue(template)
+            self.node.setInput(1, None)
+            nuke.delete(roto)
+        return ""
+
+    def layers_of_others_are_taken_out(self) -> str:
+        """Layers that come in under the names of the node's own are not in the sum and do not go on."""
+        self._rendered()
+        x, y = POINTS[0]
+        more = nuke.createNode("AddChannels", inpanel=False)
+        more.setInput(0, self.plate)
+        more["channels"].setValue("softcolor5")
+        more["color"].setValue(0.5)
+        self.node.setInput(0, more)
+        self.node["view"].setValue("recomposition")
+        try:
+            _near([self.node.sample("red", x, y)], [self.plate.sample("red", x, y)], 1e-5, "recomposition")
+            _true("softcolor5.red" not in self.node.channels(), "softcolor5 goes on")
+        finally:
+            self.node["view"].setValue("layers")
+            self.node.setInput(0, self.plate)
+            nuke.delete(more)
+        return ""
+
+    def another_format_is_an_error(self) -> str:
+        """A Reformat before the node is an error by the node's own checks."""
+        self._rendered()
+        half = nuke.createNode("Reformat", inpanel=False)
+        half.setInput(0, self.plate)
+        half["type"].setValue("scale")
+        half["scale"].setValue(0.5)
+        self.node.setInput(0, half)
+        failed = self.node.hasError() or self.node.treeHasError()
+        self.node.setInput(0, self.plate)
+        nuke.delete(half)
+        _true(failed, "it was not seen")
+        _true(not self.node.hasError(), "an error stays")
+        return ""
+
+    def the_working_space_is_the_scripts(self) -> str:
+        """The root says which working space the script has; the detail has what it says."""
+        root: Any = nuke.root()
+        names = ("colorManagement", "OCIO_config", "workingSpaceLUT")
+        said = ", ".join(f"{name} {root[name].value()}" for name in names if root.knob(name))
+        _true(first_contact.script_space(), f"not known: {said}")
+        return said
+
+    def words_are_no_change(self) -> str:
+        """The words on the node neither mark the script as changed nor stand in a saved one."""
+        self._rendered()
+        callbacks.register()
+        nuke.root().setModified(False)
+        self.node["status"].setValue("")
+        nuke.root().setModified(False)
+        callbacks.update(self.node)
+        words = str(self.node["status"].value())
+        _true(words and not nuke.root().modified(), f"{words!r}, the script is marked as changed")
+        script = self.folder / "words.nk"
+        nuke.scriptSaveAs(script.as_posix(), 1)
+        _true(f"status {words}" not in script.read_text(encoding="utf-8"), "they are in the script")
+        return words
+
+    def idle_is_short(self) -> str:
+        """What Nuke calls whenever it is idle takes less than 5 ms; the detail has the time."""
+        self._rendered()
+        callbacks.update(self.node)
+        begun = time.thread_time()
+        for _ in range(100):
+            callbacks.update(self.node)
+        took = 10 * (time.thread_time() - begun)
+        _true(took < 5, f"{took:.2f} ms")
+        return f"{took:.2f} ms"
+
+    def missing_frames_can_be_the_image(self) -> str:
+        """With Missing Frames at bypass a frame without a file is the image, without layers."""
+        self._rendered()
+        x, y = POINTS[0]
+        self.node["missing_frames"].setValue("bypass")
+        nuke.frame(FRAME + 1)
+        try:
+            _true(not self.node.hasError(), "the node has an error")
+            _near([self.node.sample("red", x, y)], [self.plate.sample("red", x, y)], 0.0, "the image")
+        finally:
+            self.node["missing_frames"].setValue("error")
+            nuke.frame(FRAME)
+        return ""
+
+    def a_matte_becomes_the_alpha(self) -> str:
+        """Matte to Alpha puts the sum of the chosen alphas into rgba.alpha."""
+        self._rendered()
+        x, y = POINTS[0]
+        expected = sum(self.node.sample(f"softcolor{n}.alpha", x, y) for n in (1, 3))
+        self.node["matte_layers"].setValue("1 3")
+        found = self.node.sample("alpha", x, y)
+        self.node["matte_layers"].setValue("")
+        _near([found], [expected], 1e-6, "alpha")
+        return ""
+
+    def exported_layers_add_up(self) -> str:
+        """The nodes of Export Layers give the image back."""
+        self._rendered()
+        x, y = POINTS[0]
+        joined = layer_tree.build(self.node)
+        for channel in CHANNELS:
+            _near([joined.sample(channel, x, y)], [self.plate.sample(channel, x, y)], 1e-5, channel)
+        return ""
 
     def a_changed_image_is_seen(self) -> str:
         """A node more before the input is a change; where the nodes stand and what they are called is none."""
@@ -273,13 +443,28 @@ class Rows:
         finally:
             self.node["mode"].setValue("Cached")
 
+    def _refused(self, node: Any, frame: int) -> str:
+        """What a Write below a node says where it does not render a frame; empty where it does."""
+        write = nuke.createNode("Write", inpanel=False)
+        write.setInput(0, node)
+        write["file_type"].setValue("exr")
+        write["file"].setValue((self.folder / "out.%04d.exr").as_posix())
+        write["raw"].setValue(True)
+        try:
+            nuke.execute(write, frame, frame, 1)
+        except RuntimeError as error:
+            return str(error) or "no reason"
+        finally:
+            nuke.delete(write)
+        return ""
+
     def _rendered(self) -> None:
         if self.node is None or not (self.folder / "a b" / f"layers.{FRAME}.exr").is_file():
             raise Skip("needs the row render_writes_a_frame")
 
 
 def image() -> Any:
-    """A node with a picture of several colours."""
+    """A node with a picture of several colors."""
     return nuke.createNode("CheckerBoard2", inpanel=False)
 
 

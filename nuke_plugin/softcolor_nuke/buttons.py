@@ -10,12 +10,24 @@ from typing import Callable, Optional
 
 import nuke
 
-from . import callbacks, engine, exr, installing, layer_names, settings, upstream, working_space
+from . import (
+    callbacks,
+    engine,
+    exr,
+    first_contact,
+    installing,
+    layer_names,
+    layer_tree,
+    settings,
+    upstream,
+    working_space,
+)
 from . import render as rendering
 from .fscs import check as checking
 from .fscs import frames, install, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
+from .fscs.naming import METADATA_PREFIX
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
@@ -90,10 +102,73 @@ def _render(node: nuke.Group, numbers: Sequence[int]) -> None:
         upstream.read_again(node.node("Cache"))
 
 
+def _range(node: nuke.Group) -> Sequence[int]:
+    return range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1)
+
+
 @told
 def render(node: nuke.Group) -> None:
-    """Renders the range of the Cache tab."""
-    _render(node, range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
+    """Renders the range of the Cache tab, without the frames that are there as they should be."""
+    if not node["cache_file"].value():
+        first_contact.place(node)
+    numbers = _range(node)
+    if node["only_missing"].value() and numbers:
+        numbers = [frame for frame in numbers if _problem(node, frame)]
+        if not numbers:
+            _say(f"{TITLE}: all frames are rendered.")
+            return
+    _render(node, numbers)
+
+
+def _problem(node: nuke.Group, frame: int) -> str:
+    """What is wrong with a frame in the first view where something is, in words."""
+    found = (_problem_of_view(node, frame, view) for view in _views(node))
+    return next((text for text in found if text), "")
+
+
+def _problem_of_view(node: nuke.Group, frame: int, view: str) -> str:
+    try:
+        return callbacks.state(node, frame, view, sure=True)
+    except WorkerError as error:
+        if error.code == "usage":
+            raise
+        return str(error)
+
+
+@told
+def check_status(node: nuke.Group) -> None:
+    """Says of all frames how their files stand to the controls and to the image."""
+    if node["mode"].value() != "Cached":
+        raise WorkerError("usage", f"Mode is {node['mode'].value()}", "set it to Cached")
+    found = [text for text in (_problem(node, frame) for frame in _range(node)) if text]
+    more = f"\n... and {len(found) - 10} more" if len(found) > 10 else ""
+    callbacks.look([node.fullName()])
+    _say("\n".join([f"{TITLE}: {len(found)} of {len(_range(node))} frames must be rendered.", *found[:10]]) + more)
+
+
+@told
+def set_range(node: nuke.Group) -> None:
+    """Takes the range of the image."""
+    with _one_undo("Set Range to Input"):
+        first_contact.set_range(node)
+
+
+@told
+def export_layers(node: nuke.Group) -> None:
+    """Makes nodes for each layer, and joins them."""
+    with _one_undo("Export Layers"):
+        layer_tree.build(node)
+
+
+@told
+def read_from_cache(node: nuke.Group) -> None:
+    """Takes the settings of the file of this frame."""
+    header = exr.read_header(upstream.file_of(node, int(nuke.frame()), str(nuke.thisView())))
+    if len(str(header.get(METADATA_PREFIX + "key", ""))) != 64:
+        raise WorkerError("input", "the file holds no layers", "choose one that Render or 'fscs segment' wrote")
+    with _one_undo("Read from Cache"):
+        settings.take(node, header)
+        set_palette(node, settings.palette_of_file(header), "Palette")
 
 
 @told
@@ -107,7 +182,7 @@ def clear(node: nuke.Group) -> None:
     """Deletes the files of the range, but none that is not of ours."""
     template = rendering.cache_template(node)
     found = []
-    for frame in range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1):
+    for frame in _range(node):
         for view in _views(node):
             path = Path(frames.file_of(template, frame, view))
             if path.is_file() and _is_of_layers(path):
@@ -135,7 +210,7 @@ def _is_of_layers(path: Path) -> bool:
 
 @told
 def auto_palette(node: nuke.Group) -> None:
-    """Finds colours for those that are not locked."""
+    """Finds colors for those that are not locked."""
     colors, frame = settings.colors_of(node), int(nuke.frame())
     given = settings.palette_of(node, frame, only_locked=True)
     with Task(f"{TITLE}: palette") as task:
@@ -163,16 +238,16 @@ def export_palette(node: nuke.Group) -> None:
 
 @told
 def sample(node: nuke.Group) -> None:
-    """Takes a colour out of the image."""
+    """Takes a color out of the image."""
     image = node.input(0)
     if image is None:
         raise WorkerError("usage", "there is no image", "connect the img input")
     n = int(node["sample_layer"].value())
     if not 1 <= n <= MAXIMUM_COLORS:
-        raise WorkerError("usage", f"there is no colour {n}", f"set Sample into to 1 to {MAXIMUM_COLORS}")
+        raise WorkerError("usage", f"there is no color {n}", f"set Sample into to 1 to {MAXIMUM_COLORS}")
     x, y = (float(node["sample_position"].value(index)) for index in (0, 1))
     color = [float(image.sample(channel, x, y)) for channel in ("red", "green", "blue")]
-    with _one_undo(f"Sample colour {n}"):
+    with _one_undo(f"Sample color {n}"):
         for index, value in enumerate(color):
             node[f"color{n}"].setValue(min(max(value, 0.0), 1.0), index)
 

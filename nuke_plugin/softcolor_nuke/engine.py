@@ -19,7 +19,7 @@ PYTHON_VARIABLE = "FSCS_PYTHON"
 
 CURE = (
     "press Install Engine or Locate Engine on the node's Troubleshoot tab, or set "
-    f"{PYTHON_VARIABLE} to the whole path of a Python that has the engine"
+    f"{PYTHON_VARIABLE} to the absolute path of a Python that has the engine"
 )
 
 

@@ -26,6 +26,9 @@ from .fscs.protocol import WorkerError
 
 _LEVEL = 4
 
+_headers: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+"""Headers that were read, with the time and size of their file."""
+
 Window = Sequence[int]
 Progress = Callable[[float], None]
 
@@ -57,7 +60,7 @@ def write_layers(
     layers, height, width, _ = pixels.shape or (0, 0, 0, 0)
     if (data_window[2], data_window[3]) != (width, height):
         raise WorkerError("protocol", f"layers of {width}×{height} for a window of {list(data_window)}", "report it")
-    with replaced_file(path, "choose another folder for the cache, or make room there") as file:
+    with replaced_file(path, "choose another folder for the cache, or free some disk space") as file:
         header = header_bytes(sorted(layer_channels(layers)), data_window, display_window, metadata, pixel_aspect)
         file.write(header)
         blocks = -(-height // ROWS[ZIP])
@@ -120,10 +123,19 @@ def read_header(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:
     Raises:
         WorkerError: no such file, or no EXR (code ``input``).
     """
+    name = os.fspath(path)
     try:
-        return dict(exr_header.read_header(path).attributes)
+        found = os.stat(name)  # noqa: PTH116  # a str and a Path
+        stamp = (found.st_mtime_ns, found.st_size)
+        known = _headers.get(name)
+        if known is None or known[0] != stamp:
+            known = stamp, dict(exr_header.read_header(name).attributes)
+            if len(_headers) >= 1000:
+                _headers.clear()
+            _headers[name] = known
+        return known[1]
     except OSError as error:
-        raise WorkerError("input", f"{os.fspath(path)} can't be read ({error.strerror})", "render the frame") from error
+        raise WorkerError("input", f"{name} can't be read ({error.strerror})", "render the frame") from error
     except ExrError as error:
         raise WorkerError("input", str(error), "render the frame again") from error
 
@@ -178,7 +190,7 @@ def read_capture(path: Union[str, os.PathLike[str]]) -> Capture:
         return _capture(data, header)
     except OSError as error:
         message = f"{os.fspath(path)} can't be read ({error.strerror})"
-        raise WorkerError("input", message, "make room in the folder for temporary files") from error
+        raise WorkerError("input", message, "free some space in the folder for temporary files") from error
     except (ExrError, ValueError, KeyError, struct.error, zlib.error) as error:
         message = f"what Nuke wrote of the image can't be read ({error})"
         raise WorkerError("input", message, "remove defaults for Write nodes that your studio sets") from error

@@ -21,7 +21,7 @@ def plan(python: str, source: str, *, cpu_only: bool = True) -> install.Plan:
     """What is to be installed.
 
     Args:
-        python: whole path of the Python that the environment is made with, 3.11 or newer.
+        python: absolute path of the Python that the environment is made with, 3.11 or newer.
         source: a folder of wheels, empty to download.
         cpu_only: downloads PyTorch without CUDA.
 

@@ -13,7 +13,7 @@ from .fscs.protocol import WorkerError
 CHANNELS = ("red", "green", "blue", "alpha")
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}\Z")
-_VIEWS = ("Recomposition", "Error", "OneLayer", *(f"Sheet{n}" for n in range(1, MAXIMUM_COLORS + 1)))
+_VIEWS = ("Recomposition", "Error", "OneLayer", "Matte", *(f"Sheet{n}" for n in range(1, MAXIMUM_COLORS + 1)))
 
 
 def prefix_of(node: nuke.Group) -> str:
@@ -43,6 +43,8 @@ def rename(node: nuke.Group, prefix: str) -> None:
         for copy in copies:
             for index, channel in enumerate(channels):
                 copy[f"to{index}"].setValue(channel)
+        foreign = node.node(f"Foreign{n - (n - 1) % 4}")
+        foreign[("channels", "channels2", "channels3", "channels4")[(n - 1) % 4]].setValue(name)
         straight = node.node(f"Straight{n}")
         straight["channels"].fromScript("{" + " ".join(channels[:3]) + "}")
         straight["alpha"].setValue(channels[3])

@@ -26,14 +26,14 @@ def cache_template(node: nuke.Group) -> str:
     """The name of the cached files, with Tcl worked out and the places for frame and view left in.
 
     Raises:
-        WorkerError: none is chosen, it is not a whole path, or all views of a stereo image would share it.
+        WorkerError: none is chosen, it is not an absolute path, or all views of a stereo image would share it.
     """
-    template = upstream.template_of(node, "cache_file")
+    template = upstream.template_of(node)
     cure = "choose a file on the Cache tab, such as /shot/softcolor/layers.%04d.exr"
     if not template:
         raise WorkerError("usage", "there is no file for the layers", cure)
     if not Path(template).is_absolute() or not template.lower().endswith(".exr"):
-        raise WorkerError("usage", f"{template!r} is not the whole path of an .exr file", cure)
+        raise WorkerError("usage", f"{template!r} is not the absolute path of an .exr file", cure)
     if not frames.has_view(template) and len(nuke.views()) > 1 and upstream.differs_by_view(node):
         message = f"the image has a file for each view and {template} is one for all"
         raise WorkerError("usage", message, "put %V into the name on the Cache tab")
@@ -63,6 +63,11 @@ def render(
         raise WorkerError("usage", "there is no image", "connect the img input")
     if wanted.mask is not None and node.input(1) is None:
         raise WorkerError("usage", "Use Mask is on and there is no mask", "connect the mask input, or turn it off")
+    first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
+    outside = [number for number in numbers if not first <= number <= last]
+    if outside:
+        message = f"frame {outside[0]} is not between First Frame {first} and Last Frame {last}"
+        raise WorkerError("usage", message, "set them on the Cache tab; the node reads no other frames")
     if len(numbers) > 1 and not frames.has_frame(template):
         raise WorkerError("usage", f"{template} has no place for the frame", "put %04d or #### into the name")
     if len(views) > 1 and not frames.has_view(template):
@@ -82,13 +87,13 @@ def render(
 
             tell(0.0)
             wanted = settings.of_node(node, frame)
-            read = upstream.sources(node, frame, view)
+            read, stamps = upstream.sources(node, frame, view), upstream.stamps(node, frame, view)
             plate, before, after = plates.around(frame, view)
             masks = []
             if wanted.mask is not None:
                 mode, layers = wanted.mask
-                grey = _capture(node, MASK, Path(folder) / "mask.exr", frame, view)
-                pixels = grey.first_channel(plate.data_window)
+                gray = _capture(node, MASK, Path(folder) / "mask.exr", frame, view)
+                pixels = gray.first_channel(plate.data_window)
                 masks = [LayerMask(mode, layers, pixels, plate.height, plate.width)]
             with worker.segment(
                 _pixels(plate, wanted.working_space),
@@ -107,6 +112,7 @@ def render(
             ) as result:
                 metadata = wanted.metadata(result.key, result.input, str(worker.hello["engine"]))
                 metadata[upstream.STATE] = above
+                metadata[upstream.STAMPS] = stamps
                 if read:
                     metadata[upstream.SOURCES] = read
                 _write(frames.file_of(template, frame, view), result, metadata, plate, tell, cancelled)
@@ -177,7 +183,7 @@ def _pixels(plate: exr.Capture, space: str) -> Pixels:
 def palette(
     node: nuke.Group, colors: int, given: JsonObject, frame: int, view: str, progress: Progress, cancelled: Cancelled
 ) -> JsonObject:
-    """A palette that the engine found in a frame; the ``given`` colours come first. Call it in the main thread.
+    """A palette that the engine found in a frame; the ``given`` colors come first. Call it in the main thread.
 
     Raises:
         WorkerError: of any code.

@@ -11,6 +11,7 @@ from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
 from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
+from .working_space import SPACES
 
 if TYPE_CHECKING:
     import nuke
@@ -101,7 +102,7 @@ def of_node(node: nuke.Group, frame: int) -> Settings:
     """The settings that the knobs hold at a frame.
 
     Raises:
-        WorkerError: the numbers of the colours or of the mask's layers are none (code ``usage``).
+        WorkerError: the numbers of the colors or of the mask's layers are none (code ``usage``).
     """
     colors = colors_of(node)
     per_layer: dict[str, dict[int, float]] = {}
@@ -126,7 +127,7 @@ def palette_of(node: nuke.Group, frame: int, only_locked: bool = False) -> JsonO
     """The palette of the knobs at a frame, in the form of the palette file; ``only_locked`` leaves the others out.
 
     Raises:
-        WorkerError: the number of the colours is none (code ``usage``).
+        WorkerError: the number of the colors is none (code ``usage``).
     """
     colors = []
     for n in range(1, colors_of(node) + 1):
@@ -151,6 +152,38 @@ def _mask_of(node: nuke.Group, colors: int) -> tuple[str, tuple[int, ...]]:
     return mode, numbers
 
 
+def palette_of_file(header: Mapping[str, Any]) -> JsonObject:
+    """The palette in a cached file's header, in the form of the palette file."""
+    found: JsonObject = json.loads(header[METADATA_PREFIX + "palette"])
+    return found
+
+
+def take(node: nuke.Group, header: Mapping[str, Any]) -> None:
+    """Sets the knobs to what a cached file was made with, but for the palette.
+
+    Raises:
+        WorkerError: the node has no such working space (code ``usage``).
+    """
+    parameters = json.loads(header[METADATA_PREFIX + "parameters"])
+    space = header[METADATA_PREFIX + "working_space"]
+    if space not in SPACES:
+        message = f"the file's {BY_NAME['working_space'].label} is {space!r}"
+        raise WorkerError("usage", message, f"choose a file in {', '.join(SPACES)}")
+    node["working_space"].setValue(space)
+    node["model"].setValue(header[METADATA_PREFIX + "model"])
+    for name in SCALARS:
+        node[name].setValue(type(BY_NAME[name].default)(parameters[name]))
+    for name in PER_LAYER:
+        there = parameters.get(name, {})
+        for n in range(1, MAXIMUM_COLORS + 1):
+            node[f"{name}{n}"].setValue(float(there.get(str(n), BY_NAME[name].default)))
+    mode, _, layers = header.get(METADATA_PREFIX + "mask", "").partition(" ")
+    node["use_mask"].setValue(bool(mode))
+    if mode:
+        node["mask_mode"].setValue(mode)
+        node["mask_layers"].setValue(layers)
+
+
 def difference(settings: Settings, header: Mapping[str, Any]) -> str:
     """What of a cached file is not as the knobs say, in words; an empty text if all is.
 
@@ -162,7 +195,7 @@ def difference(settings: Settings, header: Mapping[str, Any]) -> str:
         palette = json.loads(header[METADATA_PREFIX + "palette"])["colors"]
         parameters = json.loads(header[METADATA_PREFIX + "parameters"])
         if len(palette) != settings.colors:
-            return f"it has {len(palette)} colours and the node {settings.colors}"
+            return f"it has {len(palette)} colors and the node {settings.colors}"
         for there, here in zip(palette, settings.palette["colors"]):
             if any(abs(a - b) > _NEAR for a, b in zip(there["rgb"], here["rgb"])):
                 return "the palette changed"

@@ -1,8 +1,9 @@
-"""Palette colours between sRGB, where the engine has them, and the working space, where the node's knobs have them."""
+"""Palette colors between sRGB, where the engine has them, and the working space, where the node's knobs have them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 SPACES = ("lin_rec709", "acescg", "srgb")
 
@@ -20,8 +21,30 @@ TO_ACESCG = (
 )
 
 
+def of_script(management: str, config: str, name: str) -> Optional[str]:
+    """The working space that the root of a script is set to, None where it is none of :data:`SPACES`.
+
+    Args:
+        management: "Nuke" or "OCIO".
+        config: the OCIO configuration's name.
+        name: that of the working space there.
+
+    >>> of_script("Nuke", "", "linear"), of_script("OCIO", "aces_1.2", "scene_linear")
+    ('lin_rec709', 'acescg')
+    """
+    words = name.lower()
+    if "acescg" in words or "ap1" in words:
+        return "acescg"
+    if "srgb" in words and "linear" not in words:
+        return "srgb"
+    if words in ("linear", "scene_linear", "default"):
+        aces = management == "OCIO" and any(word in config.lower() for word in ("aces", "cg-config", "studio-config"))
+        return "acescg" if aces else "lin_rec709"
+    return "lin_rec709" if "linear" in words and ("709" in words or "srgb" in words) else None
+
+
 def from_srgb(color: Sequence[float], space: str) -> list[float]:
-    """A colour of the palette, sRGB in [0, 1], in the working space.
+    """A color of the palette, sRGB in [0, 1], in the working space.
 
     >>> from_srgb([1.0, 1.0, 1.0], "lin_rec709")
     [1.0, 1.0, 1.0]
@@ -33,7 +56,7 @@ def from_srgb(color: Sequence[float], space: str) -> list[float]:
 
 
 def to_srgb(color: Sequence[float], space: str) -> list[float]:
-    """A colour of the working space in sRGB, cut to [0, 1]."""
+    """A color of the working space in sRGB, cut to [0, 1]."""
     encoded = [float(value) for value in color]
     if space != "srgb":
         linear = _times(FROM_ACESCG, encoded) if space == "acescg" else encoded

@@ -212,12 +212,25 @@ class Evaluator:
             return {} if source is None else self.picture(source, frame, view).metadata
 
     def frames(self, node: object) -> tuple:
-        """First and last frame that come from above."""
-        while node.input(0) is not None:
-            node = node.input(0)
-        if node.Class() == "Read":
+        """First and last frame that come from above; of a Switch and a Merge from the first to the last of all."""
+        cls = node.Class()
+        if cls == "Read":
             return node["first"].value(), node["last"].value()
-        return self.host.root.firstFrame(), self.host.root.lastFrame()
+        above = [node.input(index) for index in range(node.inputs())]
+        if cls in ("Group", "Gizmo") and node.output() is not None:
+            above = [node.output()]
+        elif cls == "Input":
+            above = [node.parent().input(node["number"].value())]
+        elif cls not in ("Switch", "Merge2", "AppendClip"):
+            above = above[:1]  # of a Copy that is B
+        ranges = [self.frames(one) for one in above if one is not None]
+        if not ranges:
+            return self.host.root.firstFrame(), self.host.root.lastFrame()
+        if cls == "AppendClip":
+            first = int(node["firstFrame"].value())
+            return first, first - 1 + sum(last - start + 1 for start, last in ranges)
+        shift = int(node["time_offset"].value()) if cls == "TimeOffset" else 0
+        return min(one[0] for one in ranges) + shift, max(one[1] for one in ranges) + shift
 
     def _made(self, node: object) -> Picture:
         cls = node.Class()
@@ -273,6 +286,71 @@ class Evaluator:
 
     def _write(self, node: object) -> Picture:
         return self._above(node, 0)
+
+    def _at(self, node: object, frame: float, index: int = 0) -> Picture:
+        """What comes in at another frame, with the metadata of that frame."""
+        with self.host.at(frame):
+            return self._above(node, index)
+
+    def _framehold(self, node: object) -> Picture:
+        first, step = int(node["firstFrame"].value()), int(node["increment"].value())
+        return self._at(node, first + (int(self.host.frame_now) - first) // step * step if step else first)
+
+    def _timeoffset(self, node: object) -> Picture:
+        return self._at(node, self.host.frame_now - node["time_offset"].value())
+
+    def _retime(self, node: object) -> Picture:
+        begun = self.host.frame_now - node["output.first"].value()
+        return self._at(node, round(node["input.first"].value() + begun * node["speed"].value()))
+
+    def _appendclip(self, node: object) -> Picture:
+        start = int(node["firstFrame"].value())
+        for index in range(node.inputs()):
+            first, last = self.frames(node.input(index))
+            if self.host.frame_now <= start + last - first:
+                break
+            start += last - first + 1
+        return self._at(node, first + self.host.frame_now - start, index)
+
+    def _reformat(self, node: object) -> Picture:
+        if node["type"].value() != "scale":
+            raise NotInFake(f"{node.fullName()}: the evaluator reformats by scale only")
+        return shrunk(self._above(node, 0), float(node["scale"].value()))
+
+    def _grade(self, node: object) -> Picture:
+        picture = self._above(node, 0)
+        left = {"black": 0, "white": 1, "blackpoint": 0, "whitepoint": 1, "add": 0, "gamma": 1}
+        if any(set(np.ravel(node[name].value())) != {value} for name, value in left.items()):
+            raise NotInFake(f"{node.fullName()}: the evaluator multiplies and clamps only")
+        planes = dict(picture.channels)
+        for name in self._chosen(node, picture) & set(planes):
+            position = ORDER.index(name.split(".")[1])
+            graded = planes[name] * np.float32(np.broadcast_to(node["multiply"].value(), 4)[position])
+            planes[name] = np.maximum(graded, 0) if node["black_clamp"].value() else graded
+        return replace(picture, channels=planes)
+
+    def _shuffle2(self, node: object) -> Picture:
+        """By its mappings: from, its input and place, to, its output and place; what is not named is kept."""
+        picture = self._above(node, 0)
+        words = node["mappings"].value().split()[1:]
+        planes = dict(picture.channels)
+        for index in range(0, len(words), 6):
+            source, of, _, target, to, _ = words[index : index + 6]
+            names = source.split(".")[0] == node["in1"].value(), target.split(".")[0] == node["out1"].value()
+            if (of, to) != ("0", "0") or not all(names):
+                raise NotInFake(f"{node.fullName()}: the evaluator shuffles the first layer only")
+            planes[target] = picture.plane(source)
+        return replace(picture, channels=planes)
+
+    def _roto(self, node: object) -> Picture:
+        """A shape over the left half; on its own it is as large as the project and has its own channel only."""
+        if node.input(0) is not None:
+            raise NotInFake(f"{node.fullName()}: the evaluator has no picture behind shapes")
+        root = self.host.root.format()
+        made = Picture(Size(root.width(), root.height()), (0, 0, root.width(), root.height()))
+        plane = np.zeros(made.shape, np.float32)
+        plane[:, : plane.shape[1] // 2] = 1
+        return replace(made, channels=dict.fromkeys(self._named(node["output"].value(), made), plane))
 
     def _switch(self, node: object) -> Picture:
         last = max(node.inputs() - 1, 0)
@@ -381,6 +459,14 @@ class Evaluator:
             planes[name] = np.divide(planes[name], alpha, out=planes[name].copy(), where=alpha != 0)
         return replace(picture, channels=planes)
 
+    def _premult(self, node: object) -> Picture:
+        picture = self._above(node, 0)
+        alpha = picture.plane(self.host.full_channel(node["alpha"].value()))
+        planes = dict(picture.channels)
+        for name in self._chosen(node, picture) & set(planes):
+            planes[name] = planes[name] * alpha
+        return replace(picture, channels=planes)
+
     def _expression(self, node: object) -> Picture:
         picture = self._above(node, 0)
         if node["unpremult"].value() != "none" or any(node[f"temp_expr{n}"].value() for n in range(4)):
@@ -392,7 +478,8 @@ class Evaluator:
             if text:
                 found = np.broadcast_to(PixelParser(text).parse()(scope), picture.shape).astype(np.float32)
                 for name in self._named(node[f"channel{number}"].value(), picture):
-                    planes[name] = found
+                    if name in picture.channels:
+                        planes[name] = found
         return replace(picture, channels=planes)
 
     def _inference(self, node: object) -> Picture:
@@ -426,11 +513,23 @@ class Evaluator:
         return float(root["proxy_scale"].value())
 
     def _read(self, node: object) -> Picture:
-        file = self.host.file_name(node["file"])
+        first, last = node["first"].value(), node["last"].value()
+        frame = min(max(self.host.frame_now, first), last)
+        side = "before" if self.host.frame_now < first else "after"
+        if frame != self.host.frame_now and node[side].value() != "hold":
+            raise NotInFake(f"{node.fullName()}: the evaluator holds the first and the last frame")
+        with self.host.at(frame):
+            file = self.host.file_name(node["file"])
         if not node["raw"].value() and node["colorspace"].value() not in ("default", "linear"):
             raise NotInFake(f"{node.fullName()}: the evaluator converts no colours")
         self.read.append(file)
-        picture = read_exr(file, node.fullName())
+        try:
+            picture = read_exr(file, node.fullName())
+        except PictureError:
+            if node["on_error"].value() != "black":
+                raise
+            root = self.host.root.format()
+            picture = Picture(Size(root.width(), root.height()), (0, 0, root.width(), root.height()))
         return shrunk(picture, self._proxy_scale())
 
     def write(self, node: object, frame: float, view: str) -> str:

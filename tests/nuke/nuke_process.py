@@ -92,9 +92,9 @@ def main() -> dict:
     node["colors"].setValue(3)
     node["cache_file"].setValue((FOLDER / "Ebène 1" / "layers.%04d.exr").as_posix())
     node["first_frame"].setValue(1001)
-    node["last_frame"].setValue(1001)
+    node["last_frame"].setValue(1002)
     nuke.frame(1001)
-    buttons.render(node)
+    buttons.render_frame(node)
     status = [node["status"].value()]
     node["smoothing"].setValue(7)
     status.append(node["status"].value())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,10 @@ def described(node: Any) -> tuple[dict[str, str], Any]:
     return wanted.metadata("0" * 64, "1" * 64, "0.1.0"), wanted
 
 
-def fill_cache(node: Any, path: Path) -> np.ndarray:
+def fill_cache(node: Any, path: Path, more: Mapping[str, str] = MappingProxyType({})) -> np.ndarray:
     """Writes a file of random layers as if they had been rendered with the node's settings. Returns them."""
     metadata, wanted = described(node)
+    metadata.update(more)
     values = np.random.default_rng(7).random((wanted.colors, HEIGHT, WIDTH, 4), np.float32)
     module("exr").write_layers(
         path,

@@ -310,7 +310,7 @@ def test_a_saved_script_is_the_script(host, nuke, tool, tmp_path):
     assert host.text() == text
     assert again["count"].value() == 11
     assert again["amount"].getValueAt(15) == 2.0
-    assert again["log"].value() == "made "  # from onCreate, nothing of what it was
+    assert again["log"].value() == ""  # it is not written, and onCreate sets what is there already
     assert nuke.toNode("After").input(0) is again
     assert nuke.toNode("Tool1.Pick").input(1).name() == "mask"
     with pytest.raises(RuntimeError, match="exists already"):
@@ -371,7 +371,9 @@ def test_knob_changed_is_not_called_by_its_own_changes(tool):
 
 
 def test_flagged_knobs_call_again(host, nuke, tool):
-    tool["knobChanged"].setValue("n = nuke.thisNode()\nif nuke.thisKnob().name() == 'count': n['made'].setValue('x')")
+    tool["knobChanged"].setValue(
+        "n = nuke.thisNode()\nif nuke.thisKnob().name() == 'count': n['made'].setValue(str(n['count'].value()))"
+    )
     seen = []
     nuke.addKnobChanged(lambda: seen.append(nuke.thisKnob().name()), node=tool)
     tool["count"].setValue(5)
@@ -506,7 +508,7 @@ def test_an_expression_that_needs_itself_is_found(host, tool):
 
 def test_file_names_follow_frame_and_view(host, nuke):
     node = nuke.nodes.Read(file="/a b/[value name].%V.%04d.exr")
-    assert nuke.filename(node) == "/a b/[value name].%V.%04d.exr"
+    assert nuke.filename(node) == "/a b/Read1.%V.%04d.exr"
     with host.at(12, "left"):
         assert nuke.filename(node, nuke.REPLACE) == "/a b/Read1.left.0012.exr"
     node["file"].setValue("/x.######.exr")
@@ -591,17 +593,10 @@ def test_knobs_of_a_file_format_come_with_it(nuke):
         write["datatype"].setValue("64 bit")
 
 
-def test_a_host_starts_empty_and_leaves_nothing(monkeypatch):
-    if fake_nuke.missing():
-        pytest.skip(fake_nuke.missing())
+def test_a_host_starts_empty_and_leaves_nothing():
     first = fake_nuke.Host(gui=False, version=(14, 0, 5))
     assert first.module.NUKE_VERSION_STRING == "14.0v5"
     assert first.module.env["gui"] is False
     assert first.module.allNodes() == []
     with pytest.raises(NotInFake, match="evaluator"):
         first.module.nodes.Blur().width()
-
-
-def test_without_the_facts_the_reason_is_said(monkeypatch, tmp_path):
-    monkeypatch.setenv("FSCS_SHARED", str(tmp_path))
-    assert "nuke_api.json" in fake_nuke.missing()

@@ -69,7 +69,7 @@ def test_the_render_ends_without_the_plugin_where_a_frame_is_missing(comp: str, 
 
 @pytest.mark.parametrize(
     ("knob", "value", "said"),
-    [("smoothing", 4, "smoothing"), ("layer_gain2", 2.0, "gain"), ("colors", 5, "number of colours")],
+    [("smoothing", 4, "smoothing"), ("layer_gain2", 2.0, "gain"), ("colors", 5, "number of colors")],
 )
 def test_the_render_ends_without_the_plugin_where_settings_changed(
     comp: str, farm, tmp_path: Path, knob: str, value: float, said: str
@@ -95,16 +95,21 @@ def test_words_and_colour_on_the_node(comp: str, host) -> None:
 
     node, callbacks = nuke.toNode("SoftColorSegment1"), module("callbacks")
     Evaluator(host)
-    steps = nuke.Undo.undoSize()
+    node["last_frame"].setValue(1002)
+    steps, tile = nuke.Undo.undoSize(), 0xFF8800FF
+    node["tile_color"].setValue(tile)
+    nuke.modified(False)
     callbacks.update(node)
     assert node["label"].evaluate() == "Cached, 3 layers\ncached"
+    assert not nuke.modified()
     node["smoothing"].setValue(4)
     assert "Smoothing Radius changed" in node["label"].evaluate()
-    assert int(node["tile_color"].value()) == callbacks.STALE
+    nuke.modified(False)
     host.frame_now = 1002
     callbacks.update(node)
     assert "frame 1002 is not rendered: press Render" in node["label"].evaluate()
-    assert nuke.Undo.undoSize() == steps + 1  # that of the knob, none of the node's looks
+    assert nuke.Undo.undoSize() == steps + 2  # those of the artist
+    assert not nuke.modified() and node["tile_color"].value() == tile
     with pytest.raises(PictureError):
         node._picture()
 

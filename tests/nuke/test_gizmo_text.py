@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import sys
 import tkinter
@@ -15,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "nuke_plugin"
-FACTS = Path(os.environ.get("FSCS_SHARED", ROOT.parent / "shared")) / "facts"
+KNOWN = Path(__file__).resolve().parent / "fake_nuke" / "known"
 
 COMMON_KNOBS = {"inputs", "name", "xpos", "ypos", "disable", "label", "tile_color", "help"}
 CALLBACK_KNOBS = {"knobChanged", "onCreate", "updateUI"}
@@ -45,10 +44,8 @@ def tcl() -> tkinter.Tk:
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, dict]:
-    if not FACTS.is_dir():
-        pytest.skip(f"no facts about Nuke in {FACTS}; set FSCS_SHARED")
-    nodes = json.loads((FACTS / "nuke_nodes.json").read_text())["nodes"]
-    return {"nodes": nodes, **json.loads((FACTS / "nuke_vocabulary.json").read_text())["vocabulary"]}
+    nodes, vocabulary = (json.loads((KNOWN / name).read_text()) for name in ("nodes.json", "vocabulary.json"))
+    return {"nodes": nodes, **vocabulary}
 
 
 def commands(text: str, tcl: tkinter.Tk) -> list[list[str]]:
@@ -104,16 +101,15 @@ def user_knob_problems(definition: str, known: set[str], tcl: tkinter.Tk, facts:
     words = list(tcl.splitlist(definition))
     kind, name, rest = words[0], words[1], words[2:]
     known.add(name)
-    found = [] if kind in facts["types"] else [f"no knob type {kind}"]
-    counts = {entry.split()[0]: int(entry.split()[1]) for entry in facts["opts"]}
+    found = [] if int(kind) in facts["types"] else [f"no knob type {kind}"]
     while rest:
         word = rest.pop(0)
         if word in facts["flags"]:
             continue
-        if word not in counts:
+        if word not in facts["options"]:
             found.append(f"{name}: no option {word}")
             continue
-        del rest[: counts[word]]
+        del rest[: facts["options"][word]]
     return found
 
 
@@ -131,9 +127,9 @@ def test_nothing_in_it_is_unknown(text: str, tcl: tkinter.Tk, facts: dict[str, d
     ("before", "after", "problem"),
     [
         ("  which ", "  wich ", "Switch has no knob wich"),
-        ("  on_error error", "  onError error", "Read has no knob onError"),
+        ("  on_error {", "  onError {", "Read has no knob onError"),
         ("addUserKnob {18 color1 ", "addUserKnob {99 color1 ", "no knob type 99"),
-        ("addUserKnob {18 color1 ", "addUserKnob {18 colour1 ", "Group has no knob color1"),
+        ("addUserKnob {18 color1 ", "addUserKnob {18 kolor1 ", "Group has no knob color1"),
         (" -STARTLINE}", " -STARTLINES}", "no option -STARTLINES"),
         ("\n Copy {", "\n Copi {", "no class Copi"),
         (" push $NCheckMask", " push $NCheckMaks", "before it is set"),
@@ -178,9 +174,11 @@ def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
 
 
 def test_the_cache_is_read_from_where_it_is(text: str) -> None:
-    """Never black, never the nearest frame, never an older copy on a local disk."""
+    """Never the nearest frame, never an older copy on a local disk; black only where the node then takes the image."""
     (read,) = re.findall(r"\n Read \{\n(.*?)\n \}", text, re.DOTALL)
-    assert {"  on_error error", "  localizationPolicy off", "  raw true"} <= set(read.splitlines())
+    expected = {"  on_error {{parent.missing_frames}}", "  localizationPolicy off", "  raw true"}
+    assert expected <= set(read.splitlines())
+    assert generator().MISSING == ("error", "bypass") and "\n missing_frames error\n" in text
 
 
 def test_the_file_is_plain_ascii(text: str) -> None:

@@ -64,7 +64,7 @@ for line in sys.stdin:
         numpy.save(asked["found"], model(torch.from_numpy(numpy.load(asked["image"]))).numpy())
     print("done", flush=True)
 """
-"""Compiles nothing: PyTorch 1.12 takes half a minute for every number of colours. Other tests of the model let it."""
+"""Compiles nothing: PyTorch 1.12 takes half a minute for every number of colors. Other tests of the model let it."""
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_live_adds_up_to_the_plate(node, space):
 @pytest.mark.parametrize(
     ("knob", "value", "message"),
     [
-        ("colors", 9, "at most 8 colours"),
+        ("colors", 9, "at most 8 colors"),
         ("layer_gain2", 0.5, "no gain"),
         ("use_mask", True, "no masks"),
         ("model", "paper", "any-palette only"),

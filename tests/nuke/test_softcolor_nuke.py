@@ -402,7 +402,7 @@ def test_more_colours_than_the_slider_has_are_refused(node, host, colors: int) -
         button(node)
         assert f"Colors is {colors}: set it to 1 to 16" in host.messages[-1][1]
     module("callbacks").update(node)
-    assert int(node["tile_color"].value()) == module("callbacks").STALE
+    assert "press Render" in node["status"].value()
     node["mode"].setValue("Live")
     assert not node.node("LiveColors")["expression"].value()
 
@@ -457,8 +457,18 @@ def test_a_palette_is_one_step_of_the_undo_list(node) -> None:
 def test_only_the_layers_that_there_are_have_knobs(node) -> None:
     node["colors"].setValue(3)
     module("callbacks").show_layers(node)
-    seen = [n for n in range(1, 17) if node[f"color{n}"].visible() and node[f"layer_gain{n}"].visible()]
-    assert seen == [1, 2, 3]
+    assert [n for n in range(1, 17) if node[f"color{n}"].visible()] == [1, 2, 3]
+
+
+def test_the_controls_of_one_layer_are_shown(node, host) -> None:
+    assert [n for n in range(1, 17) if node[f"layer_gain{n}"].visible()] == [1]
+    node["chosen_layer"].setValue(3)
+    assert [n for n in range(1, 17) if node[f"layer_gain{n}"].visible()] == [3]
+    text = host.text()
+    host.clear()
+    host.load(text)
+    again = host.root.nodes()[0]
+    assert [n for n in range(1, 17) if again[f"layer_white{n}"].visible()] == [3]
 
 
 def test_a_pasted_node_keeps_what_it_holds(node, host) -> None:
@@ -481,13 +491,13 @@ def test_a_missing_frame_is_said_on_the_node_and_ends_a_render(node, host, tmp_p
     callbacks = module("callbacks")
     node["cache_file"].setValue((tmp_path / "a b" / "layers.%04d.exr").as_posix())
     callbacks.update(node)
-    assert "press Render" in node["status"].value() and int(node["tile_color"].value()) == callbacks.STALE
+    assert "press Render" in node["status"].value()
     write = nuke.createNode("Write")
     write.setInput(0, node)
-    assert [found.name() for found in callbacks.nodes_above(write)] == [node.name()]
+    assert [found.name() for found in module("upstream").shown(write, 1)] == [node.name()]
     node["mode"].setValue("Bypass")
     callbacks.update(node)
-    assert node["status"].value() == "Bypass" and int(node["tile_color"].value()) == callbacks.FRESH
+    assert node["status"].value() == "Bypass" and list(module("upstream").shown(write, 1)) == []
 
 
 def test_a_cached_file_that_fits_is_said_to(node, tmp_path: Path) -> None:
@@ -505,7 +515,7 @@ def test_a_cached_file_that_fits_is_said_to(node, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "message"), [("", "no file"), ("layers.exr", "whole path"), ("/a/layers.%04d.png", "whole path")]
+    ("template", "message"), [("", "no file"), ("layers.exr", "absolute path"), ("/a/layers.%04d.png", "absolute path")]
 )
 def test_a_place_for_the_cache_is_needed(node, template: str, message: str) -> None:
     node["cache_file"].setValue(template)

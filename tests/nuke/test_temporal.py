@@ -22,6 +22,7 @@ def shot(with_engine: Path, host, tmp_path: Path):
         write_plate(tmp_path / f"plate.{frame}.exr", seed=frame)
     node = node_over(host, (tmp_path / "plate.%04d.exr").as_posix(), (tmp_path / "ours.%04d.exr").as_posix())
     nuke.toNode("Plate")["last"].setValue(1005)
+    node["last_frame"].setValue(1005)
     node["temporal"].setValue(0.7)
     return node
 

@@ -150,7 +150,7 @@ def test_a_node_inside_a_group_sees_what_is_outside(node) -> None:
     assert state(inner) != before
     write = nuke.createNode("Write")
     write.setInput(0, group)
-    assert [found.fullName() for found in module("callbacks").nodes_above(write)] == [inner.fullName()]
+    assert [found.fullName() for found in module("upstream").shown(write, 1)] == [inner.fullName()]
 
 
 def test_a_write_inside_a_group_is_below(node) -> None:
@@ -163,9 +163,9 @@ def test_a_write_inside_a_group_is_below(node) -> None:
         write = nuke.createNode("Write")
         write.setInput(0, image)
     group.setInput(0, node)
-    assert module("callbacks").nodes_above(write) == [node]
+    assert list(module("upstream").shown(write, 1)) == [node]
     node["disable"].setValue(True)
-    assert module("callbacks").nodes_above(write) == []
+    assert list(module("upstream").shown(write, 1)) == []
 
 
 def test_of_another_node_of_ours_only_what_changes_its_layers(node) -> None:
@@ -208,6 +208,8 @@ def chain(made, host, tmp_path: Path):
     below = nuke.createNode("SoftColorSegment")
     below.setInput(0, made)
     below["colors"].setValue(2)
+    below["first_frame"].setValue(1001)
+    below["last_frame"].setValue(1002)
     below["cache_file"].setValue((tmp_path / "below.%04d.exr").as_posix())
     below["layer_prefix"].setValue("second")
     module("buttons").rename_layers(below)
@@ -234,7 +236,7 @@ def test_layers_of_layers(chain, host, tmp_path: Path) -> None:
     above, below = chain
     module("callbacks").register()
     error = module("fscs.protocol").WorkerError
-    with pytest.raises(error, match=f"{above.name()}: frame 1001 is not rendered"):
+    with pytest.raises(error, match=rf"{above.name()}\.Cache: .*layers\.1001\.exr"):
         render(below)
     render(above)
     render(below)

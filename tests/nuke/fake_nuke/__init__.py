@@ -7,10 +7,9 @@ main thread. It loads and saves scripts, and renders with an evaluator. Python 3
 from __future__ import annotations
 
 from .expressions import ExpressionError
-from .facts import missing
 from .grammar import GrammarError
 from .host import Host
 from .nodes import ScriptError
 from .runtime import NotInFake, WrongThread
 
-__all__ = ["ExpressionError", "GrammarError", "Host", "NotInFake", "ScriptError", "WrongThread", "missing"]
+__all__ = ["ExpressionError", "GrammarError", "Host", "NotInFake", "ScriptError", "WrongThread"]

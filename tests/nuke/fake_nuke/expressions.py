@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
@@ -100,7 +101,13 @@ class Parser:
         yes = self.ternary()
         self.need(":")
         no = self.ternary()
-        return lambda scope: yes(scope) if condition(scope) else no(scope)
+
+        def chosen(scope):
+            # Whether Nuke works out the side that is not taken is not known: here it does, and its errors count.
+            first, second = yes(scope), no(scope)
+            return first if condition(scope) else second
+
+        return chosen
 
     LEVELS = (("||",), ("&&",), ("==", "!="), ("<", ">", "<=", ">="), ("+", "-"), ("*", "/", "%"))
     OPERATIONS = {
@@ -128,9 +135,9 @@ class Parser:
 
     def _joined(self, operator: str, left, right):
         if operator == "||":
-            return lambda scope: float(bool(left(scope)) or bool(right(scope)))
+            return lambda scope: float(any([left(scope), right(scope)]))  # both sides, as above
         if operator == "&&":
-            return lambda scope: float(bool(left(scope)) and bool(right(scope)))
+            return lambda scope: float(all([left(scope), right(scope)]))
         operation = self.OPERATIONS[operator]
         return lambda scope: operation(left(scope), right(scope))
 
@@ -146,7 +153,7 @@ class Parser:
             inner = self.unary()
             return lambda scope: -inner(scope)
         if self.take("+"):
-            return self.unary()
+            raise ExpressionError(f"{self.text!r}: a plus with nothing before it, which no real script has")
         if self.take("!"):
             inner = self.unary()
             return lambda scope: float(not inner(scope))
@@ -186,6 +193,7 @@ class Parser:
         return lambda scope: FUNCTIONS[name](*(argument(scope) for argument in arguments))
 
 
+@cache
 def compiled(text: str):
     """An expression as a function of a scope.
 

@@ -1,18 +1,17 @@
-"""What is known of the real `nuke` module and of its node classes, from the facts files. Nothing here is guessed."""
+"""What is known of the real `nuke` module and of its node classes, and where it was guessed.
+
+``known`` holds names, argument lists and knob classes: of the module as two public sets of stubs have them, made for
+Nuke 13.2 and in Nuke 15.0, of node classes as a public scan of Nuke 17.0 has them, and of ``addUserKnob`` as some 1,500
+public scripts use it.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-import os
 from functools import cache
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[3]
-
-ANYTHING = "*args, **kwargs"
-_STUBS = ("sisoe24_15_0v1", "types_nuke_13_2")
 
 CORRECTIONS = {
     # Both stubs say nothing here, or make obligatory what Nuke's own documentation marks as optional.
@@ -35,6 +34,8 @@ CORRECTIONS = {
     "XY_Knob.x": "self, oc=None",
     "XY_Knob.y": "self, oc=None",
     "File_Knob.getValue": "self, oc=None",
+    "File_Knob.getEvaluatedValue": "self, oc=None",
+    "OutputContext.__init__": "self",
     "Array_Knob.animation": "self, chan, view=None",
     "Menu.addMenu": "self, name, icon=None, tooltip=None, index=-1",
     "Menu.addSeparator": "self, index=-1",
@@ -191,9 +192,13 @@ EXTRA_CLASSES = {
         "proxySetting": ("Enumeration_Knob", "if nearest", ["always", "if larger", "if nearest", "never"]),
         "views": ("MultiView_Knob", "main #ffffff", None),
         "colorManagement": ("Enumeration_Knob", "Nuke", ["Nuke", "OCIO"]),
-        "OCIO_config": ("Enumeration_Knob", "nuke-default", ["nuke-default", "custom"]),
+        "OCIO_config": ("Enumeration_Knob", "nuke-default", ["nuke-default", "aces_1.2", "custom"]),
         "customOCIOConfigPath": ("File_Knob", "", None),
-        "workingSpaceLUT": ("Enumeration_Knob", "linear", ["linear", "scene_linear", "ACES - ACEScg"]),
+        "workingSpaceLUT": (
+            "Enumeration_Knob",
+            "linear",
+            ["linear", "scene_linear", "ACES - ACEScg", "ACEScg", "sRGB", "ACES - ACES2065-1"],
+        ),
         "project_directory": ("File_Knob", "", None),
         "onScriptLoad": ("PythonKnob", "", None),
         "onScriptSave": ("PythonKnob", "", None),
@@ -207,75 +212,80 @@ EXTRA_CLASSES = {
         "border_width": ("Double_Knob", 1, None),
     },
     "Gizmo": {},
+    "Roto": {
+        "output": ("ChannelMask_Knob", "alpha", None),
+        "curves": ("OtherKnob", "", None),
+        "toolbox": ("OtherKnob", "", None),
+        "cliptype": ("Enumeration_Knob", "format", ["no clip", "bbox", "format", "intersect", "union"]),
+    },
+    "Retime": {
+        "input.first": ("Double_Knob", 1, None),
+        "output.first": ("Double_Knob", 1, None),
+        "speed": ("Double_Knob", 1, None),
+    },
+    "AppendClip": {"firstFrame": ("Array_Knob", 1, None)},
+    "FrameBlend": {"numframes": ("Array_Knob", 5, None)},
+    "OneView": {"view": ("OneView_Knob", "main", None)},
 }
 
 DUNDERS = {"__getitem__", "__enter__", "__exit__", "__len__", "__iter__", "__contains__", "__repr__", "__str__"}
 """Operators of the C++ classes, which stubs do not list."""
 
 
-def folder() -> Path:
-    """Where the facts files are to be found."""
-    return Path(os.environ.get("FSCS_SHARED", str(ROOT.parent / "shared"))) / "facts"
-
-
-def missing() -> str:
-    """Why the fake can't be made, empty where it can."""
-    names = ("nuke_api.json", "nuke_nodes.json", "nuke_vocabulary.json")
-    absent = [name for name in names if not (folder() / name).is_file()]
-    return f"no {', '.join(absent)} in the shared data (FSCS_SHARED)" if absent else ""
+@cache
+def _known(name: str) -> dict:
+    """One of the files of names."""
+    return json.loads((Path(__file__).with_name("known") / name).read_text(encoding="utf-8"))
 
 
 @cache
 def nodes() -> dict:
     """Knobs by node class: ``{class: {knob: (knob class, default, values)}}``, without those of every class."""
-    scanned = json.loads((folder() / "nuke_nodes.json").read_text(encoding="utf-8"))["nodes"]
     found = {}
-    for name, knobs in scanned.items():
-        found[name] = {
-            knob: (entry["type"], entry.get("default"), _without_labels(entry.get("values")))
-            for knob, entry in knobs.items()
-        }
+    for name, knobs in _known("nodes.json").items():
+        entries = {knob: [entry] if isinstance(entry, str) else entry for knob, entry in knobs.items()}
+        found[name] = {knob: (*entry, None, None)[:3] for knob, entry in entries.items()}
         found[name].update({k: v for k, v in CORPUS_KNOBS.get(name, {}).items() if k not in found[name]})
     for name, knobs in EXTRA_CLASSES.items():
         found.setdefault(name, dict(knobs))
     return found
 
 
-def _without_labels(values: object) -> object:
-    """``over\\t\\tOver`` is stored as ``over``."""
-    return [str(value).split("\t")[0] for value in values] if isinstance(values, list) else None
-
-
 @cache
 def vocabulary() -> dict:
-    """Counts of knob types, flags and options in real scripts."""
-    return json.loads((folder() / "nuke_vocabulary.json").read_text(encoding="utf-8"))["vocabulary"]
+    """Types, flags and options of ``addUserKnob`` in real scripts; of an option how many words follow it."""
+    return _known("vocabulary.json")
 
 
 @cache
 def api() -> dict:
-    """All names of the module: ``{name or Class.name: [entries of the stubs]}``."""
-    stubs = json.loads((folder() / "nuke_api.json").read_text(encoding="utf-8"))["stubs"]
-    merged: dict = {}
-    for stub in _STUBS:
-        for name, entry in stubs[stub].items():
-            merged.setdefault(name, []).extend(entry if isinstance(entry, list) else [entry])
-    return merged
+    """All names of the module: ``{name or Class.name: "const", "class", or a list of argument lists}``."""
+    known = _known("api.json")
+    found: dict = {**dict.fromkeys(known["constants"], "const"), **known["functions"]}
+    for cls, own in known["classes"].items():
+        found[cls] = "class"
+        found.update({f"{cls}.{name}": entry for name, entry in own.items()})
+    return found
 
 
 def is_class(name: str) -> bool:
     """Whether a top-level name is a class."""
-    return any(entry.startswith("class[") for entry in api().get(name, ()))
+    return api().get(name) == "class"
 
 
 def is_constant(name: str) -> bool:
-    """Whether a top-level name is a constant or a variable."""
-    return any(entry in ("const", "attr") for entry in api().get(name, ()))
+    """Whether a name is a constant or a variable."""
+    return api().get(name) == "const"
+
+
+@cache
+def _members() -> dict:
+    return {cls: list(own) for cls, own in _known("api.json")["classes"].items()}
 
 
 def members(cls: str) -> list:
     """The names that a class has of its own."""
-    return [name.split(".", 1)[1] for name in api() if name.startswith(cls + ".")]
+    return _members().get(cls, [])
 
 
 @cache
@@ -283,26 +293,13 @@ def signatures(name: str) -> tuple:
     """The ways in which a function or method may be called; empty: nothing is known, so all are."""
     if name in CORRECTIONS:
         return (signature(CORRECTIONS[name]),)
-    method = "." in name
-    found = []
-    for entry in api().get(name, ()):
-        parsed = None if entry in ("const", "attr") or entry.startswith("class") else signature(entry)
-        if parsed is None or (method and "self" not in parsed.parameters):
-            continue
-        kinds = [parameter.kind for parameter in parsed.parameters.values()]
-        if inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds:
-            continue
-        found.append(parsed)
-    return tuple(found)
+    entry = api().get(name, ())
+    return () if isinstance(entry, str) else tuple(map(signature, entry))
 
 
-def signature(text: str) -> inspect.Signature | None:
-    """A stub's argument list as a signature without types; None where the stub is broken."""
-    try:
-        tree = ast.parse(f"def f({text.rstrip(', ')}): pass")
-    except SyntaxError:
-        return None
-    arguments = tree.body[0].args
+def signature(text: str) -> inspect.Signature:
+    """An argument list as a signature."""
+    arguments = ast.parse(f"def f({text}): pass").body[0].args
     known = [*arguments.posonlyargs, *arguments.args]
     optional = len(known) - len(arguments.defaults)
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

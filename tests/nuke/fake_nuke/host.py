@@ -1,12 +1,21 @@
-"""The fake host: one script with its frame, views, undo, callbacks and menus, and the module `nuke` that reaches it."""
+"""The fake host: one script with its frame, views, undo, callbacks and menus, and the module `nuke` that reaches it.
+
+Where it is not known what Nuke does, the host can be either, by an attribute: whether ``getEvaluatedValue`` gives the
+file of a frame (``evaluated_paths_are_files``), and whether ``beforeFrameRender`` is called once a frame or once a view
+(``before_each_view``). Else it is as hard as the worst that is likely: ``updateUI`` comes for every node in any order,
+:meth:`Host.idle`; expressions work out both sides of ``?:``, ``&&`` and ``||``; knobs of text are always saved, and so
+is what ``setVisible`` did; an Expression writes no channel that it was not given.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import sys
 import threading
 import time
+from pathlib import Path
 
 from . import grammar, knobs, nodes
 from .constants import FLAGS
@@ -61,6 +70,10 @@ class Host:
         self.callbacks: dict = {}
         self.views = ["main"]
         self.written: list = []
+        self.variables: dict = {}
+        self.evaluated_paths_are_files = False
+        self.before_each_view = True
+        self._order = random.Random(7)
         self._queue: list = []
         self._queued = threading.Condition()
         self._number = 0x1000
@@ -76,15 +89,23 @@ class Host:
         self.formats = dict(FORMATS)
         self.frame_now: float = 1
         self.view_now = "main"
-        self.script_name = ""
-        self.changed = False
         self.loading = self.rendering = 0
         self.context: list = []
         self._changing: list = []
         self._evaluating: list = []
         self.root = nodes.made(self, "Root", None)
-        self.root._knobs["name"]._state = "root"
+        self.script_name = ""
+        self.changed = False
         self.groups = [self.root]
+
+    @property
+    def script_name(self) -> str:
+        """The script's file, which is the value of the root's knob ``name``."""
+        return str(self.root._knobs["name"]._state)
+
+    @script_name.setter
+    def script_name(self, name: str) -> None:
+        self.root._knobs["name"]._state = name
 
     def install(self) -> Host:
         """Puts the module where ``import nuke`` finds it."""
@@ -212,15 +233,17 @@ class Host:
         self._knob_code(node, "onCreate", None)
 
     def text(self) -> str:
-        """The script as it would be saved."""
+        """The script as it would be saved; a layer that no node names is not."""
+        self._number = 0x1000
+        inside = nodes.text_of(self.root._children, self)
         self._number = 0x1000
         lines = [f"version {self.version[0]}.{self.version[1]} v{self.version[2]}"]
         for layer, channels in self.layers.items():
-            if layer not in CHANNEL_LAYERS:
+            if layer not in CHANNEL_LAYERS and re.search(rf"[ {{(*+:]{layer}(\.|[ }}\n])", inside):
                 lines.append("add_layer {" + " ".join([layer, *(f"{layer}.{one}" for one in channels)]) + "}")
         root = [line for line in self.root._lines() if not line.startswith("name ")]
         lines.append("\n ".join(["Root {", *root]) + "\n}")
-        return "\n".join(lines) + "\n" + nodes.text_of(self.root._children, self)
+        return "\n".join(lines) + "\n" + inside
 
     # Names.
 
@@ -256,7 +279,7 @@ class Host:
     def knob_and_field(self, node: nodes.Node, path: str) -> tuple:
         """A knob and the number of its part: ``parent.color1.g``."""
         parts = path.split(".")
-        for split in (len(parts) - 1, len(parts) - 2):
+        for split in (len(parts) - 2, len(parts) - 1):  # knobs of the node come before nodes
             if split < 0:
                 continue
             owner = self.node_along(node, parts[:split])
@@ -363,9 +386,25 @@ class Host:
 
         return interpreted(self, node if node is not None else self.root, code)
 
+    def with_variables(self, name: str) -> str:
+        """A file's name with Nuke 16's variables, ``%{name}``, put in."""
+        return re.sub(r"%\{(\w+)\}", lambda found: self.variables[found[1]], name)
+
+    def pattern(self, knob: knobs.Knob) -> str:
+        """A file knob's name after variables, filters and the project's folder, with the places for frame and view."""
+        name = self.with_variables(knob.evaluate())
+        for call, arguments, keywords, node_class, _ in list(self.callbacks.get("FilenameFilter", ())):
+            if node_class in ("*", knob._node._class):
+                name = call(name, *arguments, **keywords) or name
+        project = self.root._knobs["project_directory"].evaluate()
+        return f"{project}/{name}" if name and project and not Path(name).is_absolute() else name
+
     def file_name(self, knob: knobs.Knob) -> str:
-        """A file knob's name for this frame and view."""
-        name = knob.evaluate()
+        """The file of a file knob at this frame and view."""
+        return self.replaced(self.pattern(knob))
+
+    def replaced(self, name: str) -> str:
+        """A file's name with this frame and view in their places."""
         name = name.replace("%V", self.view_now).replace("%v", self.view_now[:1])
         name = re.sub(r"%(0\d+)?d", lambda found: format(int(self.frame_now), (found[1] or "") + "d"), name)
         return re.sub(r"#+", lambda found: format(int(self.frame_now), f"0{len(found[0])}d"), name)
@@ -422,6 +461,18 @@ class Host:
         finally:
             self._changing.pop()
 
+    def idle(self) -> None:
+        """What Nuke does when it has nothing to do after a change: ``updateUI`` of every node, in any order."""
+        waiting, found = list(self.root._children), []
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting += getattr(node, "_children", ())
+        self._order.shuffle(found)
+        for node in found:
+            self._knob_code(node, "updateUI", None)
+            self.call("UpdateUI", node)
+
     def panel(self, node: nodes.Node, event: str) -> None:
         """The node's panel opens or closes: a change of a knob that has only a name."""
         knob = knobs.Knob(event)
@@ -462,8 +513,9 @@ class Host:
             for view in views or [self.view_now]:
                 with self.at(frame, view):
                     try:
-                        self.call("BeforeFrameRender", node)
-                        self._knob_code(node, "beforeFrameRender", None)
+                        if self.before_each_view or view == (views or [view])[0]:
+                            self.call("BeforeFrameRender", node)
+                            self._knob_code(node, "beforeFrameRender", None)
                         self.written.append(self.evaluator.write(node, frame, view))
                         self.call("AfterFrameRender", node)
                         self._knob_code(node, "afterFrameRender", None)

@@ -80,7 +80,9 @@ class Knob(Sealed):
             self._node._host.knob_changed(self._node, self)
 
     def _store(self, state: object) -> None:
-        """Takes a new state, with undo and callback."""
+        """Takes a new state, with undo and callback; the same one is no change."""
+        if state == self._state:
+            return
         if self._node is not None:
             self._node._host.undo.remember(self, self._state)
         self._state = state
@@ -146,6 +148,7 @@ class Knob(Sealed):
 
     def setVisible(self, visible: bool) -> None:
         self._visible = bool(visible)
+        self._flags = self._flags - {"INVISIBLE"} if visible else self._flags | {"INVISIBLE"}  # which is saved
 
     def setFlag(self, f: int) -> None:
         self._flags |= State.host.flags_of(f)
@@ -223,9 +226,14 @@ class Multiline_Eval_String_Knob(EvalString_Knob):
 
 
 class File_Knob(EvalString_Knob):
-    def getEvaluatedValue(self) -> str:
-        # "Normalized to technical notation if sequence": the place for the frame stays one.
-        return re.sub(r"#+", lambda found: f"%0{len(found[0])}d", self.evaluate())
+    def getEvaluatedValue(self, oc: object = None) -> str:
+        # The documentation keeps the places for frame and view, a submitter relies on their being replaced: either.
+        host = self._node._host
+        name = host.with_variables(self.evaluate())
+        if not host.evaluated_paths_are_files:
+            return re.sub(r"#+", lambda found: f"%0{len(found[0])}d", name)
+        with host.at(None if oc is None else oc.frame(), None if oc is None else oc.viewname(oc.view())):
+            return host.replaced(name)
 
     def fromUserText(self, s: str) -> None:
         self.setValue(s)
@@ -261,8 +269,13 @@ class PyScript_Knob(Script_Knob):
 
 
 class Text_Knob(Knob):
+    """Its text stands in the definition, and is saved as it is now whatever its flags say, as RIFE's gizmo shows."""
+
     def setValue(self, val: str) -> bool:
         self._store(str(val))
+        return True
+
+    def _is_default(self) -> bool:
         return True
 
 
@@ -842,20 +855,20 @@ def user_knob(body: str) -> Knob:
         raise grammar.GrammarError("addUserKnob {} is empty")
     number = listed[0].text
     known = facts.vocabulary()
-    if number not in known["types"]:
+    if not number.isdigit() or int(number) not in known["types"]:
         raise grammar.GrammarError(f"addUserKnob {{{body}}}: no script has the type {number}")
     if int(number) not in USER_TYPES:
         raise grammar.GrammarError(f"addUserKnob {{{body}}}: the fake does not have the type {number}")
     name = listed[1].text if len(listed) > 1 else ""
     options, flags, position = {}, set(), 2
-    takes = dict(entry.split() for entry in known["opts"])
+    takes = known["options"]
     while position < len(listed):
         word = listed[position]
         if word.form == "bare" and word.text in known["flags"]:
             flags.add(word.text)
             position += 1
         elif word.form == "bare" and word.text in takes:
-            count = int(takes[word.text])
+            count = takes[word.text]
             values = listed[position + 1 : position + 1 + count]
             if len(values) < count:
                 raise grammar.GrammarError(f"addUserKnob {{{body}}}: the option {word.text} lacks its value")
@@ -907,10 +920,8 @@ def definition(knob: Knob) -> str:
         parts.append("M {" + " ".join(grammar.quoted(item) for item in knob._items) + "}")
     elif isinstance(knob, Array_Knob) and (knob._low, knob._high) != (0.0, 1.0):
         parts.append(f"R {knob._low:g} {knob._high:g}")
-    elif isinstance(knob, (Script_Knob, Link_Knob)):
+    elif isinstance(knob, (Script_Knob, Link_Knob)) or isinstance(knob, Text_Knob) and knob._state:
         parts.append(f"T {grammar.quoted(str(knob._state))}")
-    elif isinstance(knob, Text_Knob) and knob._default:
-        parts.append(f"T {grammar.quoted(str(knob._default))}")
     if getattr(knob, "_group", None):
         parts.append(f"n {knob._group}")
     return "addUserKnob {" + " ".join(parts) + "}"

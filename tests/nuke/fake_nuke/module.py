@@ -275,7 +275,7 @@ class Api:
         knob = (node or self.thisNode())._find("file")
         if knob is None:
             return None
-        return self._host.file_name(knob) if i == CONSTANTS["REPLACE"] else str(knob._state)
+        return self._host.file_name(knob) if i == CONSTANTS["REPLACE"] else self._host.pattern(knob)
 
     def sample(
         self, n: nodes.Node, c: str, x: float, y: float, dx: float | None = None, dy: float | None = None
@@ -455,7 +455,9 @@ def _adder(host: object, kind: str) -> object:
         call: object, args: object = (), kwargs: dict | None = None, nodeClass: str | None = None, node: object = None
     ) -> None:
         known = facts.signatures(f"add{kind}")
-        default = "Write" if "Render" in kind else "Root" if "Script" in kind else "*"
+        default = (
+            "Write" if "Render" in kind else "*" if kind == "FilenameFilter" else "Root" if "Script" in kind else "*"
+        )
         if not known:
             raise NotInFake(f"nuke.add{kind}")
         host.callbacks.setdefault(kind, []).append((call, args, kwargs or {}, nodeClass or default, node))

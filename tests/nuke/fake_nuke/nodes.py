@@ -13,7 +13,7 @@ MAXIMUM_INPUTS = {
     "Read": 0, "Constant": 0, "CheckerBoard2": 0, "Ramp": 1, "BackdropNode": 0, "StickyNote": 0, "Input": 0,
     "Copy": 3, "Merge2": 100, "Switch": 100, "Shuffle2": 2, "Keymix": 3, "Dissolve": 100, "ContactSheet": 100,
     "CopyBBox": 2, "ChannelMerge": 3, "MergeExpression": 3, "Difference": 2, "Dot": 1, "Write": 1, "Viewer": 10,
-    "Inference": 1, "Assert": 1, "Output": 1,
+    "Inference": 1, "Assert": 1, "Output": 1, "AppendClip": 100,
 }  # fmt: skip
 """Inputs by class; a class that is not here has one, and a mask where it has the knob of one."""
 
@@ -72,8 +72,10 @@ class Node(Sealed):
 
     def _full_name(self) -> str:
         above = self._group
+        if above is None:
+            return "root"
         own = str(self._knobs["name"]._state)
-        return own if above is None or above._class == "Root" else f"{above._full_name()}.{own}"
+        return own if above._class == "Root" else f"{above._full_name()}.{own}"
 
     def _mask_input(self) -> int | None:
         return MASKS.get(self._class, 1) if "maskChannelInput" in self._knobs else None

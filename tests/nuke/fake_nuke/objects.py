@@ -70,6 +70,34 @@ class Undo(Sealed):
         return len(State.host.undo.undone)
 
 
+class OutputContext(Sealed):
+    """A frame and a view; views are counted from 1."""
+
+    def __init__(self) -> None:
+        self._frame, self._view = State.host.frame_now, State.host.views.index(State.host.view_now) + 1
+
+    def frame(self) -> float:
+        return self._frame
+
+    def setFrame(self, f: float) -> None:
+        self._frame = f
+
+    def view(self) -> int:
+        return self._view
+
+    def setView(self, n: int) -> None:
+        self._view = n
+
+    def viewFromName(self, name: str) -> int:
+        return State.host.views.index(name) + 1
+
+    def viewname(self, n: int) -> str:
+        return State.host.views[n - 1]
+
+    def viewcount(self) -> int:
+        return len(State.host.views) + 1
+
+
 class UndoStack:
     """Steps of ``(title, [(knob, what it was)])``."""
 
@@ -391,4 +419,4 @@ class Menu(MenuItem):
         self._items = []
 
 
-PUBLIC = [Undo, ProgressTask, Format, Box, FrameRange, FrameRanges, Layer, MenuItem, Menu]
+PUBLIC = [OutputContext, Undo, ProgressTask, Format, Box, FrameRange, FrameRanges, Layer, MenuItem, Menu]

@@ -11,6 +11,7 @@ from nuke._nuke import (
     EXPRESSIONS as EXPRESSIONS,
     GUI as GUI,
     NUKE_VERSION_STRING as NUKE_VERSION_STRING,
+    REPLACE as REPLACE,
     TO_SCRIPT as TO_SCRIPT,
     WRITE_NON_DEFAULT_ONLY as WRITE_NON_DEFAULT_ONLY,
     addView as addView,
@@ -18,6 +19,7 @@ from nuke._nuke import (
     delete as delete,
     execute as execute,
     executing as executing,
+    filename as filename,
     frame as frame,
     getFilename as getFilename,
     layers as layers,
@@ -110,6 +112,16 @@ def scriptClear() -> None: ...
 def addBeforeFrameRender(
     call: Callable[..., object], args: Sequence[Any] = ..., kwargs: Mapping[str, Any] = ..., nodeClass: str = ...
 ) -> None: ...
+def addOnUserCreate(
+    call: Callable[..., object], args: Sequence[Any] = ..., kwargs: Mapping[str, Any] = ..., nodeClass: str = ...
+) -> None: ...
+def addOnScriptSave(
+    call: Callable[..., object], args: Sequence[Any] = ..., kwargs: Mapping[str, Any] = ..., nodeClass: str = ...
+) -> None: ...
+def executeInMainThread(call: Callable[..., object], args: object = ..., kwargs: Mapping[str, Any] = ...) -> None: ...
+
+# There it is missing: a constructor for each class of nodes.
+nodes: Any
 
 # There the path is of any type.
 def pluginAddPath(args: str, addToSysPath: bool = ...) -> None: ...

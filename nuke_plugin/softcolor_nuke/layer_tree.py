@@ -1,0 +1,59 @@
+"""Export Layers: a Shuffle2 and a Grade for each layer, joined by Merge plus, in a backdrop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nuke
+
+from . import layer_names, settings
+
+WIDTH, HEIGHT = 110, 80
+
+
+def build(node: nuke.Group) -> Any:
+    """Makes the tree beside a node. Returns the last Merge, whose image is the sum of the layers."""
+    prefix, colors = layer_names.prefix_of(node), settings.colors_of(node)
+    left, top = node.xpos(), node.ypos() + 2 * HEIGHT
+    made: list[Any] = []
+    joined: Any = None
+    around: Any = node.parent() or nuke.root()
+    with around:
+        backdrop = nuke.nodes.BackdropNode()
+        for n in range(1, colors + 1):
+            shuffle = nuke.nodes.Shuffle2()
+            shuffle.setInput(0, node)
+            shuffle["in1"].setValue(f"{prefix}{n}")
+            shuffle["out1"].setValue("rgba")
+            shuffle["mappings"].fromScript(f'"{_mappings(prefix, n)}"')
+            shuffle["label"].setValue(str(node[f"name{n}"].value()) or f"{prefix}{n}")
+            last = _below(shuffle, left, top, n, 0)
+            if node["layer_color"].value() == "straight":
+                last = _below(nuke.nodes.Premult(), left, top, n, 1, last)
+            grade = nuke.nodes.Grade()
+            grade["black_clamp"].setValue(False)  # the layers of a bright image hold negatives, too
+            last = _below(grade, left, top, n, 2, last)
+            if joined is not None:
+                merge = nuke.nodes.Merge2()
+                merge["operation"].setValue("plus")
+                last = _below(merge, left, top, n, 3, joined, last)
+            joined = last
+            made.append(shuffle)
+        backdrop.setXYpos(left - 30, top - HEIGHT)
+        backdrop["bdwidth"].setValue(colors * WIDTH + 60)
+        backdrop["bdheight"].setValue(6 * HEIGHT)
+        backdrop["label"].setValue("\n".join([node.name(), *(str(one["label"].value()) for one in made)]))
+    return joined
+
+
+def _below(made: Any, left: int, top: int, column: int, row: int, *inputs: Any) -> Any:
+    made.setXYpos(left + (column - 1) * WIDTH, top + row * HEIGHT)
+    for index, one in enumerate(inputs):
+        made.setInput(index, one)
+    return made
+
+
+def _mappings(prefix: str, n: int) -> str:
+    """Of a Shuffle2: how many channels, then from, its input and place, to, its output and place."""
+    channels = enumerate(layer_names.CHANNELS)
+    return " ".join(["4", *(f"{prefix}{n}.{one} 0 {place} rgba.{one} 0 {place}" for place, one in channels)])
