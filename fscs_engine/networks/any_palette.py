@@ -279,9 +279,9 @@ class AnyPaletteNetwork(nn.Module):
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
         self.prior = nn.Parameter(torch.full((1,), -4.0))
 
-    def manner(self, palette: Tensor) -> Manner:
-        """What the palette alone decides. (B, K, 3) sRGB in [0, 1]."""
-        base, offsets, turns = self.palette(palette)
+    def manner(self, palette: Tensor, softness: Tensor) -> Manner:
+        """What palette and softness alone decide. (B, K, 3) sRGB in [0, 1], (B,) in [0, 1]."""
+        base, offsets, turns = self.palette(palette, softness)
         sizes, sharpening, tolerances, prior = turns.split((GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS, 1), dim=1)
         return Manner(
             base,
@@ -353,14 +353,14 @@ class AnyPaletteNetwork(nn.Module):
             alphas = fitting_step(alphas, colors, base, manner.tolerances[:, t, None], fit)
         return shares @ alphas
 
-    def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
-        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1].
+    def forward(self, image: Tensor, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor]:
+        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1], softness (B,) in [0, 1].
 
         Returns:
             Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.
         """
         height, width = image.shape[2:]
-        manner = self.manner(palette)
+        manner = self.manner(palette, softness)
         models = enlarge(self.models(cells_of(image), palette, manner.offsets), height, width)
         alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), manner, shares_of(palette))
         return alphas.reshape(*palette.shape[:2], height, width), manner.base

@@ -13,7 +13,7 @@ from ..parameters import MAXIMUM_COLORS
 NEAR = 0.08
 """Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
 
-_FEATURES, _WIDTH = 18, 40
+_FEATURES, _WIDTH = 19, 40
 _OFF_LINES = 0.12  # from there on a colour is hardly taken for a mixture
 _WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
 _LARGEST_TURN = 2.0  # logarithm of a factor
@@ -66,9 +66,9 @@ class PaletteNetwork(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.offsets.weight)
 
-    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, K, 3) → base colours (B, K, 3), offsets (B, K, C), logarithms of factors (B, turns)."""
-        seen = palette_features(palette)
+    def forward(self, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K, 3), (B,) → base colors (B, K, 3), offsets (B, K, C), logarithms of factors (B, turns)."""
+        seen = palette_features(palette, softness)
         own = F.relu(self.enter(seen))
         own = F.relu(self.join(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
         moves = self.leave(own)
@@ -79,8 +79,8 @@ class PaletteNetwork(nn.Module):
         return base.clamp(0.0, 1.0), offsets, _LARGEST_TURN * torch.tanh(turns)
 
 
-def palette_features(palette: Tensor) -> Tensor:
-    """What the network for the palette sees of each entry. (B, K, 3) → (B, K, 18)."""
+def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
+    """What the network for the palette sees of each entry. (B, K, 3) and (B,) in [0, 1] → (B, K, 19)."""
     count = palette.shape[1]
     mean = palette.mean(dim=1, keepdim=True)
     out = palette - mean
@@ -91,7 +91,8 @@ def palette_features(palette: Tensor) -> Tensor:
     size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
     common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
     own = (palette, out, length, nearest_other(apart), apart.mean(dim=2, keepdim=True), size, unmixed)
-    return torch.cat((*own, common), dim=2)
+    asked = (2.0 * softness - 1.0)[:, None, None].expand(-1, count, 1)
+    return torch.cat((*own, common, asked), dim=2)
 
 
 def distances(palette: Tensor) -> Tensor:
