@@ -33,9 +33,9 @@ _CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colours tha
 _JUMPS = 20.0  # and so much more, times the change itself, anywhere: one jump is worse than many small steps
 _OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure than their palette
 _EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
-_DEFAULT_SOFTNESS = 0.5  # of so many samples
-_DEFAULT_SHARE = 0.4
-_SPANS = {"sparsity": 0.25, "visible": 0.25, "torn": 30.0}
+_SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others anything between
+_SHARES = (0.22, 0.4, 0.22)
+_SPANS = {"sparsity": 0.125, "visible": 0.125, "torn": 30.0}
 """What a loss weighs at softness 1 over what it weighs at 0; the weights in :class:`AnyPaletteLosses` are for 0.5."""
 
 
@@ -53,14 +53,14 @@ class AnyPaletteLosses:
     alpha: float = 0.3
     distance: float = 6.0
     layer_distance: float = 10.0
-    sparsity: float = 0.05
-    visible: float = 0.0005
+    sparsity: float = 0.1
+    visible: float = 0.0007
     flat: float = 0.35
     absent: float = 3.0
     steady: float = 1.0
-    torn: float = 2.5
-    truth: float = 6.0
-    truth_gradient: float = 9.0
+    torn: float = 6.0
+    truth: float = 5.0
+    truth_gradient: float = 6.0
 
     def at(self, softness: float) -> dict[str, float]:
         """The weights at a softness from 0 to 1."""
@@ -273,7 +273,7 @@ class AnyPaletteSamples:
         changed = np.stack([moment[0] for moment in moments])
         same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
-        asked = _DEFAULT_SOFTNESS if rng.random() < _DEFAULT_SHARE else rng.random()
+        asked = rng.choice((*_SOFTNESS, rng.random()), p=(*_SHARES, 1.0 - sum(_SHARES)))
         softness = np.array([asked], np.float32)
         arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window, softness)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
