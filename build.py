@@ -39,12 +39,8 @@ PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
 
 BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
-HOST_COPIES = (
-    *("_version", "parameters", "naming", "key"),
-    *("worker/protocol", "worker/pictures", "worker/client", "worker/connection"),
-    *("worker/preset_list", "worker/check", "worker/install"),
-)
-"""What hosts need of the engine: they get copies, side by side in a package ``fscs``."""
+HOST_FOLDER = ROOT / "fscs_engine" / "host"
+"""What hosts need of the engine: each has a copy of this folder as its package ``fscs``."""
 
 NUKE_PLUGIN = ROOT / "nuke_plugin"
 NUKE_PACKAGE = "softcolor_nuke"
@@ -227,14 +223,8 @@ def write_zip(path: Path, files: Mapping[str, bytes]) -> None:
 
 def host_copies() -> dict[str, bytes]:
     """The package ``fscs`` of a host, by the names of its files."""
-    files = {
-        "fscs/__init__.py": b'"""Copies of the engine\'s files for hosts, made when the plug-in was built."""\n',
-        "fscs/LICENSE": (ROOT / "LICENSE").read_bytes(),
-    }
-    for copy in HOST_COPIES:
-        source = ROOT / "fscs_engine" / f"{copy}.py"
-        files[f"fscs/{source.name}"] = source.read_bytes()
-    return files
+    sources = [*sorted(HOST_FOLDER.glob("*.py")), PACKAGE_VERSION, ROOT / "LICENSE"]
+    return {f"fscs/{source.name}": source.read_bytes() for source in sources}
 
 
 def nuke_files() -> dict[str, bytes]:

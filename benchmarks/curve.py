@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from tables import OPTIMUM, OPTIMUM_TITLE, RELEASED
 
 from fscs_engine import Segmenter
-from fscs_engine.evaluation import evaluate, read_palettes_csv
+from fscs_engine.evaluation.evaluation import evaluate, read_palettes_csv
 from fscs_engine.networks.weights import load_weights
 
 ROOT = Path(__file__).resolve().parent.parent

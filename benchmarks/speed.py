@@ -107,7 +107,7 @@ def compare(folder: Path, heights: Sequence[int], rounds: int) -> dict[str, Any]
     import torch
 
     from fscs_engine import Segmenter, read_image
-    from fscs_engine.palette_files import read_palette
+    from fscs_engine.files.palette_files import read_palette
 
     segmenter, palette = Segmenter(MODEL, device="cpu"), read_palette(folder / PALETTE)
     images = [read_image(folder / picture_name(height)) for height in heights]
@@ -143,7 +143,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
     from fscs_engine.networks.loops import calm_rows, cell_rows
     from fscs_engine.networks.model import View
-    from fscs_engine.threads import over_rows
+    from fscs_engine.runtime.threads import over_rows
 
     model, spaces, threads = segmenter.model, segmenter.spaces, torch.get_num_threads()
     if not isinstance(model, AnyPaletteModel):
@@ -198,8 +198,8 @@ def begin(folder: Path, heights: Sequence[int], space: str) -> dict[str, Any]:
     started = time.perf_counter()
     from fscs_engine import Segmenter, read_image
     from fscs_engine.cli.report import peak_rss_bytes
+    from fscs_engine.files.palette_files import read_palette
     from fscs_engine.networks import loops  # noqa: F401  # loaded with the first frame otherwise
-    from fscs_engine.palette_files import read_palette
 
     imported, rss_imported = time.perf_counter(), peak_rss_bytes()
     image, palette = read_image(folder / picture_name(heights[0])), read_palette(folder / PALETTE)

@@ -1,6 +1,8 @@
-"""Writes the tables of the README and of the model card from ``results/*.json``.
+"""Writes the tables and figures of the documents from ``results/*.json``.
 
-``python benchmarks/tables.py`` writes; ``--check`` only says whether they are up to date.
+``python benchmarks/tables.py`` writes; ``--check`` only says whether they are up to date. A table stands between
+``<!-- name -->`` and ``<!-- /name -->`` in the documents of ``PLACES``, a figure in a sentence between
+``<!-- =name -->`` and ``<!-- = -->`` in any document.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
-    "README.md": ("scores", "size", "truth", "truth-fresh", "speed", "video", "curve"),
+    "README.md": ("overview",),
+    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "speed", "video", "curve"),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -26,7 +30,7 @@ COLUMNS = (
     ("SSIM", "ssim", "{:.4f}"),
     ("sparsity L_s", "sparsity", "{:.2f}"),
     ("layers over 1 %", "visible_layers", "{:.2f}"),
-    ("colour variance", "color_variance", "{:.4f}"),
+    ("color variance", "color_variance", "{:.4f}"),
     ("alpha-weighted", "color_variance_weighted", "{:.4f}"),
     ("alpha noise in flat areas", "flat_noise", "{:.4f}"),
 )
@@ -42,11 +46,59 @@ OPTIMUM = {"sparsity": 0.29, "visible_layers": 1.98, "color_variance_weighted": 
 OPTIMUM_TITLE = "best of each pixel alone, without smoothness (6 images, half size)"
 """The best single, pair or triple of palette colours of each pixel, under squared residue + 0.001 L_s."""
 
+LABELS = {"nearest colour": "nearest color", "what the network sees": "network input", "cells": "coarse grid"}
+"""What rows and columns of the results are called in the tables, where that differs."""
+
+OVERVIEW = ("any-palette", "paper", "released weights, released inference")
+FILTERED = "released weights, filter"
+"""The row of ``truth.json`` with the released inference."""
+
+
+def overview() -> str:
+    """The table of the README: three rows, and what tells them apart."""
+    kodak: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
+    known: dict[str, Any] = json.loads((RESULTS / "truth.json").read_text())
+    heads = ("sum of the layers", "sparsity L_s", "layers per pixel over 1 %", "color variance", "alpha error")
+    lines = _head(["", *heads])
+    for row in OVERVIEW:
+        mean, exact = kodak[row]["mean"], kodak[row]["recomposition_error_max"] <= 1e-6
+        cells = [row, "exact" if exact else f"{mean['psnr']:.1f} dB"]
+        cells += [f"{mean['sparsity']:.2f}", f"{mean['visible_layers']:.1f}", f"{mean['color_variance_weighted']:.4f}"]
+        cells.append(f"{known[row if row in known else FILTERED]['mean']:.3f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def figures() -> dict[str, str]:
+    """What stands in sentences, by name."""
+    speeds: dict[str, Any] = json.loads((RESULTS / "speed.json").read_text())
+    ours = {result["working_space"]: result for result in speeds.values() if "process" in result}
+    (paper,) = (result for result in speeds.values() if "process" not in result)
+    frame = next(iter(paper["seconds"]))
+    linear, theirs = (median(result["seconds"][frame]) for result in (ours["lin_rec709"], paper))
+    begun = [result["process"] for result in ours.values()]
+    compiling = median(
+        process["empty"]["seconds"]["first frame"] - process["filled"]["seconds"]["first frame"] for process in begun
+    )
+    clips: dict[str, Any] = json.loads((RESULTS / "video.json").read_text())
+    released = next(result for row, result in clips.items() if row.startswith("released weights"))
+    *_, exposure = released["sequences"]
+    own, other = (result["sequences"][exposure] for result in (clips["any-palette"], released))
+    return {
+        "frame-seconds": f"{linear:.2f}",
+        "paper-seconds": f"{theirs:.1f}",
+        "speed-ratio": f"{theirs / linear:.0f}",
+        "speed-ratio-srgb": f"{theirs / median(ours['srgb']['seconds'][frame]):.0f}",
+        "compile-seconds": f"{compiling:.0f}",
+        "exposure-flicker": f"{own['flicker'] / other['flicker']:.2f}",
+        "exposure-flicker-largest": f"{own['flicker_largest'] / other['flicker_largest']:.2f}",
+    }
+
 
 def scores() -> str:
     """The Kodak table."""
     results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
-    heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent colour", "palette reordered"]
+    heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
         mean = result["mean"]
@@ -70,7 +122,7 @@ def size() -> str:
     """The table of the 8K picture."""
     results: dict[str, Any] = json.loads((RESULTS / "size.json").read_text())
     _same_weights("size", results)
-    lines = ["| working space | peak memory | time | of it writing | largest error |", "|---|---|---|---|---|"]
+    lines = ["| working space | peak memory | time | writing | largest error |", "|---|---|---|---|---|"]
     for row, result in results.items():
         seconds = result["seconds"]
         lines.append(
@@ -88,10 +140,10 @@ def truth(name: str = "truth") -> str:
         sys.exit(f"{name}.json: its rows are of different test sets; measure all of them again with truth.py")
     kinds = list(next(iter(results.values()))["kinds"])
     released = min(result["mean"] for row, result in results.items() if row.startswith("released weights"))
-    lines = [f"| | all | of the released | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
+    lines = [f"| | all | relative | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
     for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
         means = " | ".join(f"{result['kinds'][kind]:.3f}" for kind in kinds)
-        lines.append(f"| {row} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
+        lines.append(f"| {LABELS.get(row, row)} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
     return "\n".join(lines)
 
 
@@ -99,7 +151,7 @@ def video() -> str:
     """The table of the clips: one after the other, each with all models."""
     results: dict[str, Any] = json.loads((RESULTS / "video.json").read_text())
     released = next(result for row, result in results.items() if row.startswith("released weights"))
-    heads = ("", "flicker", "of the released", "pumping", "beside", "near", "out of reach", "L_s", "largest error")
+    heads = ("", "flicker", "relative", "pumping", "beside", "near", "out of reach", "L_s", "largest error")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for clip, own in released["sequences"].items():
         lines.append(f"| *{clip}* |" + " |" * (len(heads) - 1))
@@ -122,7 +174,7 @@ def speed() -> str:
     ((paper_row, paper),) = ((row, result) for row, result in results.items() if row not in ours)
     small, large = next(iter(ours.values()))["seconds"]
     theirs = median(paper["seconds"][small])
-    heads = [_pixels(small), "times as fast", _pixels(large), f"of {_pixels(small)}", "peak memory", "less imports"]
+    heads = [_pixels(small), "times as fast", _pixels(large), f"× {_pixels(small)}", "peak memory", "without imports"]
     lines = _head(["", *heads])
     lines.append(f"| {paper_row} | {_spread(paper['seconds'][small])} | 1 |" + " |" * 4)
     for row, result in ours.items():
@@ -133,10 +185,27 @@ def speed() -> str:
         cells.append(f"{(process['peak_rss_bytes'] - process['import_rss_bytes']) / 2**30:.2f} GiB")
         lines.append("| " + " | ".join(cells) + " |")
     rounds = len(paper["seconds"][small])
-    lines += ["", f"Seconds a frame: the median of {rounds}, and the least and the most.{_measured_on(results)}"]
-    lines += ["", f"Where the time goes at {_pixels(small)}, in milliseconds; the parts of the alphas one by one:", ""]
+    lines += [
+        "",
+        f"Seconds per frame: the median of {rounds} runs, with the shortest and the longest.{_measured_on(results)}",
+    ]
+    lines += [
+        "",
+        f"Where the time goes at {_pixels(small)}, in milliseconds, with the steps of the alphas one by one:",
+        "",
+    ]
     stages = [stage for stage in next(iter(ours.values()))["stages"] if not stage.startswith("of ")]
-    lines += _head(["", *stages, "all alphas", "layers", "of it conversion", "the rest", "total"])
+    lines += _head(
+        [
+            "",
+            *(LABELS.get(stage, stage) for stage in stages),
+            "all alphas",
+            "layers",
+            "color conversion",
+            "other",
+            "total",
+        ]
+    )
     for row, result in ours.items():
         total = median(result["seconds"][small])
         alpha, layers = median(result["report"][small]["alpha"]), median(result["report"][small]["colour"])
@@ -198,6 +267,7 @@ def _optional(value: float | None, form: str) -> str:
 
 
 TABLES = {
+    "overview": overview,
     "scores": scores,
     "size": size,
     "truth": truth,
@@ -211,23 +281,31 @@ TABLES = {
 
 def main() -> int:
     """Writes or checks; returns 1 where a check fails."""
-    tables = {block: TABLES[block]() for block in {block for blocks in PLACES.values() for block in blocks}}
+    known = figures()
     stale = []
-    for name, blocks in PLACES.items():
-        file = ROOT / name
-        text = before = file.read_text(encoding="utf-8")
-        for block in blocks:
-            pattern = re.compile(rf"(<!-- {block} -->\n).*?(<!-- /{block} -->)", re.DOTALL)
-            found = pattern.search(text)
-            if not found:
-                sys.exit(f"{name}: has no block {block}")
-            text = f"{text[: found.start()]}{found[1]}{tables[block]}\n{found[2]}{text[found.end() :]}"
+    for file in sorted(file for pattern in DOCUMENTS for file in ROOT.glob(pattern)):
+        name = file.relative_to(ROOT).as_posix()
+        before = file.read_text(encoding="utf-8")
+        text = with_tables(name, before)
+        text = re.sub(
+            r"(<!-- =([\w-]+) -->).*?(<!-- = -->)", lambda found: f"{found[1]}{known[found[2]]}{found[3]}", text
+        )
         if text != before:
             stale.append(name)
             if "--check" not in sys.argv:
                 file.write_text(text, encoding="utf-8")
     print("changed: " + ", ".join(stale) if stale else "up to date")
     return 1 if stale and "--check" in sys.argv else 0
+
+
+def with_tables(name: str, text: str) -> str:
+    """A document's text with its tables as they must be."""
+    for block in PLACES.get(name, ()):
+        found = re.search(rf"(<!-- {block} -->\n).*?(<!-- /{block} -->)", text, re.DOTALL)
+        if not found:
+            sys.exit(f"{name}: has no block {block}")
+        text = f"{text[: found.start()]}{found[1]}{TABLES[block]()}\n{found[2]}{text[found.end() :]}"
+    return text
 
 
 if __name__ == "__main__":

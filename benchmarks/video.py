@@ -1,9 +1,9 @@
 """How calm alphas are in time: clips decomposed frame by frame, with the palette of the first frame.
 
-Flicker is ``fscs_engine.metrics.flicker``, mean over the pairs of consecutive frames. Pumping is the largest change,
-from one frame to the next, of any layer's mean alpha over the pixels that stand still; a layer's coverage is its mean
-alpha over all pixels, so it also changes with what moves. Then the same frames with a disc in the second half of
-them: how much that changes alphas where the picture is as it was.
+Flicker is ``fscs_engine.evaluation.metrics.flicker``, mean over the pairs of consecutive frames. Pumping is the largest
+change, from one frame to the next, of any layer's mean alpha over the pixels that stand still; a layer's coverage is
+its mean alpha over all pixels, so it also changes with what moves. Then the same frames with a disc in the second half
+of them: how much that changes alphas where the picture is as it was.
 
 Needs ``av`` (PyAV) or ``cv2`` (opencv-python-headless) to read the clips.
 """
@@ -30,10 +30,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from truth import RELEASED_RADIUS, import_released
 
-from fscs_engine import AlphaProcessing, Image, Palette, Segmenter, metrics, temporal
-from fscs_engine.exact import exact_colors
-from fscs_engine.processing import process_alphas
-from fscs_engine.temporal import is_cut, temporal_mean, window
+from fscs_engine import AlphaProcessing, Image, Palette, Segmenter
+from fscs_engine.alpha import temporal
+from fscs_engine.alpha.processing import process_alphas
+from fscs_engine.alpha.temporal import is_cut, temporal_mean, window
+from fscs_engine.evaluation import metrics
+from fscs_engine.exact.exact import exact_colors
 
 ROOT = Path(__file__).resolve().parent.parent
 COLORS = 7

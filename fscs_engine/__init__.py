@@ -13,32 +13,32 @@ from ._version import __version__
 from .errors import FscsError
 
 if TYPE_CHECKING:
+    from .alpha.processing import AlphaProcessing, LayerAdjustment, Mask
     from .api import segment, segment_sequence
-    from .compositing import recolor, recompose
+    from .exact.compositing import recolor, recompose
     from .files.reading import read_image
     from .image import Image
-    from .palette import Palette, PaletteColor
-    from .processing import AlphaProcessing, LayerAdjustment, Mask
-    from .runs import ShotReport
+    from .palette.palette import Palette, PaletteColor
     from .segmenter import Layers, Segmenter
-    from .sequence import FrameResult, ModelSettings, ShotMask
+    from .shots.runs import ShotReport
+    from .shots.sequence import FrameResult, ModelSettings, ShotMask
 
 _HOMES = {
-    "AlphaProcessing": "processing",
-    "FrameResult": "sequence",
+    "AlphaProcessing": "alpha.processing",
+    "FrameResult": "shots.sequence",
     "Image": "image",
-    "LayerAdjustment": "processing",
+    "LayerAdjustment": "alpha.processing",
     "Layers": "segmenter",
-    "Mask": "processing",
-    "ModelSettings": "sequence",
-    "Palette": "palette",
-    "PaletteColor": "palette",
+    "Mask": "alpha.processing",
+    "ModelSettings": "shots.sequence",
+    "Palette": "palette.palette",
+    "PaletteColor": "palette.palette",
     "Segmenter": "segmenter",
-    "ShotMask": "sequence",
-    "ShotReport": "runs",
+    "ShotMask": "shots.sequence",
+    "ShotReport": "shots.runs",
     "read_image": "files.reading",
-    "recolor": "compositing",
-    "recompose": "compositing",
+    "recolor": "exact.compositing",
+    "recompose": "exact.compositing",
     "segment": "api",
     "segment_sequence": "api",
 }

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .alpha.processing import AlphaProcessing
 from .errors import UsageError
 from .files.blending import Blend
+from .files.palette_files import named_palette
 from .files.reading import read_image
 from .frames import FramePattern, parse_frames
+from .host.parameters import BY_NAME
 from .image import Image
-from .outputs import Delivery, Kind, parse_output
-from .palette import Palette
-from .palette_files import named_palette
-from .parameters import BY_NAME
-from .processing import AlphaProcessing
-from .runs import ShotReport, decide_palette, run_shot
+from .palette.palette import Palette
 from .segmenter import Layers
-from .sequence import FrameResult, ModelSettings, ShotMask, ShotWork
-from .shots import open_shot, plan
+from .shots.outputs import Delivery, Kind, parse_output
+from .shots.runs import ShotReport, decide_palette, run_shot
+from .shots.sequence import FrameResult, ModelSettings, ShotMask, ShotWork
+from .shots.shots import open_shot, plan
 
 PaletteLike = Palette | int | str | Path
 """A palette, how many colours to find, or what ``--palette`` takes: ``"#aabbcc,#112233"`` or a palette file."""

@@ -14,8 +14,8 @@ import PyOpenColorIO as ocio
 from numpy.typing import NDArray
 
 from .errors import ColorSpaceError
+from .host.key import file_identity
 from .image import Image
-from .key import file_identity
 
 SRGB = "srgb"
 LIN_REC709 = "lin_rec709"

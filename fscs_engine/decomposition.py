@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .alpha.processing import AlphaProcessing, duplicates_of, edit_alphas, owners_of, smooth_alphas
+from .alpha.temporal import REACH, Moment, temporal_mean
 from .color import ColorSpaces, network_image, straight
 from .errors import CancelledError
 from .image import Image
-from .memory import empty
 from .networks.model import Model, Prediction, View
-from .palette import Palette
-from .processing import AlphaProcessing, duplicates_of, edit_alphas, owners_of, smooth_alphas
-from .temporal import REACH, Moment, temporal_mean
-from .threads import over_rows
+from .palette.palette import Palette
+from .runtime.memory import empty
+from .runtime.threads import over_rows
 
 Progress = Callable[[float], None]
 Cancelled = Callable[[], bool]

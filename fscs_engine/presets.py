@@ -24,7 +24,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .errors import InputError, OutputError, UsageError
-from .parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter, Value
+from .host.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter, Value
 
 FORMAT_VERSION = 1
 

@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .alpha.processing import AlphaProcessing, duplicates_of
+from .alpha.temporal import Moment
 from .color import AUTO, ColorSpaces, network_image, resolve, straight
 from .decomposition import Cancelled, Decomposition, Progress
 from .errors import PaletteError, UsageError
-from .exact import exact_colors
-from .exact_layers import ExactLayers
+from .exact.exact import exact_colors
+from .exact.exact_layers import ExactLayers
+from .host.parameters import BY_NAME
 from .image import Image, check_finite
-from .image_palette import image_palette
-from .memory import empty
 from .networks.create import create_model
 from .networks.device import resolve_device, resolve_precision
 from .networks.paper_model import PaperModel
-from .palette import Palette
-from .parameters import BY_NAME
-from .processing import AlphaProcessing, duplicates_of
-from .temporal import Moment
+from .palette.image_palette import image_palette
+from .palette.palette import Palette
+from .runtime.memory import empty
 
 _KEPT_PIXELS = 2**23  # what the networks see of a picture of at most so many pixels is kept, else made anew by rows
 _STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
@@ -125,7 +125,7 @@ class Segmenter:
         seed: int = 0,
         method: str = str(BY_NAME["palette_method"].default),
     ) -> Palette:
-        """A palette for the picture; see :func:`fscs_engine.image_palette.image_palette`."""
+        """A palette for the picture; see :func:`fscs_engine.palette.image_palette.image_palette`."""
         return image_palette(image, colors, given, seed, self.spaces, method)
 
     def working_space(self, image: Image, asked: str = AUTO, *, display: bool = False) -> str:

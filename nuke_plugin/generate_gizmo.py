@@ -30,9 +30,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from fscs_engine._version import __version__  # noqa: E402
-from fscs_engine.key import RESULT_PARAMETERS  # noqa: E402
-from fscs_engine.naming import LAYER_PREFIX  # noqa: E402
-from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS, Parameter  # noqa: E402
+from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
+from fscs_engine.host.naming import LAYER_PREFIX  # noqa: E402
+from fscs_engine.host.parameters import BY_NAME, MAXIMUM_COLORS, Parameter  # noqa: E402
 from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
 
 GIZMO = Path(__file__).resolve().parent / "SoftColorSegment.gizmo"

@@ -2,7 +2,7 @@
 
     nuke -t softcolor_selftest.py [report.json]
 
-Needs the engine (see Locate Engine in the README) for the rows that compute. Nothing of yours is changed: it works in a
+Needs the engine (see Install in docs/nuke.md) for the rows that compute. Nothing of yours is changed: it works in a
 script of its own and a folder for temporary files. Ends with 0 if no row failed, else 1.
 """
 

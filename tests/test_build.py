@@ -368,7 +368,7 @@ def test_package(build, monkeypatch):
         names = set(archive.namelist())
         gizmo = (ROOT / "nuke_plugin" / "SoftColorSegment.gizmo").read_bytes()
         assert archive.read("SoftColorSegment.gizmo") == gizmo
-        assert archive.read("softcolor_nuke/fscs/key.py") == (ROOT / "fscs_engine" / "key.py").read_bytes()
+        assert archive.read("softcolor_nuke/fscs/key.py") == (ROOT / "fscs_engine" / "host" / "key.py").read_bytes()
         (entry,) = json.loads(archive.read("cat.json"))["cats"]
         model = archive.read(f"live/{build.LIVE_MODEL}")
     assert {entry["filepath"], entry["icon"]} <= names

@@ -15,7 +15,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FscsError
-from ..interrupts import interruptible
+from ..runtime.interrupts import interruptible
 from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130

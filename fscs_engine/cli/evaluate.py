@@ -15,7 +15,7 @@ from .progress import Progress
 from .report import console, peak_rss_bytes, print_json
 
 if TYPE_CHECKING:
-    from ..evaluation import Evaluation, Scores
+    from ..evaluation.evaluation import Evaluation, Scores
 
 COLUMNS = {
     "mse": "MSE",
@@ -124,8 +124,8 @@ def evaluate(
     flags.check()
     with Progress() as progress:
         with progress.loading("loading the model"):
-            from ..evaluation import evaluate as measure
-            from ..evaluation import read_palettes_csv
+            from ..evaluation.evaluation import evaluate as measure
+            from ..evaluation.evaluation import read_palettes_csv
             from ..files.reading import read_image
             from ..segmenter import Segmenter
 

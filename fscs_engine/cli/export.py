@@ -13,7 +13,7 @@ from .progress import Progress
 from .report import print_json, print_outputs
 
 if TYPE_CHECKING:
-    from ..export import Exported
+    from ..export.export import Exported
 
 MODEL = "any-palette"
 """The model that is exported when none is named: the only shipped one that can be."""
@@ -82,7 +82,7 @@ def _export(
     """Exports by a function of the engine, which is loaded here, after the progress is shown."""
     with Progress() as progress:
         with progress.loading("exporting the model"):
-            from .. import export
+            from ..export import export
 
         exported: Exported = getattr(export, function)(model, output, overwrite=overwrite)
     if as_json:

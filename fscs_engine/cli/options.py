@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InputError, UsageError
-from ..parameters import BY_NAME, Value
+from ..host.parameters import BY_NAME, Value
 from .progress import STYLES
 
 if TYPE_CHECKING:
+    from ..alpha.processing import AlphaProcessing, LayerAdjustment, Mask
     from ..image import Image
-    from ..palette import Palette
-    from ..processing import AlphaProcessing, LayerAdjustment, Mask
+    from ..palette.palette import Palette
     from ..segmenter import Segmenter
 
 PALETTE_PANEL = "Palette"
@@ -341,7 +341,7 @@ def adjustments(
     Raises:
         UsageError: see `layer_values`.
     """
-    from ..processing import LayerAdjustment
+    from ..alpha.processing import LayerAdjustment
 
     edits: dict[int, LayerAdjustment] = {}
     for field, given in (("gain", gain), ("gamma", gamma), ("black", black), ("white", white)):
@@ -390,9 +390,9 @@ def masks(files: Sequence[Path] | None, modes: Sequence[str] | None, image: Imag
     parsed = mask_modes(files, modes)
     if not parsed:
         return ()
+    from ..alpha.processing import Mask
     from ..files.reading import read_mask
-    from ..key import file_identity
-    from ..processing import Mask
+    from ..host.key import file_identity
 
     return tuple(
         Mask(pixels=read_mask(file, image=image), mode=mode, layers=layers, identity=file_identity(file))
@@ -440,7 +440,7 @@ class AlphaFlags:
             UsageError: see `check`.
             InputError: a mask that can't be read or does not fit the image.
         """
-        from ..processing import AlphaProcessing
+        from ..alpha.processing import AlphaProcessing
 
         return AlphaProcessing(
             smoothing=self.smoothing,
@@ -463,7 +463,7 @@ def given_palette(source: str) -> Palette | None:
     text = source.strip()
     if text == AUTO:
         return None
-    from ..palette_files import named_palette
+    from ..files.palette_files import named_palette
 
     return named_palette(text)
 
@@ -480,7 +480,7 @@ def whole_palette(
     """
     import time
 
-    from ..image_palette import asked_colors
+    from ..palette.image_palette import asked_colors
 
     started = time.perf_counter()
     wanted = asked_colors(colors, given)

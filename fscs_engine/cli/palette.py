@@ -62,8 +62,8 @@ def palette(
     if not many:
         options.check_input(inputs[0])
         options.refuse_shot_flags(inputs[0], {"--frames": frames, "--views": views})
-    from ..palette import Palette, PaletteColor
-    from ..palette_files import write_palette
+    from ..files.palette_files import write_palette
+    from ..palette.palette import Palette, PaletteColor
 
     locked = [color for part in lock or () for color in part.split(",")]
     given = Palette(tuple(PaletteColor.from_hex(color, locked=True) for color in locked)) if locked else None
@@ -78,12 +78,12 @@ def palette(
         with progress.loading("reading"):
             from ..color import ColorSpaces
             from ..files.reading import read_image
-            from ..image_palette import image_palette
+            from ..palette.image_palette import image_palette
 
         spaces = ColorSpaces(ocio)
         if many:
             from ..frames import parse_frames
-            from ..shots import find_palette, open_shot, plan
+            from ..shots.shots import find_palette, open_shot, plan
 
             named = options.view_names(views)
             shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)

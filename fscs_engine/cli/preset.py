@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import FscsError, UsageError
-from ..parameters import BY_NAME
+from ..host.parameters import BY_NAME
 from ..presets import (
     PRESET_PARAMETERS,
     Preset,

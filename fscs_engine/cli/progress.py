@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from ..interrupts import check, held_back
+from ..runtime.interrupts import check, held_back
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -77,7 +77,7 @@ class Progress:
         """Starts a stage and returns what takes its progress, :meth:`report`.
 
         Raises:
-            Interrupted: as in :func:`fscs_engine.interrupts.check`.
+            Interrupted: as in :func:`fscs_engine.runtime.interrupts.check`.
         """
         check()
         self._end_silence()
@@ -114,7 +114,7 @@ class Progress:
         in the middle begins there.
 
         Raises:
-            Interrupted: as in :func:`fscs_engine.interrupts.check`.
+            Interrupted: as in :func:`fscs_engine.runtime.interrupts.check`.
         """
         check()
         self._end_silence()

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, PaletteError, UsageError
-from ..naming import METADATA_PREFIX
+from ..host.naming import METADATA_PREFIX
 from . import options, pictures
 from .progress import Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
-    from ..compositing import Edit
+    from ..exact.compositing import Edit
     from ..files.exr import LayeredFile
-    from ..palette import Palette
+    from ..palette.palette import Palette
 
 _NEW_COLOR = re.compile(r"\s*(\d+)\s*=\s*(#?[0-9a-fA-F]{3,6})\s*")
 _HUE = re.compile(r"\s*(\d+)\s*:\s*hue\s*=\s*([-+0-9.eE]+)\s*")
@@ -31,8 +31,8 @@ def parse_edit(text: str) -> Edit:
         UsageError: another form.
         PaletteError: not a colour.
     """
-    from ..compositing import NewColor, TurnHue
-    from ..palette import PaletteColor
+    from ..exact.compositing import NewColor, TurnHue
+    from ..palette.palette import PaletteColor
 
     if match := _NEW_COLOR.fullmatch(text):
         return NewColor(int(match[1]), PaletteColor.from_hex(match[2]).rgb)
@@ -73,8 +73,8 @@ def recolor(
     with Progress() as progress:
         with progress.loading("reading the layers"):
             from ..color import ColorSpaces
-            from ..compositing import recolor as edit_layers
-            from ..compositing import recompose as add_up
+            from ..exact.compositing import recolor as edit_layers
+            from ..exact.compositing import recompose as add_up
             from ..files.exr import read_layers
 
         layered = read_layers(layers_file)
@@ -105,7 +105,7 @@ def stored_palette(layered: LayeredFile) -> Palette:
     Raises:
         InputError: the file has lost it, or it does not fit the layers.
     """
-    from ..palette import Palette
+    from ..palette.palette import Palette
 
     cure = "give the EXR as fscs segment wrote it"
     text = layered.metadata.get(METADATA_PREFIX + "palette")

@@ -28,7 +28,7 @@ def recompose(
     with Progress() as progress:
         with progress.loading("reading the layers"):
             from ..color import ColorSpaces
-            from ..compositing import recompose as add_up
+            from ..exact.compositing import recompose as add_up
             from ..files.exr import read_layers
 
         layered = read_layers(layers_file)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..palette import Palette
+    from ..palette.palette import Palette
 
 
 def print_json(result: Mapping[str, object]) -> None:

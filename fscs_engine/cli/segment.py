@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CancelledError, UsageError
-from ..interrupts import asked_to_stop
+from ..runtime.interrupts import asked_to_stop
 from . import options
 from .preset import PresetFlag, over_preset
 from .progress import AUTO, OPENJD, Progress
 from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
 
 if TYPE_CHECKING:
-    from ..outputs import Delivery
-    from ..palette import Palette
-    from ..runs import ShotReport
+    from ..palette.palette import Palette
     from ..segmenter import Segmenter
-    from ..sequence import FrameResult, ModelSettings, ShotWork
-    from ..shots import Shot
+    from ..shots.outputs import Delivery
+    from ..shots.runs import ShotReport
+    from ..shots.sequence import FrameResult, ModelSettings, ShotWork
+    from ..shots.shots import Shot
 
 SOME_FAILED = 3
 
@@ -176,9 +176,9 @@ def segment(
     given = options.given_palette(palette)
     with Progress(style=progress_style) as progress:
         with progress.loading("starting"):
-            from ..outputs import Delivery, parse_output
-            from ..sequence import ModelSettings
-            from ..shots import open_shot
+            from ..shots.outputs import Delivery, parse_output
+            from ..shots.sequence import ModelSettings
+            from ..shots.shots import open_shot
 
         outputs = tuple(parse_output(text, layer_format) for text in output or ())
         shot = None
@@ -241,9 +241,9 @@ class _Request:
 def _one_picture(request: _Request, progress: Progress) -> None:
     """Decomposes one picture and says how it went."""
     from ..files.reading import read_image
-    from ..identity import Identity
-    from ..key import file_identity
-    from ..outputs import Frame, Place, check_delivery, composite_errors
+    from ..host.key import file_identity
+    from ..shots.identity import Identity
+    from ..shots.outputs import Frame, Place, check_delivery, composite_errors
 
     source, delivery = request.inputs[0], request.delivery
     request.flags.check()
@@ -344,9 +344,9 @@ class _ShotFlags:
 def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) -> int:
     """Decomposes a shot and says how it went. Returns the exit code."""
     from ..frames import FramePattern, parse_frames
-    from ..runs import decide_palette, run_shot
-    from ..sequence import ShotMask, ShotWork
-    from ..shots import plan
+    from ..shots.runs import decide_palette, run_shot
+    from ..shots.sequence import ShotMask, ShotWork
+    from ..shots.shots import plan
 
     asked = parse_frames(flags.frames) if flags.frames else None
     todo, lost, gaps = plan(shot, asked, flags.missing)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from ..errors import InputError, UsageError
-from ..parameters import PARAMETERS
+from ..host.parameters import PARAMETERS
 from . import options, segment
 from .palette import palette as find_palette
 
 if TYPE_CHECKING:
-    from ..farm import Flag
+    from ..shots.farm import Flag
 
 FARM_PANEL = "Farm"
 
@@ -149,7 +149,7 @@ def submit(
 
     fscs submit plate.####.exr -o layers.####.exr --openjd job/ --frames 1001-1100 -k 5
     """
-    from ..farm import FarmJob, write_bundle
+    from ..shots.farm import FarmJob, write_bundle
 
     if missing not in ("error", "skip"):
         raise UsageError(f"--missing {missing!r} is not known", cure="use error or skip")
@@ -209,8 +209,8 @@ def _plan(
         OutputError: an output that can't be written.
     """
     from ..frames import FramePattern, format_frames, parse_frames, pattern_of_folder
-    from ..outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
-    from ..shots import open_shot, plan
+    from ..shots.outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
+    from ..shots.shots import open_shot, plan
 
     text = pattern_of_folder(Path(source)).text if Path(source).is_dir() else source
     layer_format = look.get("layer_format", "png")
@@ -267,7 +267,7 @@ def _given_flags(context: typer.Context, look: Mapping[str, Any]) -> dict[str, l
 
     Presets lie on the user's computer: the job carries what they say, not their names.
     """
-    from ..farm import Flag
+    from ..shots.farm import Flag
 
     given: dict[str, list[Flag]] = {}
     look = {**look, **_layers_of_preset(look)}
@@ -297,8 +297,8 @@ def _layers_of_preset(look: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _flag(flag: str, name: str, value: str) -> Flag:
     """A flag, and whether its value is a file."""
-    from ..farm import Flag
     from ..frames import is_pattern
+    from ..shots.farm import Flag
 
     if name == "mask" and is_pattern(value):
         return Flag(flag, _absolute(value), "pattern")
@@ -318,7 +318,7 @@ def _palette(
         PaletteError: a palette that can't be read.
         UsageError: fewer colours than the palette has, or a file that is to be filled up.
     """
-    from ..farm import Flag
+    from ..shots.farm import Flag
 
     known = options.given_palette(source)
     shared = inspect.signature(find_palette).parameters

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InputError, UsageError
-from ..interrupts import ALL, asked_to_stop
+from ..runtime.interrupts import ALL, asked_to_stop
 from . import options
 from .progress import Progress
 from .report import peak_rss_bytes, print_json, print_outputs

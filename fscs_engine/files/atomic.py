@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from fscs_engine.errors import OutputError
+from ..errors import OutputError
 
 PARTIAL = ".partial"
 """Stands before the suffix of every temporary name: ``.fscs-1f2e3d4c-4711-5a6b7c8d-1.partial.exr``."""

@@ -30,9 +30,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, RangeError, UsageError
-from fscs_engine.files.strips import TOLERANCE, Bits, levels, straight_layer
-from fscs_engine.palette import Palette
+from ..errors import InputError, RangeError, UsageError
+from ..palette.palette import Palette
+from .strips import TOLERANCE, Bits, levels, straight_layer
 
 Blend = Literal["over", "add"]
 

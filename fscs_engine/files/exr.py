@@ -14,13 +14,13 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, RangeError, UsageError
-from fscs_engine.files.atomic import check_targets, replaced_file
-from fscs_engine.files.headers import kept_attributes, set_header, space_of_header
-from fscs_engine.files.reading import open_image
-from fscs_engine.files.strips import ROWS, Strips, failed
-from fscs_engine.image import Image, Window
-from fscs_engine.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
+from ..errors import InputError, RangeError, UsageError
+from ..host.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
+from ..image import Image, Window
+from .atomic import check_targets, replaced_file
+from .headers import kept_attributes, set_header, space_of_header
+from .reading import open_image
+from .strips import ROWS, Strips, failed
 
 HALF_MAXIMUM = 65504.0
 """The largest number of 16-bit floats."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.files.atomic import check_targets
-from fscs_engine.files.blending import Blend, PaintedRows, check_options, painted_rows
-from fscs_engine.files.strips import Bits, Strips
-from fscs_engine.palette import Palette
+from ..palette.palette import Palette
+from .atomic import check_targets
+from .blending import Blend, PaintedRows, check_options, painted_rows
+from .strips import Bits, Strips
 
 
 class LayerDocument:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.files.atomic import check_targets, make_folder, replaced_files
-from fscs_engine.files.strips import Strips, levels, straight_layer
+from .atomic import check_targets, make_folder, replaced_files
+from .strips import Strips, levels, straight_layer
 
 
 class LayerFile(Protocol):

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.compiling import compiled
-from fscs_engine.errors import OutputError, UsageError
-from fscs_engine.files.layer_folder import LayerFolder
-from fscs_engine.files.movie_pixels import FULL, LIMITED, RGB_MATRIX, SRGB_TRANSFER, stored_plane
-from fscs_engine.files.movies import pyav
+from ..errors import OutputError, UsageError
+from ..runtime.compiling import compiled
+from .layer_folder import LayerFolder
+from .movie_pixels import FULL, LIMITED, RGB_MATRIX, SRGB_TRANSFER, stored_plane
+from .movies import pyav
 
 Codec = Literal["auto", "prores", "png", "ffv1"]
 

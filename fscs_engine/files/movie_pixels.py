@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.compiling import compiled
-from fscs_engine.errors import InputError
+from ..errors import InputError
+from ..runtime.compiling import compiled
 
 _MATRICES = {
     1: (0.2126, 0.0722),  # BT.709

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, UsageError
-from fscs_engine.files.movie_pixels import coding_of, pixels_of, turn_of, turned
-from fscs_engine.files.reading import first_bytes
-from fscs_engine.frames import MOVIES
-from fscs_engine.image import Image, Window
+from ..errors import InputError, UsageError
+from ..frames import MOVIES
+from ..image import Image, Window
+from .movie_pixels import coding_of, pixels_of, turn_of, turned
+from .reading import first_bytes
 
 _FIELD_ORDERS = (2, 3, 4, 5)
 """FFmpeg's numbers of the orders of interlaced fields."""

@@ -17,20 +17,13 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError
-from fscs_engine.files.atomic import partial_folder, replaced_file
-from fscs_engine.files.blending import (
-    PaintedRows,
-    StackedLayer,
-    composite,
-    json_texts,
-    largest_error,
-    layer_titles,
-)
-from fscs_engine.files.layer_document import LayerDocument
-from fscs_engine.files.png import PngFile
-from fscs_engine.files.reading import open_image
-from fscs_engine.files.strips import ROWS, levels
+from ..errors import InputError
+from .atomic import partial_folder, replaced_file
+from .blending import PaintedRows, StackedLayer, composite, json_texts, largest_error, layer_titles
+from .layer_document import LayerDocument
+from .png import PngFile
+from .reading import open_image
+from .strips import ROWS, levels
 
 THUMBNAIL = 256
 """The longest side that the specification allows the thumbnail."""

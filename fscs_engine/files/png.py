@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import RangeError
-from fscs_engine.files.atomic import replaced_file
-from fscs_engine.files.layer_folder import PictureFolder
-from fscs_engine.files.strips import TOLERANCE, Bits, Blocks, levels
+from ..errors import RangeError
+from .atomic import replaced_file
+from .layer_folder import PictureFolder
+from .strips import TOLERANCE, Bits, Blocks, levels
 
 
 class PngLayerWriter(PictureFolder):

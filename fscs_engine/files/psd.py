@@ -15,18 +15,11 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, OutputError, UsageError
-from fscs_engine.files.atomic import replaced_file
-from fscs_engine.files.blending import (
-    PaintedRows,
-    StackedLayer,
-    composite,
-    json_texts,
-    largest_error,
-    layer_titles,
-)
-from fscs_engine.files.layer_document import LayerDocument
-from fscs_engine.files.strips import levels
+from ..errors import InputError, OutputError, UsageError
+from .atomic import replaced_file
+from .blending import PaintedRows, StackedLayer, composite, json_texts, largest_error, layer_titles
+from .layer_document import LayerDocument
+from .strips import levels
 
 LARGEST_SIDE = 30_000
 """The most rows and columns of a PSD file."""

@@ -12,9 +12,9 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from fscs_engine.errors import InputError, NonFiniteError
-from fscs_engine.files.headers import kept_attributes, space_of_header
-from fscs_engine.image import Image, Window
+from ..errors import InputError, NonFiniteError
+from ..image import Image, Window
+from .headers import kept_attributes, space_of_header
 
 _ROLES = {"r": "R", "red": "R", "g": "G", "green": "G", "b": "B", "blue": "B", "a": "A", "alpha": "A"}
 _TIFF_COLOR_MODELS = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}

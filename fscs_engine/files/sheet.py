@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image as Canvas
 from PIL import ImageDraw, ImageFont
 
-from fscs_engine.files.atomic import check_targets, replaced_file
-from fscs_engine.files.strips import Strips
-from fscs_engine.palette import Palette
+from ..palette.palette import Palette
+from .atomic import check_targets, replaced_file
+from .strips import Strips
 
 THUMBNAIL = 480
 """The longest side of a thumbnail in pixels."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fscs_engine.errors import OutputError, RangeError
+from ..errors import OutputError, RangeError
 
 Bits = Literal[8, 16]
 

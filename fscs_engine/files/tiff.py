@@ -10,10 +10,10 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from fscs_engine.files.blending import json_texts, largest_error
-from fscs_engine.files.layer_folder import PictureFolder
-from fscs_engine.files.reading import open_image
-from fscs_engine.files.strips import ROWS, Blocks, failed
+from .blending import json_texts, largest_error
+from .layer_folder import PictureFolder
+from .reading import open_image
+from .strips import ROWS, Blocks, failed
 
 
 class TiffLayerWriter(PictureFolder):

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import WeightsError
-from ..memory import empty
-from ..palette import canonical_order
-from ..parameters import MAXIMUM_COLORS
-from ..threads import over_rows
+from ..host.parameters import MAXIMUM_COLORS
+from ..palette.palette import canonical_order
+from ..runtime.memory import empty
+from ..runtime.threads import over_rows
 from .any_palette import (
     CALM_RADIUS,
     CELL,

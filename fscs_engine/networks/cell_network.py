@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..memory import empty
-from ..threads import over_rows
+from ..runtime.memory import empty
+from ..runtime.threads import over_rows
 from .any_palette import AnyPaletteNetwork, SetBlock, halved
 from .set_loops import feature_rows, grow_rows, halve_rows, join_rows, mean_rows, model_rows, share_rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import DeviceError
-from ..parameters import BY_NAME
+from ..host.parameters import BY_NAME
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

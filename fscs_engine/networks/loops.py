@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import compiled, planes
-from ..parameters import ALPHA_FLOOR
+from ..host.parameters import ALPHA_FLOOR
+from ..runtime.compiling import compiled, planes
 from .any_palette import (
     CALM_RADIUS,
     CALM_VARIANCE,

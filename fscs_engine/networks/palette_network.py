@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..parameters import MAXIMUM_COLORS
+from ..host.parameters import MAXIMUM_COLORS
 
 NEAR = 0.08
 """Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from ..palette import canonical_order
+from ..palette.palette import canonical_order
 from .model import View
 from .unet import HALO, STRIDE, AlphaPredictor, ResiduePredictor, SinglePredictor
 from .weights import Weights
@@ -107,7 +107,7 @@ class PaperModel:
         Returns:
             Alphas (K, H, W), which can leave [0, 1] after its filter, and colours (K, 3, H, W) in [0, 1].
         """
-        from ..smoothing import gray, guided_filter
+        from ..alpha.smoothing import gray, guided_filter
 
         alphas = self.alpha(image[None], palette[None])[0]
         alphas = alphas / (alphas.sum(dim=0) + RELEASED_EPS)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import compiled
+from ..runtime.compiling import compiled
 from .any_palette import SHARPNESS
 
 _PIECE = 64  # cells that are worked on at a time: their sums stay in the nearest cache

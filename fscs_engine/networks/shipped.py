@@ -26,7 +26,7 @@ SHIPPED: dict[str, ShippedWeights] = {
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
 LIVE_WEIGHTS = "161079c71db9102003715a31fec73ebd48b85ed0d04dcc99929b3ed1e8cab2b1"
-LIVE_MODEL = "7098bfb42ff50ec0955f0f055dd1e7c8d2b17ba11e84323a482978a963798bf3"
+LIVE_MODEL = "6d7f6195138981ccc9af83b325078a321f7d4c80f95ba064d32e0cc09b7250be"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
+from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
+from ..host.parameters import MAXIMUM_COLORS
 from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
-from ..parameters import MAXIMUM_COLORS
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
 from .losses import sparsity_loss

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
-from ..palette import canonical_order
+from ..palette.palette import canonical_order
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _PALETTE_PIXELS = 1500

@@ -1,1 +1,1 @@
-"""The engine's worker process and the client that hosts start it with."""
+"""The engine's worker process. What hosts start it with lies in the folder host."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fscs_engine.key import RESULT_PARAMETERS
-from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS, TEMPORAL_RADIUS
-
-from . import protocol
-from .protocol import Fields, JsonObject, WorkerError
+from ..host import protocol
+from ..host.key import RESULT_PARAMETERS
+from ..host.parameters import BY_NAME, MAXIMUM_COLORS, TEMPORAL_RADIUS
+from ..host.protocol import Fields, JsonObject, WorkerError
 
 PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
 

@@ -26,24 +26,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
-from fscs_engine._version import __version__
-from fscs_engine.errors import CancelledError, FscsError, NonFiniteError
-from fscs_engine.key import MASK_SPACE
-from fscs_engine.networks.shipped import SHIPPED
-
-from . import protocol
-from .protocol import Fields, JsonObject, WorkerError
+from .._version import __version__
+from ..errors import CancelledError, FscsError, NonFiniteError
+from ..host import protocol
+from ..host.key import MASK_SPACE
+from ..host.protocol import Fields, JsonObject, WorkerError
+from ..networks.shipped import SHIPPED
 from .requests import ImageSource, MaskSource, PaletteRequest, SegmentRequest, parse_palette, parse_segment
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fscs_engine.image import Image
-    from fscs_engine.palette import Palette
-    from fscs_engine.processing import AlphaProcessing, Mask
-    from fscs_engine.segmenter import Segmenter
-    from fscs_engine.temporal import Moment
+    from ..alpha.processing import AlphaProcessing, Mask
+    from ..alpha.temporal import Moment
+    from ..image import Image
+    from ..palette.palette import Palette
+    from ..segmenter import Segmenter
 
 
 PENDING_LIMIT = 64
@@ -330,7 +329,7 @@ class Server:
             self._send_error(job.id, failure)
 
     def _result(self, job: Job, progress: Progress) -> JsonObject:
-        from fscs_engine.memory import release
+        from ..runtime.memory import release
 
         try:
             if isinstance(job.request, PaletteRequest):
@@ -341,9 +340,9 @@ class Server:
 
     def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
         check_cancelled(job)
-        from fscs_engine.color import ColorSpaces
-        from fscs_engine.image_palette import image_palette
-        from fscs_engine.palette import Palette
+        from ..color import ColorSpaces
+        from ..palette.image_palette import image_palette
+        from ..palette.palette import Palette
 
         given = Palette.from_dict(request.given) if request.given is not None else None
         spaces = ColorSpaces(request.ocio)
@@ -356,8 +355,8 @@ class Server:
     def _segment(self, job: Job, request: SegmentRequest, progress: Progress) -> JsonObject:
         import numpy as np
 
-        from fscs_engine.identity import Identity
-        from fscs_engine.palette import Palette
+        from ..palette.palette import Palette
+        from ..shots.identity import Identity
 
         started = time.perf_counter()
         check_cancelled(job)
@@ -438,8 +437,8 @@ class Server:
         """What the temporal smoothing needs of the frames around, as a shot of ``fscs segment`` has it."""
         import torch
 
-        from fscs_engine.key import window_identity
-        from fscs_engine.temporal import is_cut, window
+        from ..alpha.temporal import is_cut, window
+        from ..host.key import window_identity
 
         here = len(request.before)
         sources = [*request.before, request.image, *request.after]
@@ -468,7 +467,7 @@ class Server:
 
     def _segmenter(self, model: str, device: str, precision: str, tile: int, ocio: Path | None) -> Segmenter:
         """The segmenter for these, kept warm."""
-        from fscs_engine.segmenter import Segmenter
+        from ..segmenter import Segmenter
 
         key = (model, device, precision, tile, ocio)
         segmenter = self._segmenters.pop(key, None)
@@ -481,9 +480,9 @@ class Server:
 
     def _image(self, source: ImageSource, folder: Path) -> tuple[Image, str]:
         """The picture and its identity for the cache key."""
-        from fscs_engine.files.reading import clean, read_image
-        from fscs_engine.image import Image
-        from fscs_engine.key import file_identity, pixels_identity
+        from ..files.reading import clean, read_image
+        from ..host.key import file_identity, pixels_identity
+        from ..image import Image
 
         if source.path is not None:
             image = read_image(
@@ -502,9 +501,9 @@ class Server:
     def _mask(self, source: MaskSource, folder: Path, image: Image) -> Mask:
         import numpy as np
 
-        from fscs_engine.files.reading import read_mask
-        from fscs_engine.key import file_identity, pixels_identity
-        from fscs_engine.processing import Mask
+        from ..alpha.processing import Mask
+        from ..files.reading import read_mask
+        from ..host.key import file_identity, pixels_identity
 
         if source.path is not None:
             pixels = read_mask(source.path, image=image)
@@ -527,7 +526,7 @@ class Server:
 
 
 def _processing(request: SegmentRequest, masks: tuple[Mask, ...]) -> AlphaProcessing:
-    from fscs_engine.processing import AlphaProcessing, LayerAdjustment
+    from ..alpha.processing import AlphaProcessing, LayerAdjustment
 
     return AlphaProcessing(
         **request.parameters,

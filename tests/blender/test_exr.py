@@ -67,7 +67,7 @@ def test_damage_is_an_error(without_blender, planes, tmp_path: Path) -> None:
 
 
 def test_palette_files_are_the_engine_s(without_blender, tmp_path: Path) -> None:
-    from fscs_engine.palette_files import read_palette, write_palette
+    from fscs_engine.files.palette_files import read_palette, write_palette
 
     palettes = without_blender("palettes")
     colors = [

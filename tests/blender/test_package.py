@@ -72,8 +72,7 @@ def test_the_license_is_the_one_named(build):
 
 def test_the_engines_files_are_copies_that_work_alone(build, addon):
     folder = addon / "soft_color_segment"
-    for name in build.HOST_COPIES:
-        source = ROOT / "fscs_engine" / f"{name}.py"
+    for source in (*build.HOST_FOLDER.glob("*.py"), build.PACKAGE_VERSION):
         assert (folder / "fscs" / source.name).read_bytes() == source.read_bytes()
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import fscs.client, fscs.install, fscs.key, fscs.naming"
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)

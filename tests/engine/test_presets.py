@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fscs_engine import presets
 from fscs_engine.errors import InputError, OutputError, UsageError
+from fscs_engine.host.parameters import BY_NAME, PARAMETERS
 from fscs_engine.networks.shipped import SHIPPED
-from fscs_engine.parameters import BY_NAME, PARAMETERS
 from fscs_engine.presets import PRESET_PARAMETERS, Preset, delete_preset, list_presets, read_preset, save_preset
 
 

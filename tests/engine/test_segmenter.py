@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine import segmenter as segmenter_module
+from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.color import straight
 from fscs_engine.errors import CancelledError, DeviceError, NonFiniteError, PaletteError, RangeError, UsageError
 from fscs_engine.files.reading import read_image
+from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.image import Image
 from fscs_engine.networks.shipped import SHIPPED
-from fscs_engine.palette import Palette
-from fscs_engine.parameters import MAXIMUM_COLORS
-from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 
 COFFEE = Path(__file__).resolve().parents[2] / "examples" / "coffee.png"

@@ -11,8 +11,8 @@ import pytest
 from evaluator import nuke_name
 
 from fscs_engine.files.exr import ExrLayerWriter
+from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.image import Image
-from fscs_engine.parameters import MAXIMUM_COLORS
 
 GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"
 COLORS = ("red", "green", "blue", "alpha")

@@ -160,7 +160,7 @@ def test_every_knob_says_what_it_does(text: str, tcl: tkinter.Tk) -> None:
 
 
 def test_parameters_come_from_the_table(text: str, tcl: tkinter.Tk) -> None:
-    from fscs_engine.parameters import PARAMETERS
+    from fscs_engine.host.parameters import PARAMETERS
 
     knobs = {}
     for definition in re.findall(r"^ addUserKnob \{(.*)\}$", text, re.MULTILINE):

@@ -14,7 +14,7 @@ import fake_nuke
 import pytest
 from fake_nuke import grammar
 
-from fscs_engine import export
+from fscs_engine.export import export
 from fscs_engine.networks.any_palette import AnyPaletteNetwork
 from fscs_engine.networks.weights import save_weights
 

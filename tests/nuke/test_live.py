@@ -17,10 +17,10 @@ import torch
 from evaluator import Cat, Evaluator, Picture, PictureError, Size, write_exr
 from numpy.typing import NDArray
 
-from fscs_engine import export, live_model
+from fscs_engine.alpha.processing import AlphaProcessing
+from fscs_engine.export import export, live_model
 from fscs_engine.image import Image
-from fscs_engine.palette import Palette
-from fscs_engine.processing import AlphaProcessing
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 
 GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"

@@ -1,4 +1,4 @@
-"""What softcolor_selftest.py would try in a real Nuke, and what the README says was never tried there."""
+"""What softcolor_selftest.py would try in a real Nuke, and what docs/nuke.md says was never tried there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_readme_lists_the_rows_of_the_self_test() -> None:
+def test_the_page_lists_the_rows_of_the_self_test() -> None:
     source = ast.parse((ROOT / "nuke_plugin" / "softcolor_selftest.py").read_text(encoding="utf-8"))
     (rows,) = (found for found in source.body if isinstance(found, ast.ClassDef) and found.name == "Rows")
     expected = [
@@ -17,7 +17,7 @@ def test_the_readme_lists_the_rows_of_the_self_test() -> None:
         for row in rows.body
         if isinstance(row, ast.FunctionDef) and not row.name.startswith("_")
     ]
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "nuke.md").read_text(encoding="utf-8")
     listed = re.search(r"<!-- never run in Nuke -->\n(.*)\n<!-- /never run in Nuke -->", text, re.DOTALL)
     assert listed is not None
     assert listed[1].splitlines() == expected

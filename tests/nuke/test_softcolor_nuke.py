@@ -15,14 +15,14 @@ import OpenImageIO as oiio
 import pytest
 from plug_in import described, module
 
+from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.color import ColorSpaces
 from fscs_engine.files.exr import read_layers
-from fscs_engine.identity import Identity
+from fscs_engine.files.palette_files import read_palette
 from fscs_engine.image import Window
-from fscs_engine.palette import Palette
-from fscs_engine.palette_files import read_palette
-from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
+from fscs_engine.shots.identity import Identity
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "nuke_plugin"

@@ -77,7 +77,7 @@ class FullBlender:
 @pytest.fixture(scope="session")
 def readme() -> str:
     """The documentation that artists read."""
-    return (HERE.parents[2] / "README.md").read_text(encoding="utf-8")
+    return (HERE.parents[2] / "docs" / "blender.md").read_text(encoding="utf-8")
 
 
 def told(readme: str, pattern: str) -> str:

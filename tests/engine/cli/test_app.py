@@ -9,7 +9,7 @@ import pytest
 
 from fscs_engine import __version__
 from fscs_engine.cli import app, doctor
-from fscs_engine.parameters import PARAMETERS
+from fscs_engine.host.parameters import PARAMETERS
 
 COMMANDS = ("segment", "palette", "recompose", "recolor", "evaluate", "train", "weights", "doctor")
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fscs_engine.cli import options
 from fscs_engine.errors import UsageError
+from fscs_engine.host.parameters import PARAMETERS
 from fscs_engine.image import Image
-from fscs_engine.image_palette import image_palette
-from fscs_engine.parameters import PARAMETERS
+from fscs_engine.palette.image_palette import image_palette
 
 NUMBERS = [p for p in PARAMETERS if p.kind in ("int", "float")]
 CHOICES = [p for p in PARAMETERS if p.choices]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fscs_engine.palette_files import read_palette
+from fscs_engine.files.palette_files import read_palette
 
 
 def test_json(fscs, photo, tmp_path):

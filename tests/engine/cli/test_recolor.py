@@ -5,8 +5,8 @@ import pytest
 
 from fscs_engine.cli.recolor import parse_edit
 from fscs_engine.color import ColorSpaces
-from fscs_engine.compositing import NewColor, TurnHue
 from fscs_engine.errors import FscsError
+from fscs_engine.exact.compositing import NewColor, TurnHue
 from fscs_engine.files.exr import ExrLayerWriter, read_layers
 from fscs_engine.files.reading import read_image
 

@@ -18,7 +18,7 @@ from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces, straight
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.reading import read_image
 from fscs_engine.image import Image as Picture
-from fscs_engine.palette import Palette
+from fscs_engine.palette.palette import Palette
 
 COLORS = "#270a05,#a53615,#e1b389,#f6e9d9"
 

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from fscs_engine.cli import segment, submit
-from fscs_engine.palette import Palette
-from fscs_engine.palette_files import write_palette
+from fscs_engine.files.palette_files import write_palette
+from fscs_engine.palette.palette import Palette
 from fscs_engine.presets import Preset, save_preset
 
 from .conftest import EXAMPLE, ROOT

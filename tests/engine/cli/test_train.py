@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from fscs_engine.cli.train import plot_curves
+from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.networks.weights import load_weights
-from fscs_engine.parameters import MAXIMUM_COLORS
 from fscs_engine.training.any_palette import AnyPaletteLosses
 
 ANY = ["--steps", "20", "--batch", "2", "--crop", "32", "--seed", "5", "--threads", "1"]

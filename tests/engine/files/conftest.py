@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from fscs_engine.files.layer_document import LayerDocument
 from fscs_engine.files.ora import OraLayerWriter
 from fscs_engine.files.psd import PsdLayerWriter
-from fscs_engine.palette import Palette
+from fscs_engine.palette.palette import Palette
 
 Save = Callable[..., Path]
 

@@ -203,7 +203,7 @@ from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.files.sheet import ContactSheet
 from fscs_engine.files.tiff import TiffLayerWriter
 from fscs_engine.image import Image
-from fscs_engine.palette import Palette
+from fscs_engine.palette.palette import Palette
 rng = np.random.default_rng(0)
 layers = rng.random((2, 128, 128, 4), dtype=np.float32) / 2
 layers[..., :3] *= layers[..., 3:]

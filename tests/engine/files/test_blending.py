@@ -21,7 +21,7 @@ from fscs_engine.files.blending import (
     over_alphas,
     painted_rows,
 )
-from fscs_engine.palette import Palette, PaletteColor
+from fscs_engine.palette.palette import Palette, PaletteColor
 
 PALETTE = np.linspace(0, 1, 48, dtype=np.float32).reshape(16, 3)
 

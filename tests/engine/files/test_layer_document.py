@@ -11,7 +11,7 @@ import pytest
 from fscs_engine.errors import OutputError, RangeError, UsageError
 from fscs_engine.files import ora, psd
 from fscs_engine.files.blending import error_bound
-from fscs_engine.palette import Palette
+from fscs_engine.palette.palette import Palette
 
 pytest.importorskip("psd_tools")
 

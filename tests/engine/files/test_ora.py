@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from fscs_engine.errors import InputError
 from fscs_engine.files.blending import error_bound
 from fscs_engine.files.ora import composite_error, read_metadata
-from fscs_engine.palette import Palette, PaletteColor
+from fscs_engine.palette.palette import Palette, PaletteColor
 
 PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
 Write = Callable[..., Path]

@@ -17,7 +17,7 @@ from fscs_engine.errors import InputError, OutputError, UsageError
 from fscs_engine.files import psd
 from fscs_engine.files.blending import error_bound
 from fscs_engine.files.psd import PsdLayerWriter, composite_error, read_metadata
-from fscs_engine.palette import Palette, PaletteColor
+from fscs_engine.palette.palette import Palette, PaletteColor
 
 psd_tools = pytest.importorskip("psd_tools")
 Resource = pytest.importorskip("psd_tools.constants").Resource

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from fscs_engine.errors import OutputError
 from fscs_engine.files.sheet import ContactSheet
-from fscs_engine.palette import Palette, PaletteColor
+from fscs_engine.palette.palette import Palette, PaletteColor
 
 COLORS = ((230 / 255, 25 / 255, 20 / 255), (25 / 255, 51 / 255, 204 / 255), (0.9, 0.9, 0.8))
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from fscs_engine import segmenter as segmenter_module
+from fscs_engine.alpha.processing import AlphaProcessing
 from fscs_engine.errors import CancelledError, WeightsError
+from fscs_engine.host.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import CELL
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.create import create_model
 from fscs_engine.networks.model import View
 from fscs_engine.networks.weights import Weights, save_weights
-from fscs_engine.palette import Palette
-from fscs_engine.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
-from fscs_engine.processing import AlphaProcessing
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 
 CPU = torch.device("cpu")

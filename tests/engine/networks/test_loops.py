@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fscs_engine.host.parameters import ALPHA_FLOOR
 from fscs_engine.networks.any_palette import (
     CALM_RADIUS,
     CELL,
@@ -30,7 +31,6 @@ from fscs_engine.networks.loops import (
     cell_rows,
 )
 from fscs_engine.networks.model import View
-from fscs_engine.parameters import ALPHA_FLOOR
 
 CPU = torch.device("cpu")
 REACH = 2 * CALM_RADIUS

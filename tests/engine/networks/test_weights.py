@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from fscs_engine.alpha.processing import AlphaProcessing
 from fscs_engine.errors import OutputError, WeightsError
-from fscs_engine.evaluation import read_palettes_csv
+from fscs_engine.evaluation.evaluation import read_palettes_csv
 from fscs_engine.files.reading import read_image
 from fscs_engine.networks import weights as weights_module
 from fscs_engine.networks.create import create_model
 from fscs_engine.networks.shipped import SHIPPED
 from fscs_engine.networks.unet import AlphaPredictor, ResiduePredictor
 from fscs_engine.networks.weights import import_released, load_weights, save_weights, sha256_of
-from fscs_engine.processing import AlphaProcessing
 from fscs_engine.segmenter import Segmenter
 
 CPU = torch.device("cpu")

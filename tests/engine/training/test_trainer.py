@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from fscs_engine.errors import CancelledError, InputError, UsageError, WeightsError
 from fscs_engine.image import Image
 from fscs_engine.networks.weights import load_weights
-from fscs_engine.palette import Palette
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.training.any_palette import AnyPaletteConfig
 from fscs_engine.training.data import PhotoCrops

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, Mask
 from fscs_engine.files.reading import read_image
+from fscs_engine.host import client, protocol
+from fscs_engine.host.client import LayerMask, Pixels, Plate, Worker
+from fscs_engine.host.key import cache_key, file_identity, pixels_identity, result_parameters, window_identity
+from fscs_engine.host.protocol import WorkerError
 from fscs_engine.image import Image
-from fscs_engine.key import cache_key, file_identity, pixels_identity, result_parameters, window_identity
-from fscs_engine.palette import Palette
-from fscs_engine.processing import AlphaProcessing, LayerAdjustment, Mask
+from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
-from fscs_engine.worker import client, protocol, server
-from fscs_engine.worker.client import LayerMask, Pixels, Plate, Worker
-from fscs_engine.worker.protocol import WorkerError
+from fscs_engine.worker import server
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -409,7 +410,7 @@ class TestInTheMiddle:
     @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
     def test_a_host_that_is_killed_leaves_nothing(self, engine_python, temporary):
         code = (
-            "import sys; from fscs_engine.worker.client import Worker, Pixels\n"
+            "import sys; from fscs_engine.host.client import Worker, Pixels\n"
             "def tell(fraction, eta):\n    if fraction > 0: print(worker._process.pid, flush=True)\n"
             f"worker = Worker(sys.argv[1])\nside = {LONG}\n"
             "image = Pixels(bytes(side * side * 12), side, side, 3, 'srgb')\n"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fscs_engine.parameters import BY_NAME
+from fscs_engine.host.parameters import BY_NAME
+from fscs_engine.host.protocol import Fields, WorkerError
 from fscs_engine.worker import requests
-from fscs_engine.worker.protocol import Fields, WorkerError
 
 PALETTE = {"version": 1, "space": "srgb", "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
 MODELS = {"any-palette": 16, "paper": 7}

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fscs_engine import _version
-from fscs_engine.worker import protocol, server
-from fscs_engine.worker.protocol import WorkerError
+from fscs_engine.host import protocol
+from fscs_engine.host.protocol import WorkerError
+from fscs_engine.worker import server
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -252,8 +253,8 @@ def test_the_hello_loads_neither_torch_nor_numpy(engine_python, tmp_path):
 
 
 def test_the_models_are_those_that_are_shipped():
+    from fscs_engine.host.parameters import BY_NAME, MAXIMUM_COLORS
     from fscs_engine.networks.shipped import SHIPPED
-    from fscs_engine.parameters import BY_NAME, MAXIMUM_COLORS
 
     assert server.registered_models() == {"any-palette": MAXIMUM_COLORS, "paper": 7}
     assert list(SHIPPED) == ["any-palette", "paper"]

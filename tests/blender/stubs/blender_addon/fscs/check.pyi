@@ -1,1 +1,1 @@
-from fscs_engine.worker.check import *
+from fscs_engine.host.check import *

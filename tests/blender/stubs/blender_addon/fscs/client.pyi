@@ -1,1 +1,1 @@
-from fscs_engine.worker.client import *
+from fscs_engine.host.client import *

@@ -1,1 +1,1 @@
-from fscs_engine.worker.install import *
+from fscs_engine.host.install import *

@@ -1,1 +1,1 @@
-from fscs_engine.key import *
+from fscs_engine.host.key import *

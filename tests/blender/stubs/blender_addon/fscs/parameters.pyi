@@ -1,1 +1,1 @@
-from fscs_engine.parameters import *
+from fscs_engine.host.parameters import *

@@ -1,1 +1,1 @@
-from fscs_engine.worker.pictures import *
+from fscs_engine.host.pictures import *

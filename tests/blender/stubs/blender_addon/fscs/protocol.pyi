@@ -1,1 +1,1 @@
-from fscs_engine.worker.protocol import *
+from fscs_engine.host.protocol import *

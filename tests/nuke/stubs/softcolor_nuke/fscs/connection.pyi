@@ -1,1 +1,1 @@
-from fscs_engine.worker.connection import *
+from fscs_engine.host.connection import *

@@ -1,1 +1,1 @@
-from fscs_engine.naming import *
+from fscs_engine.host.naming import *

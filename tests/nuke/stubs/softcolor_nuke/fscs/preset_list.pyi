@@ -1,1 +1,1 @@
-from fscs_engine.worker.preset_list import *
+from fscs_engine.host.preset_list import *

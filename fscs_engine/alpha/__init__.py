@@ -1,0 +1,1 @@
+"""From raw alphas to those of the layers: controls, smoothing in space and time, masks."""

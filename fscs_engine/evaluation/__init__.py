@@ -1,0 +1,1 @@
+"""Measures of layers, and the evaluation over many images."""

@@ -1,0 +1,1 @@
+"""The exact step: layer colors that add up to the image, and what the layers give when put together again."""

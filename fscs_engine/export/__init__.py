@@ -1,0 +1,1 @@
+"""The networks as files for other programs: ONNX, and TorchScript for Nuke."""

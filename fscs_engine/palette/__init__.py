@@ -1,0 +1,1 @@
+"""Palettes: given colors, and those found in an image."""

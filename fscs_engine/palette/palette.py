@@ -1,0 +1,438 @@
+"""Palettes: the K colours that the layers are made for, typed in by hand or found by K-means.
+
+Colours are sRGB-encoded RGB with Rec.709 primaries in [0, 1], the space that the networks see.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import PaletteError
+from ..host.parameters import MAXIMUM_COLORS
+
+FORMAT_VERSION = 1
+"""Version of the palette file's format, its ``"version"``."""
+
+_HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", re.ASCII)
+_SAMPLE_PIXELS = 50_000
+_STARTS = 4
+_STEPS = 50
+_SETTLED = 1e-4
+_SAME = 1e-10
+_THINNING = 8
+_DECIMALS = 6
+
+
+def canonical_order(colors: ArrayLike) -> NDArray[np.intp]:
+    """The order of the automatic colours: from dark to light, equal lightness by red, green, blue.
+
+    Lightness is the Rec.709-weighted sum of the sRGB values.
+
+    Args:
+        colors: (K, 3) sRGB, in any one scale.
+
+    Returns:
+        (K,) indices that sort them.
+    """
+    c = np.asarray(colors, dtype=np.float64)
+    lightness = c @ np.array([0.2126, 0.7152, 0.0722])
+    return np.lexsort((c[:, 2], c[:, 1], c[:, 0], lightness))
+
+
+@dataclass(frozen=True)
+class PaletteColor:
+    """One palette colour.
+
+    Args:
+        rgb: sRGB-encoded, each in [0, 1].
+        name: the artist's own word for it.
+        locked: kept as it is when a palette is found anew around it.
+
+    Raises:
+        PaletteError: not three finite numbers in [0, 1].
+    """
+
+    rgb: tuple[float, float, float]
+    name: str = ""
+    locked: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            values = tuple(_number(value) for value in self.rgb)
+        except (TypeError, OverflowError):
+            values = ()
+        # a NaN fails both comparisons
+        if len(values) != 3 or not all(0.0 <= value <= 1.0 for value in values):
+            raise PaletteError(
+                f"{_short(self.rgb)} is not a palette colour",
+                cure="give red, green and blue as three numbers from 0 to 1",
+            )
+        object.__setattr__(self, "rgb", values)
+
+    @property
+    def hex(self) -> str:
+        """The colour in 8 bits a channel: ``PaletteColor((1, 0.5, 0)).hex == "#ff8000"``."""
+        return "#" + "".join(f"{math.floor(value * 255 + 0.5):02x}" for value in self.rgb)
+
+    @classmethod
+    def from_hex(cls, text: str, name: str = "", locked: bool = False) -> PaletteColor:
+        """A colour from ``"#aabbcc"``, ``"aabbcc"`` or ``"#abc"``.
+
+        Raises:
+            PaletteError: anything else.
+        """
+        found = _HEX.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise PaletteError(f"{_short(text)} is not a hex colour", cure='write colours as "#rrggbb", e.g. "#3366ff"')
+        digits = found.group(1)
+        if len(digits) == 3:
+            digits = "".join(digit * 2 for digit in digits)
+        red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+        return cls((red, green, blue), name, locked)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """1 to 16 palette colours in the order of their layers. Equal entries are allowed.
+
+    Raises:
+        PaletteError: no colour, or more than 16.
+
+    Example:
+        >>> Palette.from_hex("#000000, #ff8000").array.shape
+        (2, 3)
+    """
+
+    colors: tuple[PaletteColor, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "colors", tuple(self.colors))
+        check_size(len(self.colors), "the palette has")
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    def __iter__(self) -> Iterator[PaletteColor]:
+        return iter(self.colors)
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """The colours as (K, 3) float32, sRGB in [0, 1]."""
+        return np.array([color.rgb for color in self.colors], dtype=np.float32)
+
+    @classmethod
+    def from_array(cls, colors: ArrayLike) -> Palette:
+        """A palette of unnamed colours from (K, 3) sRGB in [0, 1].
+
+        Raises:
+            PaletteError: another shape or range.
+        """
+        rows = np.asarray(colors, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != 3:
+            raise PaletteError(f"an array of shape {rows.shape} is not a palette", cure="give K rows of R, G and B")
+        return cls(tuple(PaletteColor((red, green, blue)) for red, green, blue in rows.tolist()))
+
+    @classmethod
+    def from_hex(cls, text: str | Sequence[str]) -> Palette:
+        """A palette from ``"#aabbcc,#ddeeff"`` or from a list of hex colours.
+
+        Raises:
+            PaletteError: a part is no hex colour, or there are none or too many.
+        """
+        parts = text.split(",") if isinstance(text, str) else text
+        return cls(tuple(PaletteColor.from_hex(part) for part in parts))
+
+    def to_dict(self) -> dict[str, object]:
+        """The palette in the form of the palette file."""
+        colors = [{"rgb": list(color.rgb), "name": color.name, "locked": color.locked} for color in self.colors]
+        return {"version": FORMAT_VERSION, "space": "srgb", "colors": colors}
+
+    @classmethod
+    def from_dict(cls, data: object) -> Palette:
+        """Reads what ``to_dict`` gives; ``name`` and ``locked`` may be left out.
+
+        Raises:
+            PaletteError: another version or space, a missing or malformed part, a value outside [0, 1].
+        """
+        cure = 'a palette is {"version": 1, "space": "srgb", "colors": [{"rgb": [r, g, b], "name": "…"}, …]}'
+        if not isinstance(data, Mapping):
+            raise PaletteError(f"{_short(data)} is not a palette", cure=cure)
+        version = data.get("version")
+        if isinstance(version, bool) or version != FORMAT_VERSION:
+            raise PaletteError(
+                f"palette version {_short(version)} is not known", cure=f"this program reads version {FORMAT_VERSION}"
+            )
+        if data.get("space") != "srgb":
+            raise PaletteError(
+                f"palette space {_short(data.get('space'))} is not known", cure='colours are stored as "space": "srgb"'
+            )
+        colors = data.get("colors")
+        if not isinstance(colors, list):
+            raise PaletteError("the palette has no list of colours", cure=cure)
+        return cls(tuple(_color_from_dict(entry, number, cure) for number, entry in enumerate(colors, 1)))
+
+
+def check_size(colors: int, what: str = "asked for") -> None:
+    """Raises PaletteError unless ``colors`` is a number of colours a palette can have."""
+    if isinstance(colors, bool) or not isinstance(colors, int) or not 1 <= colors <= MAXIMUM_COLORS:
+        raise PaletteError(f"{what} {_short(colors)} colours", cure=f"use 1 to {MAXIMUM_COLORS} colours")
+
+
+def kmeans_palette(
+    pixels: NDArray[np.floating],
+    colors: int,
+    *,
+    given: Palette | None = None,
+    seed: int = 0,
+    weights: NDArray[np.floating] | None = None,
+) -> Palette:
+    """Finds a palette by K-means on the picture's sRGB values (paper §4.1, §5).
+
+    Same pixels and seed, same palette: see :func:`found_palette`, which this is a method of.
+
+    With given colours it is Lloyd's algorithm with fixed centres: a given colour takes the pixels nearest to it
+    and stays where it is, the free centres take the rest and move to their means. The free centres start by
+    k-means++ (Arthur and Vassilvitskii 2007) from the given ones, and the best of four starts is kept.
+
+    Args:
+        pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
+        colors: K, from 1 to 16.
+        given: colours that come first, in their order, unchanged.
+        seed: of the sampling and the starts.
+        weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
+            the weights are left out of account.
+
+    Returns:
+        The given colours, then the found ones from dark to light.
+
+    Raises:
+        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+    """
+
+    def find(sample: Sample, fixed: NDArray[np.float64], free: int) -> NDArray[np.float64]:
+        return _fill(sample, fixed, free, seed) if len(fixed) else _kmeans(sample, free, seed)
+
+    return found_palette(pixels, colors, find, given=given, seed=seed, weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A bounded part of a picture's pixels, in their order.
+
+    Attributes:
+        pixels: (N, 3) sRGB in [0, 1], rounded as palettes are; N is at most 50,000.
+        counts: (N,) how much each counts, above 0.
+        thinning: every ``thinning``-th pixel still has more different colours than are to be found.
+    """
+
+    pixels: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    thinning: int
+
+
+Finder = Callable[[Sample, NDArray[np.float64], int], NDArray[np.float64]]
+"""What a method has of its own: a sample, the given colours (G, 3) and a number F in, the F colours (F, 3) that are
+still missing out, in any order. The sample has more than F different colours that are not given."""
+
+
+def found_palette(
+    pixels: NDArray[np.floating],
+    colors: int,
+    find: Finder,
+    *,
+    given: Palette | None = None,
+    seed: int = 0,
+    weights: NDArray[np.floating] | None = None,
+) -> Palette:
+    """Finds a palette by a method: all that methods have in common.
+
+    Same pixels and seed, same palette: the pixels are thinned to at most 50,000, one drawn at random from each
+    of as many equal runs of the picture, by a seeded generator; the colours are rounded to six decimals, so that
+    the order in which threads add up does not show.
+
+    A picture with fewer distinct colours than asked for gives repeated entries.
+
+    Args:
+        pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
+        colors: K, from 1 to 16.
+        find: the method.
+        given: colours that come first, in their order, unchanged.
+        seed: of the sampling.
+        weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
+            the weights are left out of account.
+
+    Returns:
+        The given colours, then the found ones from dark to light.
+
+    Raises:
+        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+    """
+    check_size(colors)
+    fixed = () if given is None else given.colors
+    if colors < len(fixed):
+        raise PaletteError(
+            f"{len(fixed)} colours are given but only {colors} asked for",
+            cure=f"ask for at least {len(fixed)} colours or give fewer",
+        )
+    free = colors - len(fixed)
+    if free == 0:
+        return Palette(fixed)
+    sample, counts = _sample(pixels, weights, seed)
+    centers = np.array([color.rgb for color in fixed], dtype=np.float64).reshape(-1, 3)
+    thinning = _THINNING
+    distinct = _distinct(sample[::thinning], centers)
+    if len(distinct) <= free:  # rare colours may be in the rest
+        thinning = 1
+        distinct = _distinct(sample, centers)
+    if len(distinct) <= free:
+        found = distinct if len(distinct) else centers
+        found = found[canonical_order(found)]
+        found = found[np.sort(np.arange(free) % len(found))]
+    else:
+        found = find(Sample(sample, counts, thinning), centers, free)
+        found = found[canonical_order(found)]
+    return Palette(fixed + Palette.from_array(found.round(_DECIMALS).clip(0.0, 1.0)).colors)
+
+
+def _sample(
+    pixels: NDArray[np.floating], weights: NDArray[np.floating] | None, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A bounded sample (N, 3) of the pixels that count, in [0, 1], and how much each counts (N,)."""
+    flat = np.asarray(pixels).reshape(-1, 3)
+    counts = None if weights is None else np.asarray(weights).reshape(-1)
+    if counts is not None and len(counts) != len(flat):
+        raise PaletteError(f"{len(counts)} weights for {len(flat)} pixels", cure="give one weight a pixel")
+    visible = None if counts is None else np.flatnonzero(counts > 0)
+    if visible is not None and not len(visible):
+        visible, counts = None, None
+    total = len(flat) if visible is None else len(visible)
+    if total == 0:
+        raise PaletteError("a palette can't be found in a picture without pixels", cure="give the colours by hand")
+    if total > _SAMPLE_PIXELS:
+        offsets = np.random.default_rng(seed).random(_SAMPLE_PIXELS)
+        chosen = ((np.arange(_SAMPLE_PIXELS) + offsets) * (total / _SAMPLE_PIXELS)).astype(np.intp)
+        chosen = np.minimum(chosen, total - 1)
+    else:
+        chosen = np.arange(total)
+    if visible is not None:
+        chosen = visible[chosen]
+    # rounded as the palette will be, so that colours which it can't tell apart count as one
+    sample = flat[chosen].astype(np.float64).clip(0.0, 1.0).round(_DECIMALS)
+    return sample, np.ones(len(sample)) if counts is None else counts[chosen].astype(np.float64)
+
+
+def _distinct(pixels: NDArray[np.float64], fixed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distinct colours (N, 3) of the pixels, but for the fixed ones."""
+    distinct = np.unique(pixels, axis=0)
+    return distinct[(squared_distances(distinct, fixed) > _SAME).all(axis=0)]
+
+
+def _kmeans(sample: Sample, colors: int, seed: int) -> NDArray[np.float64]:
+    """Centres (colors, 3) by scikit-learn."""
+    from sklearn.cluster import KMeans  # here, because they take most of a second to import
+    from threadpoolctl import threadpool_limits
+
+    # more threads gain little on so few pixels, and lose a lot where other work holds the cores
+    with threadpool_limits(limits=1):
+        found = KMeans(colors, n_init=_STARTS, random_state=seed).fit(sample.pixels, sample_weight=sample.counts)
+    return np.asarray(found.cluster_centers_, dtype=np.float64)
+
+
+def _fill(sample: Sample, fixed: NDArray[np.float64], free: int, seed: int) -> NDArray[np.float64]:
+    """Free centres (free, 3) around fixed ones, which take their pixels but stay; scikit-learn can't hold any.
+
+    The starts compete on the thinned sample; the best of them settles on all of it.
+    """
+    rng = np.random.default_rng([seed, 1])
+    part, part_counts = sample.pixels[:: sample.thinning], sample.counts[:: sample.thinning]
+    best, best_cost = fixed, np.inf
+    for _ in range(_STARTS):
+        start = _start(part, part_counts, fixed, free, rng)
+        centers, cost = _lloyd(part, part_counts, start, len(fixed))
+        if cost < best_cost:
+            best, best_cost = centers, cost
+    return _lloyd(sample.pixels, sample.counts, best, len(fixed))[0][len(fixed) :]
+
+
+def _start(
+    sample: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+    free: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Fixed centres and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
+    centers = fixed
+    nearest = squared_distances(sample, fixed).min(axis=0)
+    for _ in range(free):
+        odds = np.cumsum(counts * nearest)
+        drawn = min(int(np.searchsorted(odds, rng.random() * odds[-1], side="right")), len(sample) - 1)
+        centers = np.concatenate((centers, sample[drawn : drawn + 1]))
+        nearest = np.minimum(nearest, squared_distances(sample, centers[-1:])[0])
+    return centers
+
+
+def _lloyd(
+    sample: NDArray[np.float64], counts: NDArray[np.float64], centers: NDArray[np.float64], fixed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Lloyd's steps until the centres settle; the first ``fixed`` of them stay. Returns them and what they cost.
+
+    A centre that no pixel is nearest to stays where it is: it is a pixel's own colour, or a mean of some.
+    """
+    cost = np.inf
+    for _ in range(_STEPS):
+        distances = squared_distances(sample, centers)
+        nearest = distances.argmin(axis=0)
+        cost = float(counts @ distances[nearest, np.arange(len(sample))])
+        shares = np.bincount(nearest, counts, len(centers))
+        sums = np.stack([np.bincount(nearest, counts * channel, len(centers)) for channel in sample.T], axis=1)
+        moving = np.flatnonzero(shares > 0)
+        moving = moving[moving >= fixed]
+        moved = centers.copy()
+        moved[moving] = sums[moving] / shares[moving, None]
+        settled = float(np.abs(moved - centers).max()) < _SETTLED
+        centers = moved
+        if settled:
+            break
+    return centers, cost
+
+
+def squared_distances(pixels: NDArray[np.float64], centers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) and (K, 3) → (K, N), never negative."""
+    # the product instead of the differences: no (K, N, 3) in memory
+    distances: NDArray[np.float64] = (centers**2).sum(axis=1)[:, None] - 2.0 * (centers @ pixels.T)
+    distances += (pixels**2).sum(axis=1)
+    np.maximum(distances, 0.0, out=distances)
+    return distances
+
+
+def _color_from_dict(entry: object, number: int, cure: str) -> PaletteColor:
+    if not isinstance(entry, Mapping):
+        raise PaletteError(f"colour {number} of the palette is {_short(entry)}", cure=cure)
+    rgb, name, locked = entry.get("rgb"), entry.get("name", ""), entry.get("locked", False)
+    if not isinstance(rgb, list | tuple) or not isinstance(name, str) or not isinstance(locked, bool):
+        raise PaletteError(f"colour {number} of the palette is {_short(entry)}", cure=cure)
+    try:
+        return PaletteColor(tuple(rgb), name, locked)  # the length is checked there
+    except PaletteError as error:
+        raise PaletteError(f"colour {number} of the palette: {error.message}", cure=error.cure) from error
+
+
+def _number(value: object) -> float:
+    """A real number as a Python float; a bool, text or anything else raises TypeError."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(value)
+    return float(value)
+
+
+def _short(value: object) -> str:
+    """What was given, for a message of one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

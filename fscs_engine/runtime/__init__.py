@@ -1,0 +1,1 @@
+"""What computing needs of the machine: memory, threads, compiled loops, Ctrl-C."""

@@ -1,0 +1,1 @@
+"""Runs over one image or a shot: which frames, which files, which processes."""

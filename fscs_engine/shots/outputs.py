@@ -1,0 +1,540 @@
+"""Where layers go: which files an output means for a frame, and the writers that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..color import SRGB, ColorSpaces, in_space, resolve, straight
+from ..errors import InputError, OutputError, UsageError
+from ..files.atomic import check_targets, make_folder
+from ..files.blending import Blend
+from ..frames import FramePattern
+from ..host.naming import METADATA_PREFIX
+from ..image import Image
+from ..runtime.memory import empty
+from .identity import Identity, depth_name
+
+if TYPE_CHECKING:
+    from ..files.movie_layers import MovieLayerWriter
+
+Kind = Literal["exr", "ora", "psd", "png", "tiff", "mov", "mkv"]
+
+DOCUMENTS: dict[str, Kind] = {".exr": "exr", ".ora": "ora", ".psd": "psd"}
+"""Endings of files that hold all layers."""
+
+FOLDERS: tuple[Kind, ...] = ("png", "tiff", "mov", "mkv")
+"""Kinds that are a file a layer in a folder."""
+
+MOVIES: tuple[Kind, ...] = ("mov", "mkv")
+"""Those of them that hold all frames: ProRes 4444 (or PNG where there is no encoder for it), and FFV1."""
+
+FRAME_RATE = Fraction(24)
+"""Of movies made of frames that do not say theirs."""
+
+_KEY = METADATA_PREFIX + "key"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One place for layers: ``layers.exr``, ``layers.####.exr``, a folder; ``%V`` may stand in it.
+
+    Attributes:
+        path: the pattern.
+        kind: what is written there.
+    """
+
+    path: FramePattern
+    kind: Kind
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether each layer has a file of its own."""
+        return self.kind in FOLDERS
+
+    @property
+    def is_movie(self) -> bool:
+        """Whether each file holds all frames."""
+        return self.kind in MOVIES
+
+    @property
+    def is_display(self) -> bool:
+        """Whether its numbers are display-referred integers, not scene-linear floats."""
+        return self.kind != "exr"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A frame of a shot as file names say it: its number, empty for a single picture, and its view."""
+
+    frame: int = 0
+    number: str = ""
+    view: str = ""
+
+    def file(self, pattern: FramePattern) -> Path:
+        """The file that a pattern means for this frame."""
+        return pattern.file(self.frame, self.view)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What is written of: a picture, where it stands in its shot, and all that its files say of themselves."""
+
+    place: Place
+    image: Image
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is written of every frame, and how.
+
+    Attributes:
+        outputs: places for the layers.
+        preview: pattern of a contact sheet, or None.
+        working_space: as asked for; ``auto`` depends on the format and the picture.
+        stem: the name in the files of single layers.
+        keep_image: the picture's own channels in EXR too.
+        half: EXR of 16-bit floats.
+        clip: clamp what a format can't hold instead of raising.
+        overwrite: replace existing files.
+        multipart: one EXR part a layer.
+        blend: how the layers of a document are laid over each other, see `files/blending.py`.
+    """
+
+    outputs: tuple[Output, ...]
+    preview: FramePattern | None = None
+    working_space: str = "auto"
+    stem: str = "image"
+    keep_image: bool = False
+    half: bool = False
+    clip: bool = False
+    overwrite: bool = False
+    multipart: bool = False
+    blend: Blend = "over"
+
+    def working_spaces(self, input_space: str, spaces: ColorSpaces) -> list[str]:
+        """The working space of each output, then that of the preview; see :func:`fscs_engine.color.resolve`."""
+        found = [resolve(self.working_space, input_space, output.is_display, spaces) for output in self.outputs]
+        return found + [SRGB] * (self.preview is not None)
+
+    @property
+    def single_files(self) -> list[FramePattern]:
+        """The names of what is one file a frame."""
+        found = [output.path for output in self.outputs if not output.is_folder]
+        return found if self.preview is None else [*found, self.preview]
+
+    def depth(self, output: Output) -> str:
+        """See :func:`fscs_engine.shots.identity.depth_name`; how a document is laid out belongs to it."""
+        name = depth_name(half=self.half and output.kind == "exr", clip=self.clip)
+        if output.kind in ("ora", "psd"):
+            return f"{name}-{self.blend}"
+        return f"{name}-parts" if self.multipart and output.kind == "exr" else name
+
+    def files(self, place: Place, layers: int) -> list[Path]:
+        """Every file of a frame."""
+        found = [file for output in self.outputs for file in layer_files(output, place, self.stem, layers)]
+        return found + ([] if self.preview is None else [place.file(self.preview)])
+
+    def is_done(self, place: Place, identity: Identity, spaces: Sequence[str]) -> bool:
+        """Whether all files of a frame are there, whole, and made by just this work.
+
+        A contact sheet only has to be there.
+        """
+        if self.preview is not None and not place.file(self.preview).is_file():
+            return False
+        return all(
+            stored_key(file) == identity.key(space, self.depth(output))
+            for output, space in zip(self.outputs, spaces, strict=False)
+            for file in layer_files(output, place, self.stem, len(identity.palette))
+        )
+
+    def open(
+        self,
+        stack: ExitStack,
+        frame: Frame,
+        spaces: Sequence[str],
+        movies: OpenMovies | None = None,
+    ) -> list[Sink]:
+        """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
+
+        Args:
+            stack: closes them.
+            frame: what is written.
+            spaces: of :meth:`working_spaces`.
+            movies: take the layers of outputs that hold all frames.
+
+        Raises:
+            OutputError, UsageError, RangeError: see the writers.
+        """
+        for pattern in self.single_files:
+            if pattern.has_number:
+                make_folder(frame.place.file(pattern).parent)
+        sinks = []
+        for output, space in zip(self.outputs, spaces, strict=False):
+            if not output.is_movie:
+                sinks.append(_OPENERS[output.kind](stack, self, output, frame, space))
+            elif movies is None:
+                raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
+            else:
+                sinks.append(movies.open(stack, self, output, frame, space))
+        if self.preview is not None:
+            sinks.append(_sheet_sink(stack, self, frame.place.file(self.preview), frame))
+        return sinks
+
+
+class OpenMovies:
+    """The movies of a shot while its frames are computed; they appear when the block ends without an error."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._writers: dict[tuple[Output, str], MovieLayerWriter] = {}
+
+    def __enter__(self) -> OpenMovies:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def open(self, stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
+        """What takes the next frame.
+
+        Raises:
+            UsageError: the frame has another size than the first one.
+        """
+        from ..files.movie_layers import MovieLayerWriter
+
+        place, image, palette = frame.place, frame.image, frame.identity.palette
+        movie = self._writers.get((output, place.view))
+        if movie is None:
+            known = {name.lower(): value for name, value in image.attributes.items()}  # EXR has it in lower case
+            rate = known.get("framespersecond", FRAME_RATE)
+            movie = MovieLayerWriter(
+                place.file(output.path),
+                delivery.stem,
+                height=image.height,
+                width=image.width,
+                layers=len(palette),
+                rate=rate if isinstance(rate, Fraction) else FRAME_RATE,
+                palette_rgb=frame.identity.segmenter.spaces.convert(palette.array, SRGB, space),
+                codec="auto" if output.kind == "mov" else "ffv1",
+                clip=delivery.clip,
+                overwrite=delivery.overwrite,
+            )
+            self._writers[output, place.view] = self._stack.enter_context(movie)
+        if movie.size != (image.height, image.width):
+            raise UsageError(
+                f"frame {place.frame} is {image.width} x {image.height}, the frames before are "
+                f"{movie.size[1]} x {movie.size[0]}",
+                cure="write EXR, PNG or TIFF, where frames may differ",
+            )
+        return Sink(stack.enter_context(_MovieFrame(movie, len(palette))), space, list(movie.paths))
+
+
+class _MovieFrame:
+    """Gathers the strips of one frame for its movies."""
+
+    def __init__(self, movie: MovieLayerWriter, layers: int) -> None:
+        self._movie = movie
+        self._layers = empty((layers, *movie.size, 4))
+
+    def __enter__(self) -> _MovieFrame:
+        return self
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Takes the next rows."""
+        self._layers[:, top : top + layers.shape[1]] = layers
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None:
+            self._movie.write_frame(self._layers)
+
+
+class Writer(Protocol):
+    """What all layer writers have in common."""
+
+    def write(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Takes the next rows: (K, h, W, 4) premultiplied."""
+
+
+@dataclass
+class Sink:
+    """A writer, the working space of its layers, and the files it makes."""
+
+    writer: Writer
+    working_space: str
+    paths: list[Path]
+
+
+def bare_name(pattern: FramePattern) -> str:
+    """What comes before the frame number in a file's name, without the sign between them.
+
+    >>> bare_name(FramePattern("out/layers.####.exr"))
+    'layers'
+    """
+    text = pattern.file(0, "").stem
+    bare = text.removesuffix(pattern.number(0)) if pattern.has_number else text
+    return bare.rstrip("._- ") or "image"
+
+
+def parse_output(text: str, layer_format: Kind = "png") -> Output:
+    """Tells a file for all layers from a folder.
+
+    Raises:
+        UsageError: neither, or a frame number in the name of a folder.
+    """
+    path = Path(text)
+    suffix = path.suffix.lower()
+    if text.endswith(("/", "\\")) or path.is_dir() or (not suffix and not FramePattern(text).has_number):
+        pattern = FramePattern(str(path))
+        if pattern.has_number:
+            raise UsageError(f"-o {text}: a folder has no frame number", cure="the files in it get one by themselves")
+        return Output(pattern, layer_format)
+    if suffix in DOCUMENTS:
+        return Output(FramePattern(str(path)), DOCUMENTS[suffix])
+    raise UsageError(
+        f"-o {text}: layers are written as one {' or '.join(DOCUMENTS)}, or as files into a folder",
+        cure="name such a file, or a folder ending with /",
+    )
+
+
+def layer_files(output: Output, place: Place, stem: str, layers: int) -> list[Path]:
+    """The files of one output for one frame."""
+    path = place.file(output.path)
+    if not output.is_folder:
+        return [path]
+    numbered = f".{place.number}" if place.number and not output.is_movie else ""
+    suffix = "tif" if output.kind == "tiff" else output.kind
+    return [path / f"{stem}.layer{number}{numbered}.{suffix}" for number in range(1, layers + 1)]
+
+
+def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence[Place], *, resume: bool) -> None:
+    """Refuses outputs that can't be written, before anything is computed.
+
+    Args:
+        delivery: what is to be written.
+        sources: the inputs.
+        places: the frames, at least one.
+        resume: whether files that exist will be looked at rather than refused.
+
+    Raises:
+        UsageError: no output, the same twice, one name for several frames or views, or the input itself.
+        OutputError: an existing file without ``overwrite``, a missing folder, or a file in the place of one.
+    """
+    if not delivery.outputs and delivery.preview is None:
+        raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
+    files = delivery.single_files
+    names = [Path(output.path.text).absolute() for output in delivery.outputs]
+    names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{name} is named twice as an output", cure="name it once")
+    for pattern in files:
+        if len({place.frame for place in places}) > 1 and not pattern.has_number:
+            raise UsageError(
+                f"{pattern.text}: names one file for {len({p.frame for p in places})} frames",
+                cure=f"write it as {Path(pattern.text).stem}.####{Path(pattern.text).suffix}",
+            )
+    for pattern in [output.path for output in delivery.outputs] + files:
+        if len({place.view for place in places}) > 1 and not pattern.has_view:
+            raise UsageError(f"{pattern.text}: names one file for several views", cure="put %V into it")
+    if any(output.is_movie for output in delivery.outputs):
+        if resume:
+            raise UsageError("--resume can't go on with a movie", cure="leave it out, or write single frames")
+        if not places[0].number:
+            raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
+    known = {_file_number(source) for source in sources if source.exists()}
+    for place in places:
+        for pattern in files:
+            file = place.file(pattern)
+            if pattern.has_number and not file.parent.exists():
+                continue  # a shot's folder is made, as that of single layers
+            _check_file(file, known, overwrite=delivery.overwrite or resume)
+    for output in delivery.outputs:
+        if output.is_folder:
+            folder = places[0].file(output.path)
+            nearest = next(part for part in (folder, *folder.parents) if part.exists())
+            if not nearest.is_dir():
+                raise OutputError(f"-o {folder}/: {nearest} is a file", cure="name a folder, a new one or an old one")
+
+
+def _file_number(file: Path) -> tuple[int, int]:
+    """What tells a file from all others, under whatever name it is reached."""
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
+def _check_file(file: Path, sources: set[tuple[int, int]], *, overwrite: bool) -> None:
+    if file.exists() and _file_number(file) in sources:
+        raise UsageError(f"{file} is the input", cure="name another output: the input is never replaced")
+    check_targets([file], overwrite=overwrite)
+
+
+def stored_key(file: Path) -> str:
+    """The cache key that a layer file was made under; empty where there is no such file, none in it, or it is broken.
+
+    Files of ours are whole when they have their name, so only the header and the end are looked at.
+    """
+    if not file.is_file():
+        return ""
+    with suppress(InputError, OSError, SyntaxError, ValueError):
+        return _KEY_READERS[file.suffix.lower()](file)
+    return ""
+
+
+def _exr_key(file: Path) -> str:
+    from ..files.reading import open_image
+
+    with open_image(file) as opened:
+        spec = opened.specs[0]
+        opened.read(0, [0], (spec.height - 1, spec.height))
+        return str(spec.get_string_attribute(_KEY))
+
+
+def _png_key(file: Path) -> str:
+    from PIL import Image as Pillow
+
+    with Pillow.open(file) as opened:
+        end = b"IEND\xaeB`\x82"
+        with file.open("rb") as stream:
+            stream.seek(-len(end), 2)
+            whole = stream.read() == end
+        return str(opened.info.get(_KEY, "")) if whole else ""
+
+
+def _document_key(file: Path) -> str:
+    from ..files import ora, psd, tiff
+
+    read = {".ora": ora.read_metadata, ".psd": psd.read_metadata, ".tif": tiff.read_metadata}[file.suffix.lower()]
+    return read(file).get(_KEY, "")
+
+
+_KEY_READERS: dict[str, Callable[[Path], str]] = {
+    ".exr": _exr_key,
+    ".png": _png_key,
+    ".ora": _document_key,
+    ".psd": _document_key,
+    ".tif": _document_key,
+}
+
+
+def composite_errors(delivery: Delivery, frame: Frame) -> dict[Path, float]:
+    """For each document of a frame, how far it is from the picture when another reader puts it together again."""
+    from ..files import ora, psd
+
+    picture = in_space(frame.image, SRGB, frame.identity.segmenter.spaces).pixels
+    if delivery.clip:
+        picture = np.clip(picture, 0.0, 1.0)
+    measures = {"ora": ora.composite_error, "psd": psd.composite_error}
+    found = {}
+    for output in delivery.outputs:
+        if output.kind in measures:
+            file = frame.place.file(output.path)
+            found[file] = measures[output.kind](file, picture)
+    return found
+
+
+def _document_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
+    from ..files.ora import OraLayerWriter
+    from ..files.psd import PsdLayerWriter
+
+    make = OraLayerWriter if output.kind == "ora" else PsdLayerWriter
+    writer = make(
+        frame.place.file(output.path),
+        height=frame.image.height,
+        width=frame.image.width,
+        palette=frame.identity.palette,
+        blend=delivery.blend,
+        metadata=frame.identity.metadata(space, delivery.depth(output)),
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, [writer.path])
+
+
+def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
+    from ..files.exr import ExrLayerWriter
+
+    image, identity = frame.image, frame.identity
+    writer = ExrLayerWriter(
+        frame.place.file(output.path),
+        height=image.height,
+        width=image.width,
+        layers=len(identity.palette),
+        metadata=identity.metadata(space, delivery.depth(output)),
+        image=in_space(image, space, identity.segmenter.spaces) if delivery.keep_image else image,
+        color_space=space,
+        half=delivery.half,
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+        plate=delivery.keep_image,
+        multipart=delivery.multipart,
+    )
+    return Sink(stack.enter_context(writer), space, [writer.path])
+
+
+def _folder_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
+    from ..files.png import PngLayerWriter
+    from ..files.tiff import TiffLayerWriter
+
+    image, identity = frame.image, frame.identity
+    make = PngLayerWriter if output.kind == "png" else TiffLayerWriter
+    writer = make(
+        frame.place.file(output.path),
+        delivery.stem,
+        height=image.height,
+        width=image.width,
+        palette_rgb=identity.segmenter.spaces.convert(identity.palette.array, SRGB, space),
+        frame=frame.place.number,
+        metadata=identity.metadata(space, delivery.depth(output)),
+        clip=delivery.clip,
+        overwrite=delivery.overwrite,
+    )
+    return Sink(stack.enter_context(writer), space, list(writer.paths))
+
+
+def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, frame: Frame) -> Sink:
+    from ..files.sheet import ContactSheet
+
+    image, identity = frame.image, frame.identity
+    # Clipped only where the layers are: the sheet compares it with their sum.
+    picture = identity.segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
+    if delivery.clip:
+        picture = np.clip(picture, 0.0, 1.0)
+    sheet = ContactSheet(path, image=picture, palette=identity.palette, overwrite=delivery.overwrite)
+    return Sink(stack.enter_context(sheet), SRGB, [path])
+
+
+_OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Frame, str], Sink]] = {
+    "exr": _exr_sink,
+    "ora": _document_sink,
+    "psd": _document_sink,
+    "png": _folder_sink,
+    "tiff": _folder_sink,
+}
+
+
+def palette_file(delivery: Delivery) -> Path:
+    """Where the palette of a shot is kept: beside its first output."""
+    if delivery.outputs and delivery.outputs[0].is_folder:
+        folder = delivery.outputs[0].path.file(0, "")
+        return folder / f"{delivery.stem}.palette.json"
+    pattern = delivery.outputs[0].path if delivery.outputs else delivery.preview
+    if pattern is None:
+        raise UsageError("nothing to write", cure="give -o OUT.####.exr")
+    return pattern.file(0, "").with_name(f"{bare_name(pattern)}.palette.json")
+
+
+def overwriting(delivery: Delivery) -> Delivery:
+    """The same, replacing what is there: of a run that has looked at it."""
+    return replace(delivery, overwrite=True)

@@ -1,0 +1,467 @@
+"""Shots: frame after frame with one palette, reading, computing and writing at the same time.
+
+A frame's result depends on its picture, the palette and the controls alone; with temporal smoothing also on the frames
+of its window, which are read even where they are not asked for. So a shot in chunks, in any order, gives the files of
+one run; several processes have fewer threads each, on which the rounding of PyTorch's sums depends. Every frame appears
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..alpha.processing import AlphaProcessing, Mask
+from ..alpha.temporal import RADIUS, Moment, is_cut, window
+from ..color import network_image, straight
+from ..errors import CancelledError, InputError
+from ..evaluation.metrics import flicker
+from ..files.reading import read_mask
+from ..frames import FramePattern
+from ..host.key import file_identity, window_identity
+from ..image import Image
+from ..palette.palette import Palette
+from ..segmenter import Segmenter
+from .frame_writer import FrameWriter
+from .identity import Identity
+from .outputs import Delivery, Frame, OpenMovies, Place, overwriting
+from .shots import Shot
+
+Status = Literal["done", "skipped", "missing", "failed", "pending"]
+
+CANCELLED_CURE = "the frames that are done stay; --resume does the rest"
+
+_NO_PIXELS = np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What a :class:`fscs_engine.segmenter.Segmenter` is made of; see there."""
+
+    model: str
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int = 0
+    ocio: str | None = None
+
+    def open(self) -> Segmenter:
+        """Loads the model."""
+        return Segmenter(self.model, device=self.device, precision=self.precision, tile=self.tile, ocio=self.ocio)
+
+
+@dataclass(frozen=True)
+class ShotMask:
+    """A mask that follows the frames, or one file for all of them. See :class:`fscs_engine.alpha.processing.Mask`."""
+
+    pattern: FramePattern
+    mode: Literal["limit", "split"]
+    layers: tuple[int, ...]
+
+    def read(self, place: Place, image: Image | None) -> Mask:
+        """The mask of a frame; without pixels, which no key asks for, where there is no picture to place it on.
+
+        Raises:
+            InputError: missing, broken, or of another size.
+        """
+        file = place.file(self.pattern)
+        pixels = _NO_PIXELS if image is None else read_mask(file, image=image)
+        return Mask(pixels, self.mode, self.layers, identity=file_identity(file))
+
+
+@dataclass(frozen=True)
+class ShotWork:
+    """Everything that decides what is written for a frame.
+
+    Attributes:
+        shot: the pictures.
+        palette: for all frames.
+        processing: the controls; its own masks are for all frames.
+        masks: those that follow the frames, applied after them.
+        delivery: the outputs.
+        input_layer: for the key.
+        clean_nonfinite: for the key.
+        resume: leaves frames alone whose files are whole and of just this work.
+        skip_broken: goes on after a frame that can't be read.
+        measure_flicker: keeps the alphas of the frame before, to compare.
+    """
+
+    shot: Shot
+    palette: Palette
+    processing: AlphaProcessing
+    delivery: Delivery
+    masks: tuple[ShotMask, ...] = ()
+    input_layer: str = ""
+    clean_nonfinite: bool = False
+    resume: bool = False
+    skip_broken: bool = False
+    measure_flicker: bool = False
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What became of a frame.
+
+    Attributes:
+        frame: its number.
+        view: its view, or "".
+        status: ``done``, ``skipped`` (up to date already), ``missing``, ``failed``, or in a dry run ``pending``.
+        outputs: its files.
+        error_max: largest recomposition error of what was computed, see :class:`fscs_engine.segmenter.Report`.
+        keys: cache key of each output for layers.
+        message: why it failed.
+        flicker: from the frame before to this one, see :func:`fscs_engine.evaluation.metrics.flicker`; None where
+            not measured.
+        cut: whether a shot begins here, as far as the temporal smoothing looked.
+    """
+
+    frame: int
+    view: str
+    status: Status
+    outputs: tuple[str, ...] = ()
+    error_max: float = 0.0
+    keys: tuple[str, ...] = ()
+    message: str = ""
+    flicker: float | None = None
+    cut: bool = False
+
+
+Tick = Callable[[float], None]
+Done = Callable[[FrameResult], None]
+
+
+def segment_frames(
+    work: ShotWork,
+    frames: Sequence[tuple[int, str]],
+    segmenter: Segmenter,
+    *,
+    dry_run: bool = False,
+    tick: Tick = lambda _: None,
+    done: Done = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[FrameResult]:
+    """Decomposes frames in this process.
+
+    Args:
+        work: what to do.
+        frames: (frame, view), neighbours one after the other.
+        segmenter: the model.
+        dry_run: only says what would be done.
+        tick: called with the part of all frames that is done.
+        done: called with each frame's result once its files are there, in the thread that writes.
+        cancelled: asked before every frame; the one in hand is finished first.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+        FscsError: a frame can't be done; those before it are there.
+    """
+    results: list[FrameResult] = []
+
+    def finish(result: FrameResult) -> None:
+        results.append(result)
+        done(result)
+
+    with ExitStack() as stack:
+        movies = stack.enter_context(OpenMovies())
+        reader = _Reader(work, frames, segmenter, sure=not (work.resume or dry_run))
+        stack.callback(reader.close)
+        writer = stack.enter_context(FrameWriter(finish))
+        for position, (frame, view) in enumerate(frames):
+            if cancelled():
+                writer.finish()
+                raise CancelledError("cancelled", cure=CANCELLED_CURE)
+
+            def part(share: float, position: int = position) -> None:
+                tick((position + share) / len(frames))
+
+            try:
+                loaded = reader.frame(frame, view)
+            except _UpToDate as found:
+                writer.add_result(found.result)
+                continue
+            except InputError as error:
+                if not work.skip_broken:
+                    writer.finish()
+                    raise
+                writer.add_result(FrameResult(frame, view, "failed", message=str(error)))
+                continue
+            _one_frame(work, loaded, segmenter, reader, writer, movies, part, dry_run)
+        writer.finish()
+        tick(1.0)
+    return results
+
+
+def _one_frame(
+    work: ShotWork,
+    loaded: _Loaded,
+    segmenter: Segmenter,
+    reader: _Reader,
+    writer: FrameWriter[FrameResult],
+    movies: OpenMovies,
+    part: Tick,
+    dry_run: bool,
+) -> None:
+    place, image, processing = loaded.place, loaded.image, loaded.processing
+    segmenter.check(image, work.palette, processing)
+    moments: Sequence[_Loaded] = [loaded]
+    at, seen = 0, loaded.identity
+    if processing.temporal > 0:
+        moments = reader.around(loaded)
+        at = moments.index(loaded)
+        seen = window_identity([moment.identity for moment in moments], at)
+    wanted = _Wanted.of(work, segmenter, place, image.color_space, processing, seen)
+    result = replace(wanted.result, cut=reader.begins(loaded))
+    if work.resume and processing.temporal > 0 and wanted.is_there:
+        writer.add_result(replace(result, status="skipped"))
+        return
+    if dry_run:
+        writer.add_result(replace(result, status="pending"))
+        return
+    delivery = overwriting(work.delivery) if work.resume else work.delivery
+    window_moments = [reader.moment(each) for each in moments] if processing.temporal > 0 else []
+    strips = segmenter.strips(
+        image,
+        work.palette,
+        processing,
+        working_spaces=wanted.spaces,
+        clip=delivery.clip,
+        moments=window_moments,
+        at=at,
+        progress=part,
+    )
+    written = Frame(place, image, wanted.identity)
+    task = writer.begin(lambda stack: delivery.open(stack, written, wanted.spaces, movies))
+    alphas = []
+    for strip in strips:
+        if work.measure_flicker:
+            alphas.append(strip.alphas)
+        task.put(strip)
+    measured = reader.compare(loaded, np.concatenate(alphas, axis=1)) if alphas else None
+    task.end(replace(result, error_max=segmenter.report.error_max, flicker=measured))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a frame's files have to be: of this work, in these working spaces."""
+
+    work: ShotWork
+    place: Place
+    identity: Identity
+    spaces: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        work: ShotWork,
+        segmenter: Segmenter,
+        place: Place,
+        color_space: str,
+        processing: AlphaProcessing,
+        input_identity: str,
+    ) -> _Wanted:
+        """Of a picture in some colour space."""
+        identity = Identity(
+            segmenter,
+            color_space,
+            work.palette,
+            processing,
+            input_identity,
+            work.input_layer,
+            work.clean_nonfinite,
+        )
+        return cls(work, place, identity, work.delivery.working_spaces(color_space, segmenter.spaces))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.work.delivery.is_done(self.place, self.identity, self.spaces)
+
+    @property
+    def result(self) -> FrameResult:
+        """What becomes of the frame if all goes well."""
+        delivery, place = self.work.delivery, self.place
+        keyed = zip(delivery.outputs, self.spaces, strict=False)
+        return FrameResult(
+            place.frame,
+            place.view,
+            "done",
+            tuple(str(file) for file in delivery.files(place, len(self.work.palette))),
+            keys=tuple(self.identity.key(space, delivery.depth(output)) for output, space in keyed),
+        )
+
+
+class _UpToDate(Exception):
+    """A frame that is done already."""
+
+    def __init__(self, result: FrameResult) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+@dataclass(eq=False)
+class _Loaded:
+    """A frame as it was read, and what was found in it."""
+
+    place: Place
+    image: Image
+    identity: str
+    processing: AlphaProcessing
+    moment: Moment | None = None
+    alphas: NDArray[np.float32] | None = None
+
+
+class _Reader:
+    """Reads frames one ahead, and keeps those of the window; ``sure`` is whether every one will be computed."""
+
+    def __init__(self, work: ShotWork, frames: Sequence[tuple[int, str]], segmenter: Segmenter, sure: bool) -> None:
+        self.work, self.segmenter, self.sure = work, segmenter, sure
+        self.threads = ThreadPoolExecutor(1, thread_name_prefix="reading")
+        self.next = dict(pairwise(frames))
+        self.ahead: dict[tuple[int, str], Future[_Loaded]] = {}
+        self.kept: dict[tuple[int, str], _Loaded] = {}
+        self.cuts: dict[tuple[str, int, int], bool] = {}
+        self.all: dict[str, tuple[int, ...]] = {}
+        self.asked = set(frames)
+        self.before: _Loaded | None = None
+
+    def close(self) -> None:
+        """Ends the reading thread."""
+        for future in self.ahead.values():
+            future.cancel()
+        self.threads.shutdown(wait=True)
+
+    def frame(self, frame: int, view: str) -> _Loaded:
+        """A frame; the reading of the next one begins.
+
+        Raises:
+            _UpToDate: nothing is to be done for it.
+            InputError: it can't be read.
+        """
+        self._begin(frame, view)
+        following = self.next.get((frame, view))
+        if following is not None:
+            self._begin(*following)
+        loaded = self._get(frame, view)
+        self._forget(frame, view)
+        return loaded
+
+    def _get(self, frame: int, view: str) -> _Loaded:
+        place = (frame, view)
+        if place not in self.kept:
+            self._begin(frame, view)
+            self.kept[place] = self.ahead.pop(place).result()
+        return self.kept[place]
+
+    def _begin(self, frame: int, view: str) -> None:
+        if (frame, view) not in self.ahead and (frame, view) not in self.kept:
+            self.ahead[frame, view] = self.threads.submit(self._load, frame, view)
+
+    def _load(self, frame: int, view: str) -> _Loaded:
+        work = self.work
+        place = work.shot.place(frame, view)
+        if work.resume and work.processing.temporal == 0:
+            self._check_to_do(place)
+        image = work.shot.read(frame, view)
+        processing = self._masked(place, image) if (frame, view) in self.asked else work.processing
+        return _Loaded(place, image, work.shot.identity(frame, view), processing)
+
+    def _check_to_do(self, place: Place) -> None:
+        """Raises _UpToDate for a frame that is done already, which need not be decoded to know it.
+
+        What temporal smoothing sees of a frame's neighbours depends on cuts, and those are seen in the pictures.
+        """
+        work, frame, view = self.work, place.frame, place.view
+        if not all(file.exists() for file in work.delivery.files(place, len(work.palette))):
+            return
+        with suppress(InputError, OSError):  # said when the frame is read
+            space, identity = work.shot.color_space(frame, view), work.shot.identity(frame, view)
+            wanted = _Wanted.of(work, self.segmenter, place, space, self._masked(place, None), identity)
+            if wanted.is_there:
+                raise _UpToDate(replace(wanted.result, status="skipped"))
+
+    def _masked(self, place: Place, image: Image | None) -> AlphaProcessing:
+        """The processing with the masks that follow the frames."""
+        masks = (mask.read(place, image) for mask in self.work.masks)
+        return replace(self.work.processing, masks=(*self.work.processing.masks, *masks))
+
+    def _forget(self, frame: int, view: str) -> None:
+        """Lets go what no later window needs."""
+        numbers = self._numbers(view)
+        first = numbers[max(0, numbers.index(frame) - RADIUS)]
+        for place in [p for p in self.kept if p[1] != view or p[0] < first]:
+            del self.kept[place]
+        for place in [p for p in self.ahead if p[1] == view and p[0] < frame]:
+            del self.ahead[place]
+        for cut in [c for c in self.cuts if c[0] != view or c[1] < first]:
+            del self.cuts[cut]
+
+    def _numbers(self, view: str) -> tuple[int, ...]:
+        if view not in self.all:
+            self.all[view] = self.work.shot.frames(view)
+        return self.all[view]
+
+    def around(self, loaded: _Loaded) -> list[_Loaded]:
+        """The frames of a frame's window."""
+        frame, view = loaded.place.frame, loaded.place.view
+        numbers = self._numbers(view)
+        here = numbers.index(frame)
+        near = numbers[max(0, here - RADIUS) : here + RADIUS + 1]
+        cuts = {after for before, after in pairwise(near) if self._is_cut(before, after, view)}
+        return [self._get(number, view) for number in window(frame, near, cuts)]
+
+    def begins(self, loaded: _Loaded) -> bool:
+        """Whether a shot begins at a frame, where that was looked at."""
+        frame, view = loaded.place.frame, loaded.place.view
+        return any(self.cuts.get((view, before, frame)) for before in self._before(frame, view))
+
+    def _before(self, frame: int, view: str) -> tuple[int, ...]:
+        """The frame before, or nothing."""
+        numbers = self._numbers(view)
+        here = numbers.index(frame)
+        return numbers[max(0, here - 1) : here]
+
+    def _is_cut(self, before: int, after: int, view: str) -> bool:
+        place = (view, before, after)
+        if place not in self.cuts:
+            near = [self._get(number, view) for number in (before, after)]
+            if self.sure:  # their moments will be asked for, and hold what is looked at
+                for each in near:
+                    self.moment(each)
+            first, second = (torch.from_numpy(self._seen(each)).permute(2, 0, 1) for each in near)
+            self.cuts[place] = is_cut(first, second)
+        return self.cuts[place]
+
+    def moment(self, loaded: _Loaded) -> Moment:
+        """A frame's smoothed alphas, computed once for all windows that it is in."""
+        if loaded.moment is None:
+            loaded.moment = self.segmenter.moment(loaded.image, self.work.palette, loaded.processing)
+        return loaded.moment
+
+    def _seen(self, loaded: _Loaded) -> NDArray[np.float32]:
+        """What the networks see of a frame."""
+        if loaded.moment is not None:
+            return loaded.moment.seen
+        return network_image(straight(loaded.image.pixels), loaded.image.color_space, self.segmenter.spaces)[0]
+
+    def compare(self, loaded: _Loaded, alphas: NDArray[np.float32]) -> float | None:
+        """The flicker from the frame before, if it was the one computed last."""
+        loaded.alphas = alphas
+        before, self.before = self.before, loaded
+        if before is None or before.place.view != loaded.place.view or before.alphas is None:
+            return None
+        numbers = self._numbers(loaded.place.view)
+        follows = numbers.index(loaded.place.frame) - numbers.index(before.place.frame) == 1
+        if not follows or before.alphas.shape != loaded.alphas.shape:
+            return None
+        first, second = (self._seen(each) for each in (before, loaded))
+        found = flicker(before.alphas, loaded.alphas, first, second)
+        before.alphas = None
+        return None if math.isnan(found) else found

@@ -1,0 +1,347 @@
+"""What a shot is read from: numbered files, a list of files, a movie. Its frames, and the one palette of all."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..color import ColorSpaces
+from ..errors import InputError, UsageError
+from ..files.movies import Movie, is_movie
+from ..files.reading import read_color_space, read_image
+from ..frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
+from ..host.key import file_identity
+from ..image import Image
+from ..palette.image_palette import shot_palette, shot_samples
+from ..palette.palette import Palette
+from .outputs import Place, bare_name
+
+
+class Shot(Protocol):
+    """Frames by number and view. What is asked of it twice gives the same twice."""
+
+    @property
+    def name(self) -> str:
+        """For the files of single layers."""
+        ...
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views, ``("",)`` where there is only one."""
+        ...
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """All frames that exist, ascending."""
+        ...
+
+    def read(self, frame: int, view: str) -> Image:
+        """A frame's picture.
+
+        Raises:
+            InputError: missing or broken.
+        """
+        ...
+
+    def color_space(self, frame: int, view: str) -> str:
+        """That of the frame's picture, without decoding it.
+
+        Raises:
+            InputError: missing or broken.
+        """
+        ...
+
+    def identity(self, frame: int, view: str) -> str:
+        """A sha256 that tells the frame's picture from every other one."""
+        ...
+
+    def place(self, frame: int, view: str) -> Place:
+        """How the names of outputs say the frame."""
+        ...
+
+    def source(self, frame: int, view: str) -> Path:
+        """The file it is read from."""
+        ...
+
+
+class _Files:
+    """Frames that are a file each."""
+
+    layer: str
+    clean_nonfinite: bool
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        raise NotImplementedError
+
+    def read(self, frame: int, view: str) -> Image:
+        """See :class:`Shot`."""
+        return read_image(self.source(frame, view), layer=self.layer, clean_nonfinite=self.clean_nonfinite)
+
+    def color_space(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        return read_color_space(self.source(frame, view), layer=self.layer)
+
+    def identity(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        return file_identity(self.source(frame, view))
+
+
+@dataclass(frozen=True)
+class Numbered(_Files):
+    """Files that follow a pattern.
+
+    Args:
+        pattern: their names.
+        layer: of multi-layer EXR files.
+        clean_nonfinite: repairs NaN and infinity.
+        views: their names, for a pattern with ``%V``.
+    """
+
+    pattern: FramePattern
+    layer: str = ""
+    clean_nonfinite: bool = False
+    views: tuple[str, ...] = ("",)
+
+    @property
+    def name(self) -> str:
+        """See :class:`Shot`."""
+        return bare_name(self.pattern)
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        return self.pattern.frames(view)
+
+    def place(self, frame: int, view: str) -> Place:
+        """See :class:`Shot`."""
+        return Place(frame, self.pattern.number(frame) if self.pattern.has_number else "", view)
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        return self.pattern.file(frame, view)
+
+
+class MovieFrames:
+    """The frames of a movie, numbered from 1.
+
+    Args:
+        path: the movie.
+
+    Raises:
+        InputError: see :class:`fscs_engine.files.movies.Movie`.
+        UsageError: PyAV is not installed.
+    """
+
+    views = ("",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._movie = Movie(path)
+        self._count = self._movie.count
+        self._bytes = file_identity(path)
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, which opens the movie anew."""
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    @property
+    def name(self) -> str:
+        """See :class:`Shot`."""
+        return self.path.stem
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        del view
+        return tuple(range(1, self._count + 1))
+
+    def read(self, frame: int, view: str) -> Image:
+        """See :class:`Shot`."""
+        del view
+        with self._lock:
+            return self._movie.read(frame)
+
+    def color_space(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        del frame, view
+        return self._movie.color_space
+
+    def identity(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        del view
+        return hashlib.sha256(f"{self._bytes} frame {frame}".encode()).hexdigest()
+
+    def place(self, frame: int, view: str) -> Place:
+        """See :class:`Shot`."""
+        return Place(frame, f"{frame:04d}", view)
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        del frame, view
+        return self.path
+
+
+@dataclass(frozen=True)
+class Listed(_Files):
+    """Files in the order they were named, numbered from 1."""
+
+    files: tuple[Path, ...]
+    layer: str = ""
+    clean_nonfinite: bool = False
+    name: str = "image"
+    views: tuple[str, ...] = ("",)
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        del view
+        return tuple(range(1, len(self.files) + 1))
+
+    def place(self, frame: int, view: str) -> Place:
+        """See :class:`Shot`."""
+        return Place(frame, f"{frame:04d}", view)
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        del view
+        return self.files[frame - 1]
+
+
+def open_shot(
+    inputs: Sequence[Path], *, layer: str = "", clean_nonfinite: bool = False, views: Sequence[str] = ()
+) -> Shot:
+    """The shot that some inputs mean.
+
+    Args:
+        inputs: one pattern, one folder, one movie, or several files.
+        layer: of multi-layer EXR files.
+        clean_nonfinite: repairs NaN and infinity.
+        views: names for ``%V``; those of left and right that exist without any.
+
+    Raises:
+        InputError: nothing there, or not one sequence.
+        UsageError: views for inputs without ``%V``, or a pattern among several inputs.
+    """
+    if len(inputs) == 1 and is_movie(inputs[0]):
+        _no_views(views)
+        if layer:
+            raise UsageError("--input-layer is for EXR, the input is a movie", cure="leave it out")
+        return MovieFrames(inputs[0])
+    if len(inputs) > 1:
+        for file in inputs:
+            if not file.is_file():
+                wrong = "is a folder" if file.is_dir() else "does not exist"
+                raise InputError(f"{file} {wrong}", cure="name one pattern, one folder, or picture files")
+        found = pattern_of_files(inputs)
+        if found is None:
+            _no_views(views)
+            return Listed(tuple(inputs), layer, clean_nonfinite)
+        pattern, numbers = found
+        _no_views(views)
+        return _Some(pattern, layer, clean_nonfinite, ("",), numbers)
+    pattern = pattern_of_folder(inputs[0]) if inputs[0].is_dir() else FramePattern(str(inputs[0]))
+    if not pattern.has_view:
+        _no_views(views)
+        shot = Numbered(pattern, layer, clean_nonfinite)
+    else:
+        there = tuple(view for view in views or VIEWS if views or pattern.frames(view))
+        shot = Numbered(pattern, layer, clean_nonfinite, there or VIEWS)
+    for view in shot.views:
+        if not shot.frames(view):
+            raise InputError(f"{shot.pattern.text}: there is no such file", cure="check the path, and --views for %V")
+    return shot
+
+
+@dataclass(frozen=True)
+class _Some(Numbered):
+    """Some files of a pattern: those that were named."""
+
+    numbers: tuple[int, ...] = ()
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        del view
+        return self.numbers
+
+
+def _no_views(views: Sequence[str]) -> None:
+    if views:
+        raise UsageError("--views without %V in the input", cure="write the input as plate.%V.####.exr")
+
+
+def plan(
+    shot: Shot, asked: Sequence[int] | None, missing: str
+) -> tuple[list[tuple[int, str]], list[tuple[int, str]], list[tuple[int, str]]]:
+    """Which frames there are to do.
+
+    Args:
+        shot: the pictures.
+        asked: numbers, or None for all that exist.
+        missing: ``error`` or ``skip``.
+
+    Returns:
+        (frame, view) of those to do, of those asked for that do not exist, and of gaps that nobody asked for; all by
+        view, then by frame.
+
+    Raises:
+        InputError: one is missing and ``missing`` is ``error``; or none exists.
+    """
+    todo, lost, gaps = [], [], []
+    for view in shot.views:
+        there = shot.frames(view)
+        known = set(there)
+        if asked is None:
+            todo += [(frame, view) for frame in there]
+            gaps += [(frame, view) for frame in _gaps(there)]
+        else:
+            todo += [(frame, view) for frame in asked if frame in known]
+            lost += [(frame, view) for frame in asked if frame not in known]
+    if lost and (missing == "error" or not todo):
+        numbers = format_frames({frame for frame, _ in lost})
+        first = shot.source(*lost[0])
+        raise InputError(
+            f"frames {numbers} are missing ({first} and so on)" if len(lost) > 1 else f"{first} is missing",
+            cure="render them, or leave them out with --missing skip" if todo else "check the path and --frames",
+        )
+    return todo, lost, gaps
+
+
+def _gaps(frames: Sequence[int]) -> list[int]:
+    """Frames left out of an otherwise even sequence."""
+    if len(frames) < 3:
+        return []
+    steps = np.diff(frames)
+    step = int(np.bincount(steps).argmax()) if steps.max() < 10_000 else int(steps.min())
+    return sorted(set(range(frames[0], frames[-1] + 1, max(1, step))) - set(frames))
+
+
+def find_palette(
+    shot: Shot,
+    frames: Sequence[tuple[int, str]],
+    spaces: ColorSpaces,
+    colors: int,
+    given: Palette | None = None,
+    seed: int = 0,
+    method: str = "kmeans",
+    tick: Callable[[float], None] = lambda _: None,
+) -> Palette:
+    """The palette of a shot: of some frames across it, see :func:`fscs_engine.palette.image_palette.shot_samples`.
+
+    Only the first view is looked at, so that both eyes get the same colours.
+    """
+    first = [frame for frame, view in frames if view == frames[0][1]]
+    samples = shot_samples(first)
+
+    def pictures() -> Iterator[Image]:
+        for number, frame in enumerate(samples):
+            tick(number / len(samples))
+            yield shot.read(frame, frames[0][1])
+
+    return shot_palette(pictures(), len(samples), colors, given, seed, spaces, method)
