@@ -139,7 +139,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     import torch
 
     from fscs_engine.color import network_image, straight
-    from fscs_engine.networks.any_palette import CALM_RADIUS, CELL
+    from fscs_engine.networks.any_palette import CELL, DENOISE_RADIUS
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
     from fscs_engine.networks.loops import calm_rows, cell_rows
     from fscs_engine.networks.model import View
@@ -159,9 +159,9 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     def average(top: int, bottom: int) -> None:
         cell_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
 
-    def calm(top: int, bottom: int) -> None:
-        first = max(0, top - 2 * CALM_RADIUS)
-        rows = seen[first : bottom + 2 * CALM_RADIUS]
+    def denoise(top: int, bottom: int) -> None:
+        first = max(0, top - 2 * DENOISE_RADIUS)
+        rows = seen[first : bottom + 2 * DENOISE_RADIUS]
         calm_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
 
     def network() -> None:
@@ -182,7 +182,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         "cells": shared(average, 64),
         "network": network,
         "alphas": alphas,
-        "of alphas: calm picture": shared(calm, 32),
+        "of alphas: calm picture": shared(denoise, 32),
     }
     for space in (segmenter.working_space(image, asked) for asked in SPACES):
 

@@ -15,9 +15,9 @@ import numpy as np
 from ..host.parameters import ALPHA_FLOOR
 from ..runtime.compiling import compiled, planes
 from .any_palette import (
-    CALM_RADIUS,
-    CALM_VARIANCE,
     CELL,
+    DENOISE_RADIUS,
+    DENOISE_VARIANCE,
     FARTHEST_BEHIND,
     LARGEST_CHANGE,
     MIXING_SHARPENING,
@@ -101,9 +101,9 @@ def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: An
         out: (3, bottom - top, W), written.
     """
     width = seen.shape[1]
-    radius = CALM_RADIUS
+    radius = DENOISE_RADIUS
     part = np.float32(1.0 / (2 * radius + 1))
-    limit = np.float32(CALM_VARIANCE)
+    limit = np.float32(DENOISE_VARIANCE)
     upper, lower = max(0, top - radius), min(height, bottom + radius)
     keep = np.empty((lower - upper, width), np.float32)
     rest = np.empty((3, lower - upper, width), np.float32)
@@ -199,7 +199,7 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
 
 @compiled
 def alpha_rows(
-    calmed: Any,
+    denoised: Any,
     top: int,
     order: Any,
     models: Any,
@@ -215,7 +215,7 @@ def alpha_rows(
     """Rows of alphas, interpolation of the local colour models included.
 
     Args:
-        calmed: (3, h, W) rows of the calm picture.
+        denoised: (3, h, W) rows of the calm picture.
         top: which row of the picture the first of them is.
         order: (U,) which plane of ``out`` each entry has.
         models: (U, 13, ch, cw), all cells of the picture.
@@ -229,7 +229,7 @@ def alpha_rows(
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
     count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
-    width = calmed.shape[2]
+    width = denoised.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
     ramps = planes(2 * count * PLANES, max(runs * _RAMPS, cells_wide + 1))
     left = ramps[: count * PLANES].reshape(count, PLANES, ramps.shape[1])
@@ -239,7 +239,7 @@ def alpha_rows(
     shared = False
     for u in range(count):
         shared = shared or shares[u, u] < 1.0
-    for y in range(calmed.shape[1]):
+    for y in range(denoised.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
         above = int(np.floor(place))
         first, second = max(above, 0), min(above + 1, cells_high - 1)
@@ -249,7 +249,7 @@ def alpha_rows(
         for run in range(runs):
             ramp, x0 = run * _RAMPS, run * _RUN - CELL // 2
             for channel in range(3):
-                _gather(calmed[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
+                _gather(denoised[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
             for u in range(count):
                 _logits(left[u], rise[u], ramp, pixels, palette[u], logits[u])
                 _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])

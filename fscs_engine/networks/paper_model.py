@@ -70,12 +70,14 @@ class PaperModel:
             ) from error
         self._filled: _Filled | None = None
 
-    def base_colors(self, palette: Tensor) -> Tensor:
+    def base_colors(self, palette: Tensor, softness: float) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`: the palette's."""
+        del softness
         return palette
 
-    def predict(self, view: View, palette: Tensor) -> PaperPrediction:
-        """See :class:`fscs_engine.networks.model.Model`."""
+    def predict(self, view: View, palette: Tensor, softness: float) -> PaperPrediction:
+        """See :class:`fscs_engine.networks.model.Model`; it knows no softness."""
+        del softness
         return PaperPrediction(self, view, palette)
 
     def predict_alphas(self, image: Tensor, palette: Tensor) -> Tensor:

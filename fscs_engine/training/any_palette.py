@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.any_palette import CELL, DENOISE_RADIUS, AnyPaletteNetwork, cells_of, denoise, upsample
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -137,8 +137,8 @@ def window_alphas(
     """
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
-    manner = networks.manner(palette, softness.expand(len(palette)))
-    models = networks.models(cells_of(image), palette, manner.offsets)
+    embedding = networks.embed(palette, softness.expand(len(palette)))
+    models = networks.models(cells_of(image), palette, embedding.offsets)
     cells, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
     for start in window.tolist():
@@ -147,11 +147,11 @@ def window_alphas(
         inner.append(slice((start - first) * CELL, (start - first) * CELL + side))
         wide.append(slice(first * CELL, last * CELL))
     near = models[..., spans[0], spans[1]]
-    local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
+    local = upsample(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
     picture = image[..., wide[0], wide[1]]
-    colors = calm(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), manner, shares_of(palette))
-    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], manner.base
+    colors = denoise(picture)[..., inner[0], inner[1]]
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), embedding, shares_of(palette))
+    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
 
 
 def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
@@ -346,7 +346,7 @@ def _moment_later(
     inside = (slice(top, top + height), slice(left, left + width))
     flat = rng.random((3, 1, 1)) if rng.random() < 0.5 else other[(slice(None), *inside)]
     changed[(slice(None), *inside)] = flat
-    near = 2 * CALM_RADIUS  # the calm picture differs up to there
+    near = 2 * DENOISE_RADIUS  # the calm picture differs up to there
     same[max(0, top - near) : top + height + near, max(0, left - near) : left + width + near] = 0.0
     return np.clip(changed, 0.0, 1.0).astype(np.float32), same
 

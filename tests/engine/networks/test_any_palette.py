@@ -13,23 +13,23 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import (
-    CALM_RADIUS,
     CELL,
+    DENOISE_RADIUS,
     FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,
     LARGEST_CHANGE,
     PLANES,
     AnyPaletteNetwork,
-    calm,
     cells_of,
-    enlarge,
+    denoise,
     fitting_step,
     gradient_step,
     local_logits,
     project_to_simplex,
     sparsemax,
     step_matrix,
+    upsample,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 
@@ -207,30 +207,30 @@ class TestCalm:
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (20, 30)])
     def test_leaves_constant_pictures_alone(self, size):
         image = torch.tensor([0.1, 0.5, 0.9])[None, :, None, None].expand(1, 3, *size).contiguous()
-        torch.testing.assert_close(calm(image), image, atol=1e-6, rtol=0)
+        torch.testing.assert_close(denoise(image), image, atol=1e-6, rtol=0)
 
     @pytest.mark.parametrize("step", [0.3, 0.6])
     def test_leaves_strong_edges_alone(self, step):
         image = torch.full((1, 3, 32, 32), 0.2)
         image[..., 13:] += step
         image[:, :, 20:, 5:9] = 0.9
-        torch.testing.assert_close(calm(image), image, atol=0.01, rtol=0)
+        torch.testing.assert_close(denoise(image), image, atol=0.01, rtol=0)
 
     def test_lowers_noise_and_keeps_the_mean(self):
         noise = torch.randn(1, 3, 64, 64, generator=generator(0))
         for sigma, most in ((0.004, 0.25), (0.01, 0.65)):
-            calmed = calm(0.5 + sigma * noise)
-            assert calmed.std() < most * sigma
-            assert (calmed.mean() - 0.5).abs() < 0.1 * sigma
+            denoised = denoise(0.5 + sigma * noise)
+            assert denoised.std() < most * sigma
+            assert (denoised.mean() - 0.5).abs() < 0.1 * sigma
         rough = 0.5 + 0.2 * noise
-        assert (calm(rough) - rough).abs().max() < 0.05 * rough.std()
+        assert (denoise(rough) - rough).abs().max() < 0.05 * rough.std()
 
     def test_sees_no_further_than_two_windows(self):
         image = picture(40, 40).requires_grad_()
-        calm(image)[0, :, 20, 22].sum().backward()
+        denoise(image)[0, :, 20, 22].sum().backward()
         rows, columns = torch.nonzero(image.grad.abs().sum(dim=(0, 1)), as_tuple=True)
-        assert (rows.min(), rows.max()) == (20 - 2 * CALM_RADIUS, 20 + 2 * CALM_RADIUS)
-        assert (columns.min(), columns.max()) == (22 - 2 * CALM_RADIUS, 22 + 2 * CALM_RADIUS)
+        assert (rows.min(), rows.max()) == (20 - 2 * DENOISE_RADIUS, 20 + 2 * DENOISE_RADIUS)
+        assert (columns.min(), columns.max()) == (22 - 2 * DENOISE_RADIUS, 22 + 2 * DENOISE_RADIUS)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (7, 17), (20, 3), (31, 24)])
@@ -253,9 +253,9 @@ def test_flat_cells_deviate_by_nothing(level):
 
 def test_enlarged_models_are_interpolated_between_the_middles_of_cells():
     models = torch.arange(4.0)[None, None, None, None, :].expand(1, 1, PLANES, 2, 4).contiguous()
-    row = enlarge(models, 11, 29)[0, 0, 0, 5]
+    row = upsample(models, 11, 29)[0, 0, 0, 5]
     expected = np.clip((np.arange(29) + 0.5) / CELL - 0.5, 0, 3)
-    assert enlarge(models, 11, 29).shape == (1, 1, PLANES, 11, 29)
+    assert upsample(models, 11, 29).shape == (1, 1, PLANES, 11, 29)
     np.testing.assert_allclose(row.numpy(), expected, atol=1e-6)
 
 
@@ -340,7 +340,7 @@ class TestNetwork:
 
     def test_gates_are_shared_by_all_colors(self, network):
         palette = torch.rand(1, 5, 3, generator=generator(0))
-        models = network.models(cells_of(picture(40, 56)), palette, network.manner(palette).offsets)
+        models = network.models(cells_of(picture(40, 56)), palette, network.embed(palette).offsets)
         assert models.shape == (1, 5, PLANES, 5, 7)
         gates = models[:, :, -2:]
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
@@ -349,13 +349,13 @@ class TestNetwork:
 
     def test_a_logit_far_behind_weighs_as_one_that_is_less_far_behind(self, network):
         palette = torch.rand(1, 3, 3, generator=generator(1))
-        manner, colors = network.manner(palette), palette.mean(dim=1)[..., None]
+        embedding, colors = network.embed(palette), palette.mean(dim=1)[..., None]
         found = []
         for logit in (-0.5 * FARTHEST_BEHIND, -FARTHEST_BEHIND, -9.0 * FARTHEST_BEHIND):
             models = torch.zeros(1, 3, PLANES, 1)
             models[:, :, -2] = 1.0
             models[:, 2, 0] = logit
-            found.append(network.pixel_alphas(models, colors, manner, torch.eye(3)[None]))
+            found.append(network.pixel_alphas(models, colors, embedding, torch.eye(3)[None]))
         assert (found[1] - found[0]).abs().max() > 1e-3
         assert torch.equal(found[2], found[1])
 

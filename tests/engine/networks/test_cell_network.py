@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from fscs_engine.networks import cell_network
-from fscs_engine.networks.any_palette import cells_of, halved, mixtures
+from fscs_engine.networks.any_palette import avg_pool, cells_of, mixtures
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.cell_network import CellNetwork
 from fscs_engine.networks.model import View
@@ -33,7 +33,7 @@ def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=Non
     """The loops' models (K, 13, h, w) of a part of the cells."""
     height, width = size or cells.shape[2:]
     out = np.full((palette.shape[1], 13, height, width), np.nan, np.float32)
-    offsets = network.manner(palette).offsets[0].numpy() if offsets is None else offsets
+    offsets = network.embed(palette).offsets[0].numpy() if offsets is None else offsets
     CellNetwork(network).models(cells[0].numpy(), palette[0].numpy(), offsets, mixed[0].numpy(), corner, out)
     return out
 
@@ -42,7 +42,7 @@ def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=Non
 @pytest.mark.parametrize("colors", [2, 7, 16])
 def test_models_are_the_networks(network, size, colors):
     cells, palette, mixed = scene(*size, colors)
-    wanted = network.models(cells, palette, network.manner(palette).offsets, mixed)[0].numpy()
+    wanted = network.models(cells, palette, network.embed(palette).offsets, mixed)[0].numpy()
     np.testing.assert_allclose(looped(network, cells, palette, mixed), wanted, **TOLERANCE)
 
 
@@ -85,7 +85,7 @@ def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch, tile, k
 
 def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
     made = scene(40, 50, 6)
-    offsets = network.manner(made[1]).offsets[0].numpy()
+    offsets = network.embed(made[1]).offsets[0].numpy()
     count, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
@@ -108,7 +108,7 @@ def test_sets_are_halved_and_doubled(first, last, planes):
     fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
     halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
     halve_rows(sets_of(fine), first, halves)
-    np.testing.assert_allclose(halves, sets_of(halved(fine))[first + 1 : last + 1], atol=1e-6)
+    np.testing.assert_allclose(halves, sets_of(avg_pool(fine))[first + 1 : last + 1], atol=1e-6)
     top, bottom = 2 * first, 2 * last - 1
     sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
     grow_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
