@@ -139,8 +139,8 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     import torch
 
     from fscs_engine.color import network_image, straight
-    from fscs_engine.networks.any_palette import CELL, DENOISE_RADIUS
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
+    from fscs_engine.networks.constants import CALM_RADIUS, CELL
     from fscs_engine.networks.loops import calm_rows, cell_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows

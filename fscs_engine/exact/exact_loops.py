@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.compiling import compiled, planes
+from ..runtime.compiling import inner, loop, planes
 
 _RUN = 128  # pixels
 
 
-@compiled
 def layer_rows(
     alphas: Any, base: Any, gain: Any, target: Any, total: Any, held: Any, opacity: Any, boxed: bool, out: Any
 ) -> float:
@@ -35,11 +34,33 @@ def layer_rows(
     Returns:
         The largest error relative to the largest of 1 and the pixel's |channels|; NaN where a sum is not finite.
     """
-    count, height, width = alphas.shape
+    count = len(alphas)
     room = planes(6 * count + 8 + 7, _RUN)
-    a, color = room[:count], room[count : 2 * count]
-    layers = room[2 * count : 6 * count].reshape(4, count, _RUN)
+    a, color, layers = room[:count], room[count : 2 * count], room[2 * count : 6 * count].reshape(4, count, _RUN)
     aim, rest = room[6 * count : 6 * count + 8], room[6 * count + 8 :]  # target, gain, what the layers add up to
+    _layer_rows(alphas, base, gain, target, total, held, opacity, boxed, a, color, layers, aim, rest, out)
+    return float(rest[5].max() + rest[6].sum())
+
+
+@loop("in3s in2 in2 in3 in3 in2s in2s boolean out2 out2 out3 out2 out2 out4s")
+def _layer_rows(
+    alphas: Any,
+    base: Any,
+    gain: Any,
+    target: Any,
+    total: Any,
+    held: Any,
+    opacity: Any,
+    boxed: bool,
+    a: Any,
+    color: Any,
+    layers: Any,
+    aim: Any,
+    rest: Any,
+    out: Any,
+) -> None:
+    """:func:`layer_rows`, with room for a run of pixels."""
+    count, height, width = alphas.shape
     missing, free, inside, scale, heaviest = rest[0], rest[1], rest[2], rest[3], rest[4]
     worst, broken = rest[5], rest[6]  # broken is 0, or NaN where something is not finite
     for y in range(height):
@@ -56,7 +77,9 @@ def layer_rows(
                     _close(a, base[:, channel], aim[3], aim[channel], inside, color, missing, free)
                     _copy(held[y, run], free)
                 else:
-                    color[:] = 1.0
+                    for u in range(count):
+                        for x in range(_RUN):
+                            color[u, x] = 1.0
                     _copy(opacity[y, run], free)
                 _multiply(a, color, free, aim[4 + channel], layers[channel], missing)
                 for _ in range(2):
@@ -64,17 +87,16 @@ def layer_rows(
                 _judge(missing[:n], scale, worst, broken)  # beyond it is what was there before
             for u in range(count):
                 _store(layers[0, u], layers[1, u], layers[2, u], layers[3, u], out[u, y, run])
-    return worst.max() + broken.sum()
 
 
-@compiled
+@inner
 def _copy(numbers: Any, out: Any) -> None:
     """Puts numbers at the beginning of ``out``. A slice assigned to a slice takes seconds to compile."""
     for x in range(len(numbers)):
         out[x] = numbers[x]
 
 
-@compiled
+@inner
 def _find_heaviest(a: Any, heaviest: Any, most: Any) -> None:
     """Which of the layers (K, n) has the largest alpha, the first of them: ``heaviest`` (n,) is written."""
     for x in range(_RUN):
@@ -86,7 +108,7 @@ def _find_heaviest(a: Any, heaviest: Any, most: Any) -> None:
             most[x] = max(most[x], own[x])
 
 
-@compiled
+@inner
 def _measure(aim: Any, boxed: bool, inside: Any, scale: Any) -> None:
     """Where layer colours stay in [0, 1], and what errors are relative to; both (n,), written."""
     one, zero = np.float32(1.0), np.float32(0.0)
@@ -98,7 +120,7 @@ def _measure(aim: Any, boxed: bool, inside: Any, scale: Any) -> None:
         scale[x] = max(one, high, -low, largest)
 
 
-@compiled
+@inner
 def _multiply(a: Any, color: Any, factor: Any, whole: Any, layers: Any, missing: Any) -> None:
     """One channel of the layers (K, n), written, and what they lack of the whole (n,), written."""
     for x in range(_RUN):
@@ -113,7 +135,7 @@ def _multiply(a: Any, color: Any, factor: Any, whole: Any, layers: Any, missing:
         missing[x] = whole[x] - missing[x]
 
 
-@compiled
+@inner
 def _judge(missing: Any, scale: Any, worst: Any, broken: Any) -> None:
     """The largest error so far, relative to ``scale``, and whether all of them were finite."""
     for x in range(len(missing)):
@@ -122,7 +144,7 @@ def _judge(missing: Any, scale: Any, worst: Any, broken: Any) -> None:
         broken[x] += relative * np.float32(0.0)
 
 
-@compiled
+@inner
 def _load(target: Any, gain: Any, total: Any, aim: Any) -> None:
     """Planes (8, n) out of interleaved pixels."""
     for x in range(len(target)):
@@ -131,7 +153,7 @@ def _load(target: Any, gain: Any, total: Any, aim: Any) -> None:
         aim[4, x], aim[5, x], aim[6, x], aim[7, x] = total[x, 0], total[x, 1], total[x, 2], total[x, 3]
 
 
-@compiled
+@inner
 def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
     """Interleaved pixels (n, 4) out of planes."""
     for x in range(len(out)):
@@ -141,7 +163,7 @@ def _store(red: Any, green: Any, blue: Any, alpha: Any, out: Any) -> None:
         out[x, 3] = alpha[x]
 
 
-@compiled
+@inner
 def _close(a: Any, base: Any, gain: Any, aim: Any, inside: Any, color: Any, error: Any, free: Any) -> None:
     """One channel of :func:`fscs_engine.exact.exact.exact_colors`.
 
@@ -191,7 +213,7 @@ def _close(a: Any, base: Any, gain: Any, aim: Any, inside: Any, color: Any, erro
                 error[x] -= own[x] * value
 
 
-@compiled
+@inner
 def _settle(layers: Any, heaviest: Any, whole: Any, missing: Any, share: Any) -> None:
     """Adds what is missing to each pixel's heaviest layer: in float32 that leaves less, or nothing.
 

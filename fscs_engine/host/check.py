@@ -44,6 +44,7 @@ def examine(
     environment: Mapping[str, str] | None = None,
     stop: Callable[[], bool] = lambda: False,
     timeout: float = TIMEOUT,
+    warm: bool = False,
 ) -> Report:
     """Runs ``fscs doctor`` with a Python. Takes seconds, with ``stop`` asked meanwhile.
 
@@ -53,10 +54,12 @@ def examine(
         environment: variables for the process instead of this one's.
         stop: asked often; True ends it.
         timeout: seconds that it may take.
+        warm: whether the engine also compiles its loops, so that the first image need not wait for it.
     """
+    command = [str(python), "-I", "-m", "fscs_engine", "doctor", "--json", *(["--warm"] if warm else [])]
     try:
         process = subprocess.Popen(
-            [str(python), "-I", "-m", "fscs_engine", "doctor", "--json"],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -272,9 +272,10 @@ class Installation:
         self._process([*install, str(self.plan.wheel)], "the engine can't be installed", upto=0.9)
 
     def _finish(self, environment: Path) -> None:
-        self.fraction, self.message = 0.9, "checking the engine"
+        self.fraction, self.message = 0.9, "checking the engine and compiling for this machine (once)"
         python = environment_python(environment)
-        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=self._cancel.is_set)
+        stop = self._cancel.is_set
+        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=stop, warm=True)
         if self._cancel.is_set():
             raise Cancelled
         if not report.works:

@@ -21,34 +21,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
-
-CELL = 8
-"""Side in pixels of a cell, the network's pixel."""
-
-DENOISE_RADIUS = 2
-DENOISE_VARIANCE = 5e-4
-"""Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
-
-PLANES = 13
-"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias of the gradient steps, and
-the gates of the gradient steps and of the fitting steps."""
-
-SHARPNESS = 20.0
-"""Before training, the logit of a colour is minus this many times the squared distance."""
-
-GRADIENT_STEPS = 6
-FITTING_STEPS = 3
-LARGEST_CHANGE = 2.0
-"""A fitting step at most doubles an alpha."""
-
-FARTHEST_BEHIND = 6.0
-"""A logit that is further behind the largest counts in the gradient steps as if it were this far."""
-
-MIXING_STEPS = 8
-MIXING_SIZE = 1.5
-MIXING_SHARPENING = 0.01
-"""Projected gradient on the cells' mean colours, one of the network's inputs."""
+from .constants import (
+    CALM_RADIUS,
+    CALM_VARIANCE,
+    CELL,
+    FARTHEST_BEHIND,
+    FITTING_STEPS,
+    GRADIENT_STEPS,
+    LARGEST_CHANGE,
+    MIXING_SHARPENING,
+    MIXING_SIZE,
+    MIXING_STEPS,
+    PLANES,
+    SHARPNESS,
+)
+from .palette_network import Manner, PaletteNetwork, shares_of
 
 _FEATURES = 12
 _LEAST_LIPSCHITZ = 1e-4

@@ -16,17 +16,10 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import (
-    CELL,
-    DENOISE_RADIUS,
-    PLANES,
-    AnyPaletteNetwork,
-    cells_of,
-    denoise,
-    mixtures,
-    step_matrix,
-    upsample,
-)
+from .any_palette import AnyPaletteNetwork, calm, cells_of, enlarge, mixtures, step_matrix
+from .cell_network import CellNetwork
+from .constants import CALM_RADIUS, CELL, PLANES
+from .loops import alpha_rows, calm_rows, cell_mixtures, cell_rows
 from .model import View
 from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights
@@ -151,8 +144,6 @@ class AnyPalettePrediction:
             ]
             view.done(_CELL_SHARE)
             return torch.cat(parts, dim=1)
-        from .loops import cell_rows
-
         cells = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
@@ -194,9 +185,7 @@ class AnyPalettePrediction:
 
     def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
-        from .cell_network import CellNetwork
-
-        palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
+        palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
         network = CellNetwork(self.model.network, kept=alone)
         network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
@@ -216,8 +205,6 @@ class AnyPalettePrediction:
         """(U, ch, cw)."""
         if not self.model.compiled:
             return mixtures(cells[None], self.palette[None])[0]
-        from .loops import cell_mixtures
-
         colors = cells[:3].flatten(1).numpy()
         palette, steps = self.palette.numpy(), step_matrix(self.palette[None])[0].numpy()
         mixed = empty((len(palette), colors.shape[1]))
@@ -229,8 +216,6 @@ class AnyPalettePrediction:
         return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])
 
     def _compiled_rows(self, top: int, bottom: int) -> Tensor:
-        from .loops import alpha_rows, calm_rows
-
         view = self.view
         alphas = empty((len(self.palette), bottom - top, view.width))
         order, models, base, steps, sizes, sharpening, tolerances, prior, shares = self.constants

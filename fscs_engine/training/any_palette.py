@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import CELL, DENOISE_RADIUS, AnyPaletteNetwork, cells_of, denoise, upsample
+from ..networks.any_palette import AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.constants import CALM_RADIUS, CELL
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring

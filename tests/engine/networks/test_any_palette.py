@@ -13,13 +13,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import (
-    CELL,
-    DENOISE_RADIUS,
-    FARTHEST_BEHIND,
-    FITTING_STEPS,
-    GRADIENT_STEPS,
-    LARGEST_CHANGE,
-    PLANES,
     AnyPaletteNetwork,
     cells_of,
     denoise,
@@ -32,6 +25,15 @@ from fscs_engine.networks.any_palette import (
     upsample,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
+from fscs_engine.networks.constants import (
+    CALM_RADIUS,
+    CELL,
+    FARTHEST_BEHIND,
+    FITTING_STEPS,
+    GRADIENT_STEPS,
+    LARGEST_CHANGE,
+    PLANES,
+)
 
 
 def generator(seed):

@@ -7,18 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
-from fscs_engine.networks.any_palette import (
-    CELL,
-    DENOISE_RADIUS,
-    cells_of,
-    denoise,
-    mixtures,
-    project_to_simplex,
-    step_matrix,
-    upsample,
-)
+from fscs_engine.networks.any_palette import calm, cells_of, enlarge, mixtures, project_to_simplex, step_matrix
+from fscs_engine.networks.constants import CALM_RADIUS, CELL
 from fscs_engine.networks.loops import (
     _RUN,
     _begin,
@@ -176,10 +169,10 @@ def test_the_projection_finds_any_support(seed, colors, scale, alike, equal):
     logits, alphas, _, pixels, most, _ = _room(colors)
     logits[:colors] = given_logits
     pixels[: 3 * _RUN] = seen.reshape(-1)
-    _begin(logits, most)
+    njit(lambda logits, most: _begin(logits, most))(logits, most)  # Python can't call it
     np.testing.assert_array_equal(logits[:colors], given_logits - given_logits.max(axis=0))
     alphas[:] = np.nan
-    _project(logits, most, _paired(palette), pixels, alphas)
+    njit(lambda *arguments: _project(*arguments))(logits, most, _paired(palette), pixels, alphas)
     np.testing.assert_allclose(alphas[:colors], expected, atol=2e-6)
     assert not alphas[colors:].any()
     left = pixels[3 * _RUN : 6 * _RUN].reshape(3, _RUN)
