@@ -140,8 +140,8 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
 
     from fscs_engine.color import network_image, straight
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
-    from fscs_engine.networks.constants import CALM_RADIUS, CELL
-    from fscs_engine.networks.loops import calm_rows, cell_rows
+    from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
+    from fscs_engine.networks.loops import cell_rows, denoise_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows
 
@@ -162,7 +162,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     def denoise(top: int, bottom: int) -> None:
         first = max(0, top - 2 * DENOISE_RADIUS)
         rows = seen[first : bottom + 2 * DENOISE_RADIUS]
-        calm_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
+        denoise_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
 
     def network() -> None:
         prediction.local_models(torch.from_numpy(cells))
@@ -182,7 +182,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         "cells": shared(average, 64),
         "network": network,
         "alphas": alphas,
-        "of alphas: calm picture": shared(denoise, 32),
+        "of alphas: denoised picture": shared(denoise, 32),
     }
     for space in (segmenter.working_space(image, asked) for asked in SPACES):
 

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .constants import (
-    CALM_RADIUS,
-    CALM_VARIANCE,
     CELL,
+    DENOISE_RADIUS,
+    DENOISE_VARIANCE,
     FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,
@@ -35,7 +35,7 @@ from .constants import (
     PLANES,
     SHARPNESS,
 )
-from .palette_network import Manner, PaletteNetwork, shares_of
+from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
 
 _FEATURES = 12
 _LEAST_LIPSCHITZ = 1e-4

@@ -16,17 +16,17 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import AnyPaletteNetwork, calm, cells_of, enlarge, mixtures, step_matrix
+from .any_palette import AnyPaletteNetwork, cells_of, denoise, mixtures, step_matrix, upsample
 from .cell_network import CellNetwork
-from .constants import CALM_RADIUS, CELL, PLANES
-from .loops import alpha_rows, calm_rows, cell_mixtures, cell_rows
+from .constants import CELL, DENOISE_RADIUS, PLANES
+from .loops import alpha_rows, cell_mixtures, cell_rows, denoise_rows
 from .model import View
 from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights
 
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
-_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its calm colours
+_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its denoised colors
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
@@ -185,7 +185,7 @@ class AnyPalettePrediction:
 
     def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
-        palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
+        palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
         network = CellNetwork(self.model.network, kept=alone)
         network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
@@ -224,7 +224,7 @@ class AnyPalettePrediction:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
             denoised: NDArray[np.float32] = empty((3, last - first, view.width))
-            calm_rows(seen, start, first, last, view.height, denoised)
+            denoise_rows(seen, start, first, last, view.height, denoised)
             rows = alphas[:, first - top : last - top]
             alpha_rows(denoised, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 CELL = 8
 """Side in pixels of a cell, the network's pixel."""
 
-CALM_RADIUS = 2
-CALM_VARIANCE = 5e-4
+DENOISE_RADIUS = 2
+DENOISE_VARIANCE = 5e-4
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
 PLANES = 13

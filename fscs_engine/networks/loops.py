@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from ..host.parameters import ALPHA_FLOOR
 from ..runtime.compiling import inner, loop, planes
 from .constants import (
-    CALM_RADIUS,
-    CALM_VARIANCE,
     CELL,
     DENOISE_RADIUS,
     DENOISE_VARIANCE,
@@ -98,8 +96,8 @@ def _cell_rows(seen: Any, sums: Any, out: Any) -> None:
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
-def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.calm`.
+def denoise_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
+    """Rows of :func:`fscs_engine.networks.any_palette.denoise`.
 
     Args:
         seen: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.
@@ -109,15 +107,15 @@ def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: An
         height: of the whole picture.
         out: (3, bottom - top, W), written.
     """
-    width, radius = seen.shape[1], CALM_RADIUS
+    width, radius = seen.shape[1], DENOISE_RADIUS
     upper, lower = max(0, top - radius), min(height, bottom + radius)
     keep, rest = np.empty((lower - upper, width), np.float32), np.empty((3, lower - upper, width), np.float32)
     sums, means = np.empty((4, width + 2 * radius), np.float32), np.empty((4, width), np.float32)
-    _calm_rows(seen, first, top, bottom, height, keep, rest, sums, means, out)
+    _denoise_rows(seen, first, top, bottom, height, keep, rest, sums, means, out)
 
 
 @loop("in3 int64 int64 int64 int64 out2 out3 out2 out2 out3")
-def _calm_rows(
+def _denoise_rows(
     seen: Any,
     first: int,
     top: int,
@@ -129,8 +127,8 @@ def _calm_rows(
     means: Any,
     out: Any,
 ) -> None:
-    """:func:`calm_rows` with room for the first filter's results, for sums of rows and for their means."""
-    width, radius = seen.shape[1], CALM_RADIUS
+    """:func:`denoise_rows` with room for the first filter's results, for sums of rows and for their means."""
+    width, radius = seen.shape[1], DENOISE_RADIUS
     part = np.float32(1.0 / (2 * radius + 1))
     limit = np.float32(DENOISE_VARIANCE)
     upper, lower = max(0, top - radius), min(height, bottom + radius)
@@ -261,7 +259,7 @@ def alpha_rows(
     """Rows of alphas, interpolation of the local colour models included.
 
     Args:
-        denoised: (3, h, W) rows of the calm picture.
+        denoised: (3, h, W) rows of the denoised picture.
         top: which row of the picture the first of them is.
         order: (U,) which plane of ``out`` each entry has.
         models: (U, 13, ch, cw), all cells of the picture.
@@ -274,20 +272,20 @@ def alpha_rows(
         shares: (U, U), see :func:`fscs_engine.networks.any_palette.shares_of`.
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
-    count, cells_wide, width = len(models), models.shape[3], calmed.shape[2]
+    count, cells_wide, width = len(models), models.shape[3], denoised.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
     ramps = planes(2 * count * PLANES, max(runs * _RAMPS, cells_wide + 1))
     left, rise = ramps.reshape(2, count, PLANES, -1)
     shared = bool((shares.diagonal() < 1.0).any())
     _alpha_rows(
-        *(calmed, top, order, models, _paired(palette), _paired(steps), sizes, sharpening, tolerances, prior),
+        *(denoised, top, order, models, _paired(palette), _paired(steps), sizes, sharpening, tolerances, prior),
         *(shares, shared, left, rise, *_room(count), out),
     )
 
 
 @loop("in3 int64 order in4 in2 in2 in1 in1 in1 in1 in2 boolean out3 out3 out2 out2 out2 out1 out1 out1 out3s")
 def _alpha_rows(
-    calmed: Any,
+    denoised: Any,
     top: int,
     order: Any,
     models: Any,
@@ -310,9 +308,9 @@ def _alpha_rows(
     out: Any,
 ) -> None:
     """:func:`alpha_rows` for pairs of entries, with room for the ramps of a row and for a run."""
-    count, cells_high, width = len(models), models.shape[2], calmed.shape[2]
+    count, cells_high, width = len(models), models.shape[2], denoised.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
-    for y in range(calmed.shape[1]):
+    for y in range(denoised.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
         above = int(np.floor(place))
         first, second = max(above, 0), min(above + 1, cells_high - 1)

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import AnyPaletteNetwork, calm, cells_of, enlarge
-from ..networks.constants import CALM_RADIUS, CELL
+from ..networks.any_palette import AnyPaletteNetwork, cells_of, denoise, upsample
+from ..networks.constants import CELL, DENOISE_RADIUS
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -347,7 +347,7 @@ def _moment_later(
     inside = (slice(top, top + height), slice(left, left + width))
     flat = rng.random((3, 1, 1)) if rng.random() < 0.5 else other[(slice(None), *inside)]
     changed[(slice(None), *inside)] = flat
-    near = 2 * DENOISE_RADIUS  # the calm picture differs up to there
+    near = 2 * DENOISE_RADIUS  # the denoised picture differs up to there
     same[max(0, top - near) : top + height + near, max(0, left - near) : left + width + near] = 0.0
     return np.clip(changed, 0.0, 1.0).astype(np.float32), same
 

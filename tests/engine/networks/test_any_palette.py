@@ -26,8 +26,8 @@ from fscs_engine.networks.any_palette import (
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.constants import (
-    CALM_RADIUS,
     CELL,
+    DENOISE_RADIUS,
     FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
-from fscs_engine.networks.any_palette import calm, cells_of, enlarge, mixtures, project_to_simplex, step_matrix
-from fscs_engine.networks.constants import CALM_RADIUS, CELL
+from fscs_engine.networks.any_palette import cells_of, denoise, mixtures, project_to_simplex, step_matrix, upsample
+from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
 from fscs_engine.networks.loops import (
     _RUN,
     _begin,
@@ -19,9 +19,9 @@ from fscs_engine.networks.loops import (
     _project,
     _room,
     alpha_rows,
-    calm_rows,
     cell_mixtures,
     cell_rows,
+    denoise_rows,
 )
 from fscs_engine.networks.model import View
 
@@ -113,14 +113,14 @@ def test_mixtures_of_cells(count, colors):
 def test_calm(size):
     pixels, height = pixels_of(*size), size[0]
     whole = np.full((3, *size), np.nan, np.float32)
-    calm_rows(pixels, 0, 0, height, height, whole)
+    denoise_rows(pixels, 0, 0, height, height, whole)
     np.testing.assert_allclose(whole, denoise(tensor_of(pixels))[0].numpy(), atol=4e-6)
     for rows in (1, 7):
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
             first, last = max(0, top - REACH), min(height, bottom + REACH)
             part = np.full((3, bottom - top, size[1]), np.nan, np.float32)
-            calm_rows(pixels[first:last], first, top, bottom, height, part)
+            denoise_rows(pixels[first:last], first, top, bottom, height, part)
             assert np.array_equal(part, whole[:, top:bottom])
 
 
