@@ -176,7 +176,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
 
     over_rows(see, 0, height, 32, threads)
     view = View(height, width, torch.device("cpu"), 0, lambda top, bottom: seen[top:bottom], lambda _: None)
-    prediction = model.predict(view, colors)
+    prediction = model.predict(view, colors, 0.5)
     jobs: dict[str, Callable[[], Any]] = {
         "what the network sees": shared(see, 32),
         "cells": shared(average, 64),

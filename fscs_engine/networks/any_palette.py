@@ -267,7 +267,7 @@ class AnyPaletteNetwork(nn.Module):
         self.prior = nn.Parameter(torch.full((1,), -4.0))
 
     def embed(self, palette: Tensor, softness: Tensor) -> PaletteEmbedding:
-        """What palette and softness alone decide. (B, K, 3) sRGB in [0, 1], (B,) in [0, 1]."""
+        """What palette and softness alone decide. (B, K, 3) sRGB in [0, 1], (B,) or (1,) in [0, 1]."""
         base, offsets, log_scales = self.palette(palette, softness)
         sizes, sharpening, tolerances, prior = log_scales.split(
             (GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS, 1), dim=1
@@ -343,7 +343,7 @@ class AnyPaletteNetwork(nn.Module):
         return shares @ alphas
 
     def forward(self, image: Tensor, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor]:
-        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1], softness (B,) in [0, 1].
+        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1], softness (B,) or (1,) in [0, 1].
 
         Returns:
             Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.

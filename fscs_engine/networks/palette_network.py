@@ -80,7 +80,7 @@ class PaletteNetwork(nn.Module):
 
 
 def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
-    """What the network for the palette sees of each entry. (B, K, 3) and (B,) in [0, 1] → (B, K, 19)."""
+    """What the network for the palette sees of each entry. (B, K, 3), (B,) or (1,) in [0, 1] → (B, K, 19)."""
     count = palette.shape[1]
     mean = palette.mean(dim=1, keepdim=True)
     out = palette - mean
@@ -91,7 +91,7 @@ def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
     size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
     common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
     own = (palette, out, length, nearest_other(apart), apart.mean(dim=2, keepdim=True), size, unmixed)
-    asked = (4.0 * softness - 2.0)[:, None, None].expand(-1, count, 1)
+    asked = (8.0 * softness - 4.0)[:, None, None].expand(len(palette), count, 1)
     return torch.cat((*own, common, asked), dim=2)
 
 

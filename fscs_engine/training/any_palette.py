@@ -36,7 +36,7 @@ _OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure tha
 _EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
 _SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others anything between
 _SHARES = (0.22, 0.4, 0.22)
-_SPANS = {"sparsity": 0.125, "visible": 0.125, "torn": 30.0}
+_SPANS = {"sparsity": 0.06, "visible": 0.06, "torn": 100.0}
 """What a loss weighs at softness 1 over what it weighs at 0; the weights in :class:`AnyPaletteLosses` are for 0.5."""
 
 
@@ -52,16 +52,16 @@ class AnyPaletteLosses:
     """
 
     alpha: float = 0.3
-    distance: float = 6.0
-    layer_distance: float = 10.0
-    sparsity: float = 0.1
-    visible: float = 0.0007
-    flat: float = 0.35
+    distance: float = 4.5
+    layer_distance: float = 7.5
+    sparsity: float = 0.13
+    visible: float = 0.001
+    flat: float = 1.0
     absent: float = 3.0
     steady: float = 1.0
-    torn: float = 6.0
-    truth: float = 5.0
-    truth_gradient: float = 6.0
+    torn: float = 20.0
+    truth: float = 6.0
+    truth_gradient: float = 8.0
 
     def at(self, softness: float) -> dict[str, float]:
         """The weights at a softness from 0 to 1."""
@@ -138,7 +138,7 @@ def window_alphas(
     """
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
-    embedding = networks.embed(palette, softness.expand(len(palette)))
+    embedding = networks.embed(palette, softness)
     models = networks.models(cells_of(image), palette, embedding.offsets)
     cells, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
@@ -191,7 +191,8 @@ def torn_loss(alphas: Tensor, colors: Tensor, palette: Tensor) -> Tensor:
     for axis in (2, 3):
         change = colors.diff(dim=axis).square().sum(dim=1).clamp_min(1e-10).sqrt()
         jump = (alphas.diff(dim=axis).abs() * nearest).amax(dim=1)
-        terms.append(F.relu(jump - change).mean())
+        excess = F.relu(jump - change)
+        terms.append(excess.sum() / max(1, excess.numel()))
     return torch.stack(terms).sum()
 
 

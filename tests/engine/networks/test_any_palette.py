@@ -35,6 +35,8 @@ from fscs_engine.networks.constants import (
     PLANES,
 )
 
+SOFTNESS = torch.full((1,), 0.5)
+
 
 def generator(seed):
     return torch.Generator().manual_seed(seed)
@@ -283,7 +285,9 @@ class TestNetwork:
         for exact, atol, mean in ((False, 1e-3, 3e-6), (True, 1e-9, 1e-9)):
             kind = torch.float64 if exact else torch.float32
             network, image, palette = copy.deepcopy(network).to(kind), image.to(kind), palette.to(kind)
-            for permuted, result in zip(network(image, palette[:, order]), network(image, palette), strict=True):
+            for permuted, result in zip(
+                network(image, palette[:, order], SOFTNESS), network(image, palette, SOFTNESS), strict=True
+            ):
                 torch.testing.assert_close(permuted, result[:, order], atol=atol, rtol=0)
                 assert (permuted - result[:, order]).abs().mean() <= mean
 
@@ -291,15 +295,15 @@ class TestNetwork:
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
         other = palette.clone()
         other[0, 0] = 1.0 - other[0, 0]
-        assert (network(image, palette)[0] - network(image, other)[0]).abs().max() > 0.1
+        assert (network(image, palette, SOFTNESS)[0] - network(image, other, SOFTNESS)[0]).abs().max() > 0.1
 
     def test_a_batch_is_one_by_one(self, network):
         images = torch.cat([picture(24, 40, seed) for seed in range(3)])
         palettes = torch.rand(3, 6, 3, generator=generator(5))
         palettes[2] = 0.5
-        together = network(images, palettes)
+        together = network(images, palettes, SOFTNESS)
         for number in range(3):
-            alone = network(images[number : number + 1], palettes[number : number + 1])
+            alone = network(images[number : number + 1], palettes[number : number + 1], SOFTNESS)
             for all_of_them, one in zip(together, alone, strict=True):
                 torch.testing.assert_close(all_of_them[number], one[0], atol=1e-5, rtol=0)
 
@@ -326,23 +330,23 @@ class TestNetwork:
             "checks": checks.float().expand(1, 3, 20, 28).contiguous(),
             "noise": torch.rand(1, 3, 20, 28, generator=generator(0)).round(),
         }[kind]
-        assert_on_the_simplex(network(image, palette[None])[0])
+        assert_on_the_simplex(network(image, palette[None], SOFTNESS)[0])
 
     def test_equal_colors_get_equal_alphas(self, network):
         palette = torch.tensor([[[0.2, 0.4, 0.6], [0.9, 0.1, 0.1], [0.2, 0.4, 0.6]]])
-        alphas, _ = network(picture(24, 24), palette)
+        alphas, _ = network(picture(24, 24), palette, SOFTNESS)
         torch.testing.assert_close(alphas[:, 0], alphas[:, 2], atol=1e-6, rtol=0)
 
     def test_an_untrained_network_takes_what_has_the_palette_color(self):
         palette = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.2, 0.3, 0.9], [0.9, 0.9, 0.9]]])
         numbers = torch.arange(4).repeat_interleave(16).expand(16, 64)
-        alphas, _ = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette)
+        alphas, _ = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette, SOFTNESS)
         for number in range(4):
             assert alphas[0, number][numbers == number].min() > 0.9
 
     def test_gates_are_shared_by_all_colors(self, network):
         palette = torch.rand(1, 5, 3, generator=generator(0))
-        models = network.models(cells_of(picture(40, 56)), palette, network.embed(palette).offsets)
+        models = network.models(cells_of(picture(40, 56)), palette, network.embed(palette, SOFTNESS).offsets)
         assert models.shape == (1, 5, PLANES, 5, 7)
         gates = models[:, :, -2:]
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
@@ -351,7 +355,7 @@ class TestNetwork:
 
     def test_a_logit_far_behind_weighs_as_one_that_is_less_far_behind(self, network):
         palette = torch.rand(1, 3, 3, generator=generator(1))
-        embedding, colors = network.embed(palette), palette.mean(dim=1)[..., None]
+        embedding, colors = network.embed(palette, SOFTNESS), palette.mean(dim=1)[..., None]
         found = []
         for logit in (-0.5 * FARTHEST_BEHIND, -FARTHEST_BEHIND, -9.0 * FARTHEST_BEHIND):
             models = torch.zeros(1, 3, PLANES, 1)
@@ -364,10 +368,10 @@ class TestNetwork:
     def test_every_parameter_is_trained(self):
         torch.manual_seed(0)
         trained = AnyPaletteNetwork((4, 4, 4))
-        for layer in (trained.head, trained.palette.leave, trained.palette.offsets, trained.palette.turns):
+        for layer in (trained.head, trained.palette.head, trained.palette.offsets, trained.palette.log_scales):
             torch.nn.init.normal_(layer.weight, std=0.1)  # they begin with zeros, which stop gradients
         image, palette = picture(40, 48, batch=2), torch.rand(2, 5, 3, generator=generator(0))
-        (trained(image, palette)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
+        (trained(image, palette, SOFTNESS)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
         assert [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
         assert all(p.grad.abs().max() > 0 for p in trained.parameters())
         assert (len(trained.sizes), len(trained.sharpening)) == (GRADIENT_STEPS, GRADIENT_STEPS)
@@ -382,7 +386,9 @@ class TestNetwork:
         changed[..., far:] = 1.0 - changed[..., far:]
         if turned:
             image, changed = image.transpose(2, 3).contiguous(), changed.transpose(2, 3).contiguous()
-        difference = (network(image, palette)[0] - network(changed, palette)[0]).abs().amax(dim=(0, 1))
+        difference = (
+            (network(image, palette, SOFTNESS)[0] - network(changed, palette, SOFTNESS)[0]).abs().amax(dim=(0, 1))
+        )
         if turned:
             difference = difference.T
         assert difference[:, : far - AnyPaletteModel.halo].max() <= 1e-6

@@ -54,7 +54,7 @@ def predicted(model, pixels, colors, seed=0, near=0.0):
     if near:
         palette[1] = palette[0] + near / 3**0.5
     view = View(*pixels.shape[:2], CPU, 0, lambda top, bottom: pixels[top:bottom], lambda _: None)
-    return model.predict(view, palette)
+    return model.predict(view, palette, 0.5)
 
 
 def compiled_alphas(prediction, denoised, top=0):

@@ -14,6 +14,8 @@ from fscs_engine.networks.any_palette import AnyPaletteNetwork
 from fscs_engine.networks.constants import FITTING_STEPS, GRADIENT_STEPS
 from fscs_engine.networks.palette_network import NEAR, distances, nearest_other, off_lines, palette_features, shares_of
 
+SOFTNESS = torch.full((1,), 0.5)
+
 
 def generator(seed):
     return torch.Generator().manual_seed(seed)
@@ -91,7 +93,7 @@ class TestManner:
         """Base colours lie further apart, all else is as it is without a palette."""
         palette = torch.tensor([[[0.1, 0.3, 0.4], [0.9, 0.2, 0.1], [0.5, 0.7, 0.3]]])
         network = AnyPaletteNetwork()
-        embedding = network.embed(palette)
+        embedding = network.embed(palette, SOFTNESS)
         center = palette.mean(dim=1, keepdim=True)
         torch.testing.assert_close(embedding.base - center, 1.05 * (palette - center))
         assert torch.equal(embedding.sizes[0], network.sizes)
@@ -102,7 +104,7 @@ class TestManner:
     @pytest.mark.parametrize("colors", [1, 2, 7, MAXIMUM_COLORS])
     def test_ranges(self, network, colors):
         palette = torch.rand(8, colors, 3, generator=generator(colors)).round(decimals=1)
-        embedding = network.embed(palette)
+        embedding = network.embed(palette, SOFTNESS)
         assert embedding.base.min() >= 0
         assert embedding.base.max() <= 1
         assert embedding.offsets.shape == (8, colors, network.widths[0])
@@ -113,11 +115,11 @@ class TestManner:
         assert embedding.tolerances.min() > 0
         assert embedding.prior.shape == (8, 1)
         assert embedding.prior.min() > 0
-        assert palette_features(palette).isfinite().all()
+        assert palette_features(palette, SOFTNESS).isfinite().all()
 
     def test_follows_the_order_of_the_palette(self, network):
         palette, order = torch.rand(1, 5, 3, generator=generator(2)), [3, 0, 4, 1, 2]
-        embedding, permuted = network.embed(palette), network.embed(palette[:, order])
+        embedding, permuted = network.embed(palette, SOFTNESS), network.embed(palette[:, order], SOFTNESS)
         for own, other in zip(embedding[:2], permuted[:2], strict=True):
             torch.testing.assert_close(other, own[:, order])
         for own, other in zip(embedding[2:], permuted[2:], strict=True):
@@ -126,11 +128,11 @@ class TestManner:
     @pytest.mark.parametrize("part", ["base", "offsets", "sizes", "sharpening", "tolerances", "prior"])
     def test_every_part_decides_alphas(self, network, part, monkeypatch):
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
-        alphas, base = network(image, palette)
-        embedding = network.embed(palette)
+        alphas, base = network(image, palette, SOFTNESS)
+        embedding = network.embed(palette, SOFTNESS)
         assert torch.equal(base, embedding.base)
         changed = embedding._replace(**{part: getattr(embedding, part) * 1.3})
-        monkeypatch.setattr(network, "embed", lambda _: changed, raising=False)
-        other, own = network(image, palette)
+        monkeypatch.setattr(network, "embed", lambda *_: changed, raising=False)
+        other, own = network(image, palette, SOFTNESS)
         assert (other - alphas).abs().max() > 1e-4
         assert torch.equal(own, changed.base)
