@@ -238,7 +238,7 @@ def test_dictionary_holds_everything(photographs: list[Path]) -> None:
     )
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     measures = {"mse", "psnr", "ssim", "sparsity", "color_variance", "color_variance_weighted"}
-    measures |= {"visible_layers", "flat_noise"}
+    measures |= {"visible_layers", "flat_noise", "torn_edges", "torn_share"}
     assert set(data["mean"]) == measures
     own = {"image", "palette", "recomposition_error", "absent_alpha", "permutation_change"}
     assert [set(row) for row in data["images"]] == [measures | own] * 2
