@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "b90b6e8d715e0d5702a98306733a47af7677c6f3d5cd93b3504a906d5654cea6", 16
+        "any-palette.safetensors", "b2386f4048e50e2fc25c0e3844f7dcee46e6c9fd575666392f46cff8e949458d", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
