@@ -157,7 +157,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         seen[top:bottom] = network_image(straight(image.pixels[top:bottom]), image.color_space, spaces)[0]
 
     def average(top: int, bottom: int) -> None:
-        cell_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
+        coarse_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
 
     def denoise(top: int, bottom: int) -> None:
         first = max(0, top - 2 * DENOISE_RADIUS)
@@ -242,7 +242,7 @@ def measure(picture: Path, heights: Sequence[int], rounds: int, threads: int) ->
         folder = Path(name)
         child("prepare", folder, environment, arguments)
         for space in SPACES:
-            cached = {**environment, "NUMBA_CACHE_DIR": str(folder / f"cache {space}")}
+            cached = {**environment, "FSCS_CACHE": str(folder / f"cache {space}")}
             begun[space] = {
                 cache: child("begin", folder, cached, [*arguments, "--space", space]) for cache in ("empty", "filled")
             }

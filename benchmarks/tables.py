@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -142,6 +143,28 @@ def truth(name: str = "truth") -> str:
     for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
         means = " | ".join(f"{result['kinds'][kind]:.3f}" for kind in kinds)
         lines.append(f"| {LABELS.get(row, row)} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
+    return "\n".join(lines)
+
+
+def variants() -> str:
+    """How long a frame takes with one thing at a time done another way."""
+    results: dict[str, Any] = json.loads((RESULTS / "variants.json").read_text())
+    through = results.pop("torch.compile", None)
+    sizes = sorted(results, key=lambda size: int(size.split("x")[0]))
+    lines = _head(["", *(head for size in sizes for head in (_pixels(size), "times as long"))])
+    for row in results[sizes[0]]["seconds"]:
+        cells = [row]
+        for size in sizes:
+            own, shipped = (results[size]["seconds"][name] for name in (row, "as shipped"))
+            cells += [_spread(own), f"{median(own) / median(shipped):.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", f"Seconds per frame in sRGB: the median, with the shortest and the longest.{_measured_on(results)}"]
+    if through is not None:
+        plain, fast = (through["seconds"][name] for name in ("PyTorch", "torch.compile"))
+        lines[-1] += (
+            f"\nThe network alone, {_pixels(through['frame'])}: {median(plain['seconds']):.2f} s, "
+            f"through `torch.compile` {median(fast['seconds']):.2f} s after a first frame of {fast['first']:.0f} s."
+        )
     return "\n".join(lines)
 
 
@@ -278,7 +301,7 @@ def _optional(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
     "size": size,
@@ -286,6 +309,7 @@ TABLES = {
     "truth-fresh": partial(truth, "truth-fresh"),
     "video": video,
     "speed": speed,
+    "variants": variants,
     "curve": curve,
     "matting": matting,
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Palette files: the engine's JSON, GIMP palettes and lists of hex colours, read and written without the engine."""
+"""Palette files: the engine's JSON, GIMP palettes and lists of hex colors, read and written without the engine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import strings
 from .fscs.parameters import MAXIMUM_COLORS
-from .fscs.protocol import WorkerError
 
 ENDINGS = (".json", ".gpl", ".txt")
 LARGEST_FILE = 1 << 20
@@ -24,20 +24,20 @@ def read_palette(path: Path) -> dict[str, Any]:
         the form of the JSON file: ``{"version": 1, "space": "srgb", "colors": [{"rgb": …, "name": …, "locked": …}]}``.
 
     Raises:
-        WorkerError: it can't be read, is of another kind, broken, or not of 1 to 16 colours.
+        WorkerError: it can't be read, is of another kind, broken, or not of 1 to 16 colors.
     """
     ending = _ending(path)
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST_FILE).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise WorkerError("palette", f"{path} can't be read ({error})", "choose another palette file") from error
+        raise strings.error("palette", strings.PALETTE_UNREADABLE, path=path, error=error) from error
     try:
         colors = {".json": _json, ".gpl": _gimp, ".txt": _hex_list}[ending](text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WorkerError("palette", f"{path} is not a palette ({error})", "choose another palette file") from error
+        raise strings.error("palette", strings.NOT_A_PALETTE, path=path, error=error) from error
     if not 1 <= len(colors) <= MAXIMUM_COLORS:
-        raise WorkerError("palette", f"{path} has {len(colors)} colours", f"use 1 to {MAXIMUM_COLORS}")
+        raise strings.error("palette", strings.PALETTE_SIZE, path=path, count=len(colors), maximum=MAXIMUM_COLORS)
     return {"version": 1, "space": "srgb", "colors": colors}
 
 
@@ -64,15 +64,13 @@ def write_palette(path: Path, document: Mapping[str, Any]) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         temporary.replace(path)
     except OSError as error:
-        raise WorkerError(
-            "output", f"{path} can't be written ({error.strerror})", "choose a folder that you may write to"
-        ) from error
+        raise strings.error("output", strings.PALETTE_UNWRITABLE, path=path, error=error.strerror) from error
 
 
 def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise WorkerError("palette", f"{path} is not a palette file", f"use one of {', '.join(ENDINGS)}")
+        raise strings.error("palette", strings.NOT_A_PALETTE_FILE, path=path, endings=", ".join(ENDINGS))
     return ending
 
 
@@ -83,12 +81,12 @@ def _levels(color: Mapping[str, Any]) -> list[int]:
 def _json(text: str) -> list[dict[str, Any]]:
     data = json.loads(text)
     if data["version"] != 1 or data["space"] != "srgb":
-        raise ValueError("of another version or colour space")
+        raise ValueError("of another version or color space")
     colors = []
     for color in data["colors"]:
         rgb = [float(value) for value in color["rgb"]]
         if len(rgb) != 3 or not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in rgb):
-            raise ValueError("a colour is not three numbers from 0 to 1")
+            raise ValueError("a color is not three numbers from 0 to 1")
         colors.append({"rgb": rgb, "name": str(color.get("name", "")), "locked": bool(color.get("locked", False))})
     return colors
 

@@ -15,10 +15,12 @@ from .errors import FscsError
 if TYPE_CHECKING:
     from .alpha.processing import AlphaProcessing, LayerAdjustment, Mask
     from .api import segment, segment_sequence
-    from .exact.compositing import recolor, recompose
+    from .exact.compositing import recompose
     from .files.reading import read_image
+    from .host.edits import LayerEdit, Look
     from .image import Image
     from .palette.palette import Palette, PaletteColor
+    from .recolor.edits import apply_look
     from .segmenter import Layers, Segmenter
     from .shots.runs import ShotReport
     from .shots.sequence import FrameResult, ModelSettings, ShotMask
@@ -28,7 +30,9 @@ _HOMES = {
     "FrameResult": "shots.sequence",
     "Image": "image",
     "LayerAdjustment": "alpha.processing",
+    "LayerEdit": "host.edits",
     "Layers": "segmenter",
+    "Look": "host.edits",
     "Mask": "alpha.processing",
     "ModelSettings": "shots.sequence",
     "Palette": "palette.palette",
@@ -36,8 +40,8 @@ _HOMES = {
     "Segmenter": "segmenter",
     "ShotMask": "shots.sequence",
     "ShotReport": "shots.runs",
+    "apply_look": "recolor.edits",
     "read_image": "files.reading",
-    "recolor": "exact.compositing",
     "recompose": "exact.compositing",
     "segment": "api",
     "segment_sequence": "api",
@@ -49,7 +53,9 @@ __all__ = [
     "FscsError",
     "Image",
     "LayerAdjustment",
+    "LayerEdit",
     "Layers",
+    "Look",
     "Mask",
     "ModelSettings",
     "Palette",
@@ -58,8 +64,8 @@ __all__ = [
     "ShotMask",
     "ShotReport",
     "__version__",
+    "apply_look",
     "read_image",
-    "recolor",
     "recompose",
     "segment",
     "segment_sequence",

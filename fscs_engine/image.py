@@ -91,5 +91,5 @@ def check_finite(image: Image) -> None:
             y, x, channel = (int(i) for i in np.argwhere(bad)[0])
             raise NonFiniteError(
                 f"pixel x {x}, y {y + top}, channel {'RGBA'[channel]} is {image.pixels[y + top, x, channel]}",
-                cure="clean the picture, or ask for it with --clean-nonfinite",
+                cure="fix the image, or pass --clean-nonfinite",
             )

@@ -40,6 +40,8 @@ FLAGS_ARE_IN = {
     "fscs export onnx": DOCS / "export.md",
     "fscs export torchscript": DOCS / "export.md",
     "fscs export nuke": DOCS / "export.md",
+    "fscs recolor": DOCS / "recoloring.md",
+    **{f"fscs layers {name}": DOCS / "recoloring.md" for name in ("merge", "drop", "split", "plates")},
 }
 """Where a command's flags are explained, if not on the page of the command line."""
 
@@ -272,6 +274,19 @@ def test_links_lead_somewhere(document):
     links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     missing = [link for link in links if "://" not in link and not (file.parent / link.split("#")[0]).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", ["blender.md", "nuke.md"])
+def test_messages_to_cure_are_those_of_the_program(page):
+    seen = [row.split("|")[1] for row in section(DOCS / page, "Troubleshooting").splitlines() if row.startswith("| ")]
+    quoted = [message for cell in seen for message in re.findall(r"(?<!\w)\*([^*]+)\*", cell)]
+    folders = ("blender_addon", "nuke_plugin", "fscs_engine/host", "fscs_engine/worker")
+    source = "\n".join(
+        file.read_text(encoding="utf-8").lower() for folder in folders for file in (ROOT / folder).rglob("*.py")
+    )
+    parts = [part.strip(" …").lower() for message in quoted for part in re.split(r"frame (?:7|N)|…", message)]
+    assert len(parts) > 6
+    assert [part for part in parts if part not in source] == []
 
 
 def test_scores_have_their_place():

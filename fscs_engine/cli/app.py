@@ -16,7 +16,7 @@ import typer
 from .._version import __version__
 from ..errors import FscsError
 from ..runtime.interrupts import interruptible
-from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
+from . import doctor, evaluate, export, layers, palette, preset, recolor, recompose, segment, submit, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
 
@@ -24,8 +24,8 @@ TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
 
 app = typer.Typer(
     name="fscs",
-    help="Takes an image apart into RGBA layers, one for each colour of a palette. "
-    "The layers add up to the image exactly, so each can be graded, recoloured or blurred on its own.",
+    help="Splits an image into soft RGBA layers, one for each color of a palette. The layers add up to the image "
+    "exactly, so you can grade, recolor or blur each on its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +36,7 @@ app.command("segment")(segment.segment)
 app.command("palette")(palette.palette)
 app.command("recompose")(recompose.recompose)
 app.command("recolor")(recolor.recolor)
+app.add_typer(layers.app, name="layers")
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")

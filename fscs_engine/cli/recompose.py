@@ -18,9 +18,9 @@ def recompose(
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Adds layers up to an image again.
+    """Adds layers to get the image back.
 
-    The layers may have been graded, blurred or repainted since; what comes out is their sum.
+    The layers may have been graded, blurred or painted meanwhile; the result is their sum.
     """
     started = time.perf_counter()
     options.check_input(layers_file, "a layered EXR")
@@ -30,13 +30,22 @@ def recompose(
             from ..color import ColorSpaces
             from ..exact.compositing import recompose as add_up
             from ..files.exr import read_layers
+            from ..image import Image
+            from ..recolor.pictures import write_picture
 
         layered = read_layers(layers_file)
         progress.stage("adding them up")
-        picture = add_up(layered.layers)
-        progress.stage("writing the picture")
+        picture = Image(
+            add_up(layered.layers),
+            layered.color_space,
+            layered.data_window,
+            layered.display_window,
+            layered.attributes,
+            layered.source,
+        )
+        progress.stage("writing the image")
         spaces = ColorSpaces(ocio)
-        pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
+        write_picture(output, picture, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:
         print_json(
             {

@@ -37,8 +37,8 @@ def segment(
             "-o",
             "--output",
             metavar="OUT.exr|OUT.ora|OUT.psd|FOLDER/",
-            help="OUT.exr: all layers in one EXR. OUT.ora, OUT.psd: a layered document. FOLDER/: each layer as a "
-            "16-bit PNG, or what --layer-format says. For a shot OUT.####.exr. May be given several times.",
+            help="OUT.exr: all layers in one EXR. OUT.ora, OUT.psd: a layered document. FOLDER/: one 16-bit PNG "
+            "per layer, or what --layer-format says. For a shot OUT.####.exr. Repeatable.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -47,8 +47,8 @@ def segment(
         typer.Option(
             "--preview",
             metavar="SHEET.png",
-            help="Also write a contact sheet for the eye: image, recomposition, error, every layer and its alpha. "
-            "For a shot SHEET.####.png.",
+            help="Also write a contact sheet: image, sum of the layers, error, every layer and its alpha. For a "
+            "shot SHEET.####.png.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -59,14 +59,13 @@ def segment(
         bool,
         options.switch(
             "--resume",
-            "Leave frames alone that are whole and were made from the same input, palette and settings; do the others "
-            "again.",
+            "Skip frames whose files are complete and come from the same input, palette and settings.",
             options.SHOT_PANEL,
         ),
     ] = False,
     dry_run: Annotated[
         bool,
-        options.switch("--dry-run", "Only say what would be done for each frame.", options.SHOT_PANEL),
+        options.switch("--dry-run", "Only print what would be done for each frame.", options.SHOT_PANEL),
     ] = False,
     jobs: Annotated[
         int,
@@ -74,7 +73,7 @@ def segment(
             "--jobs",
             metavar="N",
             min=1,
-            help="How many processes work on a shot. They share the processor's threads and need memory each.",
+            help="How many processes share the frames. They share the CPU threads; each needs its own memory.",
             rich_help_panel=options.SHOT_PANEL,
         ),
     ] = 1,
@@ -103,14 +102,16 @@ def segment(
         bool,
         options.switch(
             "--keep-image",
-            "Also keep the image itself, as R, G, B (and A), in the EXR of the layers.",
+            "Add the image itself to the EXR, as R, G, B (and A).",
             options.OUTPUT_PANEL,
         ),
     ] = False,
     layer_format: options.LayerFormat = "png",
     multipart: Annotated[
         bool,
-        options.switch("--multipart", "Write EXR with one part a layer, instead of one part.", options.OUTPUT_PANEL),
+        options.switch(
+            "--multipart", "Write EXR with one part per layer instead of a single part.", options.OUTPUT_PANEL
+        ),
     ] = False,
     blend: options.Blending = "over",
     half: options.Half = False,
@@ -129,12 +130,12 @@ def segment(
         ),
     ] = False,
 ) -> None:
-    """Takes an image, or every frame of a shot, apart into layers that add up to it.
+    """Splits an image, or every frame of a shot, into layers that add up to it.
 
-    Each layer holds one colour of the palette. Put together with Plus, they give back the image exactly.
+    There is one layer for each color of the palette. Add the layers with Plus to get the image back exactly.
 
-    A shot has one palette, found in frames across the range and kept beside the output unless it is given. Source
-    frame numbers are kept. Every file appears whole or not at all.
+    A shot has one palette: the one you give, or one found in frames across the range and saved beside the output.
+    Frames keep their numbers. A file is complete or does not exist.
 
     [bold]Examples[/bold]
 
@@ -162,7 +163,7 @@ def segment(
     )
     flags.check_values()
     if as_json and progress_style == OPENJD:
-        raise UsageError("--json and --progress openjd both print on stdout", cure="leave one of them out")
+        raise UsageError("--json and --progress openjd both print on stdout", cure="leave one out")
     from ..frames import FramePattern, is_shot
 
     many = is_shot(inputs)
@@ -313,7 +314,7 @@ def _one_picture(request: _Request, progress: Progress) -> None:
     print_palette(used, result.coverage)
     print_outputs(paths)
     for file, error in composites.items():
-        print(f"{file}, put together again by another reader, is the image within {error:.1e}")
+        print(f"{file}, read back and composited, matches the image within {error:.1e}")
     rounded = _rounded(delivery)
     before = f", before they are rounded to {rounded}" if rounded else ""
     clipped = "clipped " if delivery.clip and any(map(segmenter.spaces.is_display_referred, spaces)) else ""
@@ -381,7 +382,7 @@ def _shot(request: _Request, shot: Shot, flags: _ShotFlags, progress: Progress) 
         skip_broken=flags.missing == "skip",
         measure_flicker=request.as_json and not flags.dry_run,
     )
-    report = progress.stage("looking at the frames" if flags.dry_run else "decomposing")
+    report = progress.stage("checking the frames" if flags.dry_run else "segmenting")
     began = time.perf_counter()
     finished: list[FrameResult] = []
 
@@ -459,13 +460,13 @@ def _print_shot(report: ShotReport, palette_file: Path | None, *, dry_run: bool)
     else:
         print_palette(report.palette)
         if palette_file is not None:
-            print(f"the palette is kept in {palette_file}")
+            print(f"the palette is in {palette_file}")
     for status in ("done", "skipped", "missing", "failed"):
         frames = {result.frame for result in report.frames if result.status == status}
         if frames and not dry_run:
             print(f"{status}: {report.count(status)} ({format_frames(frames)})")
     if report.gaps:
-        print(f"not there and not asked for: {format_frames(report.gaps)}")
+        print(f"not in the range: {format_frames(report.gaps)}")
     for result in report.frames:
         if result.status == "failed" and not dry_run:
             print(f"  {result.message}")

@@ -65,7 +65,7 @@ class AnyPaletteModel:
             raise WeightsError(
                 f"{weights.name}: tensors or metadata do not fit the model 'any-palette' "
                 f"({str(error).splitlines()[0]})",
-                cure="make the file with fscs train",
+                cure="create the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self._deciding = deepcopy(self.network).double() if self.compiled else self.network
@@ -147,7 +147,7 @@ class AnyPalettePrediction:
         cells = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
-            cell_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
+            coarse_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
 
         for top in range(0, view.height, 16 * _BLOCK):  # so that a cancel is heard
             bottom = min(view.height, top + 16 * _BLOCK)
@@ -210,7 +210,7 @@ class AnyPalettePrediction:
         mixed = empty((len(palette), colors.shape[1]))
 
         def work(first: int, last: int) -> None:
-            cell_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
+            coarse_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
 
         over_rows(work, 0, colors.shape[1], _CELLS, torch.get_num_threads())
         return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])

@@ -46,29 +46,29 @@ _MOMENT_PLANES = 9
 _NOTHING = -1e30  # the logit of an entry that fills a pair
 
 
-def cell_rows(seen: Any, out: Any) -> None:
+def coarse_rows(image: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.cells_of`.
 
     Args:
-        seen: (h, W, 3) rows of the picture, from one that begins a cell.
+        image: (h, W, 3) rows of the picture, from one that begins a cell.
         out: (6, ch, cw), written. Rows and columns that the last cells lack are the picture's last.
     """
-    _cell_rows(seen, np.empty((2, out.shape[2], 3), np.float32), out)
+    _coarse_rows(image, np.empty((2, out.shape[2], 3), np.float32), out)
 
 
 @loop("in3 out3 out3s")
-def _cell_rows(seen: Any, sums: Any, out: Any) -> None:
-    """:func:`cell_rows` with room for sums of colours and of their squares, less the cell's first colour."""
-    height, width = seen.shape[0], seen.shape[1]
+def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
+    """:func:`coarse_rows` with memory for sums of colours and of squares, less the cell's first colour."""
+    height, width = image.shape[0], image.shape[1]
     part = np.float32(1.0 / (CELL * CELL))
     for row in range(out.shape[1]):
         for column in range(out.shape[2]):
             for channel in range(3):
                 sums[0, column, channel] = 0.0
                 sums[1, column, channel] = 0.0
-        top = seen[row * CELL]
+        top = image[row * CELL]
         for dy in range(CELL):
-            line = seen[min(row * CELL + dy, height - 1)]
+            line = image[min(row * CELL + dy, height - 1)]
             for column in range(out.shape[2]):
                 r, g, b = np.float32(0.0), np.float32(0.0), np.float32(0.0)
                 rr, gg, bb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
@@ -100,7 +100,7 @@ def denoise_rows(seen: Any, first: int, top: int, bottom: int, height: int, out:
     """Rows of :func:`fscs_engine.networks.any_palette.denoise`.
 
     Args:
-        seen: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.
+        image: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.
         first: see above.
         top: first row of the result.
         bottom: the row after its last.
@@ -135,7 +135,7 @@ def _denoise_rows(
     for y in range(upper, lower):
         _clear(sums)
         for dy in range(-radius, radius + 1):
-            row = seen[min(max(y + dy, 0), height - 1) - first]
+            row = image[min(max(y + dy, 0), height - 1) - first]
             for x in range(width):
                 r, g, b = row[x, 0], row[x, 1], row[x, 2]
                 sums[0, x + radius] += r
@@ -162,7 +162,7 @@ def _denoise_rows(
                 sums[2, x + radius] += rest[2, line, x]
                 sums[3, x + radius] += keep[line, x]
         _window_means(sums, width, radius, part, means)
-        row = seen[y - first]
+        row = image[y - first]
         for channel in range(3):
             for x in range(width):
                 out[channel, y - top, x] = means[3, x] * row[x, channel] + means[channel, x]
@@ -191,7 +191,7 @@ def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> 
             means[plane, x] = total * part * part
 
 
-def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
+def coarse_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
     """:func:`fscs_engine.networks.any_palette.mixtures` of some cells.
 
     Args:
@@ -200,12 +200,12 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         out: (U, N), written.
     """
-    logits, alphas, bias, pixels, most, _ = _room(len(palette))
-    _cell_mixtures(colors, _paired(palette), _paired(steps), logits, alphas, bias, pixels, most, out)
+    logits, alphas, bias, pixels, most, _ = _scratch(len(palette))
+    _coarse_mixtures(colors, _padded(palette), _padded(steps), logits, alphas, bias, pixels, most, out)
 
 
 @loop("in2s in2 in2 out2 out2 out2 out1 out1 out2s")
-def _cell_mixtures(
+def _coarse_mixtures(
     colors: Any,
     palette: Any,
     steps: Any,
@@ -216,7 +216,7 @@ def _cell_mixtures(
     most: Any,
     out: Any,
 ) -> None:
-    """:func:`cell_mixtures` for pairs of entries, with room for a run."""
+    """:func:`coarse_mixtures` for pairs of entries, with scratch memory for a run."""
     count, cells = out.shape
     for x in range(_RUN):
         pixels[_GATE + x] = 1.0
@@ -232,10 +232,10 @@ def _cell_mixtures(
             for x in range(_RUN):
                 r, g, b = pixels[_RED + x] - p0, pixels[_GREEN + x] - p1, pixels[_BLUE + x] - p2
                 z[x] = -np.float32(SHARPNESS) * (r * r + g * g + b * b)
-        _begin(logits, most)
+        _subtract_largest(logits, most)
         _project(logits, most, palette, pixels, alphas)
         for _ in range(MIXING_STEPS):
-            _step(alphas, pixels, bias, steps, size, sharpen, logits, most)
+            _gradient_step(alphas, pixels, bias, steps, size, sharpen, logits, most)
             _project(logits, most, palette, pixels, alphas)
         for u in range(count):
             for x in range(length):
@@ -326,11 +326,11 @@ def _alpha_rows(
                 _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])
             _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, pixels[_GATE : _GATE + _RUN])
             _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, pixels[_FIT : _FIT + _RUN])
-            _begin(logits, most)
+            _subtract_largest(logits, most)
             _project(logits, most, palette, pixels, alphas)
             _add_prior(logits, prior[0], bias)
             for t in range(len(sizes)):
-                _step(alphas, pixels, bias, steps, sizes[t], sharpening[t], logits, most)
+                _gradient_step(alphas, pixels, bias, steps, sizes[t], sharpening[t], logits, most)
                 _project(logits, most, palette, pixels, alphas)
             total = most[:_RUN]
             for x in range(_RUN):
@@ -338,9 +338,9 @@ def _alpha_rows(
             for t in range(len(tolerances)):
                 if t > 0:
                     _normalize(alphas, total, palette, pixels)
-                _fit(alphas, palette, pixels, tolerances[t], moments, total)
+                _fitting_step(alphas, palette, pixels, tolerances[t], moments, total)
             if shared:
-                _share(alphas[:count], shares, logits[:count])
+                _share_alphas(alphas[:count], shares, logits[:count])
             _floor_and_normalize(alphas[:count], total, moments[:_RUN])
             for u in range(count):
                 _scatter(alphas[u], x0, out[order[u], y])
@@ -454,7 +454,7 @@ def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) 
             result[j] = linear + across * r + rest * g + (a6[j] + b6[j] * t) * b * b
 
 
-def _room(count: int) -> tuple[NDArray[np.float32], ...]:
+def _scratch(count: int) -> tuple[NDArray[np.float32], ...]:
     """Planes of a run: logits, alphas and bias, each (U or U + 1, _RUN); the pixels', the largest logits, moments.
 
     Entries are worked on in pairs, so that what is summed over them is loaded and stored half as often. The one that
@@ -469,14 +469,14 @@ def _room(count: int) -> tuple[NDArray[np.float32], ...]:
     return logits, alphas, bias, rest[:first], rest[first:last], rest[last:]
 
 
-def _paired(colors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _padded(colors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(U, 3) with a row of zeros where U is odd."""
     return np.pad(colors, ((0, len(colors) % 2), (0, 0)))
 
 
 @inner
 def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
-    """Adds to the bias (U, n) what the logits say, less the largest as :func:`_begin` left them."""
+    """Adds to the bias (U, n) what the logits say, less the largest as :func:`_subtract_largest` left them."""
     least = np.float32(-FARTHEST_BEHIND)
     for u in range(len(logits)):
         z, own = logits[u], bias[u]
@@ -485,16 +485,16 @@ def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
 
 
 @inner
-def _forget(most: Any) -> None:
+def _reset(most: Any) -> None:
     """Before logits are looked at: none is the largest."""
     for x in range(4 * _RUN):
         most[x] = np.float32(_NOTHING)
 
 
 @inner
-def _begin(logits: Any, most: Any) -> None:
+def _subtract_largest(logits: Any, most: Any) -> None:
     """Before the first :func:`_project`: logits (U, _RUN) less the largest, and which are the largest then."""
-    _forget(most)
+    _reset(most)
     for u in range(0, len(logits), 2):
         one, other = logits[u], logits[u + 1]
         for x in range(_RUN):
@@ -524,7 +524,9 @@ def _rank(high: Any, low: Any, most: Any, x: int) -> None:
 
 
 @inner
-def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: Any, logits: Any, most: Any) -> None:
+def _gradient_step(
+    alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: Any, logits: Any, most: Any
+) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.gradient_step`, before the projection.
 
     Args:
@@ -537,7 +539,7 @@ def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: A
         logits: (U, _RUN), written.
         most: the largest of them, written.
     """
-    _forget(most)
+    _reset(most)
     for u in range(0, len(alphas), 2):
         a, b, bias_a, bias_b, z_a, z_b = alphas[u], alphas[u + 1], bias[u], bias[u + 1], logits[u], logits[u + 1]
         a0, a1, a2 = steps[u, 0] * size, steps[u, 1] * size, steps[u, 2] * size
@@ -581,7 +583,7 @@ def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> 
         most[_THRESHOLD + x] = threshold
         beyond += np.int32(1) if most[_FOURTH + x] > threshold else np.int32(0)
     if beyond > 0 and len(logits) > 4:
-        _look_on(logits, most)
+        _grow_thresholds(logits, most)
     for x in range(3 * _RUN):
         pixels[_LEFT_RED + x] = pixels[_RED + x]
     for u in range(0, len(logits), 2):
@@ -599,7 +601,7 @@ def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> 
 
 
 @inner
-def _look_on(logits: Any, most: Any) -> None:
+def _grow_thresholds(logits: Any, most: Any) -> None:
     """Thresholds that are not above the right ones grow to them: Michelot's algorithm."""
     one, zero = np.float32(1.0), np.float32(0.0)
     before, total, inside = _FIRST, _SECOND, _THIRD
@@ -648,7 +650,7 @@ def _normalize(alphas: Any, total: Any, palette: Any, pixels: Any) -> None:
 
 
 @inner
-def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, total: Any) -> None:
+def _fitting_step(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, total: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place, but for the division by ``total``.
 
     Args:
@@ -656,7 +658,7 @@ def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, t
         palette: (U, 3).
         pixels: planes of the run.
         tolerance: > 0.
-        moments: room.
+        moments: scratch memory.
         total: (_RUN,), written.
     """
     m0, m1, m2 = 0, _RUN, 2 * _RUN
@@ -707,7 +709,7 @@ def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, t
 
 
 @inner
-def _share(alphas: Any, shares: Any, scratch: Any) -> None:
+def _share_alphas(alphas: Any, shares: Any, scratch: Any) -> None:
     """alphas (U, n) become shares (U, U) @ alphas."""
     for u in range(len(alphas)):
         for x in range(_RUN):

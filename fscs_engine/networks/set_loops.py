@@ -110,12 +110,12 @@ def mean_rows(sets: Any, offsets: Any, share: Any, top: int, means: Any) -> None
 
 
 @loop("out3 in2 in3 int64 out2 out3")
-def _mean_rows(sets: Any, added: Any, share: Any, top: int, room: Any, means: Any) -> None:
-    """:func:`mean_rows` of rows (h', K, (w + 1) · C), the offsets repeated for a piece, with room for one."""
+def _mean_rows(sets: Any, added: Any, share: Any, top: int, scratch: Any, means: Any) -> None:
+    """:func:`mean_rows` of rows (h', K, (w + 1) · C), the offsets repeated for a piece, with scratch memory for one."""
     rows, count, _ = sets.shape
     width, channels = means.shape[1], means.shape[2] // 2
     zero, part = np.float32(0.0), np.float32(1.0 / count)
-    plain, shared, shares = room[0], room[1], room[2]
+    plain, shared, shares = scratch[0], scratch[1], scratch[2]
     for y in range(rows):
         for x0 in range(0, width, _PIECE):
             cells = min(_PIECE, width - x0)
@@ -140,7 +140,7 @@ def _mean_rows(sets: Any, added: Any, share: Any, top: int, room: Any, means: An
                     mean[channels + c] = shared[x * channels + c]
 
 
-def join_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
+def add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
     """Adds what the entries have in common.
 
     Args:
@@ -151,12 +151,12 @@ def join_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
     """
     rows, count, columns, channels = out.shape
     sets, before, out = (cells.reshape(len(cells), count, columns * channels) for cells in (sets, before, out))
-    _join_rows(sets, common.reshape(rows, -1), before, out)
+    _add_common_rows(sets, common.reshape(rows, -1), before, out)
 
 
 @loop("in3 in2 in3 out3")
-def _join_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
-    """:func:`join_rows` with the cells of an entry as one axis."""
+def _add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
+    """:func:`add_common_rows` with the cells of an entry as one axis."""
     rows, count, _ = sets.shape
     numbers, zero = common.shape[1], np.float32(0.0)
     for y in range(rows):
@@ -183,12 +183,12 @@ def halve_rows(sets: Any, top: int, out: Any) -> None:
         out: (h', K, w / 2 + 1, C), written.
     """
     flat = sets.reshape(*sets.shape[:2], -1)
-    _halve_rows(flat, top, np.empty(flat.shape[2], np.float32), out)
+    _pool_rows(flat, top, np.empty(flat.shape[2], np.float32), out)
 
 
 @loop("in3 int64 out1 out4")
-def _halve_rows(sets: Any, top: int, pair: Any, out: Any) -> None:
-    """:func:`halve_rows` of rows (h + 2, K, (w + 1) · C), with room for one of them."""
+def _pool_rows(sets: Any, top: int, pair: Any, out: Any) -> None:
+    """:func:`pool_rows` of rows (h + 2, K, (w + 1) · C), with scratch memory for one of them."""
     rows, count, columns, channels = out.shape
     quarter = np.float32(0.25)
     for i in range(rows):
@@ -207,7 +207,7 @@ def _halve_rows(sets: Any, top: int, pair: Any, out: Any) -> None:
                     out[i, k, x, c] = left[c] + right[c]
 
 
-def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any) -> None:
+def upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any) -> None:
     """Adds sets of half the size, doubled by bilinear interpolation.
 
     Args:
@@ -220,12 +220,12 @@ def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any
     """
     channels = out.shape[3]
     line = np.empty((out.shape[2] // 2 + 2) * channels, np.float32)
-    _grow_rows(small.reshape(*small.shape[:2], -1), first, height, sets, top, line, out)
+    _upsample_rows(small.reshape(*small.shape[:2], -1), first, height, sets, top, line, out)
 
 
 @loop("in3 int64 int64 in4 int64 out1 out4")
-def _grow_rows(small: Any, first: int, height: int, sets: Any, top: int, line: Any, out: Any) -> None:
-    """:func:`grow_rows` of rows (h'', K, (w / 2 + 1) · C), with room for one between two, its ends repeated."""
+def _upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, line: Any, out: Any) -> None:
+    """:func:`upsample_rows` of rows (h'', K, (w / 2 + 1) · C), with memory for one between two, its ends repeated."""
     rows, count, columns, channels = out.shape
     cells = columns // 2
     numbers = cells * channels

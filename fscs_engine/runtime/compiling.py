@@ -50,6 +50,11 @@ _BARE: dict[str, Any] = {**_OPTIONS, "_nrt": False, "no_cfunc_wrapper": True}
 
 _MOST_PROCESSES = 3  # more would wait for the longest loop
 
+# What numba's stubs say of these is too narrow, or nothing.
+_array: Any = types.Array
+_jit: Any = njit
+_rebuild: Any = CompileResult._rebuild
+_dumps: Any = dumps
 _log = logging.getLogger("fscs_engine")
 _lock = Lock()
 _loops: dict[str, Loop] = {}
@@ -57,14 +62,14 @@ _loops: dict[str, Loop] = {}
 
 def compiled(function: _F) -> _F:
     """A decorator: compiled at the first call, for the types that it brings."""
-    made: Any = njit(**_OPTIONS)(function)
+    made: Any = _jit(**_OPTIONS)(function)
     made._cache = _Kept(function)
     return made
 
 
 def inner(function: _F) -> _F:
     """A decorator for what only other loops call, and that makes no arrays."""
-    made: Any = njit(no_cpython_wrapper=True, **_BARE)(function)
+    made: Any = _jit(no_cpython_wrapper=True, **_BARE)(function)
     return made
 
 
@@ -88,7 +93,7 @@ def _argument(word: str) -> Any:
     for kind, reads in (("in", True), ("out", False)):
         if word.startswith(kind) and word[len(kind)].isdigit():
             layout = "A" if word.endswith("s") else "C"
-            return types.Array(types.float32, int(word[len(kind)]), layout, readonly=reads, aligned=not reads)
+            return _array(types.float32, int(word[len(kind)]), layout, readonly=reads, aligned=not reads)
     return types.int64[::1] if word == "order" else getattr(types, word)
 
 
@@ -100,10 +105,11 @@ class Loop:
         self.name = f"{function.__module__}:{function.__name__}"
         self.ready = False
         self._arguments, self._function = arguments, function
-        self._dispatcher: Any = njit(**_BARE)(function)
+        self._dispatcher: Any = _jit(**_BARE)(function)
         self._kept = self._dispatcher._cache = _Kept(function)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Runs the loops; the first call of any makes all of them ready."""
         if not self.ready:
             prepare()
         return self._dispatcher(*arguments)
@@ -217,9 +223,9 @@ class _Kept(_Cache):
         if file is None:
             return None
         try:
-            return CompileResult._rebuild(target_context, *pickle.loads(file.read_bytes()))
+            return _rebuild(target_context, *pickle.loads(file.read_bytes()))
         except Exception as error:  # whatever a damaged file leads to
-            _log.warning("%s: %s, compiled anew", file, error)
+            _log.warning("%s: %s; compiling again", file, error)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -227,10 +233,10 @@ class _Kept(_Cache):
         file = _new() / self._name(sig)
         partial = file.with_suffix(f".{os.getpid()}")
         try:
-            partial.write_bytes(dumps(data._reduce()))
+            partial.write_bytes(_dumps(data._reduce()))
             partial.replace(file)
         except OSError as error:
-            _log.warning("%s: %s, so it is compiled anew next time", file, error.strerror)
+            _log.warning("%s: %s; not stored, so it is compiled again next time", file, error.strerror)
 
     def enable(self) -> None:
         """See numba's class."""
@@ -280,7 +286,7 @@ def _new() -> Path:
             tempfile.TemporaryFile(dir=place).close()
             return place
     _log.warning(
-        "loops are compiled anew each time: no folder for them can be written to (%s); name one in the variable %s",
+        "loops are compiled again in every process: no folder can be written to (%s); name one in the variable %s",
         ", ".join(map(str, folders)),
         FOLDER,
     )
@@ -294,11 +300,11 @@ _LINE = 16  # numbers in a cache line
 
 
 def planes(count: int, numbers: int) -> NDArray[np.float32]:
-    """Room for loops: (count, ≥ numbers) float32, all 0, each plane beginning a cache line.
+    """Scratch memory for loops: (count, ≥ numbers) float32, all 0, each plane beginning a cache line.
 
     Vectors across two lines cost twice the time.
     """
     length = -(-numbers // _LINE) * _LINE
-    room = np.zeros(count * length + _LINE, np.float32)
-    first = -(room.ctypes.data // 4) % _LINE
-    return room[first : first + count * length].reshape(count, length)
+    memory = np.zeros(count * length + _LINE, np.float32)
+    first = -(memory.ctypes.data // 4) % _LINE
+    return memory[first : first + count * length].reshape(count, length)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import CancelledError, ProcessError
+from ..networks.device import resolve_device
+from ..runtime.compiling import missing, prepare
 from ..runtime.interrupts import TERMINATION, held_back
 from ..segmenter import Segmenter
 from .sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, ShotWork, Tick, segment_frames
@@ -64,6 +66,8 @@ def segment_in_processes(
             done(result)
             tick(len(results) / len(frames))
 
+    if missing() and resolve_device(settings.device).type == "cpu":
+        prepare()  # once, and not in every process
     pool = ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_start_process, initargs=(settings, threads, stop, abort, told)
     )
@@ -91,8 +95,8 @@ def segment_in_processes(
     listen()
     if isinstance(failure, BrokenProcessPool):
         raise ProcessError(
-            "one of the processes ended before its work was done",
-            cure="the system ends what takes too much memory: try again with fewer --jobs and with --resume",
+            "a process ended before its work was done",
+            cure="the system may have run out of memory: try again with fewer --jobs and with --resume",
         ) from failure
     if failure is not None:
         raise failure

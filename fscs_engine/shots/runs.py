@@ -63,8 +63,8 @@ def decide_palette(
         kept = read_palette(file)
         if len(kept) != wanted:
             raise UsageError(
-                f"{file} holds {len(kept)} colors, {wanted} are asked for",
-                cure="delete it for a new palette, or ask for as many",
+                f"{file} holds {len(kept)} colors, but {wanted} were asked for",
+                cure="delete it to find a new palette, or ask for that number",
             )
         return kept, file
     return find_palette(shot, frames, spaces, wanted, given, seed, method, tick), file

@@ -38,7 +38,7 @@ from .shots import Shot
 
 Status = Literal["done", "skipped", "missing", "failed", "pending"]
 
-CANCELLED_CURE = "the frames that are done stay; --resume does the rest"
+CANCELLED_CURE = "the finished frames stay; run again with --resume for the rest"
 
 _NO_PIXELS = np.zeros((0, 0), np.float32)
 

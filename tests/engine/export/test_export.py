@@ -12,6 +12,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -536,5 +537,5 @@ def test_it_runs_where_nothing_is_optimized(live):
     image = plate(bright=True, alpha=True)
     set_up(live)
     wanted = both_halves(live, image)
-    with torch.jit.optimized_execution(False):
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         assert (both_halves(live, image) - wanted).abs().max() <= 1e-5 * float(image.abs().max())

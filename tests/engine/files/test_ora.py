@@ -36,7 +36,7 @@ def test_the_composite_is_the_picture(
     layers, picture = photo_layers(count, alpha)
     path = write_document(tmp_path / "a.ora", layers, (50, 22), blend=blend, bits=bits)
     pixels = picture if alpha else picture[..., :3]
-    assert composite_error(path, pixels) <= error_bound(count, bits)  # type: ignore[arg-type]
+    assert composite_error(path, pixels) <= error_bound(count, bits)
     # Another picture is told from it.
     assert composite_error(path, pixels[:, ::-1]) > 0.1
 
@@ -46,7 +46,7 @@ def test_another_program_blends_it_too(tmp_path: Path, photo_layers: PhotoLayers
     path = write_document(tmp_path / "a.ora", layers, bits=8)
     with zipfile.ZipFile(path) as archive:
         images = [Pillow.open(io.BytesIO(archive.read(found["src"]))) for found in reversed(stack_of(path))]
-        result = images[0]
+        result: Pillow.Image = images[0]
         for image in images[1:]:
             result = Pillow.alpha_composite(result, image)
     found = np.asarray(result, np.float64) / 255
@@ -128,7 +128,7 @@ def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers,
     for message, changed in wrong.items():
         with pytest.raises(InputError, match=message):
             composite_error(altered(path, {"stack.xml": changed}), picture)
-    with pytest.raises(InputError, match="is 96 x 72, the picture 95 x 72"):
+    with pytest.raises(InputError, match="is 96 x 72, the image 95 x 72"):
         composite_error(path, picture[:, :95])
 
 
@@ -141,5 +141,5 @@ def test_files_that_are_no_openraster(tmp_path: Path) -> None:
         composite_error(tmp_path / "a.ora", picture)
     with zipfile.ZipFile(tmp_path / "b.ora", "w") as archive:
         archive.writestr("x", "y")
-    with pytest.raises(InputError, match="no OpenRaster"):
+    with pytest.raises(InputError, match="not OpenRaster"):
         read_metadata(tmp_path / "b.ora")

@@ -12,7 +12,7 @@ from fscs_engine.networks.any_palette import avg_pool, cells_of, mixtures
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.cell_network import CellNetwork
 from fscs_engine.networks.model import View
-from fscs_engine.networks.set_loops import feature_rows, grow_rows, halve_rows, share_rows
+from fscs_engine.networks.set_loops import feature_rows, pool_rows, share_rows, upsample_rows
 
 TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
 """Models have numbers up to some tens, summed in another order."""
@@ -116,7 +116,7 @@ def test_sets_are_halved_and_doubled(first, last, planes):
     np.testing.assert_allclose(halves, sets_of(avg_pool(fine))[first + 1 : last + 1], atol=1e-6)
     top, bottom = 2 * first, 2 * last - 1
     sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
-    grow_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
+    upsample_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
     wanted = sets_of(fine + F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
     np.testing.assert_allclose(sums, wanted[max(top, -1) + 1 : bottom + 1], atol=1e-6)
 
