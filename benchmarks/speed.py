@@ -141,7 +141,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     from fscs_engine.color import network_image, straight
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
     from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
-    from fscs_engine.networks.loops import cell_rows, denoise_rows
+    from fscs_engine.networks.loops import coarse_rows, denoise_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows
 

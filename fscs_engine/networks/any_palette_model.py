@@ -19,7 +19,7 @@ from ..runtime.threads import over_rows
 from .any_palette import AnyPaletteNetwork, cells_of, denoise, mixtures, step_matrix, upsample
 from .cell_network import CellNetwork
 from .constants import CELL, DENOISE_RADIUS, PLANES
-from .loops import alpha_rows, cell_mixtures, cell_rows, denoise_rows
+from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
 from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights
@@ -83,9 +83,7 @@ class AnyPaletteModel:
         different, and logits magnify that.
         """
         entries = palette[None].to(self._deciding.sizes.dtype)
-        return PaletteEmbedding(
-            *(part.float() for part in self._deciding.embed(entries, entries.new_full((1,), softness)))
-        )
+        return PaletteEmbedding(*(p.float() for p in self._deciding.embed(entries, entries.new_full((1,), softness))))
 
     @torch.no_grad()
     def base_colors(self, palette: Tensor, softness: float) -> Tensor:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
 from .any_palette import AnyPaletteNetwork, SetBlock, avg_pool
-from .set_loops import feature_rows, grow_rows, halve_rows, join_rows, mean_rows, model_rows, share_rows
+from .set_loops import add_common_rows, feature_rows, mean_rows, model_rows, pool_rows, share_rows, upsample_rows
 
 Sets = NDArray[np.float32]
 """(h, K, w + 1, C), see `set_loops.py`; those that are whole have a row of zeros above and below."""
@@ -77,10 +77,10 @@ class CellNetwork:
         def soft_shares(top: int, bottom: int) -> None:
             share_rows(cells[:, top:bottom], palette, share[:, top:bottom])
 
-        def see(top: int, bottom: int) -> Sets:
-            seen = run.new(bottom - top, cells.shape[2], network.stem.conv.in_channels)
-            feature_rows(cells, palette, mixed, share, top, seen)
-            return seen
+        def features(top: int, bottom: int) -> Sets:
+            inputs = run.new(bottom - top, cells.shape[2], network.stem.conv.in_channels)
+            feature_rows(cells, palette, mixed, share, top, inputs)
+            return inputs
 
         def head(top: int, bottom: int) -> None:
             first, last = max(0, top - corner[0]), min(out.shape[2], bottom - corner[0])
@@ -88,17 +88,17 @@ class CellNetwork:
                 rows = _linear(run.first[first + corner[0] + 1 : last + corner[0] + 1], *self._head)
                 model_rows(rows, corner[1], out[:, :, first:last])
 
-        over_rows(divide, 0, cells.shape[1], _SHARE_ROWS, run.threads)
+        over_rows(soft_shares, 0, cells.shape[1], _SHARE_ROWS, run.threads)
         share2 = avg_pool(torch.from_numpy(share)).numpy()
         share4 = avg_pool(torch.from_numpy(share2)).numpy()
-        run.block(network.stem, see, share, run.first, offsets)
+        run.block(network.stem, features, share, run.first, offsets)
         run.block(network.fine, _stored(run.first), share, run.second)
         run.block(network.down1, run.pooled(run.second), share2, run.middle)
         run.block(network.middle, _stored(run.middle), share2, run.other)
         run.block(network.down2, run.pooled(run.other), share4, run.coarse)
         run.block(network.coarse, _stored(run.coarse), share4, run.last)
-        run.block(network.decoder1, run.joined(network.up1, run.last, run.other), share2, run.middle)
-        run.block(network.decoder2, run.joined(network.up2, run.middle, run.second), share, run.first, after=leave)
+        run.block(network.decoder1, run.upsampled(network.up1, run.last, run.other), share2, run.middle)
+        run.block(network.decoder2, run.upsampled(network.up2, run.middle, run.second), share, run.first, after=head)
 
 
 class _Run:

@@ -96,7 +96,7 @@ def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
-def denoise_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
+def denoise_rows(image: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.denoise`.
 
     Args:
@@ -107,16 +107,16 @@ def denoise_rows(seen: Any, first: int, top: int, bottom: int, height: int, out:
         height: of the whole picture.
         out: (3, bottom - top, W), written.
     """
-    width, radius = seen.shape[1], DENOISE_RADIUS
+    width, radius = image.shape[1], DENOISE_RADIUS
     upper, lower = max(0, top - radius), min(height, bottom + radius)
     keep, rest = np.empty((lower - upper, width), np.float32), np.empty((3, lower - upper, width), np.float32)
     sums, means = np.empty((4, width + 2 * radius), np.float32), np.empty((4, width), np.float32)
-    _denoise_rows(seen, first, top, bottom, height, keep, rest, sums, means, out)
+    _denoise_rows(image, first, top, bottom, height, keep, rest, sums, means, out)
 
 
 @loop("in3 int64 int64 int64 int64 out2 out3 out2 out2 out3")
 def _denoise_rows(
-    seen: Any,
+    image: Any,
     first: int,
     top: int,
     bottom: int,
@@ -127,8 +127,8 @@ def _denoise_rows(
     means: Any,
     out: Any,
 ) -> None:
-    """:func:`denoise_rows` with room for the first filter's results, for sums of rows and for their means."""
-    width, radius = seen.shape[1], DENOISE_RADIUS
+    """:func:`denoise_rows` with scratch memory for the first filter's results, for sums of rows and for their means."""
+    width, radius = image.shape[1], DENOISE_RADIUS
     part = np.float32(1.0 / (2 * radius + 1))
     limit = np.float32(DENOISE_VARIANCE)
     upper, lower = max(0, top - radius), min(height, bottom + radius)
@@ -278,8 +278,8 @@ def alpha_rows(
     left, rise = ramps.reshape(2, count, PLANES, -1)
     shared = bool((shares.diagonal() < 1.0).any())
     _alpha_rows(
-        *(denoised, top, order, models, _paired(palette), _paired(steps), sizes, sharpening, tolerances, prior),
-        *(shares, shared, left, rise, *_room(count), out),
+        *(denoised, top, order, models, _padded(palette), _padded(steps), sizes, sharpening, tolerances, prior),
+        *(shares, shared, left, rise, *_scratch(count), out),
     )
 
 
@@ -307,7 +307,7 @@ def _alpha_rows(
     moments: Any,
     out: Any,
 ) -> None:
-    """:func:`alpha_rows` for pairs of entries, with room for the ramps of a row and for a run."""
+    """:func:`alpha_rows` for pairs of entries, with scratch memory for the ramps of a row and for a run."""
     count, cells_high, width = len(models), models.shape[2], denoised.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
     for y in range(denoised.shape[1]):

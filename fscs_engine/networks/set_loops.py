@@ -174,7 +174,7 @@ def _add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
                 result[j] = zero
 
 
-def halve_rows(sets: Any, top: int, out: Any) -> None:
+def pool_rows(sets: Any, top: int, out: Any) -> None:
     """:func:`fscs_engine.networks.any_palette.avg_pool` of sets.
 
     Args:

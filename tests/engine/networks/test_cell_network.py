@@ -112,7 +112,7 @@ def sets_of(planes):
 def test_sets_are_halved_and_doubled(first, last, planes):
     fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
     halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
-    halve_rows(sets_of(fine), first, halves)
+    pool_rows(sets_of(fine), first, halves)
     np.testing.assert_allclose(halves, sets_of(avg_pool(fine))[first + 1 : last + 1], atol=1e-6)
     top, bottom = 2 * first, 2 * last - 1
     sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)

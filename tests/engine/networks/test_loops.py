@@ -19,8 +19,8 @@ from fscs_engine.networks.loops import (
     _scratch,
     _subtract_largest,
     alpha_rows,
-    cell_mixtures,
-    cell_rows,
+    coarse_mixtures,
+    coarse_rows,
     denoise_rows,
 )
 from fscs_engine.networks.model import View
