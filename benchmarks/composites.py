@@ -23,7 +23,13 @@ Plane = NDArray[np.float64]
 Points = NDArray[np.float64]
 Draw = Callable[[ImageDraw.ImageDraw, float], None]
 
-KINDS = ("sharp edges", "soft edges", "defocus", "motion blur", "thin structures", "transparency")
+KINDS = (
+    *("sharp edges", "soft edges", "defocus", "motion blur", "thin structures", "transparency"),
+    *("wide transitions", "gradients"),
+)
+WIDE_KINDS = KINDS[-2:]
+"""Where most pixels are mixtures; they have columns of their own and are not in the mean over the other kinds."""
+
 PICTURES = 7
 """Of each kind."""
 
@@ -591,10 +597,41 @@ def _transparent_scene(frame: _Frame) -> list[_Layer]:
     return layers
 
 
+def _wide_scene(frame: _Frame) -> list[_Layer]:
+    """Transitions of 8 to 20 pixels (sigma): blurred backgrounds, glows, large soft shadows."""
+    return [_background(frame), *(_wide_layer(frame, (8, 20)) for _ in range(LAYERS - 1))]
+
+
+def _gradient_scene(frame: _Frame) -> list[_Layer]:
+    """Transitions of 20 to 60 pixels (sigma), and linear ramps across the picture: skies, lit walls, dusk."""
+    layers = [_background(frame)]
+    for _ in range(LAYERS - 1):
+        ramp = frame.rng.random() < 0.35
+        layers.append(_ramp(frame) if ramp else _wide_layer(frame, (20, 60)))
+    return layers
+
+
+def _wide_layer(frame: _Frame, sigmas: tuple[float, float]) -> _Layer:
+    matte = ndimage.gaussian_filter(_thing(frame), _log_uniform(frame.rng, *sigmas), mode="nearest")
+    return _Layer(matte, _unblurred, _texture(frame))
+
+
+def _ramp(frame: _Frame) -> _Layer:
+    """From nothing to all in any direction, over a third to the whole of the picture."""
+    rng = frame.rng
+    y, x = np.mgrid[: frame.height, : frame.width].astype(np.float64)
+    (cx, cy), angle = frame.place(), rng.uniform(0, 2 * math.pi)
+    along = (x - cx) * math.cos(angle) + (y - cy) * math.sin(angle)
+    return _Layer(np.clip(along / (frame.side * rng.uniform(0.35, 1.0)) + 0.5, 0, 1), _unblurred, _texture(frame))
+
+
 _SCENES: dict[str, Callable[[_Frame], list[_Layer]]] = dict(
     zip(
         KINDS,
-        (_sharp_scene, _soft_scene, _defocused_scene, _moving_scene, _thin_scene, _transparent_scene),
+        (
+            *(_sharp_scene, _soft_scene, _defocused_scene, _moving_scene, _thin_scene, _transparent_scene),
+            *(_wide_scene, _gradient_scene),
+        ),
         strict=True,
     )
 )

@@ -159,7 +159,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     def average(top: int, bottom: int) -> None:
         coarse_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
 
-    def calm(top: int, bottom: int) -> None:
+    def denoise(top: int, bottom: int) -> None:
         first = max(0, top - 2 * DENOISE_RADIUS)
         rows = seen[first : bottom + 2 * DENOISE_RADIUS]
         denoise_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
@@ -176,13 +176,13 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
 
     over_rows(see, 0, height, 32, threads)
     view = View(height, width, torch.device("cpu"), 0, lambda top, bottom: seen[top:bottom], lambda _: None)
-    prediction = model.predict(view, colors)
+    prediction = model.predict(view, colors, 0.5)
     jobs: dict[str, Callable[[], Any]] = {
         "what the network sees": shared(see, 32),
         "cells": shared(average, 64),
         "network": network,
         "alphas": alphas,
-        "of alphas: calm picture": shared(calm, 32),
+        "of alphas: denoised picture": shared(denoise, 32),
     }
     for space in (segmenter.working_space(image, asked) for asked in SPACES):
 

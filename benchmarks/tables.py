@@ -21,7 +21,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "speed", "video", "curve"),
+    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "video", "curve"),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -34,18 +34,16 @@ COLUMNS = (
     ("color variance", "color_variance", "{:.4f}"),
     ("alpha-weighted", "color_variance_weighted", "{:.4f}"),
     ("alpha noise in flat areas", "flat_noise", "{:.4f}"),
+    ("torn edges", "torn_edges", "{:.2f}"),
+    ("torn pairs", "torn_share", "{:.2%}"),
 )
 
-CURVE_LOSSES = ("sparsity", "distance", "layer_distance")
+CURVE = ("torn_edges", "torn_share", "sparsity", "visible_layers", "color_variance_weighted", "flat_noise")
 RELEASED = {
     "released weights, released inference": "released weights and filter",
     "released weights": "released weights and filter, made exact",
 }
 """Rows of ``kodak.json`` that stand beside the curve, and what they are called there."""
-
-OPTIMUM = {"sparsity": 0.29, "visible_layers": 1.98, "color_variance_weighted": 0.0023, "flat_noise": 0.037}
-OPTIMUM_TITLE = "best of each pixel alone, without smoothness (6 images, half size)"
-"""The best single, pair or triple of palette colours of each pixel, under squared residue + 0.001 L_s."""
 
 LABELS = {"nearest colour": "nearest color", "what the network sees": "network input", "cells": "coarse grid"}
 """What rows and columns of the results are called in the tables, where that differs."""
@@ -247,17 +245,31 @@ def speed() -> str:
 
 
 def curve() -> str:
-    """The trade-off between few layers a pixel and layers of one colour, from few layers to many."""
+    """What Softness trades, from 0 to 1, on the Kodak images."""
     results: dict[str, Any] = json.loads((RESULTS / "curve.json").read_text())
     kodak: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
-    columns = tuple(column for column in COLUMNS if column[1] in OPTIMUM)
-    lines = _head(["", *(f"weight of {name.replace('_', ' ')}" for name in CURVE_LOSSES), *(c[0] for c in columns)])
-    rows = {row: ([f"{result['losses'][name]:g}" for name in CURVE_LOSSES], result) for row, result in results.items()}
-    rows = dict(sorted(rows.items(), key=lambda item: item[1][1]["mean"]["sparsity"]))
-    rows |= {title: ([""] * len(CURVE_LOSSES), kodak[row]) for row, title in RELEASED.items()}
-    rows[OPTIMUM_TITLE] = ([""] * len(CURVE_LOSSES), {"mean": OPTIMUM})
-    for row, (weights, result) in rows.items():
-        cells = [row, *weights, *(form.format(result["mean"][name]) for _, name, form in columns)]
+    _same_weights("curve", results)
+    columns = sorted((column for column in COLUMNS if column[1] in CURVE), key=lambda column: CURVE.index(column[1]))
+    lines = _head(["softness", *(title for title, _, _ in columns)])
+    rows = results | {title: kodak[row] for row, title in RELEASED.items()}
+    for row, result in rows.items():
+        cells = [row, *(form.format(result["mean"][name]) for _, name, form in columns)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def matting(name: str = "truth") -> str:
+    """The errors of matting and of an edit, means over all kinds of composites."""
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    errors = list(next(iter(next(iter(results.values()))["matting"].values())))
+    lines = _head(["", *(f"{error} error" if error == "edit" else error for error in errors)])
+    for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
+        kinds = result["matting"].values()
+        means = {error: sum(kind[error] for kind in kinds) / len(kinds) for error in errors}
+        cells = [
+            LABELS.get(row, row),
+            *(f"{value:.4f}" if e == "MSE" else f"{value:.2f}" for e, value in means.items()),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -299,6 +311,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "variants": variants,
     "curve": curve,
+    "matting": matting,
 }
 """What can stand between the marks of a document, see ``PLACES``."""
 

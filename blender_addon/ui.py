@@ -129,7 +129,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     body = panel(layout, "alpha", strings.ALPHA_PANEL)
     if body is not None:
         body.enabled = not node.busy
-        draw_controls(node, body, "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+        draw_controls(node, body, "softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
     body = panel(layout, "layers", strings.LAYERS_PANEL, closed=True)
     if body is not None:
         body.enabled = not node.busy

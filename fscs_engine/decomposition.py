@@ -77,7 +77,7 @@ class Decomposition:
         self._owners = owners_of(self._duplicates)
         different = palette.array[[positions[0] for positions in self._duplicates]]
         self.palette = torch.from_numpy(different).to(self._device)
-        base = self._model.base_colors(self.palette) if len(different) > 1 else self.palette
+        base = self._model.base_colors(self.palette, processing.softness) if len(different) > 1 else self.palette
         self.base = base[self._owners]
         self.base_values: NDArray[np.float32] = self.base.cpu().numpy()  # now, as it waits for the device
         self.seconds = {"alpha": 0.0, "colour": 0.0}
@@ -88,7 +88,7 @@ class Decomposition:
             started = time.perf_counter()
             if keep:
                 self._seen.keep()
-            self._prediction = model.predict(view, self.palette)
+            self._prediction = model.predict(view, self.palette, processing.softness)
             self.seconds["alpha"] += time.perf_counter() - started
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ attributes are floats, and the node links all of them:
 ``colors``                  K, 1 to 8
 ``first``                   the first of the four layers that come out: 1, or 5. Layers after K are 0
 ``space``                   the working space: 0 lin_rec709, 1 acescg, 2 srgb
-``smoothing``               and ``smoothing_eps``, ``smoothing_strength``, ``minimum_alpha``: as in the parameter table
+``softness``                and ``smoothing``, ``smoothing_eps``, ``smoothing_strength``, ``minimum_alpha``: as in the table
 ==========================  =====================================================================================
 """
 
@@ -57,7 +57,7 @@ VIEWS = ("layers", "recomposition", "error", "one layer", "alpha sheet")
 SHEETS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
 """Columns and rows of the alpha sheet; the first with a place for every layer is taken."""
 
-LIVE_SCALARS = ("smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+LIVE_SCALARS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
 PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
 """In the order in which the metadata has them; the checks rely on it."""
 
@@ -305,6 +305,7 @@ def _palette_tab(knobs: Knobs) -> None:
 def _alpha_tab(knobs: Knobs) -> None:
     knobs.tab("alpha_tab", "Alpha")
     knobs.parameter(BY_NAME["model"])
+    knobs.parameter(BY_NAME["softness"])
     knobs.parameter(BY_NAME["smoothing"], shown=(0, 32))
     knobs.parameter(BY_NAME["smoothing_eps"], shown=(1e-6, 0.01))
     knobs.parameter(BY_NAME["smoothing_strength"])

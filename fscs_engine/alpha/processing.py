@@ -69,6 +69,7 @@ class Mask:
 class AlphaProcessing:
     """The controls, with the names, defaults and ranges of the parameter table. ``adjustments`` by layer from 1."""
 
+    softness: float = float(BY_NAME["softness"].default)
     smoothing: int = int(BY_NAME["smoothing"].default)
     smoothing_eps: float = float(BY_NAME["smoothing_eps"].default)
     smoothing_strength: float = float(BY_NAME["smoothing_strength"].default)

@@ -26,6 +26,8 @@ COLUMNS = {
     "color_variance_weighted": "weighted",
     "visible_layers": "layers>1%",
     "flat_noise": "noise",
+    "torn_edges": "torn",
+    "torn_share": "torn pairs",
 }
 """Names of the scores, and of their columns in the table for people."""
 

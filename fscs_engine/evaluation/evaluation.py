@@ -61,6 +61,8 @@ class Scores:
     color_variance_weighted: float
     visible_layers: float
     flat_noise: float
+    torn_edges: float
+    torn_share: float
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ def evaluate(
         variants = _variants(palette, absent, permuted)
         alphas, layer_colors = segmenter.decompose(image, palette, processing, exact=exact, released=released)
         picture, _ = network_image(straight(image.pixels), image.color_space, segmenter.spaces)
-        scores = measure(alphas, layer_colors, picture)
+        scores = measure(alphas, layer_colors, picture, palette.array)
         error = metrics.recomposition_error(alphas[..., None] * layer_colors, picture)
         del layer_colors
         advance(1 / (1 + len(variants)))
@@ -239,14 +241,18 @@ def evaluate(
     return Evaluation(tuple(rows))
 
 
-def measure(alphas: NDArray[np.float32], colors: NDArray[np.float32], picture: NDArray[np.float32]) -> Scores:
+def measure(
+    alphas: NDArray[np.float32], colors: NDArray[np.float32], picture: NDArray[np.float32], palette: NDArray[np.float32]
+) -> Scores:
     """All measures of one decomposition.
 
     Args:
         alphas: (K, H, W).
         colors: (K, H, W, 3), straight sRGB.
         picture: (H, W, 3), straight sRGB.
+        palette: (K, 3) sRGB.
     """
+    torn, share = metrics.torn_edges(alphas, picture, palette)
     recomposed = metrics.recompose(alphas, colors)
     return Scores(
         mse=metrics.mean_squared_error(picture, recomposed),
@@ -257,6 +263,8 @@ def measure(alphas: NDArray[np.float32], colors: NDArray[np.float32], picture: N
         color_variance_weighted=metrics.color_variance(colors, alphas),
         visible_layers=metrics.visible_layers(alphas),
         flat_noise=metrics.flat_noise(alphas, picture),
+        torn_edges=torn,
+        torn_share=share,
     )
 
 

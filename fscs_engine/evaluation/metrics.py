@@ -20,6 +20,9 @@ VISIBLE_ALPHA = 0.01
 FLAT_DIFFERENCE = 3 / 255
 """Neighbours, in the picture or in time, that differ by less than this in every channel are a flat area."""
 
+TORN = 4 / 255
+"""A pair of neighbors is torn where its alphas jump by more than the picture does by this much."""
+
 _SSIM_WINDOW = 7
 
 
@@ -155,6 +158,39 @@ def flat_noise(alphas: Array, image: Array) -> float:
         total += 0.5 * float(change[flat].sum())
         pairs += int(np.count_nonzero(flat))
     return total / pairs if pairs else math.nan
+
+
+def torn_edges(alphas: Array, image: Array, palette: Array) -> tuple[float, float]:
+    """How far alphas jump where the picture does not.
+
+    For neighbors, side by side and one above the other: max over the layers of |Δα| · d - ‖Δc‖, at least 0, with d the
+    distance of the layer's palette color to the nearest other one. A mixture along the line between two palette colors
+    scores 0.
+
+    Args:
+        alphas: (K, H, W).
+        image: (H, W, 3) sRGB in [0, 1].
+        palette: (K, 3) sRGB in [0, 1].
+
+    Returns:
+        The mean over all pairs, in 1/255, and the share of pairs over ``TORN``; NaN where there are no pairs, 0 for
+        one color.
+    """
+    colors = np.asarray(palette, dtype=np.float64)
+    apart = np.linalg.norm(colors[:, None] - colors, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1, initial=np.inf) if len(colors) > 1 else np.zeros(1)
+    total, torn, pairs = 0.0, 0, 0
+    for axis in (0, 1):
+        change = np.linalg.norm(np.diff(np.asarray(image, dtype=np.float64), axis=axis), axis=-1)
+        jump = np.zeros_like(change)
+        for alpha, distance in zip(alphas, nearest, strict=True):
+            np.maximum(jump, np.abs(np.diff(alpha, axis=axis)) * distance, out=jump)
+        excess = np.maximum(jump - change, 0.0)
+        total += float(excess.sum())
+        torn += int(np.count_nonzero(excess > TORN))
+        pairs += excess.size
+    return (255 * total / pairs, torn / pairs) if pairs else (math.nan, math.nan)
 
 
 def flicker(alphas_before: Array, alphas: Array, image_before: Array, image: Array) -> float:

@@ -37,10 +37,10 @@ OPSET = 17
 METADATA_FILE = "softcolor.json"
 """The extra file inside a TorchScript file that holds the metadata."""
 
-INPUTS = ("image", "palette")
+INPUTS = ("image", "palette", "softness")
 OUTPUTS = ("alphas", "layers")
 _DESCRIPTION = f"""Soft color segmentation. Float32, sRGB encoding with Rec.709 primaries, in [0, 1].
-image (1, 3, H, W), palette (K, 3) with K from 1 to {MAXIMUM_COLORS}.
+image (1, 3, H, W), palette (K, 3) with K from 1 to {MAXIMUM_COLORS}, softness (1,).
 alphas (1, K, H, W), adding to 1; layers (1, K, 4, H, W), premultiplied RGBA, adding to the image."""
 
 
@@ -64,18 +64,19 @@ class ExportedModel(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
-    def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor]:
         """The layers of one picture.
 
         Args:
             image: (1, 3, H, W) sRGB in [0, 1].
             palette: (K, 3) sRGB in [0, 1].
+            softness: (1,) in [0, 1].
 
         Returns:
             Alphas (1, K, H, W) in [0, 1], adding to 1 along K, and layers (1, K, 4, H, W), premultiplied sRGB RGBA,
             adding to the image along K.
         """
-        alphas, base = self.network(image, palette[None])
+        alphas, base = self.network(image, palette[None], softness)
         alphas = alphas * (alphas >= ALPHA_FLOOR)
         alphas = alphas / alphas.sum(dim=1, keepdim=True)
         colors = boxed_colors(alphas, base[0], image)
@@ -264,9 +265,10 @@ def _loaded(model: str | Path) -> tuple[AnyPaletteNetwork, Weights]:
     return loaded.network, weights
 
 
-def _example() -> tuple[Tensor, Tensor]:
+def _example() -> tuple[Tensor, Tensor, Tensor]:
     """What the model is traced with: the most colours, and sides that are no multiples of anything."""
-    return torch.zeros(1, 3, 37, 51), torch.linspace(0.0, 1.0, 3 * MAXIMUM_COLORS).reshape(MAXIMUM_COLORS, 3)
+    palette = torch.linspace(0.0, 1.0, 3 * MAXIMUM_COLORS).reshape(MAXIMUM_COLORS, 3)
+    return torch.zeros(1, 3, 37, 51), palette, torch.full((1,), 0.5)
 
 
 def _metadata(weights: Weights) -> dict[str, str]:

@@ -33,7 +33,7 @@ SPACES = ("lin_rec709", "acescg", "srgb")
 
 ATTRIBUTES = (
     *(f"p{number}{channel}" for number in range(1, COLORS + 1) for channel in "rgb"),
-    *("colors", "first", "space", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"),
+    *("colors", "first", "space", "softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"),
 )
 """What a host sets of :class:`LiveModel`."""
 
@@ -53,9 +53,9 @@ class _Alphas(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
-    def forward(self, image: Tensor, palette: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """image (1, 3, H, W), palette (K, 3), sRGB in [0, 1] → alphas (1, K, H, W) and base colours (K, 3)."""
-        alphas, base = self.network(image, palette[None])
+    def forward(self, image: Tensor, palette: Tensor, softness: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """image (1, 3, H, W), palette (K, 3), softness (1,) → alphas (1, K, H, W) and base colors (K, 3)."""
+        alphas, base = self.network(image, palette[None], softness)
         return alphas, base[0]
 
 
@@ -77,7 +77,7 @@ class LiveModel(nn.Module):
         colors: K, 1 to 8.
         first: the first of the layers that come out, counted from 1; layers after K are 0.
         space: the picture's and the layers' color space, an index of ``SPACES``.
-        smoothing, smoothing_eps, smoothing_strength, minimum_alpha: as in the parameter table.
+        softness, smoothing, smoothing_eps, smoothing_strength, minimum_alpha: as in the parameter table.
     """
 
     if TYPE_CHECKING:  # TorchScript can't read annotations that are strings
@@ -90,7 +90,7 @@ class LiveModel(nn.Module):
         image = torch.zeros(1, 3, 37, 51)
         palette = torch.linspace(0.0, 1.0, 3 * COLORS).reshape(COLORS, 3)
         alphas = torch.full((1, COLORS, 37, 51), 1.0 / COLORS)
-        self.network = torch.jit.trace(_Alphas(network), (image, palette), check_trace=False)
+        self.network = torch.jit.trace(_Alphas(network), (image, palette, torch.full((1,), 0.5)), check_trace=False)
         self.boxed = torch.jit.trace(_Boxed(), (alphas, palette, image), check_trace=False)
         self.register_buffer("to_rec709", torch.tensor(_ACESCG_TO_REC709))
         self.register_buffer("from_rec709", torch.tensor(_ACESCG_TO_REC709, dtype=torch.float64).inverse().float())
@@ -106,6 +106,7 @@ class LiveModel(nn.Module):
         self.colors = 7.0
         self.first = 1.0
         self.space = 0.0
+        self.softness = float(BY_NAME["softness"].default)
         self.smoothing = float(BY_NAME["smoothing"].default)
         self.smoothing_eps = float(BY_NAME["smoothing_eps"].default)
         self.smoothing_strength = float(BY_NAME["smoothing_strength"].default)
@@ -141,7 +142,8 @@ class LiveModel(nn.Module):
                 different.append(number)
         chosen = torch.tensor(different, device=pixels.device)
         few = palette.index_select(0, chosen)
-        raw, moved = self.network(seen, few)
+        softness = torch.full([1], min(max(self.softness, 0.0), 1.0), device=pixels.device)
+        raw, moved = self.network(seen, few, softness)
         alphas = self.processed(raw, seen, few)
         own = torch.zeros_like(palette)
         shared = torch.zeros([1, count, pixels.shape[2], pixels.shape[3]], device=pixels.device)

@@ -16,7 +16,7 @@ CACHE_FORMAT = 1
 MASK_SPACE = "data"
 """What stands for the color space in the identity of a mask's pixels."""
 
-RESULT_PARAMETERS = ("smoothing", "smoothing_eps", "smoothing_strength", "temporal", "minimum_alpha")
+RESULT_PARAMETERS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "temporal", "minimum_alpha")
 """The parameters with one value that change pixels; the per-layer ones of the table do too."""
 
 Values = Mapping[str, Union[bool, int, float, str]]

@@ -67,6 +67,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Chooses the trained networks that find the layers.",
     ),
     Parameter(
+        "softness",
+        "Softness",
+        "float",
+        0.65,
+        "Sets how wide the transitions between layers are. 0 gives crisp mattes with few layers in a pixel; higher "
+        "values mix layers wherever colors blend, without jumps in smooth areas. The model paper does not know it.",
+        0.0,
+        1.0,
+    ),
+    Parameter(
         "smoothing",
         "Smoothing Radius",
         "int",

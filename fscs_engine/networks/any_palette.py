@@ -35,7 +35,7 @@ from .constants import (
     PLANES,
     SHARPNESS,
 )
-from .palette_network import Manner, PaletteNetwork, shares_of
+from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
 
 _FEATURES = 12
 _LEAST_LIPSCHITZ = 1e-4
@@ -82,7 +82,7 @@ def box_mean(planes: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(F.pad(rows, (0, 0, radius, radius), mode="replicate"), (size, 1), 1)
 
 
-def calm(image: Tensor) -> Tensor:
+def denoise(image: Tensor) -> Tensor:
     """The picture without its grain: a guided filter with the picture as its own guide.
 
     Alphas follow this picture, the layers' colours the true one: grain ends up in the colours and not in the mattes.
@@ -197,7 +197,7 @@ def local_logits(models: Tensor, difference: Tensor) -> Tensor:
     return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
 
 
-def halved(planes: Tensor) -> Tensor:
+def avg_pool(planes: Tensor) -> Tensor:
     """Means of 2×2, five times as fast as ``avg_pool2d`` on a CPU. (…, h, w), both even → (…, h / 2, w / 2)."""
     rows = planes[..., ::2, :] + planes[..., 1::2, :]
     return 0.25 * (rows[..., ::2] + rows[..., 1::2])
@@ -240,16 +240,16 @@ class AnyPaletteNetwork(nn.Module):
         fine, middle, coarse = widths
         self.widths = widths
         self.palette = PaletteNetwork(fine, 2 * GRADIENT_STEPS + FITTING_STEPS + 1)
-        self.enter = SetBlock(_FEATURES, fine)
+        self.stem = SetBlock(_FEATURES, fine)
         self.fine = SetBlock(fine, fine, residual=True)
         self.down1 = SetBlock(fine, middle)
         self.middle = SetBlock(middle, middle, residual=True)
         self.down2 = SetBlock(middle, coarse)
         self.coarse = SetBlock(coarse, coarse, residual=True)
         self.up1 = nn.Conv2d(coarse, middle, 1)
-        self.join1 = SetBlock(middle, middle, residual=True)
+        self.decoder1 = SetBlock(middle, middle, residual=True)
         self.up2 = nn.Conv2d(middle, fine, 1)
-        self.join2 = SetBlock(fine, fine, residual=True)
+        self.decoder2 = SetBlock(fine, fine, residual=True)
         self.head = nn.Conv2d(fine, PLANES, 1)
         nn.init.zeros_(self.head.weight)
         if self.head.bias is not None:
@@ -266,11 +266,13 @@ class AnyPaletteNetwork(nn.Module):
         self.tolerance = nn.Parameter(torch.full((FITTING_STEPS,), -5.5))
         self.prior = nn.Parameter(torch.full((1,), -4.0))
 
-    def manner(self, palette: Tensor) -> Manner:
-        """What the palette alone decides. (B, K, 3) sRGB in [0, 1]."""
-        base, offsets, turns = self.palette(palette)
-        sizes, sharpening, tolerances, prior = turns.split((GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS, 1), dim=1)
-        return Manner(
+    def embed(self, palette: Tensor, softness: Tensor) -> PaletteEmbedding:
+        """What palette and softness alone decide. (B, K, 3) sRGB in [0, 1], (B,) or (1,) in [0, 1]."""
+        base, offsets, log_scales = self.palette(palette, softness)
+        sizes, sharpening, tolerances, prior = log_scales.split(
+            (GRADIENT_STEPS, GRADIENT_STEPS, FITTING_STEPS, 1), dim=1
+        )
+        return PaletteEmbedding(
             base,
             offsets,
             self.sizes * sizes.exp(),
@@ -285,7 +287,7 @@ class AnyPaletteNetwork(nn.Module):
         Args:
             cells: (B, 6, h, w), see :func:`cells_of`.
             palette: (B, K, 3) sRGB in [0, 1], not the base colours.
-            offsets: (B, K, C) of the palette's :class:`Manner`.
+            offsets: (B, K, C) of the :class:`PaletteEmbedding`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
 
         Returns:
@@ -298,32 +300,32 @@ class AnyPaletteNetwork(nn.Module):
             mixed = mixtures(cells, palette)
         cells, mixed = (F.pad(planes, padding, mode="replicate") for planes in (cells, mixed))
         planes, share = features(cells, palette, mixed)
-        share2 = halved(share)
-        share4 = halved(share2)
-        x8 = self.fine(self.enter(planes.flatten(0, 1), share, offsets), share)
-        x16 = self.middle(self.down1(halved(x8), share2), share2)
-        x32 = self.coarse(self.down2(halved(x16), share4), share4)
-        x16 = self.join1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
-        x8 = self.join2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
+        share2 = avg_pool(share)
+        share4 = avg_pool(share2)
+        x8 = self.fine(self.stem(planes.flatten(0, 1), share, offsets), share)
+        x16 = self.middle(self.down1(avg_pool(x8), share2), share2)
+        x32 = self.coarse(self.down2(avg_pool(x16), share4), share4)
+        x16 = self.decoder1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
+        x8 = self.decoder2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
         models = self.head(x8)[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]
         gates = torch.sigmoid(models[:, :, -2:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
         return torch.cat((models[:, :, :-2], gates), dim=2)
 
-    def pixel_alphas(self, models: Tensor, colors: Tensor, manner: Manner, shares: Tensor) -> Tensor:
+    def pixel_alphas(self, models: Tensor, colors: Tensor, embedding: PaletteEmbedding, shares: Tensor) -> Tensor:
         """Alphas of pixels whose local colour models are at hand.
 
         Args:
             models: (B, K, 13, N).
-            colors: (B, 3, N), the calm picture.
-            manner: of the palette.
+            colors: (B, 3, N), the denoised picture.
+            embedding: of the palette.
             shares: (B, K, K), see :func:`shares_of`.
 
         Returns:
             (B, K, N) ≥ 0, adding to 1.
         """
-        base = manner.base
+        base = embedding.base
         difference = colors[:, None] - base[..., None]
         logits = local_logits(models, difference)
         alphas = sparsemax(logits)
@@ -332,28 +334,28 @@ class AnyPaletteNetwork(nn.Module):
         gate, fit = gate[:, :1], fit[:, :1]
         fixed = logits.detach()  # learnt through all steps, the logits would grow without end
         behind = (fixed - fixed.amax(dim=1, keepdim=True)).clamp_min(-FARTHEST_BEHIND)
-        bias = bias + manner.prior[..., None] * behind
-        sizes, sharpening = (factors[:, :, None, None] for factors in (manner.sizes, manner.sharpening))
+        bias = bias + embedding.prior[..., None] * behind
+        sizes, sharpening = (factors[:, :, None, None] for factors in (embedding.sizes, embedding.sharpening))
         for t in range(GRADIENT_STEPS):
             alphas = gradient_step(alphas, colors, base, steps, sizes[:, t] * gate, sharpening[:, t], bias)
         for t in range(FITTING_STEPS):
-            alphas = fitting_step(alphas, colors, base, manner.tolerances[:, t, None], fit)
+            alphas = fitting_step(alphas, colors, base, embedding.tolerances[:, t, None], fit)
         return shares @ alphas
 
-    def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
-        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1].
+    def forward(self, image: Tensor, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor]:
+        """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1], softness (B,) or (1,) in [0, 1].
 
         Returns:
             Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.
         """
         height, width = image.shape[2:]
-        manner = self.manner(palette)
-        models = enlarge(self.models(cells_of(image), palette, manner.offsets), height, width)
-        alphas = self.pixel_alphas(models.flatten(3), calm(image).flatten(2), manner, shares_of(palette))
-        return alphas.reshape(*palette.shape[:2], height, width), manner.base
+        embedding = self.embed(palette, softness)
+        models = upsample(self.models(cells_of(image), palette, embedding.offsets), height, width)
+        alphas = self.pixel_alphas(models.flatten(3), denoise(image).flatten(2), embedding, shares_of(palette))
+        return alphas.reshape(*palette.shape[:2], height, width), embedding.base
 
 
-def enlarge(models: Tensor, height: int, width: int) -> Tensor:
+def upsample(models: Tensor, height: int, width: int) -> Tensor:
     """Bilinear interpolation from cells to pixels. (B, K, C, h, w) → (B, K, C, H, W)."""
     count = models.shape[1]
     whole = F.interpolate(models.flatten(0, 1), scale_factor=float(CELL), mode="bilinear", align_corners=False)

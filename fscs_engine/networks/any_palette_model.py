@@ -16,17 +16,17 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import AnyPaletteNetwork, calm, cells_of, enlarge, mixtures, step_matrix
+from .any_palette import AnyPaletteNetwork, cells_of, denoise, mixtures, step_matrix, upsample
 from .cell_network import CellNetwork
 from .constants import CELL, DENOISE_RADIUS, PLANES
 from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
-from .palette_network import Manner, shares_of
+from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights
 
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
-_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its calm colours
+_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its denoised colors
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
@@ -76,23 +76,24 @@ class AnyPaletteModel:
         return self.compiled
 
     @torch.no_grad()
-    def manner(self, palette: Tensor) -> Manner:
-        """What the palette (U, 3) alone decides.
+    def embed(self, palette: Tensor, softness: float) -> PaletteEmbedding:
+        """What the palette (U, 3) and the softness in [0, 1] alone decide.
 
         On the CPU in double precision: sums in another order, by another number of threads, would else be a little
         different, and logits magnify that.
         """
-        return Manner(*(part.float() for part in self._deciding.manner(palette[None].to(self._deciding.sizes.dtype))))
+        entries = palette[None].to(self._deciding.sizes.dtype)
+        return PaletteEmbedding(*(p.float() for p in self._deciding.embed(entries, entries.new_full((1,), softness))))
 
     @torch.no_grad()
-    def base_colors(self, palette: Tensor) -> Tensor:
+    def base_colors(self, palette: Tensor, softness: float) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`. One order inside, as in :class:`AnyPalettePrediction`."""
         order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
-        return self.manner(palette[order]).base[0, order.argsort()]
+        return self.embed(palette[order], softness).base[0, order.argsort()]
 
-    def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
+    def predict(self, view: View, palette: Tensor, softness: float) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
-        return AnyPalettePrediction(self, view, palette)
+        return AnyPalettePrediction(self, view, palette, softness)
 
 
 class AnyPalettePrediction:
@@ -101,19 +102,19 @@ class AnyPalettePrediction:
     See :class:`fscs_engine.networks.model.Prediction`.
     """
 
-    def __init__(self, model: AnyPaletteModel, view: View, palette: Tensor) -> None:
+    def __init__(self, model: AnyPaletteModel, view: View, palette: Tensor, softness: float) -> None:
         self.model, self.view = model, view
         # One order inside, so that the order outside does not even show in the rounding.
         self.order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=view.device)
         self.palette = palette[self.order]
         self.bottom = 0  # rows above it have been reported as done
-        self.manner = model.manner(self.palette)
+        self.embedding = model.embed(self.palette, softness)
         self.shares = shares_of(self.palette[None])
         self.models = self.local_models(self._cells())
         if model.compiled:
-            manner = Manner(*(part[0] for part in self.manner))
-            arrays = (self.order, self.models, manner.base, step_matrix(self.manner.base)[0])
-            steps = (manner.sizes, 1.0 + manner.sharpening, manner.tolerances, manner.prior, self.shares[0])
+            embedding = PaletteEmbedding(*(part[0] for part in self.embedding))
+            arrays = (self.order, self.models, embedding.base, step_matrix(self.embedding.base)[0])
+            steps = (embedding.sizes, 1.0 + embedding.sharpening, embedding.tolerances, embedding.prior, self.shares[0])
             self.constants: tuple[Any, ...] = tuple(
                 np.ascontiguousarray(tensor.numpy()) for tensor in (*arrays, *steps)
             )
@@ -128,7 +129,7 @@ class AnyPalettePrediction:
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
         """The base colours, (U, 3, h, W) without memory of its own."""
         del first, seen, alphas
-        return self.manner.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
+        return self.embedding.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
     def _cells(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
@@ -182,7 +183,7 @@ class AnyPalettePrediction:
 
     def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
-        palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
+        palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
         network = CellNetwork(self.model.network, kept=alone)
         network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
@@ -193,7 +194,7 @@ class AnyPalettePrediction:
             torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
             torch.autocast(self.view.device.type, self.model.dtype, enabled=self.model.dtype != torch.float32),
         ):
-            models = self.model.network.models(cells[None], self.palette[None], self.manner.offsets, mixed[None])[0]
+            models = self.model.network.models(cells[None], self.palette[None], self.embedding.offsets, mixed[None])[0]
         (top, left), (height, width) = corner, out.shape[2:]
         out.copy_(models[..., top : top + height, left : left + width])
 
@@ -220,10 +221,10 @@ class AnyPalettePrediction:
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
-            calmed: NDArray[np.float32] = empty((3, last - first, view.width))
-            denoise_rows(seen, start, first, last, view.height, calmed)
+            denoised: NDArray[np.float32] = empty((3, last - first, view.width))
+            denoise_rows(seen, start, first, last, view.height, denoised)
             rows = alphas[:, first - top : last - top]
-            alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
+            alpha_rows(denoised, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 
         over_rows(work, top, bottom, _BLOCK // 2, torch.get_num_threads())
         return torch.from_numpy(alphas)
@@ -231,11 +232,11 @@ class AnyPalettePrediction:
     @torch.no_grad()
     def _tensor_rows(self, top: int, bottom: int) -> Tensor:
         start, end = max(0, top - _REACH), min(self.view.height, bottom + _REACH)
-        calmed = calm(self.view.tensor(start, end)[None])[:, :, top - start : bottom - start]
+        denoised = denoise(self.view.tensor(start, end)[None])[:, :, top - start : bottom - start]
         first, last = max(0, (top - CELL // 2) // CELL), (bottom - 1 + CELL // 2) // CELL + 1
         near = self.models[None, :, :, first:last]
-        models = enlarge(near, near.shape[3] * CELL, self.view.width)[
+        models = upsample(near, near.shape[3] * CELL, self.view.width)[
             ..., top - first * CELL : bottom - first * CELL, :
         ]
-        alphas = self.model.network.pixel_alphas(models.flatten(3), calmed.flatten(2), self.manner, self.shares)
+        alphas = self.model.network.pixel_alphas(models.flatten(3), denoised.flatten(2), self.embedding, self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))

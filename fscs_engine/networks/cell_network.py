@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import AnyPaletteNetwork, SetBlock, halved
+from .any_palette import AnyPaletteNetwork, SetBlock, avg_pool
 from .set_loops import add_common_rows, feature_rows, mean_rows, model_rows, pool_rows, share_rows, upsample_rows
 
 Sets = NDArray[np.float32]
@@ -63,7 +63,7 @@ class CellNetwork:
         Args:
             cells: (6, h, w).
             palette: (K, 3) sRGB in [0, 1].
-            offsets: (K, C) of the palette's manner.
+            offsets: (K, C) of the palette's embedding.
             mixed: (K, h, w), the mixtures of the cells.
             corner: row and column of the part's first cell.
             out: (K, 13, h', w'), written.
@@ -78,7 +78,7 @@ class CellNetwork:
             share_rows(cells[:, top:bottom], palette, share[:, top:bottom])
 
         def features(top: int, bottom: int) -> Sets:
-            inputs = run.new(bottom - top, cells.shape[2], network.enter.conv.in_channels)
+            inputs = run.new(bottom - top, cells.shape[2], network.stem.conv.in_channels)
             feature_rows(cells, palette, mixed, share, top, inputs)
             return inputs
 
@@ -89,16 +89,16 @@ class CellNetwork:
                 model_rows(rows, corner[1], out[:, :, first:last])
 
         over_rows(soft_shares, 0, cells.shape[1], _SHARE_ROWS, run.threads)
-        share2 = halved(torch.from_numpy(share)).numpy()
-        share4 = halved(torch.from_numpy(share2)).numpy()
-        run.block(network.enter, features, share, run.first, offsets)
+        share2 = avg_pool(torch.from_numpy(share)).numpy()
+        share4 = avg_pool(torch.from_numpy(share2)).numpy()
+        run.block(network.stem, features, share, run.first, offsets)
         run.block(network.fine, _stored(run.first), share, run.second)
         run.block(network.down1, run.pooled(run.second), share2, run.middle)
         run.block(network.middle, _stored(run.middle), share2, run.other)
         run.block(network.down2, run.pooled(run.other), share4, run.coarse)
         run.block(network.coarse, _stored(run.coarse), share4, run.last)
-        run.block(network.join1, run.upsampled(network.up1, run.last, run.other), share2, run.middle)
-        run.block(network.join2, run.upsampled(network.up2, run.middle, run.second), share, run.first, after=head)
+        run.block(network.decoder1, run.upsampled(network.up1, run.last, run.other), share2, run.middle)
+        run.block(network.decoder2, run.upsampled(network.up2, run.middle, run.second), share, run.first, after=head)
 
 
 class _Run:

@@ -6,7 +6,7 @@ CELL = 8
 """Side in pixels of a cell, the network's pixel."""
 
 DENOISE_RADIUS = 2
-DENOISE_VARIANCE = 5e-4
+DENOISE_VARIANCE = 1e-3
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
 PLANES = 13

@@ -97,7 +97,7 @@ def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
 
 
 def denoise_rows(image: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.calm`.
+    """Rows of :func:`fscs_engine.networks.any_palette.denoise`.
 
     Args:
         image: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.

@@ -81,13 +81,20 @@ class Model(Protocol):
         """Whether its raw alphas add to 1, each 0 or at least the floor."""
         ...
 
-    def base_colors(self, palette: Tensor) -> Tensor:
+    def base_colors(self, palette: Tensor, softness: float) -> Tensor:
         """The colours that the layers lie about: the palette's, or colours near them.
 
         (U, 3) sRGB in [0, 1], all different, at least two → the same shape and range. The picture has no part in it.
+        Softness in [0, 1], see :meth:`predict`.
         """
         ...
 
-    def predict(self, view: View, palette: Tensor) -> Prediction:
-        """Begins a picture. Palette (U, 3) sRGB in [0, 1], all different, at least two."""
+    def predict(self, view: View, palette: Tensor, softness: float) -> Prediction:
+        """Begins a picture.
+
+        Args:
+            view: the picture.
+            palette: (U, 3) sRGB in [0, 1], all different, at least two.
+            softness: in [0, 1], how wide transitions are; a model may not know it.
+        """
         ...

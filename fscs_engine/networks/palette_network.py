@@ -13,13 +13,13 @@ from ..host.parameters import MAXIMUM_COLORS
 NEAR = 0.08
 """Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
 
-_FEATURES, _WIDTH = 18, 40
+_FEATURES, _WIDTH = 19, 40
 _OFF_LINES = 0.12  # from there on a colour is hardly taken for a mixture
 _WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
-_LARGEST_TURN = 2.0  # logarithm of a factor
+_LARGEST_LOG_SCALE = 2.0  # logarithm of a factor
 
 
-class Manner(NamedTuple):
+class PaletteEmbedding(NamedTuple):
     """What the palette alone decides: the same in every frame and every tile.
 
     Attributes:
@@ -49,38 +49,38 @@ class PaletteNetwork(nn.Module):
 
     Args:
         planes: C, how many offsets each entry gets.
-        turns: how many factors the palette as a whole gets.
+        log_scales: how many factors the palette as a whole gets.
     """
 
-    def __init__(self, planes: int, turns: int) -> None:
+    def __init__(self, planes: int, log_scales: int) -> None:
         super().__init__()
         width = _WIDTH
-        self.enter = nn.Linear(_FEATURES, width)
-        self.join = nn.Linear(2 * width, width)
-        self.leave = nn.Linear(width, 4)
+        self.stem = nn.Linear(_FEATURES, width)
+        self.hidden = nn.Linear(2 * width, width)
+        self.head = nn.Linear(width, 4)
         self.plain_offsets = nn.Linear(_FEATURES, planes)
         self.offsets = nn.Linear(width, planes, bias=False)
-        self.turns = nn.Linear(2 * width, turns)
-        for layer in (self.leave, self.turns):
+        self.log_scales = nn.Linear(2 * width, log_scales)
+        for layer in (self.head, self.log_scales):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.offsets.weight)
 
-    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, K, 3) → base colours (B, K, 3), offsets (B, K, C), logarithms of factors (B, turns)."""
-        seen = palette_features(palette)
-        own = F.relu(self.enter(seen))
-        own = F.relu(self.join(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
-        moves = self.leave(own)
+    def forward(self, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K, 3), (B,) → base colors (B, K, 3), offsets (B, K, C), logarithms of factors (B, log_scales)."""
+        seen = palette_features(palette, softness)
+        own = F.relu(self.stem(seen))
+        own = F.relu(self.hidden(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
+        moves = self.head(own)
         out = palette - palette.mean(dim=1, keepdim=True)
         base = palette + _WIDENING * (1.0 + moves[..., :1]) * out + _LARGEST_MOVE * torch.tanh(moves[..., 1:])
         offsets = self.plain_offsets(seen) + self.offsets(own)
-        turns = self.turns(torch.cat((own.mean(dim=1), own.amax(dim=1)), dim=1))
-        return base.clamp(0.0, 1.0), offsets, _LARGEST_TURN * torch.tanh(turns)
+        log_scales = self.log_scales(torch.cat((own.mean(dim=1), own.amax(dim=1)), dim=1))
+        return base.clamp(0.0, 1.0), offsets, _LARGEST_LOG_SCALE * torch.tanh(log_scales)
 
 
-def palette_features(palette: Tensor) -> Tensor:
-    """What the network for the palette sees of each entry. (B, K, 3) → (B, K, 18)."""
+def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
+    """What the network for the palette sees of each entry. (B, K, 3), (B,) or (1,) in [0, 1] → (B, K, 19)."""
     count = palette.shape[1]
     mean = palette.mean(dim=1, keepdim=True)
     out = palette - mean
@@ -91,7 +91,8 @@ def palette_features(palette: Tensor) -> Tensor:
     size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
     common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
     own = (palette, out, length, nearest_other(apart), apart.mean(dim=2, keepdim=True), size, unmixed)
-    return torch.cat((*own, common), dim=2)
+    asked = (8.0 * softness - 4.0)[:, None, None].expand(len(palette), count, 1)
+    return torch.cat((*own, common, asked), dim=2)
 
 
 def distances(palette: Tensor) -> Tensor:

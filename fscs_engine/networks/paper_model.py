@@ -69,12 +69,14 @@ class PaperModel:
                 cure="create the file with fscs train or fscs weights import",
             ) from error
 
-    def base_colors(self, palette: Tensor) -> Tensor:
+    def base_colors(self, palette: Tensor, softness: float) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`: the palette's."""
+        del softness
         return palette
 
-    def predict(self, view: View, palette: Tensor) -> PaperPrediction:
-        """See :class:`fscs_engine.networks.model.Model`."""
+    def predict(self, view: View, palette: Tensor, softness: float) -> PaperPrediction:
+        """See :class:`fscs_engine.networks.model.Model`; it knows no softness."""
+        del softness
         return PaperPrediction(self, view, palette)
 
     def predict_alphas(self, image: Tensor, filled: FilledPalette) -> Tensor:

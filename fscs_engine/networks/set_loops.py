@@ -175,7 +175,7 @@ def _add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
 
 
 def pool_rows(sets: Any, top: int, out: Any) -> None:
-    """:func:`fscs_engine.networks.any_palette.halved` of sets.
+    """:func:`fscs_engine.networks.any_palette.avg_pool` of sets.
 
     Args:
         sets: (h + 2, K, w + 1, C), with a row of zeros above and below.

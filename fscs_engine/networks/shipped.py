@@ -19,7 +19,7 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "161079c71db9102003715a31fec73ebd48b85ed0d04dcc99929b3ed1e8cab2b1", 16
+        "any-palette.safetensors", "8666b5321ffdf6c483b960d093282d17634c75d22d7cfe98b2bc594d2ca8f483", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }

@@ -9,17 +9,18 @@ where the picture does not change. On composites the alphas are drawn to the tru
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.any_palette import AnyPaletteNetwork, cells_of, denoise, upsample
 from ..networks.constants import CELL, DENOISE_RADIUS
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from .composites import composite
@@ -33,11 +34,15 @@ _CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colours tha
 _JUMPS = 20.0  # and so much more, times the change itself, anywhere: one jump is worse than many small steps
 _OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure than their palette
 _EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
+_SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others anything between
+_SHARES = (0.22, 0.4, 0.22)
+_SPANS = {"sparsity": 0.06, "visible": 0.06, "torn": 100.0}
+"""What a loss weighs at softness 1 over what it weighs at 0; the weights in :class:`AnyPaletteLosses` are for 0.5."""
 
 
 @dataclass(frozen=True)
 class AnyPaletteLosses:
-    """Weights of the terms.
+    """Weights of the terms at softness 0.5; of what depends on it see ``_SPANS``.
 
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
@@ -47,14 +52,20 @@ class AnyPaletteLosses:
     """
 
     alpha: float = 0.3
-    distance: float = 6.0
-    layer_distance: float = 10.0
-    sparsity: float = 0.09
+    distance: float = 4.5
+    layer_distance: float = 7.5
+    sparsity: float = 0.13
     visible: float = 0.001
-    flat: float = 0.35
+    flat: float = 1.0
     absent: float = 3.0
     steady: float = 1.0
-    truth: float = 4.0
+    torn: float = 20.0
+    truth: float = 6.0
+    truth_gradient: float = 8.0
+
+    def at(self, softness: float) -> dict[str, float]:
+        """The weights at a softness from 0 to 1."""
+        return {name: weight * _SPANS.get(name, 1.0) ** (softness - 0.5) for name, weight in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -93,16 +104,19 @@ class AnyPaletteConfig(TrainingConfig):
 
     def loss(self, networks: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """See :class:`TrainingConfig`."""
-        image, palette, absent, changed, same, truth, window = batch
-        alphas, colors, base = window_alphas(networks, image, palette, window)
+        image, palette, absent, changed, same, truth, window, softness = batch
+        alphas, colors, base = window_alphas(networks, image, palette, window, softness)
         photographs = len(image) - len(truth)
         worth = worth_telling_apart(alphas[:photographs].detach(), palette[:photographs])
         terms = photograph_losses(alphas[:photographs], colors[:photographs], base[:photographs], absent, worth)
-        other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window)
+        other, _, _ = window_alphas(networks, changed, palette[: len(changed)], window, softness)
         terms["steady"] = steadiness_loss(alphas[: len(changed)], other, worth[: len(changed)], same)
-        errors = (alphas[photographs:] - truth).abs().sum(dim=1)
-        terms["truth"] = 0.5 * errors.mean() if len(truth) else errors.sum()
-        total = torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
+        terms["torn"] = torn_loss(alphas, colors, palette)
+        error = alphas[photographs:] - truth
+        terms["truth"] = 0.5 * error.abs().sum(dim=1).mean() if len(truth) else error.sum()
+        terms["truth_gradient"] = gradient_loss(error) if len(truth) else error.sum()
+        weights = self.losses.at(float(softness))
+        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return total, {name: term.detach() for name, term in terms.items()}
 
     def metadata(self) -> dict[str, str]:
@@ -110,7 +124,9 @@ class AnyPaletteConfig(TrainingConfig):
         return {"architecture": "any-palette", "widths": ",".join(map(str, self.widths))}
 
 
-def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def window_alphas(
+    networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor, softness: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Alphas (B, K, S/2, S/2) and pixels (B, 3, S/2, S/2) of a window of the crops, and the base colours (B, K, 3).
 
     Args:
@@ -118,11 +134,12 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
         image: (B, 3, S, S) crops.
         palette: (B, K, 3).
         window: (2,) top and left of the window, in cells.
+        softness: (1,) in [0, 1], of all.
     """
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
-    manner = networks.manner(palette)
-    models = networks.models(cells_of(image), palette, manner.offsets)
+    embedding = networks.embed(palette, softness)
+    models = networks.models(cells_of(image), palette, embedding.offsets)
     cells, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
     for start in window.tolist():
@@ -131,11 +148,11 @@ def window_alphas(networks: nn.Module, image: Tensor, palette: Tensor, window: T
         inner.append(slice((start - first) * CELL, (start - first) * CELL + side))
         wide.append(slice(first * CELL, last * CELL))
     near = models[..., spans[0], spans[1]]
-    local = enlarge(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
+    local = upsample(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
     picture = image[..., wide[0], wide[1]]
-    colors = calm(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), manner, shares_of(palette))
-    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], manner.base
+    colors = denoise(picture)[..., inner[0], inner[1]]
+    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), embedding, shares_of(palette))
+    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
 
 
 def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
@@ -159,6 +176,29 @@ def steadiness_loss(alphas: Tensor, later: Tensor, worth: Tensor, same: Tensor) 
     change = 0.5 * (later - alphas).abs().sum(dim=1)
     cost = change * (1.0 + _CROWDED_STEADINESS * (1.0 - worth) + _JUMPS * change)
     return (cost * same).sum() / same.sum().clamp_min(1.0)
+
+
+def torn_loss(alphas: Tensor, colors: Tensor, palette: Tensor) -> Tensor:
+    """:func:`fscs_engine.evaluation.metrics.torn_edges` as a loss, its mean in [0, 1].
+
+    Args:
+        alphas: (B, K, H, W).
+        colors: (B, 3, H, W), the image.
+        palette: (B, K, 3).
+    """
+    nearest = nearest_other(distances(palette))[..., None]
+    terms = []
+    for axis in (2, 3):
+        change = colors.diff(dim=axis).square().sum(dim=1).clamp_min(1e-10).sqrt()
+        jump = (alphas.diff(dim=axis).abs() * nearest).amax(dim=1)
+        excess = F.relu(jump - change)
+        terms.append(excess.sum() / max(1, excess.numel()))
+    return torch.stack(terms).sum()
+
+
+def gradient_loss(error: Tensor) -> Tensor:
+    """Mean of ½ Σ |Δ(α - true α)| over neighbors. (B, K, H, W) → scalar."""
+    return torch.stack([0.5 * error.diff(dim=axis).abs().sum(dim=1).mean() for axis in (2, 3)]).sum()
 
 
 def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tensor, worth: Tensor) -> dict[str, Tensor]:
@@ -200,7 +240,7 @@ class AnyPaletteSamples:
 
     image (B, 3, S, S), the P photographs first, then the C composites; palette (B, K, 3); absent (P, K); changed
     (P', 3, S, S), the first P' photographs a moment later, and same (P', S/2, S/2), 1 where nothing else entered;
-    truth (C, K, S/2, S/2); window (2,) in cells.
+    truth (C, K, S/2, S/2); window (2,) in cells; softness (1,).
     """
 
     def __init__(self, config: AnyPaletteConfig, photographs: Path) -> None:
@@ -235,7 +275,9 @@ class AnyPaletteSamples:
         changed = np.stack([moment[0] for moment in moments])
         same = np.stack([moment[1][top : top + crop // 2, left : left + crop // 2] for moment in moments])
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
-        arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window)
+        asked = rng.choice((*_SOFTNESS, rng.random()), p=(*_SHARES, 1.0 - sum(_SHARES)))
+        softness = np.array([asked], np.float32)
+        arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window, softness)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
 
 
@@ -306,7 +348,7 @@ def _moment_later(
     inside = (slice(top, top + height), slice(left, left + width))
     flat = rng.random((3, 1, 1)) if rng.random() < 0.5 else other[(slice(None), *inside)]
     changed[(slice(None), *inside)] = flat
-    near = 2 * DENOISE_RADIUS  # the calm picture differs up to there
+    near = 2 * DENOISE_RADIUS  # the denoised picture differs up to there
     same[max(0, top - near) : top + height + near, max(0, left - near) : left + width + near] = 0.0
     return np.clip(changed, 0.0, 1.0).astype(np.float32), same
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import uniform_filter, uniform_filter1d
+from scipy.ndimage import gaussian_filter, uniform_filter, uniform_filter1d
 
 from ..networks.palette_network import off_lines
 
@@ -19,7 +19,10 @@ Plane = NDArray[np.float32]
 
 _LEAST_APART = 0.15  # between two palette colours of a composite
 _OFF_LINES = 0.12  # of half the palettes: distance of a colour from the lines between the others
-_SOLID = 0.65  # of the composites, as most things are
+_SOLID = 0.65  # of the sharp composites, as most things are
+_WIDE = 0.5  # of the composites have transitions of any width, evenly over its logarithm
+_WIDEST = (0.5, 60.0)  # sigma in pixels
+_RAMPS = 0.2  # of the masks of these are linear ramps or halos across the picture
 
 
 def composite(
@@ -41,9 +44,11 @@ def composite(
     palette = _apart_colors(colors + decoys, rng, off_lines=_OFF_LINES if rng.random() < 0.5 else 0.0)
     alphas = np.zeros((colors + decoys, side, side), np.float32)
     alphas[0] = 1.0
-    solid = bool(rng.random() < _SOLID)
+    solid, wide = bool(rng.random() < _SOLID), bool(rng.random() < _WIDE)
+    sigma = float(np.exp(rng.uniform(*np.log(_WIDEST))))  # of a wide picture: things lie at one depth, or nearly
     for number in range(1, colors):
-        mask = _mask(side, textures[int(rng.integers(len(textures)))], solid, rng)
+        photo = textures[int(rng.integers(len(textures)))]
+        mask = _wide_mask(side, photo, sigma, rng) if wide else _mask(side, photo, solid, rng)
         alphas *= 1.0 - mask
         alphas[number] += mask
     picture = np.zeros((side, side, 3), np.float32)
@@ -98,12 +103,18 @@ def _texture(photo: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     kind = rng.random()
     if kind < 0.2:
         return np.zeros((1, 1, 3), np.float32)
-    texture = np.roll(photo, tuple(rng.integers(photo.shape[0], size=2)), axis=(0, 1))
+    texture = _oriented(photo, rng)
     texture = texture - texture.mean(axis=(0, 1))
     if kind < 0.6:
         texture = texture.mean(axis=2, keepdims=True).repeat(3, axis=2)
     strength = float(np.exp(rng.uniform(np.log(0.01), np.log(0.09))))
     return (texture * (strength / max(1e-3, float(texture.std())))).astype(np.float32)
+
+
+def _oriented(square: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A square in one of its eight orientations, so that layers of one photograph differ, without a seam."""
+    turned = np.rot90(square, int(rng.integers(4)))
+    return turned[::-1] if rng.random() < 0.5 else turned
 
 
 def _mask(side: int, photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
@@ -123,6 +134,41 @@ def _mask(side: int, photo: NDArray[np.float32], solid: bool, rng: np.random.Gen
     if not solid and rng.random() < 0.3:
         mask = mask * np.float32(rng.uniform(0.3, 0.95))
     return np.clip(mask, 0.0, 1.0).astype(np.float32)
+
+
+def _wide_mask(side: int, photo: NDArray[np.float32], sigma: float, rng: np.random.Generator) -> Plane:
+    """A mask (S, S) in [0, 1] whose edges are as wide as a Gaussian of about ``sigma`` pixels: bokeh, glow, dusk."""
+    if sigma > 4 and rng.random() < _RAMPS:
+        return _gradient(side, sigma, rng)
+    kinds = (_clouds, _shapes, _lines, _tones)
+    shares = (0.3, 0.55, 0.05, 0.1) if sigma > 6 else (0.3, 0.4, 0.15, 0.15)
+    mask = kinds[int(rng.choice(len(kinds), p=shares))](side, photo, True, rng)
+    own = float(np.clip(sigma * np.exp(rng.normal(0.0, 0.4)), *_WIDEST))
+    if rng.random() < 0.2:  # out of focus: a disc, near enough
+        for _ in range(2):
+            mask = uniform_filter(mask, 2 * round(own) + 1, mode="nearest")
+    elif own > 6:  # the same from a picture of a third, ten times as fast
+        small = mask[: side // 3 * 3, : side // 3 * 3].reshape(side // 3, 3, side // 3, 3).mean(axis=(1, 3))
+        small = gaussian_filter(small, own / 3, mode="nearest")
+        mask = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+    else:
+        mask = gaussian_filter(mask, own, mode="nearest")
+    if rng.random() < 0.15:
+        mask = mask * np.float32(rng.uniform(0.3, 0.95))
+    return np.clip(mask, 0.0, 1.0).astype(np.float32)
+
+
+def _gradient(side: int, sigma: float, rng: np.random.Generator) -> Plane:
+    """A linear ramp, or a halo around a point, across the picture: a sky, a lit wall, a lamp."""
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    width = float(np.clip(4.0 * sigma, 16.0, 2.5 * side))
+    if rng.random() < 0.7:
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        along = (x - side / 2) * np.cos(angle) + (y - side / 2) * np.sin(angle)
+        return np.clip((along - rng.uniform(-0.5, 0.5) * side) / width + 0.5, 0.0, 1.0).astype(np.float32)
+    middle = rng.uniform(0.0, side, 2)
+    away = np.hypot(x - middle[0], (y - middle[1]) * rng.uniform(0.5, 2.0))
+    return np.exp(-((away / width) ** 2)).astype(np.float32)
 
 
 def _clouds(side: int, _photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
@@ -163,7 +209,7 @@ def _lines(side: int, _photo: NDArray[np.float32], _solid: bool, rng: np.random.
 
 def _tones(_side: int, photo: NDArray[np.float32], solid: bool, rng: np.random.Generator) -> Plane:
     """A photograph's light and dark as a mask: foliage, fur, smoke."""
-    height = np.roll(photo.mean(axis=2), tuple(rng.integers(photo.shape[0], size=2)), axis=(0, 1))
+    height = _oriented(photo.mean(axis=2), rng)
     return _ramp(height, float(np.quantile(height, rng.uniform(0.3, 0.85))), solid, rng)
 
 

@@ -24,6 +24,9 @@ from ..palette.palette import canonical_order
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _PALETTE_PIXELS = 1500
+VALIDATION_SHARE = 60 / 1017
+"""Of the photographs no training sees this share: settings are chosen on them."""
+
 _CROPS_A_PHOTO = 4  # reading a photograph costs more than the rest of a sample
 
 
@@ -49,9 +52,7 @@ class Photographs:
     """
 
     def __init__(self, folder: Path, least: int) -> None:
-        self.files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
-        if not self.files:
-            raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
+        self.files, _ = split_photographs(folder)
         self.least = least
         listed = "\n".join(f"{file.name} {file.stat().st_size}" for file in self.files)
         self.identity = hashlib.sha256(listed.encode()).hexdigest()
@@ -77,6 +78,20 @@ class Photographs:
             )
         size = (max(self.least, round(photo.width * scale)), max(self.least, round(photo.height * scale)))
         return np.asarray(photo.resize(size, Image.Resampling.BOX))
+
+
+def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Those to train on, and those kept for validation: by the hash of the name, whatever else lies there.
+
+    Raises:
+        InputError: the folder holds no photographs.
+    """
+    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in _SUFFIXES)
+    if not files:
+        raise InputError(f"{folder}: holds no photographs", cure="name a folder of .jpg or .png photographs")
+    by_hash = sorted(files, key=lambda file: hashlib.sha256(file.name.encode()).digest())
+    kept = round(VALIDATION_SHARE * len(files))
+    return sorted(by_hash[kept:]), sorted(by_hash[:kept])
 
 
 class PhotoCrops:

@@ -221,7 +221,7 @@ def test_same_input_same_bytes(segmenter):
 def test_decompose_shows_the_base_color_where_alpha_is_0(segmenter):
     image = coffee(32, 32)
     palette = palette_of(7)
-    base = segmenter.model.base_colors(torch.from_numpy(palette.array)).numpy()
+    base = segmenter.model.base_colors(torch.from_numpy(palette.array), AlphaProcessing().softness).numpy()
     alphas, colors = segmenter.decompose(image, palette, AlphaProcessing(minimum_alpha=0.3))
     hidden = alphas == 0
     assert hidden.any()

@@ -103,7 +103,7 @@ def test_rows_are_the_measures_of_each_picture(photographs: list[Path]) -> None:
         image = read_image(row.image)
         pixels = image.pixels
         alphas, colors = segmenter.decompose(image, PALETTE, AlphaProcessing(), exact=False)
-        assert row.scores == measure(alphas, colors, pixels)
+        assert row.scores == measure(alphas, colors, pixels, row.palette.array)
         assert row.scores.mse == metrics.mean_squared_error(pixels, metrics.recompose(alphas, colors))
         assert row.scores.psnr == pytest.approx(-10 * math.log10(row.scores.mse))
         assert row.scores.color_variance == pytest.approx(0, abs=1e-12)
@@ -238,7 +238,7 @@ def test_dictionary_holds_everything(photographs: list[Path]) -> None:
     )
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     measures = {"mse", "psnr", "ssim", "sparsity", "color_variance", "color_variance_weighted"}
-    measures |= {"visible_layers", "flat_noise"}
+    measures |= {"visible_layers", "flat_noise", "torn_edges", "torn_share"}
     assert set(data["mean"]) == measures
     own = {"image", "palette", "recomposition_error", "absent_alpha", "permutation_change"}
     assert [set(row) for row in data["images"]] == [measures | own] * 2

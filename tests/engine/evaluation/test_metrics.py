@@ -164,6 +164,35 @@ def levels(rows: list[list[int]]) -> NDArray[np.float32]:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
+def test_torn_edges_are_jumps_beyond_the_images() -> None:
+    palette = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    ramp = np.linspace(0.0, 0.5, 11)
+    image = np.stack((ramp, 0 * ramp, 0 * ramp), axis=-1)[None]
+    mixture = np.stack((1 - ramp / 0.5, ramp / 0.5))[:, None]
+    assert metrics.torn_edges(mixture, image, palette) == (pytest.approx(0.0, abs=1e-9), 0.0)
+    nearest = np.stack((ramp < 0.24, ramp >= 0.24)).astype(float)[:, None]
+    mean, share = metrics.torn_edges(nearest, image, palette)
+    assert share == pytest.approx(1 / 10)  # one pair of ten jumps, by 0.5 where the image changes by 0.05
+    assert mean == pytest.approx(255 * 0.45 / 10)
+    assert metrics.torn_edges(nearest.transpose(0, 2, 1), image.transpose(1, 0, 2), palette) == (mean, share)
+
+
+def test_torn_edges_count_by_the_distance_to_the_nearest_color() -> None:
+    alphas = np.array([[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]])
+    image = np.zeros((1, 2, 3))
+    palette = np.array([[0.0, 0, 0], [0.1, 0, 0], [0.8, 0, 0]])
+    assert metrics.torn_edges(alphas, image, palette) == (pytest.approx(255 * 0.7), 1.0)
+    assert metrics.torn_edges(alphas[:2], image, palette[:2]) == (pytest.approx(255 * 0.1), 1.0)
+
+
+def test_torn_edges_without_an_answer() -> None:
+    assert metrics.torn_edges(np.ones((1, 3, 3)), np.random.default_rng(0).random((3, 3, 3)), np.zeros((1, 3))) == (
+        0,
+        0,
+    )
+    assert all(math.isnan(v) for v in metrics.torn_edges(np.ones((2, 1, 1)), np.zeros((1, 1, 3)), np.eye(3)[:2]))
+
+
 def test_flat_noise_is_the_mean_over_flat_pairs() -> None:
     image = levels([[100, 102, 140], [100, 102, 102]])
     first = np.array([[0.0, 0.5, 1.0], [0.1, 0.5, 0.9]], np.float32)

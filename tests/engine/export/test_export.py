@@ -12,7 +12,6 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -42,6 +41,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SIZES = [(1, 1, 1), (1, 1, 3), (8, 8, 2), (37, 51, 7), (64, 96, MAXIMUM_COLORS), (5, 130, 4), (50, 9, 1)]
 """Height, width, K."""
 
+SOFTNESS = torch.full((1,), 0.5)
+
 METADATA = {"architecture": "any-palette", "widths": "16,32,64"}
 
 
@@ -62,7 +63,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     torch.manual_seed(5)
     network = AnyPaletteNetwork().eval().requires_grad_(False)
     nn.init.normal_(network.head.weight, std=0.3)
-    for layer in (network.palette.leave, network.palette.offsets, network.palette.turns):
+    for layer in (network.palette.head, network.palette.offsets, network.palette.log_scales):
         nn.init.normal_(layer.weight, std=0.02)
     nn.init.normal_(network.head.bias, std=0.3)
     nn.init.uniform_(network.sizes, 0.5, 1.5)
@@ -96,9 +97,11 @@ def picture(height: int, width: int, colors: int, seed: int = 0) -> tuple[Tensor
 
 
 @torch.no_grad()
-def by_the_engine(network: AnyPaletteNetwork, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+def by_the_engine(
+    network: AnyPaletteNetwork, image: Tensor, palette: Tensor, softness: Tensor = SOFTNESS
+) -> tuple[Tensor, Tensor]:
     """The network, then the engine's own alpha processing and exact step. → (K, H, W), (K, 4, H, W)."""
-    raw, base = (found[0] for found in network(image, palette[None]))
+    raw, base = (found[0] for found in network(image, palette[None], softness))
     alone = [[number] for number in range(len(palette))]
     alphas = process_alphas(raw, image[0], palette, alone, AlphaProcessing(smoothing=0))
     colors = base[:, :, None, None].repeat(1, 1, *image.shape[2:])
@@ -106,8 +109,11 @@ def by_the_engine(network: AnyPaletteNetwork, image: Tensor, palette: Tensor) ->
     return alphas, torch.cat((colors * alphas[:, None], alphas[:, None]), dim=1)
 
 
-def by_onnx(session: onnxruntime.InferenceSession, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
-    alphas, layers = session.run(["alphas", "layers"], {"image": image.numpy(), "palette": palette.numpy()})
+def by_onnx(
+    session: onnxruntime.InferenceSession, image: Tensor, palette: Tensor, softness: Tensor = SOFTNESS
+) -> tuple[Tensor, Tensor]:
+    inputs = {"image": image.numpy(), "palette": palette.numpy(), "softness": softness.numpy()}
+    alphas, layers = session.run(["alphas", "layers"], inputs)
     return torch.from_numpy(alphas), torch.from_numpy(layers)
 
 
@@ -142,32 +148,41 @@ def test_onnx_gives_what_the_engine_gives(files, session, height, width, colors)
 
 def test_what_the_palette_decides_is_as_exact_in_onnx(tmp_path):
     """Of the shipped weights: distances of colours that are a millionth off would show in all that follows."""
-    model: Any = Segmenter(device="cpu").model
-    network, file = model.network.palette, tmp_path / "palette.onnx"
-    names = ["palette", "base", "offsets", "turns"]
+    network, file = Segmenter(device="cpu").model.network.palette, tmp_path / "palette.onnx"
+    names = ["palette", "softness", "base", "offsets", "log_scales"]
     with export._traced_quietly():
         torch.onnx.export(
             network,
-            torch.rand(1, MAXIMUM_COLORS, 3),
+            (torch.rand(1, MAXIMUM_COLORS, 3), SOFTNESS),
             file,
             dynamo=False,
             opset_version=export.OPSET,
-            input_names=names[:1],
-            output_names=names[1:],
-            dynamic_axes=dict.fromkeys(names[:3], {1: "K"}),
+            input_names=names[:2],
+            output_names=names[2:],
+            dynamic_axes=dict.fromkeys(("palette", "base", "offsets"), {1: "K"}),
         )
     session = onnxruntime.InferenceSession(file)
     for seed in range(30):
         palette = torch.rand(1, 1 + seed % 8, 3, generator=torch.Generator().manual_seed(seed))
-        found = session.run(None, {"palette": palette.numpy()})
-        for one, other in zip(found, network(palette), strict=True):
+        softness = torch.full((1,), (seed % 5) / 4)
+        found = session.run(None, {"palette": palette.numpy(), "softness": softness.numpy()})
+        for one, other in zip(found, network(palette, softness), strict=True):
             torch.testing.assert_close(torch.from_numpy(one), other, atol=3e-6, rtol=3e-6)
+
+
+def test_softness_stays_an_input(files, session, script):
+    image, palette = picture(48, 64, 5)
+    soft, crisp = torch.ones(1), torch.zeros(1)
+    wanted = by_the_engine(files.network, image, palette, soft)
+    same(by_onnx(session, image, palette, soft), wanted, within=1e-4)
+    same(script(image, palette, soft), wanted, within=1e-5)
+    assert (script(image, palette, crisp)[0][0] - wanted[0]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(("height", "width", "colors"), SIZES)
 def test_torchscript_gives_what_the_engine_gives(files, script, height, width, colors):
     image, palette = picture(height, width, colors)
-    found = script(image, palette)
+    found = script(image, palette, SOFTNESS)
     same(found, by_the_engine(files.network, image, palette), within=1e-5)
     add_up(*found, image)
 
@@ -181,7 +196,7 @@ def test_both_give_what_the_command_line_writes(files, session, script):
     )
     wanted = torch.from_numpy(layers.pixels).permute(0, 3, 1, 2)
     same(by_onnx(session, image, palette), (wanted[:, 3], wanted), within=1e-4)
-    same(script(image, palette), (wanted[:, 3], wanted), within=1e-4)
+    same(script(image, palette, SOFTNESS), (wanted[:, 3], wanted), within=1e-4)
 
 
 @settings(max_examples=25)
@@ -197,7 +212,7 @@ def test_layers_of_both_add_up_for_any_picture(session, script, height, width, c
     if extreme:
         image, palette = image.round(), palette.round()  # no layer has room, palette colours are repeated
     add_up(*by_onnx(session, image, palette), image)
-    add_up(*script(image, palette), image)
+    add_up(*script(image, palette, SOFTNESS), image)
 
 
 @settings(max_examples=60)

@@ -18,7 +18,7 @@ def network() -> AnyPaletteNetwork:
     """Small, with random last layers: a new network's are zero, and all cells and palettes would be treated alike."""
     torch.manual_seed(0)
     made = AnyPaletteNetwork(WIDTHS)
-    for layer in (made.head, made.palette.leave, made.palette.offsets, made.palette.turns):
+    for layer in (made.head, made.palette.head, made.palette.offsets, made.palette.log_scales):
         nn.init.normal_(layer.weight, std=0.1)
     with torch.no_grad():
         made.sharpening.add_(torch.linspace(0.0, 2.0, len(made.sharpening)))

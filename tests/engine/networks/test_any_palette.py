@@ -14,15 +14,15 @@ from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import (
     AnyPaletteNetwork,
-    calm,
     cells_of,
-    enlarge,
+    denoise,
     fitting_step,
     gradient_step,
     local_logits,
     project_to_simplex,
     sparsemax,
     step_matrix,
+    upsample,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.constants import (
@@ -34,6 +34,8 @@ from fscs_engine.networks.constants import (
     LARGEST_CHANGE,
     PLANES,
 )
+
+SOFTNESS = torch.full((1,), 0.5)
 
 
 def generator(seed):
@@ -209,27 +211,27 @@ class TestCalm:
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (20, 30)])
     def test_leaves_constant_pictures_alone(self, size):
         image = torch.tensor([0.1, 0.5, 0.9])[None, :, None, None].expand(1, 3, *size).contiguous()
-        torch.testing.assert_close(calm(image), image, atol=1e-6, rtol=0)
+        torch.testing.assert_close(denoise(image), image, atol=1e-6, rtol=0)
 
     @pytest.mark.parametrize("step", [0.3, 0.6])
     def test_leaves_strong_edges_alone(self, step):
         image = torch.full((1, 3, 32, 32), 0.2)
         image[..., 13:] += step
         image[:, :, 20:, 5:9] = 0.9
-        torch.testing.assert_close(calm(image), image, atol=0.01, rtol=0)
+        torch.testing.assert_close(denoise(image), image, atol=0.01, rtol=0)
 
     def test_lowers_noise_and_keeps_the_mean(self):
         noise = torch.randn(1, 3, 64, 64, generator=generator(0))
         for sigma, most in ((0.004, 0.25), (0.01, 0.65)):
-            calmed = calm(0.5 + sigma * noise)
-            assert calmed.std() < most * sigma
-            assert (calmed.mean() - 0.5).abs() < 0.1 * sigma
+            denoised = denoise(0.5 + sigma * noise)
+            assert denoised.std() < most * sigma
+            assert (denoised.mean() - 0.5).abs() < 0.1 * sigma
         rough = 0.5 + 0.2 * noise
-        assert (calm(rough) - rough).abs().max() < 0.05 * rough.std()
+        assert (denoise(rough) - rough).abs().max() < 0.05 * rough.std()
 
     def test_sees_no_further_than_two_windows(self):
         image = picture(40, 40).requires_grad_()
-        calm(image)[0, :, 20, 22].sum().backward()
+        denoise(image)[0, :, 20, 22].sum().backward()
         rows, columns = torch.nonzero(image.grad.abs().sum(dim=(0, 1)), as_tuple=True)
         assert (rows.min(), rows.max()) == (20 - 2 * DENOISE_RADIUS, 20 + 2 * DENOISE_RADIUS)
         assert (columns.min(), columns.max()) == (22 - 2 * DENOISE_RADIUS, 22 + 2 * DENOISE_RADIUS)
@@ -255,9 +257,9 @@ def test_flat_cells_deviate_by_nothing(level):
 
 def test_enlarged_models_are_interpolated_between_the_middles_of_cells():
     models = torch.arange(4.0)[None, None, None, None, :].expand(1, 1, PLANES, 2, 4).contiguous()
-    row = enlarge(models, 11, 29)[0, 0, 0, 5]
+    row = upsample(models, 11, 29)[0, 0, 0, 5]
     expected = np.clip((np.arange(29) + 0.5) / CELL - 0.5, 0, 3)
-    assert enlarge(models, 11, 29).shape == (1, 1, PLANES, 11, 29)
+    assert upsample(models, 11, 29).shape == (1, 1, PLANES, 11, 29)
     np.testing.assert_allclose(row.numpy(), expected, atol=1e-6)
 
 
@@ -283,7 +285,9 @@ class TestNetwork:
         for exact, atol, mean in ((False, 1e-3, 3e-6), (True, 1e-9, 1e-9)):
             kind = torch.float64 if exact else torch.float32
             network, image, palette = copy.deepcopy(network).to(kind), image.to(kind), palette.to(kind)
-            for permuted, result in zip(network(image, palette[:, order]), network(image, palette), strict=True):
+            for permuted, result in zip(
+                network(image, palette[:, order], SOFTNESS), network(image, palette, SOFTNESS), strict=True
+            ):
                 torch.testing.assert_close(permuted, result[:, order], atol=atol, rtol=0)
                 assert (permuted - result[:, order]).abs().mean() <= mean
 
@@ -291,15 +295,15 @@ class TestNetwork:
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
         other = palette.clone()
         other[0, 0] = 1.0 - other[0, 0]
-        assert (network(image, palette)[0] - network(image, other)[0]).abs().max() > 0.1
+        assert (network(image, palette, SOFTNESS)[0] - network(image, other, SOFTNESS)[0]).abs().max() > 0.1
 
     def test_a_batch_is_one_by_one(self, network):
         images = torch.cat([picture(24, 40, seed) for seed in range(3)])
         palettes = torch.rand(3, 6, 3, generator=generator(5))
         palettes[2] = 0.5
-        together = network(images, palettes)
+        together = network(images, palettes, SOFTNESS)
         for number in range(3):
-            alone = network(images[number : number + 1], palettes[number : number + 1])
+            alone = network(images[number : number + 1], palettes[number : number + 1], SOFTNESS)
             for all_of_them, one in zip(together, alone, strict=True):
                 torch.testing.assert_close(all_of_them[number], one[0], atol=1e-5, rtol=0)
 
@@ -326,23 +330,23 @@ class TestNetwork:
             "checks": checks.float().expand(1, 3, 20, 28).contiguous(),
             "noise": torch.rand(1, 3, 20, 28, generator=generator(0)).round(),
         }[kind]
-        assert_on_the_simplex(network(image, palette[None])[0])
+        assert_on_the_simplex(network(image, palette[None], SOFTNESS)[0])
 
     def test_equal_colors_get_equal_alphas(self, network):
         palette = torch.tensor([[[0.2, 0.4, 0.6], [0.9, 0.1, 0.1], [0.2, 0.4, 0.6]]])
-        alphas, _ = network(picture(24, 24), palette)
+        alphas, _ = network(picture(24, 24), palette, SOFTNESS)
         torch.testing.assert_close(alphas[:, 0], alphas[:, 2], atol=1e-6, rtol=0)
 
     def test_an_untrained_network_takes_what_has_the_palette_color(self):
         palette = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.2, 0.3, 0.9], [0.9, 0.9, 0.9]]])
         numbers = torch.arange(4).repeat_interleave(16).expand(16, 64)
-        alphas, _ = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette)
+        alphas, _ = AnyPaletteNetwork()(palette[0, numbers].permute(2, 0, 1)[None], palette, SOFTNESS)
         for number in range(4):
             assert alphas[0, number][numbers == number].min() > 0.9
 
     def test_gates_are_shared_by_all_colors(self, network):
         palette = torch.rand(1, 5, 3, generator=generator(0))
-        models = network.models(cells_of(picture(40, 56)), palette, network.manner(palette).offsets)
+        models = network.models(cells_of(picture(40, 56)), palette, network.embed(palette, SOFTNESS).offsets)
         assert models.shape == (1, 5, PLANES, 5, 7)
         gates = models[:, :, -2:]
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
@@ -351,23 +355,23 @@ class TestNetwork:
 
     def test_a_logit_far_behind_weighs_as_one_that_is_less_far_behind(self, network):
         palette = torch.rand(1, 3, 3, generator=generator(1))
-        manner, colors = network.manner(palette), palette.mean(dim=1)[..., None]
+        embedding, colors = network.embed(palette, SOFTNESS), palette.mean(dim=1)[..., None]
         found = []
         for logit in (-0.5 * FARTHEST_BEHIND, -FARTHEST_BEHIND, -9.0 * FARTHEST_BEHIND):
             models = torch.zeros(1, 3, PLANES, 1)
             models[:, :, -2] = 1.0
             models[:, 2, 0] = logit
-            found.append(network.pixel_alphas(models, colors, manner, torch.eye(3)[None]))
+            found.append(network.pixel_alphas(models, colors, embedding, torch.eye(3)[None]))
         assert (found[1] - found[0]).abs().max() > 1e-3
         assert torch.equal(found[2], found[1])
 
     def test_every_parameter_is_trained(self):
         torch.manual_seed(0)
         trained = AnyPaletteNetwork((4, 4, 4))
-        for layer in (trained.head, trained.palette.leave, trained.palette.offsets, trained.palette.turns):
+        for layer in (trained.head, trained.palette.head, trained.palette.offsets, trained.palette.log_scales):
             torch.nn.init.normal_(layer.weight, std=0.1)  # they begin with zeros, which stop gradients
         image, palette = picture(40, 48, batch=2), torch.rand(2, 5, 3, generator=generator(0))
-        (trained(image, palette)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
+        (trained(image, palette, SOFTNESS)[0] * torch.rand(2, 5, 40, 48, generator=generator(1))).sum().backward()
         assert [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
         assert all(p.grad.abs().max() > 0 for p in trained.parameters())
         assert (len(trained.sizes), len(trained.sharpening)) == (GRADIENT_STEPS, GRADIENT_STEPS)
@@ -382,7 +386,9 @@ class TestNetwork:
         changed[..., far:] = 1.0 - changed[..., far:]
         if turned:
             image, changed = image.transpose(2, 3).contiguous(), changed.transpose(2, 3).contiguous()
-        difference = (network(image, palette)[0] - network(changed, palette)[0]).abs().amax(dim=(0, 1))
+        difference = (
+            (network(image, palette, SOFTNESS)[0] - network(changed, palette, SOFTNESS)[0]).abs().amax(dim=(0, 1))
+        )
         if turned:
             difference = difference.T
         assert difference[:, : far - AnyPaletteModel.halo].max() <= 1e-6

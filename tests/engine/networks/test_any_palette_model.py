@@ -24,6 +24,9 @@ TILE = 4 * CELL
 BEYOND = TILE + 2 * AnyPaletteModel.halo + 40  # a picture of this length has tiles that do not see its ends
 
 
+SOFTNESS = 0.5
+
+
 def pixels_of(height, width, seed=0):
     """(H, W, 3) in [0, 1]: coarse colours, ramps between them, grain."""
     rng = np.random.default_rng(seed)
@@ -38,7 +41,9 @@ def palette_of(colors, seed=0):
 
 def predict(model, pixels, palette, tile=0, done=lambda _: None):
     height, width = pixels.shape[:2]
-    return model.predict(View(height, width, CPU, tile, lambda top, bottom: pixels[top:bottom], done), palette)
+    return model.predict(
+        View(height, width, CPU, tile, lambda top, bottom: pixels[top:bottom], done), palette, SOFTNESS
+    )
 
 
 def tensor_model(weights):
@@ -103,9 +108,9 @@ def test_tensors_are_the_network_itself(weights, network):
     pixels, palette = pixels_of(30, 50), palette_of(6)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     prediction = predict(tensor_model(weights), pixels, palette)
-    expected, base = network(image, palette[None])
+    expected, base = network(image, palette[None], torch.full((1,), SOFTNESS))
     torch.testing.assert_close(prediction.alphas(0, 30), expected[0], atol=1e-4, rtol=0)
-    torch.testing.assert_close(prediction.model.base_colors(palette), base[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(prediction.model.base_colors(palette, SOFTNESS), base[0], atol=1e-6, rtol=0)
     assert (base[0] - palette).abs().max() > 1e-3
 
 
@@ -117,8 +122,8 @@ def test_order_does_not_even_show_in_the_rounding(weights, compiled):
     plain = predict(made, pixels, palette)
     permuted = predict(made, pixels, palette[order])
     assert torch.equal(permuted.alphas(0, 24), plain.alphas(0, 24)[order])
-    base = made.base_colors(palette)
-    assert torch.equal(made.base_colors(palette[order]), base[order])
+    base = made.base_colors(palette, SOFTNESS)
+    assert torch.equal(made.base_colors(palette[order], SOFTNESS), base[order])
     nothing = torch.empty(0)
     colors = permuted.colors(0, 24, 0, nothing, nothing)
     assert colors.shape == (7, 3, 24, 36)

@@ -17,6 +17,9 @@ TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
 """Models have numbers up to some tens, summed in another order."""
 
 
+SOFTNESS = torch.full((1,), 0.5)
+
+
 def scene(height, width, colors, seed=0):
     """Cells with what belongs to them: (6, h, w), (K, 3), (K, h, w)."""
     generator = torch.Generator().manual_seed(seed)
@@ -32,7 +35,7 @@ def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=Non
     """The loops' models (K, 13, h, w) of a part of the cells."""
     height, width = size or cells.shape[2:]
     out = np.full((palette.shape[1], 13, height, width), np.nan, np.float32)
-    offsets = network.manner(palette).offsets[0].numpy() if offsets is None else offsets
+    offsets = network.embed(palette, SOFTNESS).offsets[0].numpy() if offsets is None else offsets
     CellNetwork(network).models(cells[0].numpy(), palette[0].numpy(), offsets, mixed[0].numpy(), corner, out)
     return out
 
@@ -41,7 +44,7 @@ def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=Non
 @pytest.mark.parametrize("colors", [2, 7, 16])
 def test_models_are_the_networks(network, size, colors):
     cells, palette, mixed = scene(*size, colors)
-    wanted = network.models(cells, palette, network.manner(palette).offsets, mixed)[0].numpy()
+    wanted = network.models(cells, palette, network.embed(palette, SOFTNESS).offsets, mixed)[0].numpy()
     np.testing.assert_allclose(looped(network, cells, palette, mixed), wanted, **TOLERANCE)
 
 
@@ -78,13 +81,15 @@ def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch, tile, k
     monkeypatch.setattr(cell_network, "empty", lambda shape: asked.append(shape) or np.empty(shape, np.float32))
     pixels = np.random.default_rng(0).random((100, 90, 3), np.float32)
     view = View(100, 90, torch.device("cpu"), tile, lambda top, bottom: pixels[top:bottom], lambda _: None)
-    AnyPaletteModel(weights, view.device).predict(view, torch.rand(3, 3, generator=torch.Generator().manual_seed(0)))
+    AnyPaletteModel(weights, view.device).predict(
+        view, torch.rand(3, 3, generator=torch.Generator().manual_seed(0)), 0.5
+    )
     assert any(len(shape) == 1 for shape in asked) == kept  # the sets of all blocks in one piece
 
 
 def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
     made = scene(40, 50, 6)
-    offsets = network.manner(made[1]).offsets[0].numpy()
+    offsets = network.embed(made[1], SOFTNESS).offsets[0].numpy()
     count, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
-from fscs_engine.networks.any_palette import calm, cells_of, enlarge, mixtures, project_to_simplex, step_matrix
+from fscs_engine.networks.any_palette import cells_of, denoise, mixtures, project_to_simplex, step_matrix, upsample
 from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
 from fscs_engine.networks.loops import (
     _RUN,
@@ -66,21 +66,21 @@ def predicted(model, pixels, colors, seed=0, near=0.0):
     if near:
         palette[1] = palette[0] + near / 3**0.5
     view = View(*pixels.shape[:2], CPU, 0, lambda top, bottom: pixels[top:bottom], lambda _: None)
-    return model.predict(view, palette)
+    return model.predict(view, palette, 0.5)
 
 
-def compiled_alphas(prediction, calmed, top=0):
-    out = np.empty((len(prediction.palette), *calmed.shape[1:]), np.float32)
-    alpha_rows(calmed, top, *prediction.constants, out)
+def compiled_alphas(prediction, denoised, top=0):
+    out = np.empty((len(prediction.palette), *denoised.shape[1:]), np.float32)
+    alpha_rows(denoised, top, *prediction.constants, out)
     return out
 
 
-def defined_alphas(prediction, calmed):
+def defined_alphas(prediction, denoised):
     """The same of the whole picture in PyTorch, in the order of the caller's palette."""
-    height, width = calmed.shape[1:]
-    models = enlarge(prediction.models[None], height, width).flatten(3)
-    colors = torch.from_numpy(calmed)[None].flatten(2)
-    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.manner, prediction.shares)
+    height, width = denoised.shape[1:]
+    models = upsample(prediction.models[None], height, width).flatten(3)
+    colors = torch.from_numpy(denoised)[None].flatten(2)
+    alphas = prediction.model.network.pixel_alphas(models, colors, prediction.embedding, prediction.shares)
     return alphas[0, prediction.order.argsort()].unflatten(1, (height, width)).numpy()
 
 
@@ -126,7 +126,7 @@ def test_calm(size):
     pixels, height = pixels_of(*size), size[0]
     whole = np.full((3, *size), np.nan, np.float32)
     denoise_rows(pixels, 0, 0, height, height, whole)
-    np.testing.assert_allclose(whole, calm(tensor_of(pixels))[0].numpy(), atol=4e-6)
+    np.testing.assert_allclose(whole, denoise(tensor_of(pixels))[0].numpy(), atol=4e-6)
     for rows in (1, 7):
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
@@ -140,14 +140,14 @@ def test_calm(size):
 @pytest.mark.parametrize(("colors", "near"), [(2, 0.0), (7, 0.0), (7, 0.06), (16, 0.0)])
 def test_alphas(model, size, colors, near):
     prediction = predicted(model, pixels_of(*size), colors, near=near)
-    calmed = np.ascontiguousarray(pixels_of(*size, seed=1).transpose(2, 0, 1))
-    alphas = compiled_alphas(prediction, calmed)
-    np.testing.assert_allclose(alphas, defined_alphas(prediction, calmed), atol=ALPHA_TOLERANCE)
+    denoised = np.ascontiguousarray(pixels_of(*size, seed=1).transpose(2, 0, 1))
+    alphas = compiled_alphas(prediction, denoised)
+    np.testing.assert_allclose(alphas, defined_alphas(prediction, denoised), atol=ALPHA_TOLERANCE)
     assert ((alphas == 0) | (alphas >= ALPHA_FLOOR * (1 - 1e-6))).all()  # the last division rounds
     assert np.abs(alphas.sum(axis=0, dtype=np.float64) - 1).max() <= 1e-6
     for rows in (1, 5, 32):
         for top in range(0, size[0], rows):
-            part = compiled_alphas(prediction, np.ascontiguousarray(calmed[:, top : top + rows]), top)
+            part = compiled_alphas(prediction, np.ascontiguousarray(denoised[:, top : top + rows]), top)
             assert np.array_equal(part, alphas[:, top : top + rows])
 
 
@@ -157,9 +157,9 @@ def test_alphas_of_flat_parts_that_follow_each_other(model, colors):
     rng = np.random.default_rng(0)
     flat = rng.random((24, 6, 3), dtype=np.float32).repeat(_RUN, axis=1)
     prediction = predicted(model, flat, colors)
-    calmed = np.ascontiguousarray(flat.transpose(2, 0, 1))
-    alphas = compiled_alphas(prediction, calmed)
-    np.testing.assert_allclose(alphas, defined_alphas(prediction, calmed), atol=ALPHA_TOLERANCE)
+    denoised = np.ascontiguousarray(flat.transpose(2, 0, 1))
+    alphas = compiled_alphas(prediction, denoised)
+    np.testing.assert_allclose(alphas, defined_alphas(prediction, denoised), atol=ALPHA_TOLERANCE)
 
 
 @given(
@@ -199,9 +199,9 @@ def test_alphas_below_the_floor_are_0(model):
     models[0, 0], models[1, 0], models[2, 0] = 0.5, 0.5, ALPHA_FLOOR  # the third alpha is two thirds of that
     nothing = np.empty(0, np.float32)
     out = np.empty((3, 8, 8), np.float32)
-    calmed = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    denoised = np.ascontiguousarray(pixels.transpose(2, 0, 1))
     none, alone = np.zeros(1, np.float32), np.eye(3, dtype=np.float32)
-    alpha_rows(calmed, 0, order, models, palette, steps, nothing, nothing, nothing, none, alone, out)
+    alpha_rows(denoised, 0, order, models, palette, steps, nothing, nothing, nothing, none, alone, out)
     expected = project_to_simplex(torch.from_numpy(models[None, :, 0, 0]))[0, :, 0].numpy()
     assert 0 < expected[2] < ALPHA_FLOOR
     assert out[order[2]].max() == 0

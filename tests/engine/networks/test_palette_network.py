@@ -14,6 +14,8 @@ from fscs_engine.networks.any_palette import AnyPaletteNetwork
 from fscs_engine.networks.constants import FITTING_STEPS, GRADIENT_STEPS
 from fscs_engine.networks.palette_network import NEAR, distances, nearest_other, off_lines, palette_features, shares_of
 
+SOFTNESS = torch.full((1,), 0.5)
+
 
 def generator(seed):
     return torch.Generator().manual_seed(seed)
@@ -91,46 +93,46 @@ class TestManner:
         """Base colours lie further apart, all else is as it is without a palette."""
         palette = torch.tensor([[[0.1, 0.3, 0.4], [0.9, 0.2, 0.1], [0.5, 0.7, 0.3]]])
         network = AnyPaletteNetwork()
-        manner = network.manner(palette)
+        embedding = network.embed(palette, SOFTNESS)
         center = palette.mean(dim=1, keepdim=True)
-        torch.testing.assert_close(manner.base - center, 1.05 * (palette - center))
-        assert torch.equal(manner.sizes[0], network.sizes)
-        torch.testing.assert_close(manner.sharpening[0], F.softplus(network.sharpening))
-        torch.testing.assert_close(manner.tolerances[0], network.tolerance.exp())
-        torch.testing.assert_close(manner.prior[0], F.softplus(network.prior))
+        torch.testing.assert_close(embedding.base - center, 1.05 * (palette - center))
+        assert torch.equal(embedding.sizes[0], network.sizes)
+        torch.testing.assert_close(embedding.sharpening[0], F.softplus(network.sharpening))
+        torch.testing.assert_close(embedding.tolerances[0], network.tolerance.exp())
+        torch.testing.assert_close(embedding.prior[0], F.softplus(network.prior))
 
     @pytest.mark.parametrize("colors", [1, 2, 7, MAXIMUM_COLORS])
     def test_ranges(self, network, colors):
         palette = torch.rand(8, colors, 3, generator=generator(colors)).round(decimals=1)
-        manner = network.manner(palette)
-        assert manner.base.min() >= 0
-        assert manner.base.max() <= 1
-        assert manner.offsets.shape == (8, colors, network.widths[0])
-        for factors, count in ((manner.sizes, GRADIENT_STEPS), (manner.sharpening, GRADIENT_STEPS)):
+        embedding = network.embed(palette, SOFTNESS)
+        assert embedding.base.min() >= 0
+        assert embedding.base.max() <= 1
+        assert embedding.offsets.shape == (8, colors, network.widths[0])
+        for factors, count in ((embedding.sizes, GRADIENT_STEPS), (embedding.sharpening, GRADIENT_STEPS)):
             assert factors.shape == (8, count)
             assert factors.min() > 0
-        assert manner.tolerances.shape == (8, FITTING_STEPS)
-        assert manner.tolerances.min() > 0
-        assert manner.prior.shape == (8, 1)
-        assert manner.prior.min() > 0
-        assert palette_features(palette).isfinite().all()
+        assert embedding.tolerances.shape == (8, FITTING_STEPS)
+        assert embedding.tolerances.min() > 0
+        assert embedding.prior.shape == (8, 1)
+        assert embedding.prior.min() > 0
+        assert palette_features(palette, SOFTNESS).isfinite().all()
 
     def test_follows_the_order_of_the_palette(self, network):
         palette, order = torch.rand(1, 5, 3, generator=generator(2)), [3, 0, 4, 1, 2]
-        manner, permuted = network.manner(palette), network.manner(palette[:, order])
-        for own, other in zip(manner[:2], permuted[:2], strict=True):
+        embedding, permuted = network.embed(palette, SOFTNESS), network.embed(palette[:, order], SOFTNESS)
+        for own, other in zip(embedding[:2], permuted[:2], strict=True):
             torch.testing.assert_close(other, own[:, order])
-        for own, other in zip(manner[2:], permuted[2:], strict=True):
+        for own, other in zip(embedding[2:], permuted[2:], strict=True):
             torch.testing.assert_close(other, own)
 
     @pytest.mark.parametrize("part", ["base", "offsets", "sizes", "sharpening", "tolerances", "prior"])
     def test_every_part_decides_alphas(self, network, part, monkeypatch):
         image, palette = picture(24, 30), torch.rand(1, 4, 3, generator=generator(2))
-        alphas, base = network(image, palette)
-        manner = network.manner(palette)
-        assert torch.equal(base, manner.base)
-        changed = manner._replace(**{part: getattr(manner, part) * 1.3})
-        monkeypatch.setattr(network, "manner", lambda _: changed, raising=False)
-        other, own = network(image, palette)
+        alphas, base = network(image, palette, SOFTNESS)
+        embedding = network.embed(palette, SOFTNESS)
+        assert torch.equal(base, embedding.base)
+        changed = embedding._replace(**{part: getattr(embedding, part) * 1.3})
+        monkeypatch.setattr(network, "embed", lambda *_: changed, raising=False)
+        other, own = network(image, palette, SOFTNESS)
         assert (other - alphas).abs().max() > 1e-4
         assert torch.equal(own, changed.base)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fscs_engine.networks.any_palette import SetBlock, features, halved
+from fscs_engine.networks.any_palette import SetBlock, avg_pool, features
 from fscs_engine.networks.set_loops import (
     add_common_rows,
     feature_rows,
@@ -32,7 +32,7 @@ def test_sets_are_halved_and_doubled(first, last, planes):
     fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
     halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
     pool_rows(sets_of(fine), first, halves)
-    np.testing.assert_allclose(halves, sets_of(halved(fine))[first + 1 : last + 1], atol=1e-6)
+    np.testing.assert_allclose(halves, sets_of(avg_pool(fine))[first + 1 : last + 1], atol=1e-6)
     top, bottom = 2 * first, 2 * last - 1
     sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
     upsample_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)

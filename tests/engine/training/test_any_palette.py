@@ -12,6 +12,7 @@ import torch
 from PIL import Image as Pillow
 
 from fscs_engine.errors import CancelledError, WeightsError
+from fscs_engine.evaluation.metrics import torn_edges
 from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import AnyPaletteNetwork
@@ -25,8 +26,10 @@ from fscs_engine.training.any_palette import (
     AnyPaletteConfig,
     AnyPaletteLosses,
     AnyPaletteSamples,
+    gradient_loss,
     photograph_losses,
     steadiness_loss,
+    torn_loss,
     window_alphas,
     worth_telling_apart,
 )
@@ -159,11 +162,13 @@ class TestLosses:
         assert list(terms) == list(TINY.terms)
         assert terms[term] > 0
         without = replace(TINY, losses=replace(TINY.losses, **{term: 0.0}))
-        weighted = getattr(TINY.losses, term) * terms[term]
+        weight = TINY.losses.at(float(batch[-1]))[term]
+        weighted = weight * terms[term]
         assert without.loss(networks, batch)[0].item() == pytest.approx(total.item() - weighted.item(), rel=1e-4)
         nothing = dict.fromkeys(asdict(TINY.losses), 0.0)
         alone = replace(TINY, losses=AnyPaletteLosses(**{**nothing, term: 2.0}))
-        assert alone.loss(networks, batch)[0].item() == pytest.approx(2.0 * terms[term].item(), rel=1e-5)
+        weighted = alone.losses.at(float(batch[-1]))[term] * terms[term]
+        assert alone.loss(networks, batch)[0].item() == pytest.approx(weighted.item(), rel=1e-5)
 
     def test_against_their_formulas(self):
         g = torch.Generator().manual_seed(0)
@@ -194,6 +199,31 @@ class TestLosses:
         }
         assert pairs > 0
         assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-4)
+
+    def test_torn_edges_are_those_that_are_measured(self):
+        g = torch.Generator().manual_seed(1)
+        alphas = torch.rand(1, 3, 9, 7, generator=g)
+        alphas /= alphas.sum(dim=1, keepdim=True)
+        colors, palette = 0.1 * torch.rand(1, 3, 9, 7, generator=g), torch.rand(1, 3, 3, generator=g)
+        mean, share = torn_edges(alphas[0].numpy(), colors[0].permute(1, 2, 0).numpy(), palette[0].numpy())
+        assert share > 0
+        columns = [torn_loss(alphas[..., n : n + 1], colors[..., n : n + 1], palette) * 8 for n in range(7)]
+        rows = [torn_loss(alphas[..., n : n + 1, :], colors[..., n : n + 1, :], palette) * 6 for n in range(9)]
+        assert 255 * float(sum(columns) + sum(rows)) / (8 * 7 + 9 * 6) == pytest.approx(mean, rel=1e-5)
+
+    def test_softness_trades_few_layers_for_no_jumps(self):
+        losses = AnyPaletteLosses()
+        crisp, default, soft = losses.at(0.0), losses.at(0.5), losses.at(1.0)
+        assert default == asdict(losses)
+        assert crisp["sparsity"] > default["sparsity"] > soft["sparsity"] > 0
+        assert soft["torn"] > default["torn"] > crisp["torn"] > 0
+        assert crisp["truth"] == soft["truth"]
+
+    def test_a_wrong_slope_of_the_alphas_costs_and_an_offset_does_not(self):
+        error = torch.full((1, 2, 4, 4), 0.3)
+        assert gradient_loss(error).item() == 0
+        error[..., 2:] += 0.5
+        assert gradient_loss(error).item() == pytest.approx(0.5 * 2 * 0.5 / 3)
 
     def test_perfect_layers_cost_next_to_nothing(self):
         numbers = torch.arange(2).repeat_interleave(4).expand(1, 8, 8)
@@ -229,8 +259,8 @@ class TestLosses:
         g = torch.Generator().manual_seed(0)
         image, palette = torch.rand(2, 3, 64, 64, generator=g), torch.rand(2, 4, 3, generator=g)
         with torch.no_grad():
-            alphas, colors, base = window_alphas(networks, image, palette, torch.tensor(window))
-            whole, whole_base = networks(image, palette)
+            alphas, colors, base = window_alphas(networks, image, palette, torch.tensor(window), torch.zeros(1))
+            whole, whole_base = networks(image, palette, torch.zeros(1))
         assert torch.equal(base, whole_base)
         top, left = (CELL * start for start in window)
         torch.testing.assert_close(alphas, whole[:, :, top : top + 32, left : left + 32], atol=1e-4, rtol=0)
@@ -238,7 +268,7 @@ class TestLosses:
 
     def test_other_networks_are_a_mistake(self):
         with pytest.raises(TypeError):
-            window_alphas(torch.nn.Linear(1, 1), torch.zeros(1), torch.zeros(1), torch.zeros(2))
+            window_alphas(torch.nn.Linear(1, 1), torch.zeros(1), torch.zeros(1), torch.zeros(2), torch.zeros(1))
 
 
 class TestSamples:
