@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .image import Image
     from .palette.palette import Palette, PaletteColor
     from .segmenter import Layers, Segmenter
+    from .shots.options import ModelSettings, SegmentOptions, ShotMask
     from .shots.runs import ShotReport
-    from .shots.sequence import FrameResult, ModelSettings, ShotMask
+    from .shots.sequence import FrameResult
 
 _HOMES = {
     "AlphaProcessing": "alpha.processing",
@@ -30,11 +31,12 @@ _HOMES = {
     "LayerAdjustment": "alpha.processing",
     "Layers": "segmenter",
     "Mask": "alpha.processing",
-    "ModelSettings": "shots.sequence",
+    "ModelSettings": "shots.options",
     "Palette": "palette.palette",
     "PaletteColor": "palette.palette",
+    "SegmentOptions": "shots.options",
     "Segmenter": "segmenter",
-    "ShotMask": "shots.sequence",
+    "ShotMask": "shots.options",
     "ShotReport": "shots.runs",
     "read_image": "files.reading",
     "recolor": "exact.compositing",
@@ -54,6 +56,7 @@ __all__ = [
     "ModelSettings",
     "Palette",
     "PaletteColor",
+    "SegmentOptions",
     "Segmenter",
     "ShotMask",
     "ShotReport",

@@ -88,7 +88,7 @@ class Decomposition:
             started = time.perf_counter()
             if keep:
                 self._seen.keep()
-            self._prediction = model.predict(view, self.palette)
+            self._prediction = model.predict(view, self.palette, processing)
             self.seconds["alpha"] += time.perf_counter() - started
 
     @torch.no_grad()

@@ -83,6 +83,11 @@ class AlphaProcessing:
         return reach(self.smoothing) if self.smoothing_strength > 0 else 0
 
     @property
+    def before_temporal(self) -> tuple[float, ...]:
+        """What decides the alphas that the temporal smoothing mixes."""
+        return tuple(getattr(self, name) for name in RESULT_PARAMETERS if name not in ("temporal", "minimum_alpha"))
+
+    @property
     def changes_nothing(self) -> bool:
         """Whether the normalised alphas of a picture by itself leave as they came."""
         edited = any(adjustment != LayerAdjustment() for adjustment in self.adjustments.values())

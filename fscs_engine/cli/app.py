@@ -18,7 +18,7 @@ from ..errors import FscsError
 from ..runtime.interrupts import interruptible
 from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
 
-DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, 3, 130
+DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, segment.SOME_FAILED, 130
 
 TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..alpha.processing import AlphaProcessing
 from ..errors import WeightsError
 from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
@@ -60,6 +61,7 @@ class AnyPaletteModel:
     maximum_colors = MAXIMUM_COLORS
     halo = (_HALO_CELLS + 1) * CELL + _REACH
     own_colors = False
+    predict_released = None
 
     def __init__(self, weights: Weights, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = device, dtype
@@ -97,8 +99,9 @@ class AnyPaletteModel:
         order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
         return self.manner(palette[order]).base[0, order.argsort()]
 
-    def predict(self, view: View, palette: Tensor) -> AnyPalettePrediction:
+    def predict(self, view: View, palette: Tensor, processing: AlphaProcessing | None = None) -> AnyPalettePrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
+        del processing  # these networks take nothing of it
         return AnyPalettePrediction(self, view, palette)
 
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..alpha.processing import AlphaProcessing
+
 
 @dataclass(frozen=True)
 class View:
@@ -70,11 +72,18 @@ class Model(Protocol):
         halo: how many pixels away a pixel can still change either prediction.
         own_colors: whether it predicts layer colours pixel by pixel. If not they are the base colours, and the
             exact step does the rest.
+        predict_released: the inference of the paper's released code, for comparison, or None:
+            (image (3, H, W), palette (K, 3), with its filter) → alphas (K, H, W) and colors (K, 3, H, W).
     """
 
     maximum_colors: int
     halo: int
     own_colors: bool
+
+    @property
+    def predict_released(self) -> Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]] | None:
+        """See above."""
+        ...
 
     @property
     def normalized(self) -> bool:
@@ -88,6 +97,12 @@ class Model(Protocol):
         """
         ...
 
-    def predict(self, view: View, palette: Tensor) -> Prediction:
-        """Begins a picture. Palette (U, 3) sRGB in [0, 1], all different, at least two."""
+    def predict(self, view: View, palette: Tensor, processing: AlphaProcessing) -> Prediction:
+        """Begins a picture.
+
+        Args:
+            view: the picture.
+            palette: (U, 3) sRGB in [0, 1], all different, at least two.
+            processing: the controls, for what the networks themselves take of them; the rest is done afterwards.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ..alpha.processing import AlphaProcessing
 from ..errors import WeightsError
 from ..palette.palette import canonical_order
 from .model import View
@@ -68,35 +69,38 @@ class PaperModel:
                 f"{weights.name}: tensors or metadata do not fit the model 'paper' ({str(error).splitlines()[0]})",
                 cure="make the file with fscs train or fscs weights import",
             ) from error
-        self._filled: _Filled | None = None
 
     def base_colors(self, palette: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Model`: the palette's."""
         return palette
 
-    def predict(self, view: View, palette: Tensor) -> PaperPrediction:
-        """See :class:`fscs_engine.networks.model.Model`."""
-        return PaperPrediction(self, view, palette)
+    @property
+    def predict_released(self) -> Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]] | None:
+        """See :class:`fscs_engine.networks.model.Model`: the released code has two networks."""
+        return self._predict_released if self.single is None else None
 
-    def predict_alphas(self, image: Tensor, palette: Tensor) -> Tensor:
-        """Raw alphas of a tile. image (3, H, W), palette (U, 3) → (U, H, W), each ≥ 0."""
-        filled = self._fill(palette)
+    def predict(self, view: View, palette: Tensor, processing: AlphaProcessing | None = None) -> PaperPrediction:
+        """See :class:`fscs_engine.networks.model.Model`."""
+        del processing  # these networks take nothing of it
+        return PaperPrediction(self, view, self.fill(palette))
+
+    def predict_alphas(self, image: Tensor, filled: FilledPalette) -> Tensor:
+        """Raw alphas of a tile. image (3, H, W) → (U, H, W), each ≥ 0."""
         raw = self._raw(image, filled.full)
         # Each entry's share is taken after Eq. 5 by the caller; adding repeated entries commutes with it.
-        merged = torch.zeros((len(palette), *image.shape[1:]), device=image.device)
+        merged = torch.zeros((len(filled.counts), *image.shape[1:]), device=image.device)
         return merged.index_add_(0, filled.owners, raw)
 
-    def predict_colors(self, image: Tensor, palette: Tensor, alphas: Tensor) -> Tensor:
+    def predict_colors(self, image: Tensor, filled: FilledPalette, alphas: Tensor) -> Tensor:
         """Layer colours of a tile from processed alphas (U, H, W) → (U, 3, H, W)."""
-        filled = self._fill(palette)
         shares = alphas / filled.counts[:, None, None]
         residues = self._residues(image, filled.full, shares[filled.owners])
         colors = (residues - filled.center).add_(filled.full[..., None, None]).clamp_(0.0, 1.0)
-        merged = torch.zeros((len(palette), *colors.shape[1:]), device=image.device)
+        merged = torch.zeros((len(filled.counts), *colors.shape[1:]), device=image.device)
         return merged.index_add_(0, filled.owners, colors).div_(filled.counts[:, None, None, None])
 
     @torch.no_grad()
-    def predict_released(self, image: Tensor, palette: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
+    def _predict_released(self, image: Tensor, palette: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
         """The released inference, for comparison: whole picture, palette as given, its filter, its global mean.
 
         Args:
@@ -130,17 +134,16 @@ class PaperModel:
                 return self.single(image[None], full[None])[1][0].float()
             return self.residue(image[None], full[None], alphas[None])[0].float()
 
-    def _fill(self, palette: Tensor) -> _Filled:
-        """What the networks get for a palette; made once a run, as it waits for the device."""
-        if self._filled is None or self._filled.palette is not palette:
-            order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
-            repeats = torch.arange(self.maximum_colors, device=palette.device).remainder(len(palette)).sort().values
-            owners = order[repeats]
-            full = palette[owners]
-            counts = torch.bincount(owners, minlength=len(palette)).float()
-            center = self._chart_mean(full) if self.centering == "chart" else torch.zeros((), device=palette.device)
-            self._filled = _Filled(palette, full, owners, counts, center)
-        return self._filled
+    @torch.no_grad()
+    def fill(self, palette: Tensor) -> FilledPalette:
+        """What the networks get for a palette (U, 3); made once a picture, as it waits for the device."""
+        order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
+        repeats = torch.arange(self.maximum_colors, device=palette.device).remainder(len(palette)).sort().values
+        owners = order[repeats]
+        full = palette[owners]
+        counts = torch.bincount(owners, minlength=len(palette)).float()
+        center = self._chart_mean(full) if self.centering == "chart" else torch.zeros((), device=palette.device)
+        return FilledPalette(full, owners, counts, center)
 
     def _chart_mean(self, full: Tensor) -> Tensor:
         """Mean residue over a chart of the palette's flat colours, (K, 3, 1, 1).
@@ -166,18 +169,16 @@ class PaperModel:
 
 
 @dataclass(frozen=True)
-class _Filled:
+class FilledPalette:
     """A palette (U, 3) filled up to K for the networks.
 
     Attributes:
-        palette: as it came.
         full: (K, 3) sorted, with repeated entries.
         owners: (K,) which of the U colours each is.
         counts: (U,) how often each is repeated.
         center: what is subtracted from residues, (K, 3, 1, 1) or a scalar 0.
     """
 
-    palette: Tensor
     full: Tensor
     owners: Tensor
     counts: Tensor
@@ -190,19 +191,20 @@ class PaperPrediction:
     See :class:`fscs_engine.networks.model.Prediction`.
     """
 
-    def __init__(self, model: PaperModel, view: View, palette: Tensor) -> None:
+    def __init__(self, model: PaperModel, view: View, palette: FilledPalette) -> None:
         self.model, self.view, self.palette = model, view, palette
+        self.entries = len(palette.counts)
         automatic = _CPU_TILE if view.device.type == "cpu" else _GPU_TILE
         self.tile = max(STRIDE, (view.tile or automatic) // STRIDE * STRIDE)
         self.raw_top = self.raw_bottom = 0
-        self.raw = torch.empty((len(palette), 0, view.width), device=view.device)
+        self.raw = torch.empty((self.entries, 0, view.width), device=view.device)
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Rows that were computed before and are still needed are kept."""
         first = self.raw_bottom  # rows from here on are new
         if bottom > first:
             last = min(self.view.height, -(-bottom // STRIDE) * STRIDE)
-            fresh = torch.empty((len(self.palette), last - first, self.view.width), device=self.view.device)
+            fresh = torch.empty((self.entries, last - first, self.view.width), device=self.view.device)
             halo_top = max(0, first - HALO)
             seen = self.view.tensor(halo_top, min(self.view.height, last + HALO))
             for rows, columns, context_rows, context_columns in self._tiles(first, last):
@@ -221,7 +223,7 @@ class PaperPrediction:
 
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Prediction`."""
-        colors = torch.empty((len(self.palette), 3, bottom - top, self.view.width), device=self.view.device)
+        colors = torch.empty((self.entries, 3, bottom - top, self.view.width), device=self.view.device)
         for rows, columns, context_rows, context_columns in self._tiles(top, bottom):
             context = slice(context_rows.start - first, context_rows.stop - first)
             part = self.model.predict_colors(

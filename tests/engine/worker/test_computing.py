@@ -460,14 +460,6 @@ def test_models_stay_warm(monkeypatch):
     assert len(made) == 3
 
 
-def test_strips_are_written_where_they_belong(tmp_path):
-    layers = np.arange(3 * 5 * 2 * 4, dtype=np.float32).reshape(3, 5, 2, 4)
-    with protocol.create_shared(tmp_path, "layers.f32", layers.nbytes) as file:
-        server.write_strip(file, layers[:, 3:], 3, 5)
-        server.write_strip(file, layers[:, :3], 0, 5)
-    np.testing.assert_array_equal(np.fromfile(tmp_path / "layers.f32", "<f4").reshape(layers.shape), layers)
-
-
 def test_a_file_is_known_by_its_bytes_and_pixels_by_themselves(worker, tmp_path):
     array = (picture() * 255).astype(np.uint8)
     PillowImage.fromarray(array).save(tmp_path / "a.png")
