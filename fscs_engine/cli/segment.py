@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CancelledError, UsageError
+from ..host.naming import METADATA_PREFIX
 from ..runtime.interrupts import asked_to_stop
 from . import options
 from .preset import PresetFlag, over_preset
@@ -187,7 +188,7 @@ def _say_picture(
                 "model": segmenter.model_name,
                 "weights_sha256": segmenter.weights_sha256,
                 "working_space": result.working_spaces[0],
-                "key": result.key,
+                "key": result.metadata[METADATA_PREFIX + "key"],
                 "outputs": list(result.outputs),
             }
         )

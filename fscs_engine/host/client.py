@@ -22,10 +22,10 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Callable, Optional, Union
+from typing import IO, Any, BinaryIO, Callable, Optional, TypeVar, Union
 
 from . import protocol
-from .pictures import LayerMask, Layers, Picture, Pixels, Plate, bytes_of
+from .pictures import LayerMask, Layers, Picture, Pixels, Plate, SharedPixels, bytes_of, shape_of
 from .protocol import JsonObject, WorkerError
 
 __all__ = [
@@ -56,6 +56,10 @@ _PYTHON_CURE = "set the engine's Python in the preferences or in FSCS_PYTHON"
 
 ProgressCallback = Callable[[float, Optional[float]], None]
 CancelledCallback = Callable[[], bool]
+
+
+_Shared = TypeVar("_Shared", bound=SharedPixels)
+_PIXELS = ("layers", "pixels")  # fields of replies that name a file
 
 
 class _Call:
@@ -113,7 +117,7 @@ class Worker:
         self._cancel_timeout = cancel_timeout
         self._lock = threading.Lock()
         self._calls: dict[int, _Call] = {}
-        self._results: weakref.WeakSet[Layers] = weakref.WeakSet()
+        self._results: weakref.WeakSet[SharedPixels] = weakref.WeakSet()
         self._next_id = 0
         self._heard = time.monotonic()
         self._ended = False
@@ -203,6 +207,31 @@ class Worker:
             raise protocol.protocol_error("a palette reply without a palette")
         return palette
 
+    def read(
+        self,
+        image: Picture,
+        working_space: str = "auto",
+        *,
+        ocio: str = "",
+        cancelled: Optional[CancelledCallback] = None,
+    ) -> SharedPixels:
+        """Reads a picture: (H, W, 4) premultiplied in a working space; alpha is 1 where it has none.
+
+        Args:
+            image: the picture.
+            working_space: the space that it is converted to.
+            ocio: whole path of an OpenColorIO config, empty for the built-in one.
+            cancelled: asked often; True cancels.
+
+        Raises:
+            WorkerError: of any code; ``cancelled`` when it was.
+        """
+        request: JsonObject = {"request": "read", "working_space": working_space}
+        if ocio:
+            request["ocio"] = ocio
+        reply = self._ask(request, image, (), None, cancelled)
+        return self._shared(reply, lambda: SharedPixels(self._folder, reply["pixels"], shape_of(reply["shape"], 3)))
+
     def segment(
         self,
         image: Picture,
@@ -218,6 +247,7 @@ class Worker:
         precision: str = "auto",
         tile: int = 0,
         ocio: str = "",
+        output: Optional[Mapping[str, Any]] = None,
         progress: Optional[ProgressCallback] = None,
         cancelled: Optional[CancelledCallback] = None,
     ) -> Layers:
@@ -239,6 +269,8 @@ class Worker:
             precision: "auto", "float32", "float16" or "bfloat16".
             tile: pixels, 0 for automatic.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
+            output: has the engine write the layers instead: ``{"path": …}``, an absolute path as ``fscs segment -o``
+                takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True.
             progress: called with the fraction done and the seconds to go (None while unknown).
             cancelled: asked often; True cancels.
 
@@ -258,8 +290,10 @@ class Worker:
             request["model"] = model
         if ocio:
             request["ocio"] = ocio
+        if output is not None:
+            request["output"] = dict(output)
         reply = self._ask(request, image, masks, progress, cancelled, before, after)
-        return self._layers(reply)
+        return self._shared(reply, lambda: Layers(self._folder, reply))
 
     def cancel(self) -> None:
         """Cancels every call under way; each raises a WorkerError of code ``cancelled``. Returns at once."""
@@ -437,19 +471,20 @@ class Worker:
             number = self._next_id
         self._outbox.put(protocol.encode({"request": "cancel", "id": number, "target": target}))
 
-    def _layers(self, reply: JsonObject) -> Layers:
+    def _shared(self, reply: JsonObject, make: Callable[[], _Shared]) -> _Shared:
         try:
-            layers = Layers(self._folder, reply)
+            pixels = make()
         except (KeyError, TypeError) as error:
-            raise protocol.protocol_error(f"a segment reply that can't be understood ({error!r})") from error
+            raise protocol.protocol_error(f"a {reply['reply']} reply that can't be understood ({error!r})") from error
         with self._lock:
-            self._results.add(layers)
-        return layers
+            self._results.add(pixels)
+        return pixels
 
     def _discard(self, reply: JsonObject) -> None:
-        """Removes the layers of a reply that nobody waits for any more."""
-        with contextlib.suppress(KeyError, TypeError, WorkerError):
-            protocol.remove_shared(self._folder, reply["layers"])
+        """Removes the pixels of a reply that nobody waits for any more."""
+        for name in _PIXELS:
+            with contextlib.suppress(KeyError, TypeError, WorkerError):
+                protocol.remove_shared(self._folder, reply[name])
 
     # The threads that own the pipes
 
@@ -478,7 +513,7 @@ class Worker:
         for call in calls:
             if call is not None:
                 call.messages.put(message)
-            elif "layers" in message:
+            else:
                 self._discard(message)
 
     def _bury(self) -> None:

@@ -9,7 +9,7 @@ whole or not at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -74,8 +74,7 @@ class FrameResult:
         report: of what was computed; its seconds tell of the writing too.
         working_spaces: of each output, then of the contact sheet.
         keys: cache key of each output for layers.
-        key: that of the first output, or of the contact sheet's layers.
-        input: what stands for the picture in the keys.
+        metadata: what the file of the first output says of itself.
         message: why it failed.
         flicker: from the frame before to this one, see :func:`fscs_engine.evaluation.metrics.flicker`; None where
             not measured.
@@ -89,8 +88,7 @@ class FrameResult:
     report: Report = field(default_factory=Report)
     working_spaces: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
-    key: str = ""
-    input: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     flicker: float | None = None
     cut: bool = False
@@ -262,8 +260,7 @@ class _Wanted:
             tuple(str(file) for file in delivery.files(place, len(self.work.palette))),
             working_spaces=tuple(self.spaces),
             keys=keys,
-            key=keys[0] if keys else self.identity.key(self.spaces[0]),
-            input=self.identity.input_identity,
+            metadata=self.identity.metadata(self.spaces[0], *(delivery.depth(each) for each in delivery.outputs[:1])),
         )
 
 

@@ -51,6 +51,23 @@ class PaletteRequest:
 
 
 @dataclass(frozen=True)
+class ReadRequest:
+    """What ``read`` asks for: the image in a working space."""
+
+    image: ImageSource
+    working_space: str
+    ocio: Path | None
+
+
+@dataclass(frozen=True)
+class OutputRequest:
+    """The file or folder that ``segment`` writes, and the switches of the options that are on."""
+
+    path: Path
+    switches: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
 class SegmentRequest:
     """What ``segment`` asks for; ``before`` and ``after`` are the frames around the image in time, in their order."""
 
@@ -67,6 +84,18 @@ class SegmentRequest:
     precision: str
     tile: int
     ocio: Path | None
+    output: OutputRequest | None
+
+
+def parse_read(fields: Fields) -> ReadRequest:
+    """Reads a read request. Raises WorkerError (``protocol``)."""
+    request = ReadRequest(
+        image=_parse_image(Fields(fields.mapping("image"), "image")),
+        working_space=fields.text("working_space", BY_NAME["working_space"].default),
+        ocio=_absolute(fields, "ocio"),
+    )
+    fields.end()
+    return request
 
 
 def parse_palette(fields: Fields) -> PaletteRequest:
@@ -102,9 +131,20 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
         precision=_choice("precision", fields.text("precision", BY_NAME["precision"].default)),
         tile=int(_table_value("tile", fields.number("tile", BY_NAME["tile"].default))),
         ocio=_absolute(fields, "ocio"),
+        output=_parse_output(Fields(fields.mapping("output"), "output")) if fields.has("output") else None,
     )
     fields.end()
     return request
+
+
+def _parse_output(output: Fields) -> OutputRequest:
+    path = _absolute(output, "path")
+    if path is None:
+        raise protocol.protocol_error("output.path is missing")
+    switches = ("half", "clip", "multipart", "keep_image", "overwrite")
+    found = OutputRequest(path, {name: output.flag(name, False) for name in switches})
+    output.end()
+    return found
 
 
 def _parse_neighbours(fields: Fields, name: str) -> tuple[ImageSource, ...]:

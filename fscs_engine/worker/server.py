@@ -31,9 +31,19 @@ from .._version import __version__
 from ..errors import CancelledError, FscsError, NonFiniteError
 from ..host import protocol
 from ..host.key import MASK_SPACE
+from ..host.naming import METADATA_PREFIX
 from ..host.protocol import Fields, JsonObject, WorkerError
 from ..networks.shipped import SHIPPED
-from .requests import ImageSource, MaskSource, PaletteRequest, SegmentRequest, parse_palette, parse_segment
+from .requests import (
+    ImageSource,
+    MaskSource,
+    PaletteRequest,
+    ReadRequest,
+    SegmentRequest,
+    parse_palette,
+    parse_read,
+    parse_segment,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +76,7 @@ class Job:
     """A computation that waits or runs."""
 
     id: int
-    request: PaletteRequest | SegmentRequest
+    request: ReadRequest | PaletteRequest | SegmentRequest
     folder: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -225,11 +235,13 @@ class Server:
             fields.end()
             self._send({"reply": "shutdown", "id": id})
             self.leave(0)
-        elif request in ("palette", "segment"):
+        elif request in ("read", "palette", "segment"):
             if self._folder is None:
                 raise protocol.protocol_error(f"{request} before hello", cure="say hello first")
-            parsed = parse_palette(fields) if request == "palette" else parse_segment(fields, self._models)
-            self._enqueue(Job(id, parsed, self._folder))
+            if request == "segment":
+                self._enqueue(Job(id, parse_segment(fields, self._models), self._folder))
+            else:
+                self._enqueue(Job(id, (parse_read if request == "read" else parse_palette)(fields), self._folder))
         else:
             raise protocol.protocol_error(f"unknown request {request[:100]!r}")
 
@@ -320,11 +332,42 @@ class Server:
         from ..runtime.memory import release
 
         try:
+            if isinstance(job.request, ReadRequest):
+                return self._picture(job, job.request)
             if isinstance(job.request, PaletteRequest):
                 return self._palette(job, job.request)
             return self._segment(job, job.request, progress)
         finally:
             release()  # minutes can pass until the next one
+
+    def _picture(self, job: Job, request: ReadRequest) -> JsonObject:
+        import numpy as np
+
+        from ..color import ColorSpaces, in_space, resolve
+        from ..files.shared import SharedLayerWriter
+
+        check_cancelled(job)
+        spaces = ColorSpaces(request.ocio)
+        image, identity = self._image(request.image, job.folder)
+        check_cancelled(job)
+        space = resolve(request.working_space, image.color_space, False, spaces)
+        pixels = in_space(image, space, spaces).pixels
+        if not image.has_alpha:
+            pixels = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
+        name = f"pixels-{job.id}.f32"
+        with SharedLayerWriter(job.folder / name, height=image.height, width=image.width, layers=1) as writer:
+            writer.write(0, pixels[None])
+            check_cancelled(job)
+        return {
+            "reply": "read",
+            "id": job.id,
+            "pixels": name,
+            "shape": list(pixels.shape),
+            "working_space": space,
+            "input": identity,
+            "data_window": window_list(image.data_window),
+            "display_window": window_list(image.display_window),
+        }
 
     def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
         check_cancelled(job)
@@ -356,7 +399,8 @@ class Server:
         sources, here = [request.image], 0
         if request.parameters.get("temporal", 0.0) > 0:
             sources, here = [*request.before, request.image, *request.after], len(request.before)
-        shot = Stills("image", [partial(self._image, source, job.folder) for source in sources])
+        pictures = [partial(self._image, source, job.folder) for source in sources]
+        shot = Stills("image" if request.image.path is None else request.image.path.stem, pictures, request.image.path)
         image = shot.read(here, "")
         masks = tuple(self._mask(mask, job.folder, image) for mask in request.masks)
         name = f"layers-{job.id}.f32"
@@ -367,8 +411,10 @@ class Server:
             input_layer=request.image.layer,
             clean_nonfinite=request.image.clean_nonfinite,
             frames=[here],
+            **({} if request.output is None else request.output.switches),
         )
-        run = Run.of(shot, [Output(FramePattern(str(job.folder / name)), "f32")], options)
+        shared = Output(FramePattern(str(job.folder / name)), "f32")
+        run = Run.of(shot, [shared if request.output is None else str(request.output.path)], options)
         alike = len({(source.layer, source.clean_nonfinite) for source in sources}) == 1
 
         def tick(share: float) -> None:
@@ -379,12 +425,12 @@ class Server:
         if job.cancelled.is_set():
             protocol.remove_shared(job.folder, name)
             check_cancelled(job)
+        shape = [len(palette), image.height, image.width, 4]
         seconds = {stage: result.report.seconds[stage] for stage in ("alpha", "colour")}
         return {
             "reply": "segment",
             "id": job.id,
-            "layers": name,
-            "shape": [len(palette), image.height, image.width, 4],
+            **({"layers": name, "shape": shape} if request.output is None else {"outputs": list(result.outputs)}),
             "palette": palette.to_dict(),
             "coverage": result.report.coverage,
             "seconds": {**seconds, "total": time.perf_counter() - started},
@@ -392,8 +438,9 @@ class Server:
             "working_space": result.working_spaces[0],
             "model": segmenter.model_name,
             "weights_sha256": segmenter.weights_sha256,
-            "key": result.key,
-            "input": result.input,
+            "key": result.metadata[METADATA_PREFIX + "key"],
+            "input": result.metadata[METADATA_PREFIX + "input"],
+            "metadata": dict(result.metadata),
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
