@@ -2,10 +2,13 @@
 """The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
 
 python build.py demo           decompose the example photograph and say where its layers are
-python build.py test           install the test tools, Blender's Python modules and Nuke's PyTorch, and run every check
-python build.py test --fast    the same without the slowest tests, without Blender and without Nuke's PyTorch
+python build.py test           run the checks that a change needs, with one Blender: 4 GB on disk, some minutes
+python build.py test --all     run every check: all Blenders, the PyTorchs inside Nuke, every Python that is found
 python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
 python build.py renew          write anew what is made from the rest: Nuke's gizmo, and the sha256 of its model
+
+On Linux, PyPI has PyTorch with CUDA only, several GB. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in front
+of a command takes the one without.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,8 +56,11 @@ LIVE_LINES = re.compile(r'^LIVE_WEIGHTS = "([0-9a-f]{64})"\nLIVE_MODEL = "([0-9a
 BPY_VERSIONS = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1"}
 """The Blenders that the add-on is tested in: Python modules of PyPI, for Python 3.11, about 1 GB each."""
 
+QUICK_BLENDER = "5.0"
+"""The one that `test` runs the add-on in; the tests of the others are marked as slow."""
+
 BPY_ENVIRONMENTS = ROOT / ".venv-bpy"
-BPY_PYTHON = (3, 11)
+BPY_PYTHON = "3.11"
 BPY_VARIABLE = "FSCS_BPY_ENVIRONMENTS"
 """Names a folder with environments 4.2, 4.5 and 5.0 to use instead of making them."""
 
@@ -64,8 +70,26 @@ HOST_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 HOST_VARIABLE = "FSCS_HOST_PYTHONS"
 """Names further Pythons to look at, with the paths' separator between them."""
 
+ENGINE_PYTHONS = ("3.12", "3.13")
+"""Further Pythons that the engine's tests run in, where they are found."""
+
+ENGINE_ENVIRONMENTS = ROOT / ".venv-engine"
+
 TORCH_VERSIONS = {"1.12.1": ("3.9", "3.10"), "2.1.1": ("3.10", "3.9")}
 """PyTorch as it is inside Nuke 14 to 17, and the Pythons to install it for: first the one that has it in Nuke."""
+
+TORCH_NEEDS = ("numpy<2", "filelock", "fsspec", "jinja2", "networkx", "sympy", "typing-extensions")
+"""What they import."""
+
+CUDA_RUNTIMES = {
+    "2.1.1": ("nvidia-cuda-runtime-cu12==12.1.105", "nvidia-cuda-cupti-cu12==12.1.105", "nvidia-nvtx-cu12==12.1.105"),
+    "2.13.0": ("cuda-toolkit[cudart,cupti]==13.0.3",),
+}
+"""The little of CUDA that a PyTorch for Linux on x86-64 does not load without; 1.12.1 has it inside."""
+
+WITHOUT_CUDA = ROOT / "tests" / "without_cuda.py"
+MOST_WORKERS = 4
+"""Tests running at once take up to 2 GB of memory each."""
 
 TORCH_ENVIRONMENTS = ROOT / ".venv-torch"
 TORCH_VARIABLE = "FSCS_TORCH_PYTHONS"
@@ -91,8 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | package | renew")
     commands.add_parser("demo", help="decompose the example photograph")
-    test_parser = commands.add_parser("test", help="run every check")
-    test_parser.add_argument("--fast", action="store_true", help="leave out the slowest tests")
+    test_parser = commands.add_parser("test", help="run the checks that a change needs")
+    test_parser.add_argument("--all", action="store_true", help="run every check, in every host that can be installed")
     commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
     commands.add_parser("renew", help="write anew Nuke's gizmo and the sha256 of its model")
     chosen = parser.parse_args(arguments)
@@ -102,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "demo":
             return demo()
         if chosen.command == "test":
-            return test(fast=chosen.fast)
+            return test(everything=chosen.all)
         return package() if chosen.command == "package" else renew()
     except BuildError as error:
         print(f"build.py: error: {error}", file=sys.stderr)
@@ -137,29 +161,36 @@ def demo() -> int:
     return 0
 
 
-def test(*, fast: bool) -> int:
-    """Runs ruff, mypy and pytest; all three, so that one run shows everything. Skipped tests are listed last."""
-    python = install(TEST_EXTRAS)
-    pytest = [str(python), "-m", "pytest"]
-    if fast:
-        pytest += ["-m", "not slow"]
-    else:
-        # Both mostly wait for the network.
-        with ThreadPoolExecutor() as pool:
-            for running in [pool.submit(install_bpy), pool.submit(install_torch)]:
-                running.result()
+def test(*, everything: bool) -> int:
+    """Runs ruff, mypy and pytest; all of them, so that one run shows everything. Skipped tests are listed last."""
+    # These mostly wait for the network.
+    with ThreadPoolExecutor() as pool:
+        engine = pool.submit(install, TEST_EXTRAS)
+        jobs = [pool.submit(install_bpy, tuple(BPY_VERSIONS) if everything else (QUICK_BLENDER,))]
+        if everything:
+            jobs += [pool.submit(install_torch), pool.submit(install_engines)]
+        for job in jobs:
+            job.result()
+        python = engine.result()
     pythons = host_pythons()
     listed = ", ".join(f"{version} ({python})" for version, python in pythons.items()) or "none"
     missing = ", ".join(version for version in HOST_PYTHONS if version not in pythons)
     say(f"the hosts' code is tried with the Pythons {listed}" + (f"; not found: {missing}" if missing else ""))
+    pytest = ["-m", "pytest", f"--numprocesses={min(os.cpu_count() or 1, MOST_WORKERS)}"]
+    quick = ["-m", "not slow"]
+    checks = {
+        "ruff check": [str(python), "-m", "ruff", "check", "."],
+        "ruff format": [str(python), "-m", "ruff", "format", "--check", "."],
+        "mypy": [str(python), "-m", "mypy"],
+        "pytest": [str(python), *pytest, *([] if everything else quick)],
+    }
+    if everything:
+        for version, other in engine_pythons().items():
+            checks[f"pytest in Python {version}"] = [str(other), *pytest, *quick, "tests/engine"]
     failed = []
-    for name, command in (
-        ("ruff", [str(python), "-m", "ruff", "check", "."]),
-        ("mypy", [str(python), "-m", "mypy"]),
-        ("pytest", pytest),
-    ):
+    for name, command in checks.items():
         say(f"running {name} ...")
-        if subprocess.run(command, cwd=ROOT, env=child_environment(), check=False).returncode:
+        if subprocess.run(command, cwd=ROOT, env=test_environment(), check=False).returncode:
             failed.append(name)
     if failed:
         raise BuildError(f"{' and '.join(failed)} failed, see above")
@@ -340,33 +371,63 @@ def validators(environment: Path) -> list[Path]:
 def bpy_environments() -> dict[str, Path]:
     """The environments with a ``bpy`` that are there, by Blender's version, oldest first."""
     folder = Path(os.environ.get(BPY_VARIABLE) or BPY_ENVIRONMENTS)
-    return {version: folder / version for version in BPY_VERSIONS if python_in(folder / version).exists()}
+    return {version: folder / version for version in BPY_VERSIONS if ready(folder / version)}
 
 
-def install_bpy() -> None:
+def install_bpy(versions: Iterable[str]) -> None:
     """Makes the environments with ``bpy`` that are not there yet; says why where it can't."""
-    missing = [version for version in BPY_VERSIONS if version not in bpy_environments()]
+    present = bpy_environments()
+    missing = [version for version in versions if version not in present]
     if not missing:
         return
     if os.environ.get(BPY_VARIABLE):
         raise BuildError(f"{os.environ[BPY_VARIABLE]}, named by {BPY_VARIABLE}, has no {' and no '.join(missing)}")
-    if sys.version_info[:2] != BPY_PYTHON:
-        wanted = ".".join(map(str, BPY_PYTHON))
-        say(f"Blender's Python modules need Python {wanted}: the tests in Blender are skipped")
+    python = host_pythons().get(BPY_PYTHON)
+    if python is None:
+        say(f"Blender's Python modules need Python {BPY_PYTHON}, and none was found: the tests in Blender are skipped")
         return
-    say("installing Blender's Python modules (the first time this downloads about 1 GB) ...")
     for version in missing:
-        make_environment(BPY_ENVIRONMENTS / version, Path(sys.executable), f"bpy=={BPY_VERSIONS[version]}")
+        say(f"installing Blender {version} as a Python module (downloads 0.4 GB) ...")
+        make_environment(BPY_ENVIRONMENTS / version, python, [f"bpy=={BPY_VERSIONS[version]}"])
 
 
-def make_environment(folder: Path, python: Path, *packages: str) -> None:
-    """Makes an environment of its own for some packages."""
-    # Made under another name: one that broke off is not taken for a good one.
-    partial = folder.with_name(f"{folder.name}.partial")
-    run([str(python), "-m", "venv", "--clear", str(partial)])
-    pip(python_in(partial), "install", *packages)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+def make_environment(folder: Path, python: Path, *installs: Sequence[str], torch: str | None = None) -> None:
+    """Makes an environment of its own for some packages.
+
+    Args:
+        folder: where it will be; another one there is replaced.
+        python: of the version that it is to have.
+        *installs: what to tell ``pip install``, one call each.
+        torch: the version of a PyTorch for tests on the CPU that it has too.
+    """
+    # One that broke off is not taken for a good one.
+    mark = unfinished(folder)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    run([str(python), "-m", "venv", "--clear", str(folder)])
+    inside = python_in(folder)
+    for packages in installs:
+        pip(inside, "install", *packages)
+    if torch:
+        # Last, and without what it asks for: pip would add all of CUDA with anything that it installs later.
+        condition = "; sys_platform == 'linux' and platform_machine == 'x86_64'"
+        if runtimes := CUDA_RUNTIMES.get(torch):
+            pip(inside, "install", *(runtime + condition for runtime in runtimes))
+        pip(inside, "install", "--no-deps", f"torch=={torch}")
+        for library in folder.glob("lib/python*/site-packages/torch/lib/libtorch_cuda.so"):
+            run([sys.executable, str(WITHOUT_CUDA), str(library.parent)])
+        run([str(inside), "-I", "-c", "import torch"])
+    mark.unlink()
+
+
+def unfinished(folder: Path) -> Path:
+    """The file that is there while an environment is being made."""
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
+def ready(folder: Path) -> bool:
+    """Whether an environment is there and was finished."""
+    return python_in(folder).exists() and not unfinished(folder).exists()
 
 
 def host_pythons() -> dict[str, Path]:
@@ -389,7 +450,8 @@ def host_pythons() -> dict[str, Path]:
 
 def torch_pythons() -> dict[str, Path]:
     """The Pythons with a PyTorch of Nuke's that are there, by its version."""
-    candidates = paths_in(TORCH_VARIABLE) or [python_in(TORCH_ENVIRONMENTS / version) for version in TORCH_VERSIONS]
+    made = [TORCH_ENVIRONMENTS / version for version in TORCH_VERSIONS]
+    candidates = paths_in(TORCH_VARIABLE) or [python_in(folder) for folder in made if ready(folder)]
     code = "from importlib import metadata; print(metadata.version('torch').split('+')[0])"
     found = {answer(python, code): python for python in candidates}
     return {version: found[version] for version in TORCH_VERSIONS if version in found}
@@ -409,8 +471,35 @@ def install_torch() -> None:
             names = " or ".join(sorted(wanted, key=HOST_PYTHONS.index))
             say(f"PyTorch {version} needs Python {names}, and none was found: the tests of Nuke in it are skipped")
             continue
-        say(f"installing PyTorch {version}, which is inside Nuke (downloads 1 GB or, on Linux, up to 3 GB) ...")
-        make_environment(TORCH_ENVIRONMENTS / version, python, f"torch=={version}", "numpy<2")
+        say(f"installing PyTorch {version}, which is inside Nuke (on Linux downloads 0.7 GB) ...")
+        make_environment(TORCH_ENVIRONMENTS / version, python, TORCH_NEEDS, torch=version)
+
+
+def engine_pythons() -> dict[str, Path]:
+    """The further Pythons with the engine and its tests' tools in them, by version."""
+    fingerprint = installation_fingerprint()
+    folders = {version: ENGINE_ENVIRONMENTS / version for version in ENGINE_PYTHONS}
+    return {
+        version: python_in(folder)
+        for version, folder in folders.items()
+        if ready(folder) and installed_extras(fingerprint, folder / STAMP.name) is not None
+    }
+
+
+def install_engines() -> None:
+    """Makes the environments for the engine in other Pythons that are found and not made yet."""
+    present, pythons = engine_pythons(), host_pythons()
+    pins = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    torch = next(pin.removeprefix("torch==") for pin in pins if pin.startswith("torch=="))
+    for version in ENGINE_PYTHONS:
+        if version in present or pythons.get(version) in (None, Path(sys.executable)):
+            continue
+        say(f"installing the engine for Python {version} (on Linux downloads 1.2 GB) ...")
+        folder = ENGINE_ENVIRONMENTS / version
+        pinned = [pin for pin in pins if "==" in pin and not pin.startswith("torch==")]
+        engine = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+        make_environment(folder, pythons[version], ["--no-deps", *pinned], engine, torch=torch)
+        write_stamp(TEST_EXTRAS, folder / STAMP.name)
 
 
 def paths_in(variable: str) -> list[Path]:
@@ -449,7 +538,7 @@ def install(extras: Sequence[str] = ()) -> Path:
     """
     python = venv_python()
     fingerprint = installation_fingerprint()
-    present = installed_extras(fingerprint)
+    present = installed_extras(fingerprint, STAMP) if venv_python().exists() else None
     if present is not None and present.issuperset(extras):
         return python
     if present is None:
@@ -463,7 +552,7 @@ def install(extras: Sequence[str] = ()) -> Path:
     pip(python, "install", "--constraint", str(CONSTRAINTS), *BUILD_TOOLS)
     engine = f"{ROOT}[{','.join(wanted)}]" if wanted else str(ROOT)
     pip(python, "install", "--constraint", str(CONSTRAINTS), "--no-build-isolation", "--editable", engine)
-    STAMP.write_text(json.dumps({"fingerprint": fingerprint, "extras": wanted}), encoding="utf-8")
+    write_stamp(wanted, STAMP)
     say(f"installed in {time.monotonic() - started:.0f} s")
     return python
 
@@ -486,15 +575,18 @@ def installation_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def installed_extras(fingerprint: str) -> set[str] | None:
+def installed_extras(fingerprint: str, file: Path) -> set[str] | None:
     """The extras of a finished installation of this fingerprint, or None where there is none."""
     try:
-        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        stamp = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not venv_python().exists() or stamp.get("fingerprint") != fingerprint:
-        return None
-    return set(stamp["extras"])
+    return set(stamp["extras"]) if stamp.get("fingerprint") == fingerprint else None
+
+
+def write_stamp(extras: Iterable[str], file: Path) -> None:
+    """Marks an installation as finished."""
+    file.write_text(json.dumps({"fingerprint": installation_fingerprint(), "extras": [*extras]}), encoding="utf-8")
 
 
 def pip(python: Path, *arguments: str) -> None:
@@ -521,6 +613,11 @@ def run(command: Sequence[str]) -> None:
 def child_environment() -> dict[str, str]:
     """The environment without what would lead the venv's Python to other packages than its own."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+def test_environment() -> dict[str, str]:
+    """The environment for checks: what runs at once shares the cores, so each has one thread."""
+    return {"OMP_NUM_THREADS": "1", **child_environment()}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -266,7 +267,7 @@ def _optional(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
     "size": size,

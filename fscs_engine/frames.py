@@ -219,7 +219,7 @@ def _one_pattern(folder: Path, names: Sequence[str], what: str) -> FramePattern:
         sequence = numbered[0]
         return FramePattern(str(folder / f"{sequence.basename()}{sequence.padding()}{sequence.extension()}"))
     if not names:
-        raise InputError(f"{what}: there are no pictures in it", cure="name a folder of numbered pictures")
+        raise InputError(f"{what}: has no images in it", cure="name a folder of numbered images")
     shown = ", ".join(f"{s.basename()}{s.padding()}{s.extension()}" for s in list(found)[:_LISTED])
     more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
     raise InputError(f"{what}: is not one sequence but {shown}{more}", cure="name one of them by its pattern")

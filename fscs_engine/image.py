@@ -100,5 +100,5 @@ def check_finite(image: Image) -> None:
         y, x, channel = image.nonfinite
         raise NonFiniteError(
             f"pixel x {x}, y {y}, channel {'RGBA'[channel]} is {image.pixels[y, x, channel]}",
-            cure="clean the picture, or ask for it with --clean-nonfinite",
+            cure="fix the image, or pass --clean-nonfinite",
         )

@@ -174,13 +174,13 @@ def read_preset(name: str) -> Preset:
             f"{file}: can't be read ({error.strerror or error})", cure="check the file's permissions"
         ) from error
     if len(data) > _LARGEST_FILE:
-        raise InputError(f"{file}: is too large for a preset", cure="save it anew")
+        raise InputError(f"{file}: is too large for a preset", cure="save it again")
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: is not text", cure="save it as UTF-8 text") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not TOML ({error})", cure="mend that line, or save the preset anew") from error
+        raise InputError(f"{file}: is not TOML ({error})", cure="fix that line, or save the preset again") from error
     try:
         return _from_table(name, table)
     except UsageError as error:
@@ -206,7 +206,7 @@ def save_preset(preset: Preset, *, overwrite: bool = False) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{file.parent}: can't be made ({error.strerror or error})",
+            f"{file.parent}: can't be created ({error.strerror or error})",
             cure=f"check the permissions, or name another folder with {FOLDER_VARIABLE}",
         ) from error
     for other in list_presets():
@@ -249,7 +249,7 @@ def _from_table(name: str, table: Mapping[str, object]) -> Preset:
     version = table.get("version")
     if isinstance(version, bool) or version != FORMAT_VERSION:
         said = "no version is given" if version is None else f"preset version {_short(version)} is not known"
-        raise UsageError(said, cure=f"presets of this program begin with version = {FORMAT_VERSION}")
+        raise UsageError(said, cure=f"presets of this program start with version = {FORMAT_VERSION}")
     values: dict[str, Value] = {}
     layers: dict[str, Mapping[int, float]] = {}
     for key, value in table.items():
@@ -294,7 +294,7 @@ def _checked(parameter: Parameter, value: object, what: str) -> Value:
             raise UsageError(said, cure="use true or false")
         return value
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise UsageError(said, cure='use a text in quotes, like "auto"')
+        raise UsageError(said, cure='use text in quotes, as in "auto"')
     choices = _models() if parameter.name == "model" else parameter.choices
     if choices and value not in choices:
         raise UsageError(said, cure=f"use {' or '.join(choices)}")

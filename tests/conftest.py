@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +20,40 @@ settings.register_profile("fscs", deadline=None, print_blob=True)
 settings.load_profile("fscs")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lists what was skipped, one line for each kind: how many tests, and what they need."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    kinds = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if kinds:
+        terminalreporter.section("skipped tests, and what they need")
+    for kind, count in kinds.most_common():
+        terminalreporter.write_line(f"{count:4}  {kind}")
+    if any("FSCS_SHARED" in kind for kind in kinds):
+        terminalreporter.write_line("FSCS_SHARED names a folder of your own, which is ../shared otherwise.")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared data: FSCS_SHARED, else ``../shared``. Skips where there is none."""
-    folder = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
+    """The folder for data that can't be part of the project: FSCS_SHARED, else ``../shared``; there may be none."""
+    return Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
+
+
+@pytest.fixture(scope="session")
+def kodak_images(shared: Path) -> Path:
+    """The folder of the 24 Kodak images, kodim01.png to kodim24.png. Skips where they are not."""
+    folder = shared / "data" / "eval" / "kodak"
+    if len(list(folder.glob("kodim*.png"))) < 24:
+        pytest.skip("the Kodak images: put kodim01.png to kodim24.png into $FSCS_SHARED/data/eval/kodak")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released_files(shared: Path) -> Path:
+    """The folder of the weights that the paper's authors released. Skips where they are not."""
+    folder = shared / "peers" / "fscs_official"
     if not folder.is_dir():
-        pytest.skip(f"no shared data at {folder}; set FSCS_SHARED to its folder")
+        files = "mask_generator.pth and residue_predictor.pth"
+        pytest.skip(f"the weights that the paper's authors released: put {files} into $FSCS_SHARED/peers/fscs_official")
     return folder
 
 
@@ -57,7 +86,9 @@ def nuke_torch(build_door: ModuleType) -> Callable[[str], str]:
 
     def python(version: str) -> str:
         if version not in found:
-            pytest.skip(f"no PyTorch {version}: `python build.py test` installs it where it finds Python 3.9 or 3.10")
+            pytest.skip(
+                f"PyTorch {version}: `python build.py test --all` installs it where it finds Python 3.9 or 3.10"
+            )
         return str(found[version])
 
     return python

@@ -39,11 +39,8 @@ kodak, size, speed, curve, tables = (script(name) for name in ("kodak", "size", 
 
 
 @pytest.fixture(scope="module")
-def photographs(shared: Path) -> Any:
-    folder = shared / "data" / "eval" / "kodak"
-    if len(list(folder.glob("*.png"))) != 24:
-        pytest.skip(f"the 24 Kodak images are not in {folder}")
-    return composites.read_photographs(folder)
+def photographs(kodak_images: Path) -> Any:
+    return composites.read_photographs(kodak_images)
 
 
 def test_tables_are_up_to_date() -> None:

@@ -151,7 +151,7 @@ def test_an_old_python_is_told_so(build, monkeypatch, capsys):
     assert "run build.py with Python 3.11" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["tset"], ["demo", "--fast"]])
+@pytest.mark.parametrize("arguments", [[], ["tset"], ["demo", "--all"]])
 def test_usage_errors(build, arguments):
     with pytest.raises(SystemExit) as ended:
         build.main(arguments)
@@ -165,26 +165,44 @@ def test_children_do_not_inherit_other_packages(build, monkeypatch):
     assert build.child_environment()["FSCS_SHARED"] == "/data"
 
 
-@pytest.mark.parametrize("fast", [False, True])
-def test_test_runs_all_checks_even_when_one_fails(build, monkeypatch, capsys, fast):
-    ran = []
+@pytest.fixture
+def checks(build, monkeypatch):
+    """What `test` installs and runs, recorded; ruff finds something."""
+    ran, installed = [], []
 
-    def child(command, **_options):
-        ran.append(command[2:])
-        return subprocess.CompletedProcess(command, 1 if "ruff" in command else 0)
+    def child(command, **options):
+        ran.append(command)
+        assert options["env"]["OMP_NUM_THREADS"]
+        return subprocess.CompletedProcess(command, 1 if "check" in command else 0)
 
-    hosts = []
     monkeypatch.setattr(build, "install", lambda _extras: Path(sys.executable))
-    monkeypatch.setattr(build, "install_bpy", lambda: hosts.append("bpy"))
-    monkeypatch.setattr(build, "install_torch", lambda: hosts.append("torch"))
+    monkeypatch.setattr(build, "install_bpy", lambda versions: installed.extend(versions))
+    monkeypatch.setattr(build, "install_torch", lambda: installed.append("torch"))
+    monkeypatch.setattr(build, "install_engines", lambda: installed.append("engines"))
+    monkeypatch.setattr(build, "engine_pythons", lambda: {"3.13": Path("/opt/engine/python")})
     monkeypatch.setattr(build, "host_pythons", lambda: {"3.9": Path("/opt/python3.9")})
     monkeypatch.setattr(build.subprocess, "run", child)
-    with pytest.raises(build.BuildError, match="^ruff failed"):
-        build.test(fast=fast)
-    assert [command[0] for command in ran] == ["ruff", "mypy", "pytest"]
-    assert ("not slow" in ran[2]) == fast
-    assert sorted(hosts) == ([] if fast else ["bpy", "torch"])
-    assert "the Pythons 3.9 (/opt/python3.9); not found: 3.10, 3.11, 3.12, 3.13" in capsys.readouterr().out
+    return ran, installed
+
+
+def test_the_quick_test_runs_all_checks_even_when_one_fails(build, checks, capsys):
+    ran, installed = checks
+    assert build.main(["test"]) == 1
+    out, err = capsys.readouterr()
+    assert err == "build.py: error: ruff check failed, see above\n"
+    assert [command[2] for command in ran] == ["ruff", "ruff", "mypy", "pytest"]
+    assert ran[-1][-2:] == ["-m", "not slow"]
+    assert installed == [build.QUICK_BLENDER]
+    assert "the Pythons 3.9 (/opt/python3.9); not found: 3.10, 3.11, 3.12, 3.13" in out
+
+
+def test_the_whole_test_leaves_nothing_out(build, checks):
+    ran, installed = checks
+    assert build.main(["test", "--all"]) == 1
+    assert [command[2] for command in ran] == ["ruff", "ruff", "mypy", "pytest", "pytest"]
+    assert "not slow" not in ran[3]
+    assert (ran[4][0], ran[4][-1]) == ("/opt/engine/python", "tests/engine")
+    assert sorted(installed) == [*build.BPY_VERSIONS, "engines", "torch"]
 
 
 def python_of(folder, version, *, name="cpython", status=0):
@@ -228,9 +246,11 @@ def torches(build, monkeypatch, tmp_path):
     def answer(python, _code):
         return next((made[folder] for folder in made if build.python_in(folder) == Path(python)), "")
 
-    def make(folder, python, *packages):
-        made[folder] = packages[0].removeprefix("torch==")
+    def make(folder, python, *_installs, torch):
+        made[folder] = torch
         made[folder / "of"] = python
+        build.python_in(folder).parent.mkdir(parents=True)
+        build.python_in(folder).touch()
 
     monkeypatch.setattr(build, "answer", answer)
     monkeypatch.setattr(build, "make_environment", make)
@@ -249,6 +269,58 @@ def test_the_libraries_inside_nuke_are_installed_once_each_in_its_python(build, 
     torches.pop(folder / "1.12.1" / "of")
     build.install_torch()
     assert folder / "1.12.1" / "of" not in torches
+
+
+def test_an_old_torch_is_installed_last_and_alone(build, commands, tmp_path):
+    folder = tmp_path / "torch" / "2.1.1"
+    build.make_environment(folder, Path(sys.executable), ["numpy<2"], torch="2.1.1")
+    pips = [command[command.index("install") :] for command in commands if "pip" in command]
+    assert pips[0] == ["install", "numpy<2"]
+    assert all("linux" in package for package in pips[1][1:])
+    assert pips[2] == ["install", "--no-deps", "torch==2.1.1"]
+    assert commands[-1][-1] == "import torch"
+
+
+def test_an_environment_that_broke_off_is_not_taken_for_a_good_one(build, monkeypatch, tmp_path):
+    folder = tmp_path / "torch" / "2.1.1"
+    python = build.python_in(folder)
+
+    def broken(command):
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+        if "pip" in command:
+            raise build.BuildError("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "run", broken)
+        with pytest.raises(build.BuildError):
+            build.make_environment(folder, Path(sys.executable), ["numpy<2"])
+    assert not build.ready(folder)
+    monkeypatch.setattr(build, "run", lambda _command: None)
+    build.make_environment(folder, Path(sys.executable), ["numpy<2"])
+    assert build.ready(folder)
+
+
+def test_the_engine_is_installed_once_for_every_other_python(build, commands, monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "ENGINE_ENVIRONMENTS", tmp_path / "engine")
+    monkeypatch.setattr(build, "host_pythons", lambda: {"3.9": Path("/9"), "3.12": Path("/12")})
+
+    def made(folder, python, *installs, torch):
+        commands.append([folder.name, str(python), torch, *installs[0]])
+        build.python_in(folder).parent.mkdir(parents=True)
+        build.python_in(folder).touch()
+
+    monkeypatch.setattr(build, "make_environment", made)
+    build.install_engines()
+    ((version, python, torch, *pins),) = commands
+    assert (version, python, torch) == ("3.12", "/12", PINS["torch"])
+    assert f"numpy=={PINS['numpy']}" in pins
+    assert not any(pin.startswith("torch") for pin in pins)
+    assert build.engine_pythons() == {"3.12": build.python_in(tmp_path / "engine" / "3.12")}
+    commands.clear()
+    build.install_engines()
+    assert commands == []
+    assert PINS["torch"] in build.CUDA_RUNTIMES
 
 
 def test_without_an_old_python_the_libraries_inside_nuke_are_left_out(build, torches, monkeypatch, capsys):
@@ -332,13 +404,20 @@ def test_what_is_installed_is_what_is_pinned():
     assert differing == {}
 
 
+def test_other_files_name_the_same_versions(build):
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"ruff==([\d.]+)", hooks)) == {PINS["ruff"]}
+    assert f'"{build.QUICK_BLENDER}")' in (ROOT / "tests" / "blender" / "conftest.py").read_text(encoding="utf-8")
+
+
 def test_ci_runs_the_test_command():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     lines = script.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "#!/usr/bin/env bash"
     assert "set -euo pipefail" in lines
-    assert lines[-1] == "exec python build.py test"
+    assert lines[-1] == "exec python build.py test --all"
 
 
 @pytest.mark.slow

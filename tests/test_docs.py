@@ -274,6 +274,19 @@ def test_links_lead_somewhere(document):
     assert missing == []
 
 
+@pytest.mark.parametrize("page", ["blender.md", "nuke.md"])
+def test_messages_to_cure_are_those_of_the_program(page):
+    seen = [row.split("|")[1] for row in section(DOCS / page, "Troubleshooting").splitlines() if row.startswith("| ")]
+    quoted = [message for cell in seen for message in re.findall(r"(?<!\w)\*([^*]+)\*", cell)]
+    folders = ("blender_addon", "nuke_plugin", "fscs_engine/host", "fscs_engine/worker")
+    source = "\n".join(
+        file.read_text(encoding="utf-8").lower() for folder in folders for file in (ROOT / folder).rglob("*.py")
+    )
+    parts = [part.strip(" …").lower() for message in quoted for part in re.split(r"frame (?:7|N)|…", message)]
+    assert len(parts) > 6
+    assert [part for part in parts if part not in source] == []
+
+
 def test_scores_have_their_place():
     assert re.search(r"<!-- overview -->\n.*<!-- /overview -->", section(README, "Scores"), re.DOTALL)
 

@@ -116,14 +116,16 @@ class AlphaProcessing:
         for mask in self.masks:
             self._check_mask(mask, colors, height, width)
         if len({number for mask in self.masks if mask.mode == "limit" for number in mask.layers}) == colors:
-            raise UsageError("the limit masks limit every layer", cure="leave at least one layer to take what is lost")
+            raise UsageError(
+                "limit masks cover every layer", cure="leave at least one layer unmasked, to take what the others lose"
+            )
 
     @staticmethod
     def _check_mask(mask: Mask, colors: int, height: int, width: int) -> None:
         if mask.pixels.shape != (height, width):
             raise UsageError(
-                f"the mask is {mask.pixels.shape[1]}×{mask.pixels.shape[0]}, the picture {width}×{height}",
-                cure="give a mask of the picture's size",
+                f"the mask is {mask.pixels.shape[1]}×{mask.pixels.shape[0]}, the image {width}×{height}",
+                cure="give a mask of the image's size",
             )
         for number in mask.layers:
             _check_layer(number, colors)

@@ -24,8 +24,8 @@ TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
 
 app = typer.Typer(
     name="fscs",
-    help="Takes an image apart into RGBA layers, one for each colour of a palette. "
-    "The layers add up to the image exactly, so each can be graded, recoloured or blurred on its own.",
+    help="Splits an image into soft RGBA layers, one for each color of a palette. The layers add up to the image "
+    "exactly, so you can grade, recolor or blur each on its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -59,11 +59,11 @@ class Installation:
 
 
 def doctor(ocio: options.Ocio = None, as_json: options.AsJson = False) -> None:
-    """Says what is installed, which devices and models there are, and what is wrong.
+    """Reports what is installed, which devices and models it finds, and what is wrong.
 
-    Ends with 0 when everything works.
+    The exit code is 0 if everything works.
     """
-    with Progress() as progress, progress.loading("looking at the installation"):
+    with Progress() as progress, progress.loading("checking the installation"):
         found = examine(ocio)
     if as_json:
         print_json(asdict(found) | {"models": [_model_row(model) for model in found.models]})
@@ -165,10 +165,10 @@ def _print(found: Installation) -> None:
     for device in found.devices:
         print(f"device {device['device']}: {device['name']}")
     if len(found.devices) == 1:
-        print("no GPU that PyTorch can use: the networks run on the CPU")
+        print("PyTorch finds no GPU: the networks run on the CPU")
     print(f"threads: PyTorch computes with {found.threads}")
     for model in found.models:
         print(f"model {model.name}: {model.problem or 'good, sha256 ' + model.sha256}")
     where = found.ocio["file"] or "the one built into OpenColorIO"
-    print(f"OpenColorIO config: {where}, {found.ocio['name']}, {found.ocio['color_spaces']} colour spaces")
+    print(f"OpenColorIO config: {where}, {found.ocio['name']}, {found.ocio['color_spaces']} color spaces")
     print("everything works" if not found.problems else f"{len(found.problems)} thing(s) are wrong")

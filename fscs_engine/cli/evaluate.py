@@ -41,8 +41,8 @@ def evaluate(
         typer.Option(
             "--palettes",
             metavar="CSV",
-            help="Palettes by file stem: no header; stem, then R,G,B of each colour in 0-255. "
-            "Without it they are found.",
+            help="Read the palettes from this file. One line per image, without a header: file name without "
+            "extension, then R,G,B of each color in 0-255. Without it the palettes are found.",
             rich_help_panel=options.PALETTE_PANEL,
         ),
     ] = None,
@@ -50,8 +50,7 @@ def evaluate(
         bool,
         options.switch(
             "--absent",
-            "Also measure the mean alpha that a colour gets that is not in the image: "
-            "the last colour is replaced by #ff00ff.",
+            "Also measure the mean alpha of a color that is not in the image: #ff00ff in place of the last color.",
             options.MEASURE_PANEL,
         ),
     ] = False,
@@ -59,7 +58,7 @@ def evaluate(
         bool,
         options.switch(
             "--permuted",
-            "Also measure the largest change of an alpha when the palette comes in another order.",
+            "Also measure how much the alphas change when the palette is reordered.",
             options.MEASURE_PANEL,
         ),
     ] = False,
@@ -67,7 +66,7 @@ def evaluate(
         bool,
         options.switch(
             "--no-exact",
-            "Measure what the networks give, without the step that makes the layers add up exactly.",
+            "Measure the networks alone, without the step that makes the layers add up exactly.",
             options.MEASURE_PANEL,
         ),
     ] = False,
@@ -75,7 +74,7 @@ def evaluate(
         bool,
         options.switch(
             "--released",
-            "Measure the inference of the paper authors' released code instead: their filter (off with "
+            "Measure the inference of the code that the authors of the paper released: their filter (off with "
             "--smoothing 0), their mean over the whole image, no exact step.",
             options.MEASURE_PANEL,
         ),
@@ -83,17 +82,19 @@ def evaluate(
     as_json: options.AsJson = False,
     **flags: Any,
 ) -> None:
-    """Measures how good the layers of images are.
+    """Measures the quality of the layers of images.
 
-    Everything is measured before anything is rounded for a file, in the colours that the networks see: straight sRGB
-    from 0 to 1, negatives as 0 and highlights only by their hue. For HDR images, the largest recomposition error is
-    therefore not that of delivered layers, which fscs segment --json gives.
+    Everything is measured before it is rounded for a file, in the colors the networks get: straight sRGB from 0 to 1,
+    with negative values as 0 and highlights only by their hue. So for HDR images, the largest recomposition error is
+    not that of the delivered layers; fscs segment --json prints that one.
     """
     started = time.perf_counter()
     for path in images:
         options.check_input(path)
     if palettes is not None and flags["colors"] is not None:
-        raise UsageError("--colors and --palettes say two things", cure="leave --colors out: the CSV says how many")
+        raise UsageError(
+            "--colors and --palettes exclude each other", cure="leave --colors out; the CSV file gives the number"
+        )
     options.check_values(flags)
     for file in flags["mask"] or ():
         options.check_input(file)
@@ -151,9 +152,9 @@ def _print(found: Evaluation) -> None:
     console().print(table)
     print(f"largest recomposition error: {found.recomposition_error:.3g}")
     if found.absent_alpha is not None:
-        print(f"mean alpha of an absent colour: {found.absent_alpha:.4f}")
+        print(f"mean alpha of an absent color: {found.absent_alpha:.4f}")
     if found.permutation_change is not None:
-        print(f"largest change of an alpha with the palette in another order: {found.permutation_change:.3g}")
+        print(f"largest change of an alpha when the palette is reordered: {found.permutation_change:.3g}")
 
 
 def _cells(scores: Scores) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MODEL = "any-palette"
 """The model that is exported when none is named: the only shipped one that can be."""
 
-app = typer.Typer(help="Writes the any-palette model as a file for other programs.", no_args_is_help=True)
+app = typer.Typer(help="Writes the model any-palette for other programs.", no_args_is_help=True)
 
 
 @app.command("onnx")
@@ -62,11 +62,11 @@ def nuke_files(
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Writes the whole chain for Nuke's Inference nodes: mode Live of the node Soft Color Segment, Nuke 14 and later.
+    """Writes the model for the Live mode of the Nuke node, for Nuke 14 and later.
 
-    Then, with a licence for NukeX: nuke --nukex -t FOLDER/make_cat.py, and put SoftColorSegment.cat on Nuke's path.
+    Then, with a NukeX license: nuke --nukex -t FOLDER/make_cat.py, and put SoftColorSegment.cat on Nuke's path.
 
-    At most 8 colours. Masks, controls of single layers and temporal smoothing are not in it.
+    It has at most 8 colors, and no masks, per-layer controls or temporal smoothing.
     """
     _export("export_nuke", model, output, overwrite=overwrite, as_json=as_json)
 

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 PALETTE_PANEL = "Palette"
 ALPHA_PANEL = "Alpha processing"
-COLOR_PANEL = "Colour"
+COLOR_PANEL = "Color"
 OUTPUT_PANEL = "Output"
 COMPUTE_PANEL = "Computing"
 INPUT_PANEL = "Input"
 MEASURE_PANEL = "Measuring"
 SHOT_PANEL = "Shots"
 
-JSON_HELP = "Print one JSON object on stdout and nothing else there."
+JSON_HELP = "Print one JSON object on stdout, and nothing else."
 AUTO = "auto"
 OCIO_SCHEME = "ocio://"
 PALETTE_SUFFIXES = (".json", ".gpl", ".txt")
@@ -124,7 +124,7 @@ def layer_option(name: str) -> Any:
     parameter = BY_NAME[name]
     return typer.Option(
         _flag(name),
-        help=f"{parameter.tooltip} LAYER=VALUE, layers counted from 1; repeatable.",
+        help=f"{parameter.tooltip} LAYER=VALUE, layers are numbered from 1. Repeatable.",
         metavar="LAYER=VALUE",
         rich_help_panel=ALPHA_PANEL,
     )
@@ -142,8 +142,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT…",
-        help="The image: EXR, PNG, JPEG, TIFF, … Or a shot: plate.####.exr, plate.%04d.exr, a folder of numbered "
-        "pictures, several files, or a movie.",
+        help="The image: EXR, PNG, JPEG, TIFF, … Or a shot: plate.####.exr, plate.%04d.exr, a folder with one "
+        "numbered sequence, several files, or a movie.",
         show_default=False,
     ),
 ]
@@ -152,8 +152,8 @@ LayerFormat = Annotated[
     choice(
         "--layer-format",
         ("png", "tiff", "mov", "mkv"),
-        "What the layers in a FOLDER/ are: 16-bit PNG or TIFF; or, of a shot, movies with alpha: mov is ProRes 4444, "
-        "mkv is FFV1, which loses nothing.",
+        "The files in a FOLDER/: 16-bit PNG or TIFF, or for a shot movies with alpha: mov is ProRes 4444, mkv is "
+        "FFV1 (lossless).",
         OUTPUT_PANEL,
     ),
 ]
@@ -162,8 +162,8 @@ Blending = Annotated[
     choice(
         "--blend",
         ("over", "add"),
-        "How the layers of a document give the image: over, normal layers; add, opaque ones in Linear Dodge (Add) "
-        "over black.",
+        "How the layers of a PSD or OpenRaster document are blended. over: normal layers. add: opaque layers in "
+        "Linear Dodge (Add) over black.",
         OUTPUT_PANEL,
     ),
 ]
@@ -172,7 +172,7 @@ Frames = Annotated[
     typer.Option(
         "--frames",
         metavar="1001-1100x2,1150",
-        help="The frames of a shot to do. Without it: all that exist.",
+        help="The frames to do. Without it: all frames that exist.",
         rich_help_panel=SHOT_PANEL,
     ),
 ]
@@ -181,7 +181,8 @@ Views = Annotated[
     typer.Option(
         "--views",
         metavar="left,right",
-        help="What %V (and %v, its first letter) in the input stands for. Without it: left and right, if they exist.",
+        help="The views that %V (and %v, the first letter) in the input stands for. Without it: left and right, if "
+        "they exist.",
         rich_help_panel=SHOT_PANEL,
     ),
 ]
@@ -190,8 +191,8 @@ Missing = Annotated[
     choice(
         "--missing",
         ("error", "skip"),
-        "What to do with frames that are asked for and do not exist, or can't be read: stop, or do the others and "
-        "end with exit code 3.",
+        "What to do if a requested frame does not exist or can't be read. error: stop. skip: do the other frames "
+        "and end with exit code 3.",
         SHOT_PANEL,
     ),
 ]
@@ -200,8 +201,8 @@ ProgressStyle = Annotated[
     choice(
         "--progress",
         STYLES,
-        "Where progress goes: auto is a bar, or lines in a log; openjd prints openjd_progress for a farm that "
-        "runs Open Job Description.",
+        "How to print progress. auto: a bar, or lines in a log. openjd: openjd_progress, for a farm that runs Open "
+        "Job Description. none: not at all.",
         OUTPUT_PANEL,
     ),
 ]
@@ -215,8 +216,8 @@ PaletteSource = Annotated[
     typer.Option(
         "--palette",
         metavar="COLORS|FILE|auto",
-        help='"#aabbcc,#112233,…", or a file (.json, .gpl, .txt with one hex colour a line), or auto. '
-        "Fewer colours than --colors: the rest is found around them.",
+        help='Colors as "#aabbcc,#112233,…", a file (.json, .gpl, or .txt with one hex color per line), or auto. '
+        "If there are fewer than --colors, the missing ones are found.",
         rich_help_panel=PALETTE_PANEL,
     ),
 ]
@@ -225,7 +226,7 @@ Seed = Annotated[
     int,
     typer.Option(
         "--seed",
-        help="Same input and seed, same palette.",
+        help="Another seed gives another palette; the same input and seed give the same one.",
         metavar="NUMBER",
         min=0,
         max=2**32 - 1,
@@ -241,8 +242,8 @@ MaskFile = Annotated[
     typer.Option(
         "--mask",
         metavar="FILE",
-        help="A greyscale picture of the input's size that guides the alphas. Each needs its --mask-mode; repeatable, "
-        "applied in the order given. For a shot mask.####.exr follows the frames.",
+        help="A grayscale image of the size of the input that guides the alphas. Each mask needs its own "
+        "--mask-mode. Repeatable, applied in the order given. For a shot, mask.####.exr follows the frames.",
         rich_help_panel=ALPHA_PANEL,
     ),
 ]
@@ -262,8 +263,8 @@ Ocio = Annotated[
         "--ocio",
         metavar="FILE|ocio://NAME",
         callback=_ocio,
-        help="An OpenColorIO config whose colour spaces can be used: a file, or the name of one that comes with "
-        "OpenColorIO, as ocio://studio-config-latest. Without it: ocio://default.",
+        help="An OpenColorIO config, for the color spaces in it: a file, or the name of a config built into "
+        "OpenColorIO, as in ocio://studio-config-latest. Without it: ocio://default.",
         rich_help_panel=COLOR_PANEL,
     ),
 ]
@@ -272,7 +273,7 @@ InputLayer = Annotated[
     typer.Option(
         "--input-layer",
         metavar="NAME",
-        help="The layer of a multi-layer EXR to decompose. Without it: the root layer.",
+        help="The layer of a multi-layer EXR to segment. Without it: the root layer.",
         rich_help_panel=INPUT_PANEL,
     ),
 ]
@@ -292,7 +293,7 @@ Clip = Annotated[
         OUTPUT_PANEL,
     ),
 ]
-Overwrite = Annotated[bool, switch("--overwrite", "Replace outputs that exist already.", OUTPUT_PANEL)]
+Overwrite = Annotated[bool, switch("--overwrite", "Replace files that exist.", OUTPUT_PANEL)]
 AsJson = Annotated[
     bool,
     switch("--json", JSON_HELP, OUTPUT_PANEL),
@@ -572,7 +573,7 @@ def refuse_shot_flags(path: Path, flags: Mapping[str, object]) -> None:
     """
     for flag, value in flags.items():
         if value:
-            raise UsageError(f"{flag} is for shots, {path} is one picture", cure="name a shot: plate.####.exr")
+            raise UsageError(f"{flag} is for shots, {path} is one image", cure="name a shot: plate.####.exr")
 
 
 def view_names(text: str) -> list[str]:

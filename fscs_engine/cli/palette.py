@@ -22,7 +22,8 @@ def palette(
             "-o",
             "--output",
             metavar="FILE",
-            help="Palette file to write: .json, .gpl (GIMP) or .txt (hex colours). Without it the colours are printed.",
+            help="The palette file to write: .json, .gpl (GIMP) or .txt (hex colors). Without it the colors are "
+            "printed.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -36,7 +37,7 @@ def palette(
         typer.Option(
             "--lock",
             metavar="#RRGGBB",
-            help="A colour that must be in the palette; repeatable. Locked colours come first, in the order given.",
+            help="A color to keep in the palette. Repeatable; locked colors come first, in the order given.",
             rich_help_panel=options.PALETTE_PANEL,
         ),
     ] = None,
@@ -51,8 +52,7 @@ def palette(
 ) -> None:
     """Finds the palette of an image, or one for all frames of a shot.
 
-    The same input and seed give the same palette. Of a shot some frames evenly across the range are looked at, both
-    ends among them.
+    The same input and seed give the same palette. The palette of a shot is found in some frames across the range.
     """
     del preset  # its values came in as those of the other flags
     started = time.perf_counter()

@@ -26,7 +26,7 @@ PictureFile = Annotated[
         "-o",
         "--output",
         metavar="OUT",
-        help="The picture to write: .exr in the layers' own space, or .png (16-bit, sRGB, straight alpha).",
+        help="The image to write: .exr in the color space of the layers, or .png (16-bit, sRGB, straight alpha).",
         rich_help_panel=options.OUTPUT_PANEL,
     ),
 ]
@@ -38,7 +38,7 @@ def check_picture(output: Path, source: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError, OutputError: see `options.check_suffix` and `options.check_free`.
     """
-    options.check_suffix(output, PICTURE_SUFFIXES, "a picture")
+    options.check_suffix(output, PICTURE_SUFFIXES, "an image")
     options.check_free(output, source, overwrite=overwrite)
 
 

@@ -24,7 +24,7 @@ from . import options
 from .report import print_json, print_outputs
 
 app = typer.Typer(
-    help="Keeps named sets of parameters, for --preset of other commands and for the hosts.", no_args_is_help=True
+    help="Saves sets of controls under names, for --preset and for the nodes in Blender and Nuke.", no_args_is_help=True
 )
 
 PresetName = Annotated[str, typer.Argument(metavar="NAME", help="The preset.")]
@@ -55,7 +55,7 @@ def _become_defaults(context: typer.Context, preset: Preset | None) -> Preset | 
 
 PresetFlag = Annotated[
     Preset | None,
-    preset_option("--preset", "Take the parameters of this preset (see fscs preset). Flags given here win over it."),
+    preset_option("--preset", "Take the controls of this preset, see fscs preset. Flags you type win over it."),
 ]
 
 
@@ -84,14 +84,14 @@ def save(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - _ and . name a preset.")],
     base: Annotated[
-        Preset | None, preset_option("--from", "Begin with the values of this preset; the flags given here win.")
+        Preset | None, preset_option("--from", "Start from this preset. Flags you type win over it.")
     ] = None,
     model: Annotated[str, options.option("model", options.COMPUTE_PANEL, metavar="NAME")] = options.DEFAULTS["model"],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
     **flags: Any,
 ) -> None:
-    """Saves the flags that are given as a preset; those that are not stay open.
+    """Saves the flags you give as a preset; it leaves all others open.
 
     [bold]Examples[/bold]
 
@@ -111,7 +111,7 @@ def save(
         },
     )
     if not preset.values and not preset.layers:
-        raise UsageError("there is nothing to save", cure="give the flags that the preset shall hold")
+        raise UsageError("there is nothing to save", cure="give the flags to save")
     file = save_preset(preset, overwrite=overwrite)
     if as_json:
         print_json(_row(preset))
@@ -122,7 +122,7 @@ def save(
 
 @app.command("list")
 def list_all(as_json: options.AsJson = False) -> None:
-    """Shows all presets and what they hold."""
+    """Lists all presets with their flags."""
     names = list_presets()
     found = [(name, _read(name)) for name in names]
     if as_json:
@@ -142,7 +142,7 @@ def list_all(as_json: options.AsJson = False) -> None:
 
 @app.command("show")
 def show(name: PresetName, as_json: options.AsJson = False) -> None:
-    """Shows what a preset holds, as flags."""
+    """Shows the flags of a preset."""
     preset = read_preset(name)
     if as_json:
         print_json(_row(preset))

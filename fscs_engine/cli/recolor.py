@@ -52,8 +52,8 @@ def recolor(
         typer.Option(
             "--set",
             metavar="LAYER=#HEX|LAYER:hue=DEGREES",
-            help="3=#3366ff gives layer 3 a new colour and keeps its shades; 5:hue=40 turns the hue of layer 5. "
-            "Layers are counted from 1; repeatable, applied in the order given.",
+            help="3=#3366ff gives layer 3 a new color and keeps its shading; 5:hue=40 turns the hue of layer 5 by "
+            "40 degrees. Layers are numbered from 1. Repeatable, applied in the order given.",
         ),
     ],
     half: options.Half = False,
@@ -62,9 +62,9 @@ def recolor(
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Gives layers other colours and adds them up to an image.
+    """Recolors layers and adds them.
 
-    The palette the layers were made with is read from the file.
+    The palette of the layers is read from the file.
     """
     started = time.perf_counter()
     options.check_input(layers_file, "a layered EXR")
@@ -79,10 +79,10 @@ def recolor(
 
         layered = read_layers(layers_file)
         palette = stored_palette(layered)
-        progress.stage("recolouring")
+        progress.stage("recoloring")
         spaces = ColorSpaces(ocio)
         picture = add_up(edit_layers(layered.layers, palette, layered.color_space, parsed, spaces))
-        progress.stage("writing the picture")
+        progress.stage("writing the image")
         pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:
         print_json(
@@ -117,6 +117,6 @@ def stored_palette(layered: LayeredFile) -> Palette:
         raise InputError(f"{layered.source}: its palette can't be read ({error})", cure=cure) from error
     if len(palette) != len(layered.layers):
         raise InputError(
-            f"{layered.source}: has {len(layered.layers)} layers and a palette of {len(palette)} colours", cure=cure
+            f"{layered.source}: has {len(layered.layers)} layers and a palette of {len(palette)} colors", cure=cure
         )
     return palette

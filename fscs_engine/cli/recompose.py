@@ -18,9 +18,9 @@ def recompose(
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Adds layers up to an image again.
+    """Adds layers to get the image back.
 
-    The layers may have been graded, blurred or repainted since; what comes out is their sum.
+    The layers may have been graded, blurred or painted meanwhile; the result is their sum.
     """
     started = time.perf_counter()
     options.check_input(layers_file, "a layered EXR")
@@ -34,7 +34,7 @@ def recompose(
         layered = read_layers(layers_file)
         progress.stage("adding them up")
         picture = add_up(layered.layers)
-        progress.stage("writing the picture")
+        progress.stage("writing the image")
         spaces = ColorSpaces(ocio)
         pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:

@@ -37,8 +37,8 @@ def segment(
             "-o",
             "--output",
             metavar="OUT.exr|OUT.ora|OUT.psd|FOLDER/",
-            help="OUT.exr: all layers in one EXR. OUT.ora, OUT.psd: a layered document. FOLDER/: each layer as a "
-            "16-bit PNG, or what --layer-format says. For a shot OUT.####.exr. May be given several times.",
+            help="OUT.exr: all layers in one EXR. OUT.ora, OUT.psd: a layered document. FOLDER/: one 16-bit PNG "
+            "per layer, or what --layer-format says. For a shot OUT.####.exr. Repeatable.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -47,8 +47,8 @@ def segment(
         typer.Option(
             "--preview",
             metavar="SHEET.png",
-            help="Also write a contact sheet for the eye: image, recomposition, error, every layer and its alpha. "
-            "For a shot SHEET.####.png.",
+            help="Also write a contact sheet: image, sum of the layers, error, every layer and its alpha. For a "
+            "shot SHEET.####.png.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
@@ -58,14 +58,13 @@ def segment(
         bool,
         options.switch(
             "--resume",
-            "Leave frames alone that are whole and were made from the same input, palette and settings; do the others "
-            "again.",
+            "Skip frames whose files are complete and come from the same input, palette and settings.",
             options.SHOT_PANEL,
         ),
     ] = False,
     dry_run: Annotated[
         bool,
-        options.switch("--dry-run", "Only say what would be done for each frame.", options.SHOT_PANEL),
+        options.switch("--dry-run", "Only print what would be done for each frame.", options.SHOT_PANEL),
     ] = False,
     preset: PresetFlag = None,
     overwrite: options.Overwrite = False,
@@ -80,12 +79,12 @@ def segment(
     ] = False,
     **flags: Any,
 ) -> None:
-    """Takes an image, or every frame of a shot, apart into layers that add up to it.
+    """Splits an image, or every frame of a shot, into layers that add up to it.
 
-    Each layer holds one colour of the palette. Put together with Plus, they give back the image exactly.
+    There is one layer for each color of the palette. Add the layers with Plus to get the image back exactly.
 
-    A shot has one palette, found in frames across the range and kept beside the output unless it is given. Source
-    frame numbers are kept. Every file appears whole or not at all.
+    A shot has one palette: the one you give, or one found in frames across the range and saved beside the output.
+    Frames keep their numbers. A file is complete or does not exist.
 
     [bold]Examples[/bold]
 
@@ -255,7 +254,7 @@ def _print_shot(run: Run, report: ShotReport) -> None:
             if frames:
                 print(f"{status}: {report.count(status)} ({format_frames(frames)})")
     if report.gaps:
-        print(f"not there and not asked for: {format_frames(report.gaps)}")
+        print(f"not in the range: {format_frames(report.gaps)}")
     for result in report.frames:
         if result.status == "failed" and not run.options.dry_run:
             print(f"  {result.message}")

@@ -29,7 +29,7 @@ FARM_PANEL = "Farm"
 @options.takes(*options.FLAGS)
 def submit(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="The frames or the movie, as for fscs segment.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The shot, as for fscs segment.")],
     *,
     output: Annotated[
         list[str],
@@ -55,7 +55,7 @@ def submit(
         typer.Option(
             "--frames",
             metavar="RANGE",
-            help="Which frames, as 1001-1100x2,1150. Without it: all that are there.",
+            help="The frames, as in 1001-1100x2,1150. Without it: all frames that exist.",
             rich_help_panel=FARM_PANEL,
         ),
     ] = "",
@@ -65,7 +65,7 @@ def submit(
             "--chunk",
             metavar="FRAMES",
             min=1,
-            help="Frames of one task.",
+            help="How many frames a task does.",
             rich_help_panel=FARM_PANEL,
         ),
     ] = 10,
@@ -75,7 +75,7 @@ def submit(
             "--palette-frames",
             metavar="RANGE",
             show_default="--frames",
-            help="Which frames the palette is found in. Name the whole shot here to compute some of its frames again.",
+            help="The frames the palette is found in. To do some frames of a shot again, name the whole shot here.",
             rich_help_panel=FARM_PANEL,
         ),
     ] = "",
@@ -84,7 +84,7 @@ def submit(
         typer.Option(
             "--executable",
             metavar="FSCS",
-            help="What starts fscs on the farm's machines.",
+            help="The command that starts fscs on the farm.",
             rich_help_panel=FARM_PANEL,
         ),
     ] = "fscs",
@@ -93,22 +93,24 @@ def submit(
         typer.Option(
             "--missing",
             metavar="error|skip",
-            help="What to do about frames that do not exist: name them and stop, or leave them out of the job.",
+            help="What to do if a frame does not exist. error: stop. skip: leave it out of the job.",
             rich_help_panel=FARM_PANEL,
         ),
     ] = "error",
     no_check: Annotated[
         bool,
-        options.switch("--no-check", "Do not look whether the files exist, for disks only the farm sees.", FARM_PANEL),
+        options.switch(
+            "--no-check", "Do not check if the files exist. For disks that only the farm can see.", FARM_PANEL
+        ),
     ] = False,
-    overwrite: Annotated[bool, options.switch("--overwrite", "Replace an older bundle.", FARM_PANEL)] = False,
+    overwrite: Annotated[bool, options.switch("--overwrite", "Replace a bundle that exists.", FARM_PANEL)] = False,
     preset: PresetFlag = None,
     **look: Any,
 ) -> None:
-    """Writes a job that takes a shot apart on a render farm.
+    """Writes a job that segments a shot on a render farm.
 
-    Its first step decides the palette, each task of the second computes some frames. The flags that change the layers
-    are those of [bold]fscs segment[/bold].
+    The first step finds the palette; each task of the second does some frames. The flags that change the layers are
+    those of [bold]fscs segment[/bold].
 
     [bold]Example[/bold]
 
@@ -182,7 +184,7 @@ def _plan(
     text = pattern_of_folder(Path(source)).text if Path(source).is_dir() else source
     layer_format = look.get("layer_format", "png")
     if layer_format in ("mov", "mkv"):
-        raise UsageError("movies can't be written piece by piece", cure="write frames, and make the movie of them")
+        raise UsageError("a farm can't write movies in chunks", cure="write frames, and make a movie from them")
     outputs = tuple(parse_output(place, layer_format) for place in output)
     for place in outputs:
         if not (place.is_folder or place.path.has_number):
@@ -194,11 +196,11 @@ def _plan(
     if check:
         shot = open_shot([Path(text)], views=options.view_names(look["views"]))
         if not shot.place(1, "").number:
-            raise UsageError(f"{source} is one picture", cure="name the frames by a pattern like plate.####.exr")
+            raise UsageError(f"{source} is one image", cure="name the frames by a pattern like plate.####.exr")
         todo, lost, gaps = plan(shot, wanted, "skip" if skip else "error")
         numbers = sorted({frame for frame, _ in todo} - {frame for frame, _ in lost + gaps})
         left_out = sorted({frame for frame, _ in lost + gaps})
-        note = f"not there, and not in the job: {format_frames(left_out)}" if left_out else ""
+        note = f"missing, and left out of the job: {format_frames(left_out)}" if left_out else ""
         delivery = Delivery(outputs, SegmentOptions(resume=True), shot.name)
         pairs = [(number, view) for number in numbers for view in shot.views]
         sources = [shot.source(*pair) for pair in pairs]
@@ -289,10 +291,10 @@ def _palette(
     if colors is None or colors == len(known):
         return Flag("--palette", _absolute(source) if is_file else source, "file" if is_file else "text"), ()
     if colors < len(known):
-        raise UsageError(f"--palette has {len(known)} colours and --colors is {colors}", cure="leave --colors out")
+        raise UsageError(f"--palette has {len(known)} colors, but --colors is {colors}", cure="leave --colors out")
     if is_file:
         raise UsageError(
-            f"{source} has {len(known)} of {colors} colours",
+            f"{source} has {len(known)} of {colors} colors",
             cure="find the others first: fscs palette INPUT --lock COLORS -k K -o FILE",
         )
     return None, (*seek, Flag("--lock", source))

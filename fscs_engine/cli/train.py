@@ -55,7 +55,7 @@ def train(
         typer.Option(
             "--run",
             metavar="FOLDER",
-            help="Where checkpoint, loss curves and weights go. A run that was stopped there goes on.",
+            help="The folder for checkpoint, loss curves and weights. A run that was stopped there continues.",
             rich_help_panel=RUN_PANEL,
         ),
     ],
@@ -63,7 +63,7 @@ def train(
         Literal["any-palette", "paper"],
         typer.Option(
             "--model",
-            help="Which kind of model: the any-palette network, or the two networks of the paper for a fixed K.",
+            help="The kind of model: the any-palette network, or the two networks of the paper for a fixed K.",
             rich_help_panel=RUN_PANEL,
         ),
     ] = "any-palette",
@@ -78,17 +78,17 @@ def train(
         ),
     ] = None,
     colors: options.Colors = None,
-    steps: Annotated[int | None, _number("--steps", "How many steps in all.")] = None,
-    batch: Annotated[int | None, _number("--batch", "Crops in a step.")] = None,
+    steps: Annotated[int | None, _number("--steps", "The number of steps.")] = None,
+    batch: Annotated[int | None, _number("--batch", "Crops per step.")] = None,
     crop: Annotated[int | None, _number("--crop", "Side of a crop in pixels.")] = None,
     learning_rate: Annotated[float | None, _number("--learning-rate", "Adam's learning rate after warm-up.")] = None,
-    seed: Annotated[int | None, _number("--seed", "Same seed and thread count, same weights.")] = None,
+    seed: Annotated[int | None, _number("--seed", "The same seed and number of threads give the same weights.")] = None,
     start_from: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="NAME|FILE.safetensors",
-            help="A model of the same kind and size to start from. Without it the weights are random at first.",
+            help="A model of the same kind and size to start from. Without it, the weights start random.",
             rich_help_panel=RUN_PANEL,
         ),
     ] = None,
@@ -96,14 +96,14 @@ def train(
     no_skip: Annotated[bool, options.switch("--no-skip", "Networks without skip connections.", SHAPE_PANEL)] = False,
     single_network: Annotated[
         bool,
-        options.switch("--single-network", "One network for alphas and colours together.", SHAPE_PANEL),
+        options.switch("--single-network", "One network for alphas and colors together.", SHAPE_PANEL),
     ] = False,
     zero_centering: Annotated[
         Literal["penalty", "image-mean", "none"] | None,
         typer.Option(
             "--zero-centering",
-            help="How layer colours are kept around the palette colour: by a loss, by subtracting the crop's mean, "
-            "or not at all.",
+            help="How layer colors are kept around the palette color: by a loss, by subtracting the mean of the "
+            "crop, or not at all.",
             rich_help_panel=SHAPE_PANEL,
         ),
     ] = None,
@@ -128,10 +128,11 @@ def train(
     ] = None,
     flat: Annotated[float | None, _loss("--loss-flat", "alpha noise in flat areas", ANY_PALETTE_PANEL)] = None,
     absent: Annotated[
-        float | None, _loss("--loss-absent", "alpha of colours that are nowhere", ANY_PALETTE_PANEL)
+        float | None, _loss("--loss-absent", "alpha of colors that are not in the image", ANY_PALETTE_PANEL)
     ] = None,
     steady: Annotated[
-        float | None, _loss("--loss-steady", "what other light and entering things change", ANY_PALETTE_PANEL)
+        float | None,
+        _loss("--loss-steady", "changes by other light and by things entering the image", ANY_PALETTE_PANEL),
     ] = None,
     truth: Annotated[
         float | None, _loss("--loss-truth", "the distance to the known alphas of composites", ANY_PALETTE_PANEL)
@@ -142,8 +143,8 @@ def train(
 ) -> None:
     """Trains the networks on photographs.
 
-    Without options: as the shipped weights were trained. Ctrl-C stops and keeps what was done; the same command goes
-    on from there.
+    Without flags, the settings are those of the shipped weights. Ctrl-C stops and saves a checkpoint; run the same
+    command again to continue.
     """
     started = time.perf_counter()
     if not photographs.is_dir():

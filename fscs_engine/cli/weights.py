@@ -13,13 +13,13 @@ from .progress import Progress
 from .report import print_json, print_outputs
 
 app = typer.Typer(
-    help="Shows the shipped models, or turns the paper authors' weights into a model file.", no_args_is_help=True
+    help="Lists the models, or converts the weights that the authors of the paper released.", no_args_is_help=True
 )
 
 
 @app.command("list")
 def list_models(as_json: options.AsJson = False) -> None:
-    """Shows the models that can be named with --model, and whether their files are sound."""
+    """Lists the models for --model and checks their files."""
     states = model_states()
     if as_json:
         rows = [
@@ -44,14 +44,14 @@ def import_weights(
         bool,
         options.switch(
             "--allow-unknown",
-            "Also take weights whose sha256 is not that of the released files.",
+            "Accept weights whose sha256 is not that of the released files.",
             options.INPUT_PANEL,
         ),
     ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Reads the released weights of the paper's authors (for seven colours) and writes them as a model file.
+    """Converts the weights for seven colors that the authors of the paper released.
 
     Nothing in the files is executed; their shapes and their sha256 are checked.
     """

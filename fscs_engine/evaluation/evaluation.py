@@ -115,9 +115,10 @@ class Evaluation:
         return max((row.permutation_change for row in self.images if row.permutation_change is not None), default=None)
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON: ``images`` (a row each), ``mean``, and over all ``recomposition_error_max``,
-        ``absent_alpha_mean`` and ``permutation_change_max`` (the last two null where not asked for). Numbers without
-        an answer and infinite ones are null.
+        """For JSON: a row for each of ``images``, their ``mean``, and what counts for all of them.
+
+        That is ``recomposition_error_max``, ``absent_alpha_mean`` and ``permutation_change_max`` (the last two null
+        where not asked for). Numbers without an answer and infinite ones are null.
         """
         rows = [
             {
@@ -194,7 +195,7 @@ def evaluate(
     if missing:
         raise PaletteError(
             f"{missing[0]}: no palette is named {missing[0].stem!r}",
-            cure="add a row with this stem to the palettes, or leave them out to have palettes found",
+            cure="add a line with this name, or leave --palettes out to find the palettes",
         )
     processing = AlphaProcessing() if processing is None else processing
     rows = []
@@ -286,7 +287,7 @@ def read_palettes_csv(path: str | Path) -> dict[str, Palette]:
         PaletteError: unreadable, empty, a row of another length, a value outside 0–255, or a stem that comes twice.
     """
     path = Path(path)
-    cure = "write a row a picture: file stem, then R, G, B of every colour in 0-255"
+    cure = "write one line per image: file name without extension, then R,G,B of each color in 0-255"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [(number, [cell.strip() for cell in row]) for number, row in enumerate(csv.reader(file), 1) if row]
@@ -302,7 +303,7 @@ def read_palettes_csv(path: str | Path) -> dict[str, Palette]:
         if len(cells) + 1 != columns or not cells or len(cells) % 3:
             raise PaletteError(f"{path}: line {number} has {len(cells)} numbers, line 1 {columns - 1}", cure=cure)
         if stem in palettes:
-            raise PaletteError(f"{path}: line {number} names {stem!r} again", cure="keep one row a picture")
+            raise PaletteError(f"{path}: line {number} names {stem!r} again", cure="keep one line per image")
         try:
             values = np.array([float(cell) for cell in cells]).reshape(-1, 3) / 255
             palettes[stem] = Palette.from_array(values)

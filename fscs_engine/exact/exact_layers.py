@@ -61,8 +61,8 @@ class ExactLayers:
             error = self._by_tensors(top, alphas, colors, space, out)
         if not math.isfinite(error):
             raise RangeError(
-                f"rows {top} to {top + alphas.shape[1]}: layers are beyond the numbers of float32",
-                cure="use --precision float32, or a picture and controls that are less extreme",
+                f"rows {top} to {top + alphas.shape[1]}: layers do not fit float32",
+                cure="use --precision float32, or less extreme values",
             )
         return error
 

@@ -208,7 +208,7 @@ def _cat_file_creator(live: LiveModel) -> str:
     return "\n".join([*lines, ""])
 
 
-_MAKE_CAT = f'''"""Makes {NUKE_CAT} beside this file: ``nuke --nukex -t {NUKE_SCRIPT}``. Needs a licence for NukeX.
+_MAKE_CAT = f'''"""Makes {NUKE_CAT} beside this file: ``nuke --nukex -t {NUKE_SCRIPT}``. Needs a NukeX license.
 
 Put the file into a folder on the plug-in path, such as ~/.nuke, for the mode Live of the node Soft Color Segment.
 """

@@ -181,7 +181,7 @@ class LiveModel(nn.Module):
         return found.to(image.dtype).contiguous()
 
     def palette(self, image: Tensor) -> Tensor:
-        """The colours in use. (K, 3)"""
+        """The colors in use, (K, 3)."""
         every = torch.tensor(
             [
                 [self.p1r, self.p1g, self.p1b],

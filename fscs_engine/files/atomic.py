@@ -152,10 +152,10 @@ def check_targets(paths: Sequence[str | Path], *, overwrite: bool) -> None:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder", cure="name a file")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already", cure="name another file or pass --overwrite")
+            raise OutputError(f"{path}: exists already", cure="name another file, or pass --overwrite")
         folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
-            raise OutputError(f"{path}: there is no folder {folder}", cure="make the folder first")
+            raise OutputError(f"{path}: there is no folder {folder}", cure="create the folder first")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: the folder can't be written", cure="check its permissions")
 
@@ -169,4 +169,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: can't be made ({error.strerror})", cure="name another folder") from error
+        raise OutputError(f"{folder}: can't be created ({error.strerror})", cure="name another folder") from error

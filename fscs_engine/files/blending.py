@@ -189,9 +189,9 @@ def largest_error(found: NDArray[np.floating], image_pixels: NDArray[np.floating
     """
     if found.shape[:2] != image_pixels.shape[:2]:
         raise InputError(
-            f"{path}: is {found.shape[1]} x {found.shape[0]}, the picture {image_pixels.shape[1]} x "
+            f"{path}: is {found.shape[1]} x {found.shape[0]}, the image {image_pixels.shape[1]} x "
             f"{image_pixels.shape[0]}",
-            cure="compare it with the picture it was made from",
+            cure="compare it with the image it was made from",
         )
     channels = image_pixels.shape[2]
     error = float(np.abs(found[..., :channels] - image_pixels).max())

@@ -95,8 +95,8 @@ class ExrLayerWriter:
                 raise ValueError("plate=True needs the image")
             if image.color_space != color_space:
                 raise UsageError(
-                    f"the picture's own channels are in {image.color_space}, the layers in {color_space}",
-                    cure=f"leave the picture's channels out or take {image.color_space} as the working space",
+                    f"the image's own channels are in {image.color_space}, the layers in {color_space}",
+                    cure=f"leave the image's channels out or take {image.color_space} as the working space",
                 )
             self._plate = image.pixels
             own = list("RGBA"[: image.pixels.shape[2]])
@@ -148,7 +148,7 @@ class ExrLayerWriter:
             if self._plate is not None:
                 plates = self._plate.shape[2]
                 rows = self._plate[self._strips.done : self._strips.done + count]
-                target[..., :plates] = self._fit(rows[None], ["the picture"])[0]
+                target[..., :plates] = self._fit(rows[None], ["the image"])[0]
             names = [layer_name(n) for n in range(1, self._layers + 1)]
             fitted = self._fit(strip, names)
             target[..., plates:] = fitted.transpose(1, 2, 0, 3).reshape(count, self._width, -1)
@@ -216,7 +216,7 @@ def write_exr(path: str | Path, image: Image, *, half: bool = False, overwrite: 
             for top in range(0, height, ROWS):
                 rows: NDArray[Any] = image.pixels[top : top + ROWS]
                 if half:
-                    rows = _to_half(rows[None], False, path, ["the picture"], top)[0]
+                    rows = _to_half(rows[None], False, path, ["the image"], top)[0]
                 if not output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
                     raise failed(path, output.geterror())
         except BaseException:

@@ -77,7 +77,7 @@ def coding_of(path: Path, frame: Any, codec: str) -> Coding:
     if frame.color_trc in _UNFIT_TRANSFERS:
         raise InputError(
             f"{path}: is {_UNFIT_TRANSFERS[frame.color_trc]}, and movies are taken as sRGB",
-            cure="convert it to EXR in a known colour space first, and segment those",
+            cure="convert it to EXR in a known color space and segment that",
         )
     if "f16" in name or "f32" in name or name.startswith(("xyz", "bayer")) or bits > 16:
         raise InputError(f"{path}: has pixels of the kind {name}, which are not read", cure="convert it to EXR first")
@@ -101,7 +101,7 @@ def coding_of(path: Path, frame: Any, codec: str) -> Coding:
         matrix = 1 if frame.height >= _HD_HEIGHT else 6
     if matrix not in _MATRICES:
         raise InputError(
-            f"{path}: has colour matrix {matrix} of ITU-T H.273, which is not read",
+            f"{path}: has color matrix {matrix} of ITU-T H.273, which is not read",
             cure="convert it to BT.709: ffmpeg -i IN -vf zscale=matrix=709 OUT",
         )
     shifts = (_halvings(frame.format.chroma_width, 1 << 8), _halvings(frame.format.chroma_height, 1 << 8))
@@ -243,7 +243,7 @@ def turn_of(path: Path, frame: Any) -> tuple[bool, bool, bool]:
         return False, a < 0, d < 0
     if a == d == 0 and b and c:
         return True, c < 0, b < 0
-    raise InputError(f"{path}: is turned by an angle that is no right one", cure="render it upright")
+    raise InputError(f"{path}: is rotated by an angle that is not a multiple of 90 degrees", cure="render it upright")
 
 
 def turned(pixels: NDArray[np.float32], turn: tuple[bool, bool, bool]) -> NDArray[np.float32]:

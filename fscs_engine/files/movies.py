@@ -167,13 +167,13 @@ class Movie:
             raise _unreadable(self.path, error) from error
         try:
             if self._container.format.name.endswith("_pipe") or self._container.format.name in ("image2", "tty"):
-                raise InputError(f"{self.path}: is no movie", cure="name a movie, or a picture by its own ending")
+                raise InputError(f"{self.path}: is no movie", cure="name a movie, or give an image its own extension")
             # A cover picture is no movie.
             streams = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]
             if not streams and _ends_early(self.path):
                 raise _cut_off(self.path, 0, "it ends before frame {}")
             if not streams:
-                raise InputError(f"{self.path}: has no video stream", cure="name a movie with pictures")
+                raise InputError(f"{self.path}: has no video stream", cure="name a movie with a video stream")
             self._stream = streams[0]
             self._decoder = self._decoder_of(self._stream)
         except BaseException:
@@ -540,7 +540,7 @@ def _cut_off(path: Path, whole: int, what: str) -> InputError:
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or "unknown format"
     return InputError(
-        f"{path}: can't be read as a movie ({reason})", cure="check that it is whole and a movie, or render it again"
+        f"{path}: can't be read as a movie ({reason})", cure="check that it is a complete movie, or render it again"
     )
 
 

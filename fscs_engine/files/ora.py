@@ -234,7 +234,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
     names = archive.namelist()
     if not {"stack.xml", _MERGED} <= set(names):
         archive.close()
-        raise InputError(f"{path}: is a zip file but no OpenRaster", cure="give an .ora file")
+        raise InputError(f"{path}: is a zip file but not OpenRaster", cure="give an .ora file")
     return archive
 
 

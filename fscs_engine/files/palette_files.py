@@ -36,10 +36,10 @@ def read_palette(path: str | Path) -> Palette:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise PaletteError(
-            f"{path}: can't be read ({error.strerror or error})", cure="check the palette file's name and permissions"
+            f"{path}: can't be read ({error.strerror or error})", cure="check the file name and permissions"
         ) from error
     if len(data) > _LARGEST_FILE:
-        raise PaletteError(f"{path}: is too large for a palette", cure="name a palette file of 1 to 16 colours")
+        raise PaletteError(f"{path}: is too large for a palette", cure="name a palette file of 1 to 16 colors")
     try:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -91,7 +91,7 @@ def _parse_json(text: str) -> Palette:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PaletteError(f"is not JSON ({error})", cure="write it anew with `fscs palette`") from error
+        raise PaletteError(f"is not JSON ({error})", cure="write it again with `fscs palette`") from error
     return Palette.from_dict(data)
 
 

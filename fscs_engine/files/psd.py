@@ -53,7 +53,7 @@ class PsdLayerWriter(LayerDocument):
         _require_psd_tools()
         if max(self._height, self._width) > LARGEST_SIDE:
             raise OutputError(
-                f"{self.path}: the picture is {self._width} x {self._height}, a PSD file holds "
+                f"{self.path}: the image is {self._width} x {self._height}, a PSD file holds "
                 f"{LARGEST_SIDE} x {LARGEST_SIDE}",
                 cure="write .ora or .exr",
             )
@@ -84,7 +84,7 @@ class PsdLayerWriter(LayerDocument):
             if size > LARGEST_FILE:
                 raise OutputError(
                     f"{self.path}: would be {size} bytes, a PSD file holds {LARGEST_FILE}",
-                    cure="write .ora or .exr, or use fewer colours or 8 bits",
+                    cure="write .ora or .exr, or use fewer colors",
                 )
             document.write(file)
 

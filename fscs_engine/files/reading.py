@@ -148,7 +148,7 @@ class OpenedImage:
                 top = self.specs[part].y
                 read = self.input.read_scanlines(part, 0, top + rows[0], top + rows[1], 0, first, last, "float")
         except MemoryError:
-            raise InputError(f"{self.path}: is too large for the memory", cure="use a smaller picture") from None
+            raise InputError(f"{self.path}: is too large for the memory", cure="use a smaller image") from None
         complaint = self.input.geterror()
         # libjpeg only warns of a file that is cut off, and paints the rest grey. Stray bytes do no harm.
         if read is None or (complaint and "extraneous bytes" not in complaint):
@@ -178,7 +178,7 @@ def open_image(path: Path) -> Iterator[OpenedImage]:
             specs.append(file.spec())
         file.geterror()
         if not specs:
-            raise _unreadable(path, "it holds no picture")
+            raise _unreadable(path, "it holds no image")
         yield OpenedImage(path, file.format_name(), tuple(specs), file)
     finally:
         file.close()
@@ -193,7 +193,7 @@ def _check_file(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"{path!r}: the name is not valid UTF-8", cure="rename the file") from None
-    if first_bytes(path, 8, "a picture file") == b"\x89PNG\r\n\x1a\n" and not _png_is_whole(path):
+    if first_bytes(path, 8, "an image file") == b"\x89PNG\r\n\x1a\n" and not _png_is_whole(path):
         raise _unreadable(path, "the file is cut off")
 
 
@@ -238,8 +238,8 @@ def _unreadable(path: Path, reason: str) -> InputError:
             return _luminance_chroma(path)
         return InputError(f"{path}: has subsampled channels, which are not read", cure="save it at full size")
     return InputError(
-        f"{path}: can't be read as a picture ({reason or 'unknown format'})",
-        cure="check that the file is whole and of a known format, or render it again",
+        f"{path}: can't be read as an image ({reason or 'unknown format'})",
+        cure="check that the file is complete and of a known format, or render it again",
     )
 
 
@@ -291,9 +291,9 @@ def _check_color_model(opened: OpenedImage) -> None:
         if found in ("CMYK", "YCCK", "LAB", "MULTICHANNEL", "DUOTONE"):
             model = model or found
     if model:
-        raise InputError(f"{opened.path}: is a {model} picture, which is not read", cure="convert it to RGB")
+        raise InputError(f"{opened.path}: is a {model} image, which is not read", cure="convert it to RGB")
     if spec.depth > 1:
-        raise InputError(f"{opened.path}: is a volume, which is not read", cure="save one slice as a picture")
+        raise InputError(f"{opened.path}: is a volume, which is not read", cure="save one slice as an image")
 
 
 def _layers(spec: oiio.ImageSpec) -> dict[str, list[str]]:
@@ -374,7 +374,7 @@ def _check_finite(
     window: Window,
     chosen: _Channels,
     cleaned: bool,
-    cure: str = "mend the render or pass --clean-nonfinite",
+    cure: str = "fix the render, or pass --clean-nonfinite",
 ) -> None:
     """Raises or, in place, cleans what is NaN or infinite."""
     # In slabs: a mask of the whole picture would cost a quarter of its memory.
@@ -427,8 +427,8 @@ def _placed(
         return mask
     if (display.width, display.height) != (format_.width, format_.height):
         raise InputError(
-            f"{path}: the mask is {display.width} x {display.height}, the picture {format_.width} x {format_.height}",
-            cure="use a mask of the picture's size",
+            f"{path}: the mask is {display.width} x {display.height}, the image {format_.width} x {format_.height}",
+            cure="use a mask of the image's size",
         )
     # Offset of the mask's first pixel from the image's, each counted from its own display window.
     dx = (window.x - display.x) - (wanted.x - format_.x)

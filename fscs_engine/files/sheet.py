@@ -124,7 +124,7 @@ class ContactSheet:
         sheet.picture(0, 2, error)
         sheet.caption(0, 2, 1, f"Error x {ERROR_GAIN}", f"largest {self._errors.max():.1e}")
         sheet.bars(0, 3, [color.rgb for color in self._palette], coverage)
-        sheet.caption(0, 3, 1, "Palette", "share of the picture")
+        sheet.caption(0, 3, 1, "Palette", "share of the image")
         for number, color in enumerate(self._palette):
             row, column = 1 + number // 2, 2 * (number % 2)
             sheet.picture(row, column, _over_checker(layers[number]))

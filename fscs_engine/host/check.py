@@ -74,7 +74,7 @@ def examine(
             if stop() or time.monotonic() > ended:
                 process.kill()
                 process.communicate()
-                wrong = "the check was stopped" if stop() else f"the engine said nothing for {timeout:.0f} seconds"
+                wrong = "the check was stopped" if stop() else f"the engine did not answer for {timeout:.0f} seconds"
                 return Report(False, wrong=(wrong,), cure="try again; if it happens again, install the engine again")
     return _understood(python, version, out, complaints.decode("utf-8", "replace"))
 
@@ -103,13 +103,13 @@ def _lines(found: Mapping[str, object]) -> list[str]:
         "Devices: " + ", ".join(named),
     ]
     if len(devices) == 1:
-        lines.append("No GPU that PyTorch can use: the networks run on the CPU")
+        lines.append("PyTorch finds no GPU: the networks run on the CPU")
     return lines
 
 
 def _without_answer(python: Path, complaints: str) -> Report:
     said = [line.strip() for line in complaints.splitlines() if line.strip()]
-    last = said[-1][:300] if said else "it said nothing"
+    last = said[-1][:300] if said else "it gave no answer"
     if "No module named" in last and "fscs_engine" in last:
         return Report(False, wrong=(f"{python} has no engine",), cure=INSTALL_AGAIN)
     if "DLL load failed" in complaints:

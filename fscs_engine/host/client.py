@@ -112,7 +112,9 @@ class Worker:
         log: Union[str, os.PathLike[str], None] = None,
     ) -> None:
         if not Path(python).is_absolute():  # or a file of that name in a shot's folder might be started
-            raise WorkerError("worker", f"the engine's Python {os.fspath(python)!r} is not a whole path", _PYTHON_CURE)
+            raise WorkerError(
+                "worker", f"the engine's Python {os.fspath(python)!r} is not an absolute path", _PYTHON_CURE
+            )
         self._timeout = timeout
         self._cancel_timeout = cancel_timeout
         self._lock = threading.Lock()
@@ -123,7 +125,7 @@ class Worker:
         self._ended = False
         self._closing = False
         self._ended_by_us = False
-        self._gone = WorkerError("worker", "the engine's process was closed", "start a new one")
+        self._gone = WorkerError("worker", "the engine was closed", "start a new one")
         self._log = _Log(log)
         self._outbox: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
         protocol.remove_stale_folders()
@@ -459,10 +461,10 @@ class Worker:
                     cancelled_at = now
                     self._send_cancel(number)
             elif now - cancelled_at > self._cancel_timeout:
-                self._end("the engine did not stop a cancelled computation")
+                self._end("the engine did not stop when it was cancelled")
                 raise _cancelled_error()
             if now - max(began, self._heard) > self._timeout:
-                self._end(f"the engine's process said nothing for {self._timeout:g} seconds")
+                self._end(f"the engine's process did not answer for {self._timeout:g} seconds")
                 raise self._gone
 
     def _send_cancel(self, target: int) -> None:

@@ -65,7 +65,7 @@ def checked_python(source: str, setting: str, cure: str) -> Path:
     """
     path = Path(setting).expanduser()
     if not path.is_absolute():
-        raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", cure)
+        raise WorkerError("worker", f"{source} is {setting!r}, which is not an absolute path", cure)
     if path.is_dir():
         path = next((path / name for name in _PYTHONS if (path / name).is_file()), path)
     if not path.is_file():

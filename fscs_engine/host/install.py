@@ -202,6 +202,7 @@ class Installation:
 
     @property
     def running(self) -> bool:
+        """Whether it has not ended yet."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -236,7 +237,7 @@ class Installation:
         free = shutil.disk_usage(folder).free
         if free < SPACE_NEEDED:
             message = f"the disk of {folder} has {free / 1e9:.1f} GB free, {SPACE_NEEDED / 1e9:.0f} GB are needed"
-            raise InstallError(message, "make room there")
+            raise InstallError(message, "free some disk space there")
 
     def _usable_python(self) -> str:
         reasons = []
@@ -246,7 +247,7 @@ class Installation:
             if not reason:
                 return python
             reasons.append(f"{python} {reason}")
-        message = "no Python here can make an environment (" + "; ".join(reasons or ["none was found"]) + ")"
+        message = "no Python here can create an environment (" + "; ".join(reasons or ["none was found"]) + ")"
         raise InstallError(
             message,
             f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer (on Debian and Ubuntu with python3-venv) "
@@ -254,8 +255,8 @@ class Installation:
         )
 
     def _fill(self, base: str, environment: Path) -> None:
-        self.fraction, self.message = 0.02, "making the environment"
-        self._process([base, "-I", "-m", "venv", str(environment)], "the environment can't be made")
+        self.fraction, self.message = 0.02, "creating the environment"
+        self._process([base, "-I", "-m", "venv", str(environment)], "the environment can't be created")
         pip = [str(environment_python(environment)), "-I", "-m", "pip"]
         install = [*pip, "--disable-pip-version-check", "--no-input", "--no-color", "install", "--progress-bar", "off"]
         install += ["--constraint", str(self.plan.constraints)]
@@ -263,12 +264,12 @@ class Installation:
             install += ["--no-index", "--find-links", self.plan.source]
         elif self.plan.source:
             install += ["--extra-index-url", self.plan.source]
-        self.fraction, self.message = 0.05, "getting PyTorch"
+        self.fraction, self.message = 0.05, "installing PyTorch"
         torch = [*install, "--no-deps", "torch"]
         if self.plan.cpu_only and not self.plan.source and sys.platform == "linux":
             torch += ["--index-url", CPU_INDEX]
         self._process(torch, "PyTorch can't be installed", upto=0.5)
-        self.fraction, self.message = 0.5, "getting the other packages"
+        self.fraction, self.message = 0.5, "installing the other packages"
         self._process([*install, str(self.plan.wheel)], "the engine can't be installed", upto=0.9)
 
     def _finish(self, environment: Path) -> None:
@@ -354,7 +355,7 @@ def start_process(command: Sequence[str], environment: Mapping[str, str]) -> sub
 def unusable(python: str, environment: Mapping[str, str]) -> str:
     """Why no environment can be made with a Python; empty if one can."""
     if not Path(python).is_absolute():
-        return "is not a whole path"
+        return "is not an absolute path"
     try:
         found = subprocess.run(
             [python, "-I", "-c", _PROBE],
@@ -394,17 +395,17 @@ def _shortened(line: str, length: int = 70) -> str:
 def _reason(said: Sequence[str]) -> str:
     """The line of pip's that says most about what went wrong."""
     errors = [line for line in said if line.startswith("ERROR:")]
-    return _shortened((errors or [line for line in said if line.strip()] or ["it said nothing"])[-1], 200)
+    return _shortened((errors or [line for line in said if line.strip()] or ["it gave no answer"])[-1], 200)
 
 
 def _cure(said: Sequence[str]) -> str:
     text = "\n".join(said)
     if "No space left" in text:
-        return "make room on the disk and try again"
+        return "free some disk space and try again"
     if re.search(r"Connection|Temporary failure in name resolution|timed out|SSL|Max retries", text):
-        return "look after the network (a firewall or proxy may be in the way) and try again"
+        return "check the network, a firewall or a proxy, and try again"
     if "No matching distribution" in text:
-        return "choose another Python to install with (3.11 is the one that was tested), or another package source"
+        return "choose another Python to install with (3.11 was tested), or another package source"
     if "Permission denied" in text or "Access is denied" in text:
-        return "close every program that uses the engine and try again; a virus scanner may hold the files"
-    return "open the log; it has everything that pip said"
+        return "close every program that uses the engine and try again; a virus scanner may lock the files"
+    return "open the log; it has the full output of pip"

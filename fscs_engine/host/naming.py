@@ -18,7 +18,7 @@ def layer_name(number: int) -> str:
 
 
 def layer_channels(layers: int) -> list[str]:
-    """The channel names of all layers in order: ``softcolor1.R``, ``.G``, ``.B``, ``.A``, ``softcolor2.R``, …"""
+    """The channel names of all layers: ``softcolor1.R``, ``.G``, ``.B``, ``.A``, ``softcolor2.R``, and so on."""
     return [f"{layer_name(n)}.{channel}" for n in range(1, layers + 1) for channel in CHANNELS]
 
 

@@ -42,7 +42,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Colors",
         "int",
         7,
-        "How many palette colours, and so how many layers.",
+        "Sets how many palette colors, and so how many layers, there are. Higher values split the image into more "
+        "layers.",
         1,
         MAXIMUM_COLORS,
     ),
@@ -51,8 +52,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Palette Method",
         "enum",
         "kmeans",
-        "How colours are found that are not given. kmeans: the colours of the large areas. "
-        "salient: small areas of strong colour get a colour of their own too.",
+        "Chooses how the colors you do not give are found. kmeans finds the colors of large areas. salient also "
+        "gives small areas of strong color a color of their own.",
         choices=("kmeans", "salient"),
     ),
     Parameter(
@@ -60,15 +61,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Model",
         "string",
         "any-palette",
-        "The trained networks that find the layers.",
+        "Chooses the trained networks that find the layers.",
     ),
     Parameter(
         "smoothing",
         "Smoothing Radius",
         "int",
         0,
-        "Radius in pixels of the edge-preserving smoothing (guided filter) of the alphas. 0 turns it off. "
-        "Larger radii give calmer mattes and a slight veil around edges. The paper's own networks want 3.",
+        "Smooths the alphas within this radius in pixels but keeps edges of the image (guided filter). Higher "
+        "values give smoother mattes and a slight veil around edges. 0 turns it off. The model paper needs 3.",
         0,
         256,
     ),
@@ -77,8 +78,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Smoothing Edge Threshold",
         "float",
         1e-6,
-        "How strong an edge of the picture must be to be kept by the smoothing: the variance of the picture's "
-        "brightness (0 to 1) below which a window counts as flat. Larger values smooth across edges.",
+        "Sets how strong an edge of the image must be to stop the smoothing, as the variance of brightness (0 to "
+        "1) in a window. Higher values smooth across stronger edges.",
         1e-9,
         1.0,
     ),
@@ -87,7 +88,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Smoothing Strength",
         "float",
         1.0,
-        "Mix of the alphas before (0) and after (1) the smoothing.",
+        "Mixes the alphas before and after the smoothing. Higher values take more of the smoothed ones: 0 none, 1 "
+        "only these.",
         0.0,
         1.0,
     ),
@@ -96,8 +98,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Temporal Smoothing",
         "float",
         0.0,
-        "How much the alphas of the frames around are mixed in where the picture stands still: calms mattes that "
-        "flicker. 0 turns it off; a single picture is never changed by it.",
+        "Mixes in the alphas of neighboring frames where the image does not move. Higher values reduce flicker "
+        "more. 0 turns it off. A single image never changes.",
         0.0,
         1.0,
     ),
@@ -106,7 +108,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Minimum Alpha",
         "float",
         0.0,
-        "Alphas below this value become 0 and their share goes to the other layers: removes thin veils.",
+        "Sets alphas below this value to 0 and gives their share to the other layers. Higher values remove "
+        "stronger veils.",
         0.0,
         1.0,
     ),
@@ -115,7 +118,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Black Point",
         "float",
         0.0,
-        "Alpha of this layer that becomes 0. What the layer loses or gains is shared by the other layers.",
+        "Sets the alpha of this layer that becomes 0. Higher values cut away more of the matte. The other layers "
+        "share what it loses.",
         0.0,
         1.0,
         per_layer=True,
@@ -125,7 +129,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "White Point",
         "float",
         1.0,
-        "Alpha of this layer that becomes 1. Must lie above the black point.",
+        "Sets the alpha of this layer that becomes 1. Higher values leave less of the matte solid. Must be above "
+        "the black point.",
         0.0,
         1.0,
         per_layer=True,
@@ -135,7 +140,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Gain",
         "float",
         1.0,
-        "Multiplies this layer's alpha before all alphas are made to add to 1 again. 0 empties the layer.",
+        "Multiplies this layer's alpha before all alphas are normalized to add up to 1. Higher values give the "
+        "layer more of the image. 0 empties it.",
         0.0,
         100.0,
         per_layer=True,
@@ -145,7 +151,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Gamma",
         "float",
         1.0,
-        "Above 1 lifts this layer's half-transparent parts, below 1 lowers them: alpha to the power of 1/gamma.",
+        "Raises this layer's alpha to the power of 1/gamma. Values above 1 lift the half-transparent parts, values "
+        "below 1 lower them.",
         0.01,
         100.0,
         per_layer=True,
@@ -155,8 +162,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Mask Mode",
         "enum",
         "limit",
-        "limit: the layer is multiplied by the mask, the others take what it loses. "
-        "split: two layers are pooled and shared by the mask, the first where it is white, the second where black.",
+        "Chooses what the mask does. limit multiplies the layer by the mask; the other layers take what it loses. "
+        "split shares two layers by the mask: the first where it is white, the second where it is black.",
         choices=("limit", "split"),
     ),
     Parameter(
@@ -164,16 +171,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Working Space",
         "string",
         "auto",
-        "The space in which the layers are delivered and add up to the picture: srgb, lin_rec709, acescg, "
-        "scene_linear (the input's values as they are) or a name of the OpenColorIO config. "
-        "auto: EXR takes the input's own linear space, PNG takes srgb.",
+        "Chooses the color space in which the layers are delivered and add up to the image: srgb, lin_rec709, "
+        "acescg, scene_linear (the values of the input as they are) or a name from the OpenColorIO config. auto "
+        "gives EXR the linear space of the input, and PNG srgb.",
     ),
     Parameter(
         "device",
         "Device",
         "enum",
         "auto",
-        "Where the networks run. auto takes a GPU where there is one.",
+        "Chooses where the networks run. auto uses a GPU if there is one.",
         choices=("auto", "cpu", "cuda", "mps"),
     ),
     Parameter(
@@ -181,8 +188,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Precision",
         "enum",
         "auto",
-        "Numbers the networks compute with. auto is float32; float16 and bfloat16 are for GPUs. "
-        "The layers add up exactly with each.",
+        "Chooses the numbers the networks compute with. auto is float32; float16 and bfloat16 are for GPUs. The "
+        "layers add up exactly with each.",
         choices=("auto", "float32", "float16", "bfloat16"),
     ),
     Parameter(
@@ -190,7 +197,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Tile Size",
         "int",
         0,
-        "Side in pixels of the tiles the networks work on; 0 chooses it. The result does not depend on it.",
+        "Sets the side in pixels of the tiles the networks work on. Higher values need more memory. 0 chooses it. "
+        "The result does not depend on it.",
         0,
         16384,
     ),

@@ -76,7 +76,7 @@ class WorkerError(Exception):
         return f"{self.message}: {self.cure}" if self.cure else self.message
 
 
-def protocol_error(message: str, cure: str = "use a host package and an engine of the same release") -> WorkerError:
+def protocol_error(message: str, cure: str = "use a plug-in and an engine of the same release") -> WorkerError:
     """A ``WorkerError`` of code ``protocol``: whoever wrote the line is a program, so the cure is mostly the same."""
     return WorkerError("protocol", message, cure)
 
@@ -287,18 +287,18 @@ def create_shared(folder: Path, name: str, size: int) -> BinaryIO:
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise WorkerError("output", f"{path} can't be made ({error.strerror})", _ROOM_CURE) from error
+        raise WorkerError("output", f"{path} can't be created ({error.strerror})", _ROOM_CURE) from error
     try:
         _reserve(descriptor, folder, size)
         return os.fdopen(descriptor, "r+b", buffering=0)
     except OSError as error:
         os.close(descriptor)
         remove_shared(folder, name)
-        message = f"{size} bytes of pixels can't be kept in {folder} ({error.strerror})"
+        message = f"{size} bytes of pixels do not fit in {folder} ({error.strerror})"
         raise WorkerError("output", message, _ROOM_CURE) from error
 
 
-_ROOM_CURE = "make room there, or set TMPDIR to a folder on a larger disk before the host starts"
+_ROOM_CURE = "free some disk space there, or set TMPDIR to a folder on a larger disk before you start the program"
 
 
 def _reserve(descriptor: int, folder: Path, size: int) -> None:

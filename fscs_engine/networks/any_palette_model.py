@@ -74,7 +74,7 @@ class AnyPaletteModel:
             raise WeightsError(
                 f"{weights.name}: tensors or metadata do not fit the model 'any-palette' "
                 f"({str(error).splitlines()[0]})",
-                cure="make the file with fscs train",
+                cure="create the file with fscs train",
             ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self._deciding = deepcopy(self.network).double() if self.compiled else self.network

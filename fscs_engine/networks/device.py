@@ -22,7 +22,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there[name]:
-        raise DeviceError(f"device {name} is not on this machine", cure="use --device auto or cpu")
+        raise DeviceError(f"device {name} is not available here", cure="use --device auto or cpu")
     return torch.device(name)
 
 

@@ -67,7 +67,7 @@ class PaperModel:
         except (KeyError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"{weights.name}: tensors or metadata do not fit the model 'paper' ({str(error).splitlines()[0]})",
-                cure="make the file with fscs train or fscs weights import",
+                cure="create the file with fscs train or fscs weights import",
             ) from error
 
     def base_colors(self, palette: Tensor) -> Tensor:

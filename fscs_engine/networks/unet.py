@@ -53,6 +53,7 @@ class UNet(nn.Module):
         self.bn4 = nn.BatchNorm2d(c)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) of any height and width → (B, out_channels, H, W), not limited to a range."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         image = x[:, :3]
@@ -94,6 +95,7 @@ class AlphaPredictor(nn.Module):
         self.unet = UNet(3 + 3 * colors, colors, skip)
 
     def forward(self, image: Tensor, palette: Tensor) -> Tensor:
+        """Raw alphas; shapes and ranges are those of the class."""
         planes = palette_planes(palette, *image.shape[-2:]).flatten(1, 2)
         return torch.sigmoid(self.unet(torch.cat((image, planes), dim=1)))
 
@@ -110,6 +112,7 @@ class ResiduePredictor(nn.Module):
         self.unet = UNet(3 + 4 * colors, 3 * colors, skip)
 
     def forward(self, image: Tensor, palette: Tensor, alphas: Tensor) -> Tensor:
+        """Residues; shapes and ranges are those of the class."""
         planes = palette_planes(palette, *image.shape[-2:])
         layers = torch.cat((planes, alphas[:, :, None]), dim=2).flatten(1, 2)
         return torch.tanh(self.unet(torch.cat((image, layers), dim=1))).unflatten(1, (-1, 3))
@@ -128,6 +131,7 @@ class SinglePredictor(nn.Module):
         self.unet = UNet(3 + 3 * colors, 4 * colors, skip)
 
     def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw alphas and residues; shapes are those of the class."""
         planes = palette_planes(palette, *image.shape[-2:]).flatten(1, 2)
         out = self.unet(torch.cat((image, planes), dim=1))
         return torch.sigmoid(out[:, : self.colors]), torch.tanh(out[:, self.colors :]).unflatten(1, (-1, 3))

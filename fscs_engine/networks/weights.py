@@ -72,7 +72,9 @@ def load_weights(model: str | Path) -> Weights:
             f"{file}: can't be read as safetensors ({error})", cure="export the weights again"
         ) from error
     if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{file}: is not a weights file of this program", cure="make one with fscs train or import")
+        raise WeightsError(
+            f"{file}: is not a weights file of this program", cure="create one with fscs train or fscs weights import"
+        )
     return Weights(tensors, metadata, digest, str(model) if shipped else file.stem)
 
 
@@ -128,7 +130,7 @@ def import_released(
         if digest != RELEASED_SHA256[part] and not allow_unknown:
             raise WeightsError(
                 f"{source}: sha256 {digest} is not that of the released {part} weights",
-                cure="check the file, or pass --allow-unknown for weights of your own training",
+                cure="check the file, or pass --allow-unknown for weights you trained",
             )
         origin[f"{part}_sha256"] = digest
         loaded = _load_pth(source)

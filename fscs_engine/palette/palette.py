@@ -71,7 +71,7 @@ class PaletteColor:
         # a NaN fails both comparisons
         if len(values) != 3 or not all(0.0 <= value <= 1.0 for value in values):
             raise PaletteError(
-                f"{_short(self.rgb)} is not a palette colour",
+                f"{_short(self.rgb)} is not a palette color",
                 cure="give red, green and blue as three numbers from 0 to 1",
             )
         object.__setattr__(self, "rgb", values)
@@ -90,7 +90,7 @@ class PaletteColor:
         """
         found = _HEX.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
-            raise PaletteError(f"{_short(text)} is not a hex colour", cure='write colours as "#rrggbb", e.g. "#3366ff"')
+            raise PaletteError(f"{_short(text)} is not a hex color", cure='write colors as "#rrggbb", e.g. "#3366ff"')
         digits = found.group(1)
         if len(digits) == 3:
             digits = "".join(digit * 2 for digit in digits)
@@ -170,19 +170,17 @@ class Palette:
                 f"palette version {_short(version)} is not known", cure=f"this program reads version {FORMAT_VERSION}"
             )
         if data.get("space") != "srgb":
-            raise PaletteError(
-                f"palette space {_short(data.get('space'))} is not known", cure='colours are stored as "space": "srgb"'
-            )
+            raise PaletteError(f"palette space {_short(data.get('space'))} is not known", cure='write "space": "srgb"')
         colors = data.get("colors")
         if not isinstance(colors, list):
-            raise PaletteError("the palette has no list of colours", cure=cure)
+            raise PaletteError("the palette has no list of colors", cure=cure)
         return cls(tuple(_color_from_dict(entry, number, cure) for number, entry in enumerate(colors, 1)))
 
 
 def check_size(colors: int, what: str = "asked for") -> None:
     """Raises PaletteError unless ``colors`` is a number of colours a palette can have."""
     if isinstance(colors, bool) or not isinstance(colors, int) or not 1 <= colors <= MAXIMUM_COLORS:
-        raise PaletteError(f"{what} {_short(colors)} colours", cure=f"use 1 to {MAXIMUM_COLORS} colours")
+        raise PaletteError(f"{what} {_short(colors)} colors", cure=f"use 1 to {MAXIMUM_COLORS} colors")
 
 
 def kmeans_palette(
@@ -278,8 +276,8 @@ def found_palette(
     fixed = () if given is None else given.colors
     if colors < len(fixed):
         raise PaletteError(
-            f"{len(fixed)} colours are given but only {colors} asked for",
-            cure=f"ask for at least {len(fixed)} colours or give fewer",
+            f"{len(fixed)} colors are given but only {colors} asked for",
+            cure=f"ask for at least {len(fixed)} colors or give fewer",
         )
     free = colors - len(fixed)
     if free == 0:
@@ -308,13 +306,13 @@ def _sample(
     flat = np.asarray(pixels).reshape(-1, 3)
     counts = None if weights is None else np.asarray(weights).reshape(-1)
     if counts is not None and len(counts) != len(flat):
-        raise PaletteError(f"{len(counts)} weights for {len(flat)} pixels", cure="give one weight a pixel")
+        raise PaletteError(f"{len(counts)} weights for {len(flat)} pixels", cure="give one weight per pixel")
     visible = None if counts is None else np.flatnonzero(counts > 0)
     if visible is not None and not len(visible):
         visible, counts = None, None
     total = len(flat) if visible is None else len(visible)
     if total == 0:
-        raise PaletteError("a palette can't be found in a picture without pixels", cure="give the colours by hand")
+        raise PaletteError("a palette can't be found in an image without pixels", cure="give the colors")
     if total > _SAMPLE_PIXELS:
         offsets = np.random.default_rng(seed).random(_SAMPLE_PIXELS)
         chosen = ((np.arange(_SAMPLE_PIXELS) + offsets) * (total / _SAMPLE_PIXELS)).astype(np.intp)
@@ -415,14 +413,14 @@ def squared_distances(pixels: NDArray[np.float64], centers: NDArray[np.float64])
 
 def _color_from_dict(entry: object, number: int, cure: str) -> PaletteColor:
     if not isinstance(entry, Mapping):
-        raise PaletteError(f"colour {number} of the palette is {_short(entry)}", cure=cure)
+        raise PaletteError(f"color {number} of the palette is {_short(entry)}", cure=cure)
     rgb, name, locked = entry.get("rgb"), entry.get("name", ""), entry.get("locked", False)
     if not isinstance(rgb, list | tuple) or not isinstance(name, str) or not isinstance(locked, bool):
-        raise PaletteError(f"colour {number} of the palette is {_short(entry)}", cure=cure)
+        raise PaletteError(f"color {number} of the palette is {_short(entry)}", cure=cure)
     try:
         return PaletteColor(tuple(rgb), name, locked)  # the length is checked there
     except PaletteError as error:
-        raise PaletteError(f"colour {number} of the palette: {error.message}", cure=error.cure) from error
+        raise PaletteError(f"color {number} of the palette: {error.message}", cure=error.cure) from error
 
 
 def _number(value: object) -> float:

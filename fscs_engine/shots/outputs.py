@@ -219,7 +219,7 @@ class OpenMovies:
             raise UsageError(
                 f"frame {place.frame} is {image.width} x {image.height}, the frames before are "
                 f"{movie.size[1]} x {movie.size[0]}",
-                cure="write EXR, PNG or TIFF, where frames may differ",
+                cure="write EXR, PNG or TIFF, whose frames may differ in size",
             )
         return Sink(stack.enter_context(_MovieFrame(movie, len(palette))), space)
 
@@ -280,7 +280,10 @@ def parse_output(text: str, layer_format: Kind = "png") -> Output:
     if text.endswith(("/", "\\")) or path.is_dir() or (not suffix and not FramePattern(text).has_number):
         pattern = FramePattern(str(path))
         if pattern.has_number:
-            raise UsageError(f"-o {text}: a folder has no frame number", cure="the files in it get one by themselves")
+            raise UsageError(
+                f"-o {text}: a folder has no frame number",
+                cure="leave it out; the files in the folder get a frame number",
+            )
         return Output(pattern, layer_format)
     if suffix in DOCUMENTS:
         return Output(FramePattern(str(path)), DOCUMENTS[suffix])
@@ -319,7 +322,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
     names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"{name} is named twice as an output", cure="name it once")
+            raise UsageError(f"{name} is an output twice", cure="name it once")
     for pattern in files:
         if len({place.frame for place in places}) > 1 and not pattern.has_number:
             raise UsageError(
@@ -333,7 +336,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
         if resume:
             raise UsageError("--resume can't go on with a movie", cure="leave it out, or write single frames")
         if not places[0].number:
-            raise UsageError("a single picture makes no movie", cure="use --layer-format png or tiff")
+            raise UsageError("a single image can't be a movie", cure="use --layer-format png or tiff")
     known = {_file_number(source) for source in sources if source.exists()}
     for place in places:
         for pattern in files:

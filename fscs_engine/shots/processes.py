@@ -89,8 +89,8 @@ def segment_in_processes(
     listen()
     if isinstance(failure, BrokenProcessPool):
         raise ProcessError(
-            "one of the processes ended before its work was done",
-            cure="the system ends what takes too much memory: try again with fewer --jobs and with --resume",
+            "a process ended before its work was done",
+            cure="the system may have run out of memory: try again with fewer --jobs and with --resume",
         ) from failure
     if failure is not None:
         raise failure

@@ -37,7 +37,7 @@ from .shots import Shot
 
 Status = Literal["done", "skipped", "missing", "failed", "pending"]
 
-CANCELLED_CURE = "the frames that are done stay; --resume does the rest"
+CANCELLED_CURE = "the finished frames stay; run again with --resume for the rest"
 
 _WINDOW_SHARE = 0.5  # of a frame's work, for the progress: seeing all the frames around it
 

@@ -314,7 +314,7 @@ def open_shot(
         for file in inputs:
             if not file.is_file():
                 wrong = "is a folder" if file.is_dir() else "does not exist"
-                raise InputError(f"{file} {wrong}", cure="name one pattern, one folder, or picture files")
+                raise InputError(f"{file} {wrong}", cure="name one pattern, one folder, or image files")
         found = pattern_of_files(inputs)
         if found is None:
             _no_views(views)

@@ -1,0 +1,1 @@
+"""Training of the networks: samples from photographs, losses, the loop with its checkpoints."""

@@ -189,7 +189,7 @@ def _start_from(networks: nn.Module, initial: Weights) -> None:
     shapes = {name: tensor.shape for name, tensor in own.items() if tensor.dtype.is_floating_point}
     if shapes != {name: tensor.shape for name, tensor in initial.tensors.items()}:
         raise WeightsError(
-            f"{initial.name}: is not of the networks to be trained",
+            f"{initial.name}: does not match the networks to train",
             cure="use the same --model, --colors, --no-skip and so on",
         )
     networks.load_state_dict({**own, **initial.tensors})
@@ -265,9 +265,9 @@ def _resume(
     if state.get("photographs", samples.identity) != samples.identity:
         changed.append("photographs")
     if changed:
-        raise InputError(f"{file}: is of another run ({', '.join(changed)} differ)", cure=cure)
+        raise InputError(f"{file}: is from another run ({', '.join(changed)} differ)", cure=cure)
     if step > config.steps:
-        raise InputError(f"{file}: is at step {step} already, {config.steps} were asked for", cure=cure)
+        raise InputError(f"{file}: is at step {step} already, but --steps is {config.steps}", cure=cure)
     networks.load_state_dict(state["networks"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])

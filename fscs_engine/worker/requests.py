@@ -214,7 +214,7 @@ def _absolute(fields: Fields, name: str) -> Path | None:
         return None
     path = Path(fields.text(name))
     if not path.is_absolute():
-        raise protocol.protocol_error(f"{fields.called(name)} {str(path)!r} is relative", cure="give the whole path")
+        raise protocol.protocol_error(f"{fields.called(name)} {str(path)!r} is relative", cure="give an absolute path")
     return path
 
 

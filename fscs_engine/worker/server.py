@@ -273,7 +273,7 @@ class Server:
             if job.id in self._pending:
                 raise protocol.protocol_error(f"id {job.id} is in use")
             if len(self._pending) >= PENDING_LIMIT:
-                raise protocol.protocol_error("too many requests wait", cure="wait for their replies")
+                raise protocol.protocol_error("too many requests are waiting", cure="wait for their replies")
             self._pending[job.id] = job
         self._jobs.put(job)
 

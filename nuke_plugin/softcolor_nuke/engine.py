@@ -38,8 +38,9 @@ def disconnect() -> None:
 
 
 def python_path() -> Path:
-    """The engine's Python: of the environment variable, else of the user's preference, else of the environment that
-    Install Engine made. Never of a script.
+    """The engine's Python: never one that a script names.
+
+    The environment variable comes first, then the user's preference, then the environment that Install Engine made.
 
     Raises:
         WorkerError: there is none, or what was set is none.

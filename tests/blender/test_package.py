@@ -179,21 +179,21 @@ def test_missing_blenders_are_installed_once(build, monkeypatch, tmp_path):
 
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", sys.version_info[:2])
+    monkeypatch.setattr(build, "BPY_PYTHON", "{}.{}".format(*sys.version_info))
     monkeypatch.setattr(build, "run", record)
     assert build.bpy_environments() == {}
-    build.install_bpy()
+    build.install_bpy(build.BPY_VERSIONS)
     assert [command[-1] for command in ran if "pip" in command] == ["bpy==4.2.23", "bpy==4.5.15", "bpy==5.0.1"]
     assert list(build.bpy_environments()) == ["4.2", "4.5", "5.0"]
     ran.clear()
-    build.install_bpy()
+    build.install_bpy(build.BPY_VERSIONS)
     assert ran == []
 
 
 def test_a_blender_that_broke_off_is_installed_again(build, monkeypatch, tmp_path):
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", sys.version_info[:2])
+    monkeypatch.setattr(build, "BPY_PYTHON", "{}.{}".format(*sys.version_info))
     monkeypatch.setattr(build, "run", lambda command: None)
 
     def broken(*_arguments):
@@ -201,19 +201,19 @@ def test_a_blender_that_broke_off_is_installed_again(build, monkeypatch, tmp_pat
 
     monkeypatch.setattr(build, "pip", broken)
     with pytest.raises(build.BuildError, match="no network"):
-        build.install_bpy()
+        build.install_bpy(build.BPY_VERSIONS)
     assert build.bpy_environments() == {}
 
 
 def test_a_named_folder_must_have_every_blender(build, monkeypatch, tmp_path):
     monkeypatch.setenv(build.BPY_VARIABLE, str(tmp_path))
     with pytest.raises(build.BuildError, match="has no 4.2 and no 4.5"):
-        build.install_bpy()
+        build.install_bpy(build.BPY_VERSIONS)
 
 
 def test_another_python_skips_the_blenders_and_says_so(build, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(build.BPY_VARIABLE, raising=False)
     monkeypatch.setattr(build, "BPY_ENVIRONMENTS", tmp_path / "bpy")
-    monkeypatch.setattr(build, "BPY_PYTHON", (2, 7))
-    build.install_bpy()
+    monkeypatch.setattr(build, "BPY_PYTHON", "2.7")
+    build.install_bpy(build.BPY_VERSIONS)
     assert "Python 2.7" in capsys.readouterr().out

@@ -118,7 +118,7 @@ def test_a_folder_is_its_one_sequence(tmp_path):
 @pytest.mark.parametrize("names", [[], ["a.1.exr", "b.1.exr"], ["cat.png", "dog.png"]])
 def test_a_folder_that_is_not_one_sequence_is_refused(tmp_path, names):
     touch(tmp_path, *names)
-    with pytest.raises(InputError, match="no pictures|not one sequence"):
+    with pytest.raises(InputError, match="no images|not one sequence"):
         pattern_of_folder(tmp_path)
 
 

@@ -82,7 +82,7 @@ def test_a_worker_that_says_nothing_is_ended(made, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(connection, "Worker", partial(connection.Worker, timeout=3.0))
     worker = module("engine").connect()
     os.kill(worker._process.pid, signal.SIGSTOP)
-    assert "said nothing for 3 seconds" in refused(made, "worker")
+    assert "did not answer for 3 seconds" in refused(made, "worker")
     assert not list(tmp_path.glob("Eb*/*"))
     render(made)
 

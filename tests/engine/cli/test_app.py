@@ -109,8 +109,8 @@ def test_a_full_disk_behind_stdout_is_named(photo):
 
 def test_evaluate_says_what_its_scores_are_of(fscs):
     text = " ".join(shown(fscs, "evaluate").split())
-    assert "the colours that the networks see" in text
-    assert "not that of delivered layers" in text
+    assert "the colors the networks get" in text
+    assert "not that of the delivered layers" in text
 
 
 def test_a_mistake_of_ours_is_one_line_too(fscs, monkeypatch):

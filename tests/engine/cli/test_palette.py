@@ -60,7 +60,7 @@ def test_for_people(fscs, photo):
         (["-o", "missing/p.json"], ["missing"]),
         (["-k", "17"], ["1 to 16"]),
         (["--lock", "blue"], ["'blue'"]),
-        (["-k", "1", "--lock", "#000000", "--lock", "#ffffff"], ["2 colours"]),
+        (["-k", "1", "--lock", "#000000", "--lock", "#ffffff"], ["2 colors"]),
         (["--seed", "x"], ["--seed"]),
         (["--palette-method", "median"], ["--palette-method", "kmeans or salient"]),
     ],

@@ -84,7 +84,7 @@ def test_documents_are_put_together_again(fscs, photo, tmp_path, blend):
         assert result["working_space"] == "srgb"
         assert result["key"] != segmented(fscs, photo, tmp_path / f"{suffix}.exr")["key"]
     spoken = fscs("segment", photo, "-o", tmp_path / "p.psd", "--palette", COLORS)
-    assert "put together again by another reader" in spoken.out
+    assert "read back and composited, matches the image" in spoken.out
     assert segmented(fscs, photo, tmp_path / "o.exr")["composite_error_max"] is None
 
 
@@ -347,7 +347,7 @@ def test_the_input_is_never_replaced(fscs, tmp_path):
         (["--preview", "sheet.jpg"], ["sheet.jpg", ".png"]),
         (["-o", "o.exr", "--palette", "#12345"], ["#12345"]),
         (["-o", "o.exr", "--palette", "missing.json"], ["missing.json"]),
-        (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colours"]),
+        (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colors"]),
         (["-o", "o.exr", "-k", "17"], ["1 to 16"]),
         (["-o", "o.exr", "-k", "0"], ["1 to 16"]),
         (["-o", "o.exr", "-k", "16", "--model", "paper"], ["'paper'", "takes 7"]),

@@ -198,7 +198,7 @@ def test_holes_are_named_or_left_out(fscs, shot, tmp_path):
     assert finished.code == 0
     assert bundle(tmp_path / "job")[1]["Frames"] == "10,14"
     finished = fscs(*line, "--overwrite")
-    assert "not there, and not in the job: 11-12" in finished.out
+    assert "missing, and left out of the job: 11-12" in finished.out
     assert bundle(tmp_path / "job")[1]["Frames"] == "1-10,13-20"
     assert fscs(*line, "--frames", "10-30x4", "--no-check", "--overwrite").code == 0
     assert bundle(tmp_path / "job")[1]["Frames"] == "10-30:4"
@@ -225,8 +225,8 @@ def test_mistakes_are_found_before_anything_is_written(fscs, shot, tmp_path):
     fscs("submit", f"{tmp_path}/none.mov", "-o", out, "--openjd", job).failed_with(2, "no such file")
     write_palette(tmp_path / "p.json", Palette.from_hex("#aabbcc,#112233"))
     line = ["submit", pattern, "-o", out, "--openjd", job, "--palette", tmp_path / "p.json"]
-    fscs(*line, "-k", 4).failed_with(2, "2 of 4 colours", "fscs palette")
-    fscs(*line, "-k", 1).failed_with(2, "2 colours")
+    fscs(*line, "-k", 4).failed_with(2, "2 of 4 colors", "fscs palette")
+    fscs(*line, "-k", 1).failed_with(2, "2 colors")
     assert not job.exists()
     job.mkdir()
     (job / "template.json").touch()

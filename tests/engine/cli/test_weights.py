@@ -34,9 +34,8 @@ def test_import_refuses_unknown_hashes_unless_told(fscs, pair, photo, tmp_path):
     assert (result["model"], result["weights_sha256"]) == ("own", finished.json["sha256"])
 
 
-def test_import_of_the_released_weights(fscs, shared, tmp_path):
-    folder = shared / "peers" / "fscs_official"
-    pair = folder / "mask_generator.pth", folder / "residue_predictor.pth"
+def test_import_of_the_released_weights(fscs, released_files, tmp_path):
+    pair = released_files / "mask_generator.pth", released_files / "residue_predictor.pth"
     assert fscs("weights", "import", *pair, "-o", tmp_path / "released.safetensors").code == 0
     swapped = fscs("weights", "import", *reversed(pair), "-o", tmp_path / "o.safetensors", "--allow-unknown")
     swapped.failed_with(2, "residue_predictor.pth", "alpha")

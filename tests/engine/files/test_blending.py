@@ -146,5 +146,5 @@ def test_errors_are_the_largest_of_any_channel() -> None:
     found[1, 2, 3] = -0.25
     assert largest_error(found, image, "a") == 0.25
     assert largest_error(found, image[..., :3], "a") == 1.25  # without an alpha of its own it is opaque
-    with pytest.raises(InputError, match="a: is 3 x 2, the picture 2 x 2"):
+    with pytest.raises(InputError, match="a: is 3 x 2, the image 2 x 2"):
         largest_error(found, image[:, :2], "a")

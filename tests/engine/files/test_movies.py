@@ -409,7 +409,7 @@ def test_what_is_not_for_display_is_refused(tmp_path: Path, transfer: int, word:
 
 def test_an_unknown_matrix_is_refused(tmp_path: Path) -> None:
     path = save_movie(tmp_path / "a.mp4", numbered(2), "libx264", "yuv420p", tags=(10, LIMITED, 1))
-    with pytest.raises(InputError, match="colour matrix 10"):
+    with pytest.raises(InputError, match="color matrix 10"):
         Movie(path)
 
 

@@ -128,7 +128,7 @@ def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers,
     for message, changed in wrong.items():
         with pytest.raises(InputError, match=message):
             composite_error(altered(path, {"stack.xml": changed}), picture)
-    with pytest.raises(InputError, match="is 96 x 72, the picture 95 x 72"):
+    with pytest.raises(InputError, match="is 96 x 72, the image 95 x 72"):
         composite_error(path, picture[:, :95])
 
 
@@ -141,5 +141,5 @@ def test_files_that_are_no_openraster(tmp_path: Path) -> None:
         composite_error(tmp_path / "a.ora", picture)
     with zipfile.ZipFile(tmp_path / "b.ora", "w") as archive:
         archive.writestr("x", "y")
-    with pytest.raises(InputError, match="no OpenRaster"):
+    with pytest.raises(InputError, match="not OpenRaster"):
         read_metadata(tmp_path / "b.ora")

@@ -126,7 +126,7 @@ def test_the_check_sees_what_is_wrong(tmp_path: Path, photo_layers: PhotoLayers,
     with (tmp_path / "d.psd").open("wb") as file:
         others._record.write(file)
     assert composite_error(tmp_path / "d.psd", picture) > 0.1
-    with pytest.raises(InputError, match="is 96 x 72, the picture 95 x 72"):
+    with pytest.raises(InputError, match="is 96 x 72, the image 95 x 72"):
         composite_error(path, picture[:, :95])
 
 

@@ -202,7 +202,7 @@ def test_missing_empty_folder_and_other_files(tmp_path: Path, read: Callable[[Pa
         "missing.exr": "no such file",
         "empty.exr": "is empty",
         ".": "is a folder",
-        "text.png": "can't be read as a picture",
+        "text.png": "can't be read as an image",
         "text.png/x.png": "can't be read",
     }
     for name, message in cases.items():
@@ -455,7 +455,7 @@ def test_a_mask_of_another_size_is_refused(save: Save, noise: np.ndarray) -> Non
     # A file without windows may also be of the data window's size.
     assert read_mask(path, image=image_of(Window(3, 3, 20, 24), Window(0, 0, 99, 99))).shape == (24, 20)
     other = Window(0, 0, 24, 20)
-    with pytest.raises(InputError, match="mask is 20 x 24, the picture 24 x 20"):
+    with pytest.raises(InputError, match="mask is 20 x 24, the image 24 x 20"):
         read_mask(path, image=image_of(other, other))
 
 

@@ -118,5 +118,5 @@ def test_odd_sizes(tmp_path: Path, shape: tuple[int, int]) -> None:
 
 def test_layers_of_another_size(tmp_path: Path, photo_layers: PhotoLayers) -> None:
     layers, picture = photo_layers(2)
-    with pytest.raises(InputError, match="is 96 x 72, the picture 95 x 72"):
+    with pytest.raises(InputError, match="is 96 x 72, the image 95 x 72"):
         composite_error(write(tmp_path, layers), picture[:, :95])

@@ -75,7 +75,7 @@ def test_another_version_is_no_match(doctor):
         ("import sys; sys.exit('No module named fscs_engine')", "has no engine"),
         ("import sys; sys.exit('ImportError: DLL load failed while importing _C')", "PyTorch can't be loaded"),
         ("import sys; sys.exit('ImportError: libtorch.so')", "does not start (ImportError: libtorch.so)"),
-        ("", "it said nothing"),
+        ("", "it gave no answer"),
         ("print('hello')", "does not start"),
         ("print('[]')", "does not start"),
         ("print('{\"version\": 1}')", "does not start"),

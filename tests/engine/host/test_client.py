@@ -66,7 +66,7 @@ class TestStart:
 
     @pytest.mark.parametrize("python", ["python3", "bin/python3", ""])
     def test_python_must_be_a_whole_path(self, temporary, python):
-        assert "whole path" in refused(lambda: Worker(python)).message
+        assert "absolute path" in refused(lambda: Worker(python)).message
         assert list(temporary.iterdir()) == []
 
     def test_python_without_the_engine(self, temporary):
@@ -82,7 +82,7 @@ class TestStart:
         assert list(temporary.iterdir()) == []
 
     def test_engine_that_says_nothing(self, misbehaving, temporary):
-        assert "nothing for 0.5 seconds" in str(refused(lambda: misbehaving("silent", timeout=0.5)))
+        assert "did not answer for 0.5 seconds" in str(refused(lambda: misbehaving("silent", timeout=0.5)))
         assert list(temporary.iterdir()) == []
 
     @pytest.mark.parametrize("behaviour", ["version", "elsewhere"])
@@ -257,14 +257,14 @@ class TestTrouble:
 
     def test_a_worker_that_hangs_is_ended(self, misbehaving, temporary):
         worker = misbehaving("hangs", timeout=1.0)
-        assert "nothing for 1 seconds" in refused(lambda: worker.palette(GREY, 1)).message
+        assert "did not answer for 1 seconds" in refused(lambda: worker.palette(GREY, 1)).message
         assert not worker.alive
         assert list(temporary.iterdir()) == []
 
     def test_a_worker_that_does_not_read_is_ended(self, misbehaving):
         worker = misbehaving("deaf", timeout=1.0)
         long = {"version": 1, "space": "srgb", "colors": [{"rgb": [0, 0, 0], "name": "a" * 900_000}]}
-        assert "nothing for 1 seconds" in refused(lambda: worker.segment(GREY, long)).message
+        assert "did not answer for 1 seconds" in refused(lambda: worker.segment(GREY, long)).message
 
     def test_garbage_from_the_worker_ends_it(self, misbehaving, temporary):
         worker = misbehaving("garbage")

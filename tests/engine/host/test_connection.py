@@ -75,7 +75,7 @@ class TestCheckedPython:
         assert checked_python("the choice", "~/python", "") == tmp_path / "python"
 
     @pytest.mark.parametrize(
-        ("setting", "text"), [("python3", "whole path"), ("missing", "no Python"), ("", "no Python")]
+        ("setting", "text"), [("python3", "absolute path"), ("missing", "no Python"), ("", "no Python")]
     )
     def test_what_is_none_is_refused(self, tmp_path, setting, text):
         whole = setting if setting == "python3" else str(tmp_path / setting)

@@ -139,12 +139,9 @@ def test_existing_files_stay(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def released(shared, tmp_path_factory):
-    folder = shared / "peers" / "fscs_official"
-    if not folder.exists():
-        pytest.skip(f"{folder}: the released weights are not here")
+def released(released_files, tmp_path_factory):
     file = tmp_path_factory.mktemp("released") / "released.safetensors"
-    import_released(folder / "mask_generator.pth", folder / "residue_predictor.pth", file)
+    import_released(released_files / "mask_generator.pth", released_files / "residue_predictor.pth", file)
     return file
 
 
@@ -154,7 +151,7 @@ def released(shared, tmp_path_factory):
     ("table", "smoothing", "decibels", "sparsity"),
     [("fscs_official_nogf.csv", 0, 0.02, 0.005), ("fscs_official_gf.csv", 3, 0.1, 0.02)],
 )
-def test_the_released_inference_is_reproduced(released, shared, table, smoothing, decibels, sparsity):
+def test_the_released_inference_is_reproduced(released, kodak_images, shared, table, smoothing, decibels, sparsity):
     """Per-image PSNR and sparsity of the 24 Kodak images against figures made with the authors' own code."""
     segmenter = Segmenter(released, device="cpu")
     palettes = read_palettes_csv(shared / "peers" / "palettes_k7.csv")
@@ -163,7 +160,7 @@ def test_the_released_inference_is_reproduced(released, shared, table, smoothing
     assert len(rows) == 24
     for row in rows:
         name = row["image"]
-        image = read_image(shared / "data" / "eval" / "kodak" / f"{name}.png")
+        image = read_image(kodak_images / f"{name}.png")
         alphas, colors = segmenter.decompose(image, palettes[name], AlphaProcessing(smoothing=smoothing), released=True)
         error = ((alphas[..., None].astype(np.float64) * colors).sum(axis=0) - image.pixels) ** 2
         assert -10 * np.log10(error.mean()) == pytest.approx(float(row["psnr"]), abs=decibels), name
@@ -171,9 +168,9 @@ def test_the_released_inference_is_reproduced(released, shared, table, smoothing
         assert ratio.mean() == pytest.approx(float(row["sparsity"]), abs=sparsity), name
 
 
-def test_the_released_weights_add_up_and_need_no_whole_frame(released, shared):
+def test_the_released_weights_add_up_and_need_no_whole_frame(released, kodak_images, shared):
     segmenter = Segmenter(released, device="cpu")
-    image = read_image(shared / "data" / "eval" / "kodak" / "kodim23.png")
+    image = read_image(kodak_images / "kodim23.png")
     palette = read_palettes_csv(shared / "peers" / "palettes_k7.csv")["kodim23"]
     image = type(image).from_pixels(image.pixels[100:196, 200:304].copy(), "srgb")
     whole = segmenter.segment(image, palette, working_space="srgb")

@@ -48,7 +48,7 @@ def test_hex_survives(value: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "#", "#12", "#12345", "#1234567", "#12345g", "red", "##123456", "#１23456", None])
 def test_other_text_is_no_hex_colour(text: str) -> None:
-    with pytest.raises(PaletteError, match="not a hex colour"):
+    with pytest.raises(PaletteError, match="not a hex color"):
         PaletteColor.from_hex(text)
 
 
@@ -64,7 +64,7 @@ def test_colour_outside_its_range_is_refused(rgb: object) -> None:
 
 @pytest.mark.parametrize("colors", [0, 17])
 def test_palette_has_1_to_16_colours(colors: int) -> None:
-    with pytest.raises(PaletteError, match=f"has {colors} colours: use 1 to 16"):
+    with pytest.raises(PaletteError, match=f"has {colors} colors: use 1 to 16"):
         Palette((PaletteColor((0, 0, 0)),) * colors)
 
 
@@ -123,7 +123,7 @@ def test_another_dictionary_is_refused(data: object) -> None:
 
 def test_error_names_the_colour() -> None:
     bad = {"version": 1, "space": "srgb", "colors": [GOOD, GOOD | {"rgb": [2, 0, 0]}]}
-    with pytest.raises(PaletteError, match="colour 2"):
+    with pytest.raises(PaletteError, match="color 2"):
         Palette.from_dict(bad)
 
 
@@ -210,7 +210,7 @@ def test_given_palette_of_full_size_is_returned() -> None:
 
 
 def test_more_given_than_asked_for_is_an_error() -> None:
-    with pytest.raises(PaletteError, match="3 colours are given but only 2 asked for"):
+    with pytest.raises(PaletteError, match="3 colors are given but only 2 asked for"):
         kmeans_palette(blobs(FIVE, 10, 0.1), 2, given=Palette.from_hex("#000,#111,#222"))
 
 

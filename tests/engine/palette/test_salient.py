@@ -104,8 +104,8 @@ def test_colours_of_a_photograph_are_in_it_and_apart(colors: int) -> None:
     assert distances(palette).min() > 0.05
 
 
-def test_each_motorbike_gets_its_colour(shared: Path) -> None:
-    picture = photograph(shared / "data" / "eval" / "kodak" / "kodim05.png")
+def test_each_motorbike_gets_its_colour(kodak_images: Path) -> None:
+    picture = photograph(kodak_images / "kodim05.png")
     hues = {"red": 15, "green": 135, "yellow": 93}
 
     def found(palette: Palette) -> set[str]:
@@ -157,7 +157,7 @@ def test_given_colours_stay_first_and_the_rest_is_found_around_them() -> None:
 
 
 def test_more_given_than_asked_for_is_an_error() -> None:
-    with pytest.raises(PaletteError, match="3 colours are given but only 2 asked for"):
+    with pytest.raises(PaletteError, match="3 colors are given but only 2 asked for"):
         salient_palette(greys(), 2, given=Palette.from_hex("#000,#111,#222"))
 
 

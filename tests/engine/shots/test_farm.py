@@ -232,7 +232,7 @@ def test_the_bundle_is_three_files_of_ascii_and_the_same_every_time(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         write_bundle(files[0].parent, made, overwrite=False)
     write_bundle(files[0].parent, made, overwrite=True)
-    with pytest.raises(OutputError, match="can't be made"):
+    with pytest.raises(OutputError, match="can't be created"):
         write_bundle(files[0] / "bundle", made, overwrite=False)
     assert [file.read_bytes() for file in files] == first
 

@@ -313,7 +313,7 @@ def test_the_input_is_never_replaced_and_nothing_without_being_asked(shot, tmp_p
     assert [file.name for file in tmp_path.glob("l.*.exr")] == ["l.1008.exr"]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_cancelled_run_ends_after_the_frame_in_hand(shot, tmp_path, jobs):
     write_shot(shot.parent, range(1009, 1001 + 6 * FRAMES))
     seen = []
@@ -329,6 +329,7 @@ def test_a_cancelled_run_ends_after_the_frame_in_hand(shot, tmp_path, jobs):
     assert contents(tmp_path / "o") == contents(tmp_path / "p")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_killed_and_resumed_gives_the_same_bytes(shot, tmp_path, jobs):
     colors = "#270a05,#a53615,#e1b389,#f6e9d9"
@@ -360,6 +361,7 @@ def test_layers_in_parts_and_documents_that_add_up(shot, tmp_path):
         assert archive.read("stack.xml").count(b"svg:plus") == len(COLORS)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_ends_the_run_and_what_is_done_stays(shot, tmp_path):
     done = []
 
@@ -376,6 +378,7 @@ def test_a_process_that_is_killed_ends_the_run_and_what_is_done_stays(shot, tmp_
             read_layers(file)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a process of Windows can't send itself this signal")
 def test_processes_are_started_whole_before_a_signal_ends_them(shot, tmp_path, monkeypatch):
     submitted = []
@@ -396,6 +399,7 @@ def test_processes_are_started_whole_before_a_signal_ends_them(shot, tmp_path, m
     assert not list(tmp_path.glob("l.*.exr"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path, hear_ctrl_c):
     out = tmp_path / "out" / "l.####.exr"
@@ -418,6 +422,7 @@ def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path, hear_ctrl_c):
     assert not [name for name in contents(out.parent) if name.startswith(".fscs-")]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_frames(shot, tmp_path):
     """Frames are let go: those of a long run do not stay in reach of the garbage collector."""
     import gc
@@ -471,6 +476,7 @@ def test_a_movie_is_a_shot_whose_frames_begin_with_one(movie, shot, tmp_path):
     assert statuses(again) == {1: "done", 2: "skipped", 3: "skipped", 4: "skipped"}
 
 
+@pytest.mark.slow
 def test_several_processes_read_one_movie(movie, tmp_path):
     for jobs in (1, 2):
         segment_sequence(movie, tmp_path / f"{jobs}" / "l.####.exr", COLORS, jobs=jobs)

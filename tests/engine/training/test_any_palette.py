@@ -85,6 +85,7 @@ def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
     assert losses[-1] < 0.95 * losses[0]
 
 
+@pytest.mark.slow
 def test_training_makes_the_networks_better_at_what_they_have_not_seen(coffee_photograph, tmp_path):
     config = replace(TINY, steps=96, batch=4, crop=96, learning_rate=0.005)
     seen = []
@@ -142,7 +143,7 @@ def test_trained_weights_segment_and_start_other_runs(photographs, tmp_path):
     still = replace(TINY, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
     for name, tensor in train(photographs, tmp_path / "b", still, initial=initial).named_parameters():
         torch.testing.assert_close(tensor, initial.tensors[name], atol=1e-9, rtol=0)
-    with pytest.raises(WeightsError, match="networks to be trained"):
+    with pytest.raises(WeightsError, match="networks to train"):
         train(photographs, tmp_path / "c", replace(TINY, widths=(4, 6, 10)), initial=initial)
 
 

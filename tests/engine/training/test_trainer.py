@@ -104,7 +104,7 @@ def test_training_goes_on_from_given_weights(photographs, tmp_path):
         torch.testing.assert_close(tensor, initial.tensors[name], atol=1e-9, rtol=0)
     with pytest.raises(InputError, match="initial differ"):
         train(photographs, tmp_path / "b", still)
-    with pytest.raises(WeightsError, match="networks to be trained"):
+    with pytest.raises(WeightsError, match="networks to train"):
         train(photographs, tmp_path / "c", replace(TINY, colors=4), initial=initial)
 
 
@@ -226,7 +226,7 @@ def test_the_papers_networks_need_a_color():
 
 def test_a_run_of_another_model_is_not_gone_on_with(photographs, tmp_path):
     train(photographs, tmp_path, TINY)
-    with pytest.raises(InputError, match="of another run"):
+    with pytest.raises(InputError, match="from another run"):
         train(photographs, tmp_path, AnyPaletteConfig(steps=6, batch=2, crop=32))
 
 

@@ -349,7 +349,7 @@ class TestInTheMiddle:
             thread = self.begin(worker)
             worker._process.send_signal(signal.SIGSTOP)
             thread.join(20)
-            assert "said nothing for 4 seconds" in thread.outcome.message
+            assert "did not answer for 4 seconds" in thread.outcome.message
         assert list(temporary.iterdir()) == []
 
     def test_close(self, own_worker, temporary):
