@@ -300,10 +300,10 @@ AsJson = Annotated[
 ]
 KeepImage = Annotated[
     bool,
-    switch("--keep-image", "Also keep the image itself, as R, G, B (and A), in the EXR of the layers.", OUTPUT_PANEL),
+    switch("--keep-image", "Add the image itself to the EXR, as R, G, B (and A).", OUTPUT_PANEL),
 ]
 Multipart = Annotated[
-    bool, switch("--multipart", "Write EXR with one part a layer, instead of one part.", OUTPUT_PANEL)
+    bool, switch("--multipart", "Write EXR with one part per layer instead of a single part.", OUTPUT_PANEL)
 ]
 Jobs = Annotated[
     int,
@@ -311,7 +311,7 @@ Jobs = Annotated[
         "--jobs",
         metavar="N",
         min=1,
-        help="How many processes work on a shot. They share the processor's threads and need memory each.",
+        help="How many processes share the frames. They share the CPU threads; each needs its own memory.",
         rich_help_panel=SHOT_PANEL,
     ),
 ]

@@ -100,7 +100,7 @@ def segment(
     flags |= {name: over_preset(preset, name, flags[name]) for name in options.PER_LAYER}
     options.check_values(flags)
     if as_json and progress_style == OPENJD:
-        raise UsageError("--json and --progress openjd both print on stdout", cure="leave one of them out")
+        raise UsageError("--json and --progress openjd both print on stdout", cure="leave one out")
     from ..frames import is_shot
 
     single = not is_shot(inputs)
@@ -147,7 +147,7 @@ def segment(
 def _segment(run: Run, palette: Palette, segmenter: Segmenter, progress: Progress) -> ShotReport:
     """Decomposes the frames. Ctrl-C ends one picture at once, and a shot after the frame in hand."""
     single, frames = run.shot.single, len(run.todo)
-    of_shots = "looking at the frames" if run.options.dry_run else "decomposing"
+    of_shots = "checking the frames" if run.options.dry_run else "segmenting"
     report = progress.stage("computing the layers" if single else of_shots)
     began = time.perf_counter()
     finished: list[FrameResult] = []
@@ -195,7 +195,7 @@ def _say_picture(
     print_palette(whole.palette, result.report.coverage)
     print_outputs([Path(file) for file in result.outputs])
     for file, error in composites.items():
-        print(f"{file}, put together again by another reader, is the image within {error:.1e}")
+        print(f"{file}, read back and composited, matches the image within {error:.1e}")
     integers = {output.is_display for output in delivery.outputs}
     kinds = ["half"] * (run.options.half and False in integers) + ["16 bit"] * (True in integers)
     before = f", before they are rounded to {' or '.join(kinds)}" if kinds else ""
@@ -248,7 +248,7 @@ def _print_shot(run: Run, report: ShotReport) -> None:
     else:
         print_palette(report.palette)
         if run.kept_palette is not None:
-            print(f"the palette is kept in {run.kept_palette}")
+            print(f"the palette is in {run.kept_palette}")
         for status in ("done", "skipped", "missing", "failed"):
             frames = {result.frame for result in report.frames if result.status == status}
             if frames:

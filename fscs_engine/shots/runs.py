@@ -117,8 +117,8 @@ class Run:
             kept = read_palette(file)
             if len(kept) != options.wanted:
                 raise UsageError(
-                    f"{file} holds {len(kept)} colors, {options.wanted} are asked for",
-                    cure="delete it for a new palette, or ask for as many",
+                    f"{file} holds {len(kept)} colors, but {options.wanted} were asked for",
+                    cure="delete it to find a new palette, or ask for that number",
                 )
             return kept
         return find_palette(self.shot, self.todo, spaces, options, tick)
