@@ -64,7 +64,7 @@ class OutputRequest:
     """The file or folder that ``segment`` writes, and the switches of the options that are on."""
 
     path: Path
-    switches: Mapping[str, bool]
+    switches: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
