@@ -100,9 +100,8 @@ class Segmenter:
         tile: int = 0,
         ocio: str | Path | None = None,
     ) -> None:
-        limits = BY_NAME["tile"]
-        if not (limits.minimum or 0) <= tile <= (limits.maximum or 0):
-            raise UsageError(f"tile is {tile}", cure=f"use 0 (automatic) to {limits.maximum:g} pixels")
+        if cure := BY_NAME["tile"].cure(tile):
+            raise UsageError(f"tile is {tile}", cure)
         self.device = resolve_device(device)
         self.spaces = ColorSpaces(ocio)
         dtype = resolve_precision(precision, self.device)

@@ -138,12 +138,8 @@ class AlphaProcessing:
 
 
 def _check_range(name: str, value: float, shown: str) -> None:
-    parameter = BY_NAME[name]
-    low, high = parameter.minimum, parameter.maximum
-    if low is None or high is None:
-        return
-    if not low <= value <= high:  # also refuses NaN
-        raise UsageError(f"{shown} is {value}", cure=f"use {low:g} to {high:g}")
+    if cure := BY_NAME[name].cure(value):
+        raise UsageError(f"{shown} is {value}", cure)
 
 
 def _check_layer(number: int, colors: int) -> None:

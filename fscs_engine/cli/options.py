@@ -6,7 +6,6 @@ Nothing heavy is imported here: ``fscs --help`` reads this file.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -53,14 +52,8 @@ def check(name: str, value: Value) -> Value:
     Raises:
         UsageError: out of range, not a number, not one of the choices.
     """
-    parameter = BY_NAME[name]
-    if parameter.choices and value not in parameter.choices:
-        raise UsageError(f"{value!r} is not known", cure=f"use {' or '.join(parameter.choices)}")
-    if isinstance(value, (int, float)):
-        low = -math.inf if parameter.minimum is None else parameter.minimum
-        high = math.inf if parameter.maximum is None else parameter.maximum
-        if not low <= value <= high:  # also refuses NaN
-            raise UsageError(f"{value:g} is out of range", cure=f"use {low:g} to {high:g}")
+    if cure := BY_NAME[name].cure(value):
+        raise UsageError(f"{value!r} is not known" if isinstance(value, str) else f"{value:g} is out of range", cure)
     return value
 
 

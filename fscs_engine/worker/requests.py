@@ -244,17 +244,12 @@ _LAYER_NUMBERS = frozenset(str(number) for number in range(1, MAXIMUM_COLORS + 1
 
 def _table_value(name: str, value: float) -> float:
     """Holds a number against the parameter table. Raises WorkerError (``usage``)."""
-    parameter = BY_NAME[name]
-    if parameter.kind == "int" and value != int(value):
-        raise WorkerError("usage", f"{name} is {value:g}", "use a whole number")
-    low, high = parameter.minimum, parameter.maximum
-    if low is not None and high is not None and not low <= value <= high:
-        raise WorkerError("usage", f"{name} is {value:g}", f"use {low:g} to {high:g}")
-    return int(value) if parameter.kind == "int" else value
+    if cure := BY_NAME[name].cure(value):
+        raise WorkerError("usage", f"{name} is {value:g}", cure)
+    return int(value) if BY_NAME[name].kind == "int" else value
 
 
 def _choice(name: str, value: str) -> str:
-    choices = BY_NAME[name].choices
-    if value not in choices:
-        raise WorkerError("usage", f"{name} is {value[:100]!r}", f"use one of {', '.join(choices)}")
+    if cure := BY_NAME[name].cure(value):
+        raise WorkerError("usage", f"{name} is {value[:100]!r}", cure)
     return value
