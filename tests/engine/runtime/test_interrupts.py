@@ -189,7 +189,7 @@ def test_the_exit_code_holds_where_a_text_was_executed(tmp_path, number):
     program = tmp_path / "program.py"
     program.write_text(
         "import signal, sys\n"
-        "from fscs_engine import interrupts\n"
+        "from fscs_engine.runtime import interrupts\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try:\n"
         "    with interrupts.interruptible():\n"
