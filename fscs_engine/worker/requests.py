@@ -61,9 +61,9 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """The file or folder that ``segment`` writes, and the switches of the options that are on."""
+    """The file or folder that ``segment`` writes, and the switches of the options."""
 
-    path: Path
+    path: str
     switches: Mapping[str, Any]
 
 
@@ -138,9 +138,7 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
 
 
 def _parse_output(output: Fields) -> OutputRequest:
-    path = _absolute(output, "path")
-    if path is None:
-        raise protocol.protocol_error("output.path is missing")
+    path = _absolute_text(output, "path")
     switches = ("half", "clip", "multipart", "keep_image", "overwrite")
     found = OutputRequest(path, {name: output.flag(name, False) for name in switches})
     output.end()
@@ -210,11 +208,13 @@ def _plain(fields: Fields, name: str) -> str:
 
 def _absolute(fields: Fields, name: str) -> Path | None:
     """A path to read, or None if the field is not there. The worker's own folder means nothing to a host."""
-    if not fields.has(name):
-        return None
-    path = Path(fields.text(name))
-    if not path.is_absolute():
-        raise protocol.protocol_error(f"{fields.called(name)} {str(path)!r} is relative", cure="give an absolute path")
+    return Path(_absolute_text(fields, name)) if fields.has(name) else None
+
+
+def _absolute_text(fields: Fields, name: str) -> str:
+    path = fields.text(name)
+    if not Path(path).is_absolute():
+        raise protocol.protocol_error(f"{fields.called(name)} {path!r} is relative", cure="give an absolute path")
     return path
 
 

@@ -414,7 +414,7 @@ class Server:
             **({} if request.output is None else request.output.switches),
         )
         shared = Output(FramePattern(str(job.folder / name)), "f32")
-        run = Run.of(shot, [shared if request.output is None else str(request.output.path)], options)
+        run = Run.of(shot, [shared if request.output is None else request.output.path], options)
         alike = len({(source.layer, source.clean_nonfinite) for source in sources}) == 1
 
         def tick(share: float) -> None:
