@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
 
-python build.py demo           decompose the example photograph and say where its layers are
+python build.py demo           split the example photograph and say where its layers are
 python build.py test           run the checks that a change needs, with one Blender: 4 GB on disk, some minutes
 python build.py test --all     run every check: all Blenders, the PyTorchs inside Nuke, every Python that is found
 python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
-python build.py renew          write anew what is made from the rest: Nuke's gizmo, and the sha256 of its model
+python build.py renew          write the generated files again: Nuke's gizmo, and the sha256 of its model
 
 On Linux, PyPI has PyTorch with CUDA only, several GB. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in front
 of a command takes the one without.
@@ -114,11 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | package | renew")
-    commands.add_parser("demo", help="decompose the example photograph")
+    commands.add_parser("demo", help="split the example photograph into layers")
     test_parser = commands.add_parser("test", help="run the checks that a change needs")
     test_parser.add_argument("--all", action="store_true", help="run every check, in every host that can be installed")
     commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
-    commands.add_parser("renew", help="write anew Nuke's gizmo and the sha256 of its model")
+    commands.add_parser("renew", help="write Nuke's gizmo and the sha256 of its model again")
     chosen = parser.parse_args(arguments)
     try:
         if sys.version_info < OLDEST_PYTHON:
@@ -145,9 +145,9 @@ def demo() -> int:
     folder = DEMO_OUTPUT / "layers"
     sheet = DEMO_OUTPUT / "coffee_sheet.png"
     fscs = [str(python), "-m", "fscs_engine"]
-    say(f"choosing {DEMO_COLORS} colours of {EXAMPLE.relative_to(ROOT)} ...")
+    say(f"finding {DEMO_COLORS} colors in {EXAMPLE.relative_to(ROOT)} ...")
     run([*fscs, "palette", str(EXAMPLE), "-k", str(DEMO_COLORS), "-o", str(palette), "--overwrite"])
-    say("decomposing it ...")
+    say("segmenting it ...")
     outputs = ["-o", str(layered), "-o", f"{folder}{os.sep}", "--preview", str(sheet)]
     run([*fscs, "segment", str(EXAMPLE), "--palette", str(palette), *outputs, "--overwrite"])
     say("done. What was made:")
@@ -543,7 +543,7 @@ def install(extras: Sequence[str] = ()) -> Path:
         return python
     if present is None:
         # An environment of another Python or half made is not repaired but made anew.
-        say(f"making the environment {VENV} ...")
+        say(f"creating the environment {VENV} ...")
         run([sys.executable, "-m", "venv", "--clear", str(VENV)])
         present = set()
     wanted = sorted(present | set(extras))

@@ -21,9 +21,25 @@ PRIVATE = re.compile(r"\b(whole path|linked in|make room|anew|mend|knobs stand|s
 
 
 VERBS = {
-    *("Add", "Allow", "Apply", "Check", "Choose", "Compute", "Delete", "Download", "Draw", "Export", "Fill", "Find"),
+    *("Add", "Allow", "Also", "Apply", "Change", "Check", "Choose", "Compute", "Create", "Delete", "Download", "Draw"),
+    *("Export", "Fill", "Find", "Give"),
     *("Hold", "Import", "Install", "Keep", "Load", "Mix", "Multiply", "Name", "Open", "Pick", "Put", "Raise", "Read"),
-    *("Recombine", "Recolor", "Remove", "Rename", "Replace", "Reset", "Run", "Save", "Say", "Set", "Share", "Show"),
+    *(
+        "Recombine",
+        "Recolor",
+        "Remove",
+        "Rename",
+        "Render",
+        "Replace",
+        "Reset",
+        "Run",
+        "Save",
+        "Say",
+        "Set",
+        "Share",
+        "Show",
+        "Skip",
+    ),
     *("Smooth", "Split", "Stack", "Stop", "Use", "Write"),
 }
 

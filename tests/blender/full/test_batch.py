@@ -44,7 +44,9 @@ def rendered(folder: Path) -> list[str]:
 def pixels(file: Path) -> np.ndarray:
     image = oiio.ImageBuf(str(file))
     assert not image.has_error, image.geterror()
-    return image.get_pixels(oiio.FLOAT)
+    found = image.get_pixels(oiio.FLOAT)
+    assert found is not None
+    return found
 
 
 def check(folder: Path) -> None:

@@ -204,7 +204,7 @@ def test_linear_pictures_are_measured_in_srgb(photographs: list[Path]) -> None:
     class Encoded(NearColors):
         def decompose(self, image: Image, *args: object, **options: object) -> tuple[NDArray[np.float32], ...]:
             encoded = SPACES.convert(image.pixels, image.color_space, "srgb")
-            return super().decompose(Image.from_pixels(encoded, "srgb"), *args, **options)  # type: ignore[arg-type]
+            return super().decompose(Image.from_pixels(encoded, "srgb"), *args, **options)
 
     palettes = palettes_for(photographs)
     linear = evaluate(photographs, Encoded(), palettes=palettes, read=read_linear)

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -141,7 +142,8 @@ def test_onnx_gives_what_the_engine_gives(files, session, height, width, colors)
 
 def test_what_the_palette_decides_is_as_exact_in_onnx(tmp_path):
     """Of the shipped weights: distances of colours that are a millionth off would show in all that follows."""
-    network, file = Segmenter(device="cpu").model.network.palette, tmp_path / "palette.onnx"
+    model: Any = Segmenter(device="cpu").model
+    network, file = model.network.palette, tmp_path / "palette.onnx"
     names = ["palette", "base", "offsets", "turns"]
     with export._traced_quietly():
         torch.onnx.export(
@@ -519,5 +521,5 @@ def test_it_runs_where_nothing_is_optimized(live):
     image = plate(bright=True, alpha=True)
     set_up(live)
     wanted = both_halves(live, image)
-    with torch.jit.optimized_execution(False):
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         assert (both_halves(live, image) - wanted).abs().max() <= 1e-5 * float(image.abs().max())

@@ -53,7 +53,7 @@ def save(tmp_path: Path) -> Save:
     """``save("a.exr", pixels, …)`` writes into the test's folder and gives the path."""
 
     def in_folder(name: str, pixels: np.ndarray, *args: object, **options: object) -> Path:
-        return save_picture(tmp_path / name, pixels, *args, **options)  # type: ignore[arg-type]
+        return save_picture(tmp_path / name, pixels, *args, **options)
 
     return in_folder
 

@@ -27,7 +27,7 @@ PALETTE = np.linspace(0, 1, 48, dtype=np.float32).reshape(16, 3)
 
 
 def layer(*rgba: float, mode: str = "normal") -> StackedLayer:
-    return StackedLayer(np.array(rgba, np.float64).reshape(1, 1, 4), mode)  # type: ignore[arg-type]
+    return StackedLayer(np.array(rgba, np.float64).reshape(1, 1, 4), mode)
 
 
 def blended(*stack: StackedLayer) -> list[float]:
@@ -78,7 +78,7 @@ def test_rounding_stays_in_its_bound(
 ) -> None:
     layers, picture = photo_layers(count, alpha)
     for blend in ("over", "add"):
-        rows = painted_rows(layers, PALETTE[:count], blend=blend, bits=bits, clip=False, path=Path("a"), top=0)  # type: ignore[arg-type]
+        rows = painted_rows(layers, PALETTE[:count], blend=blend, bits=bits, clip=False, path=Path("a"), top=0)
         assert rows.layers.dtype == (np.uint8 if bits == 8 else np.uint16)
         np.testing.assert_allclose(rows.picture, picture, atol=2e-6)
         pixels = rows.layers / (2**bits - 1)
@@ -87,7 +87,7 @@ def test_rounding_stays_in_its_bound(
         else:
             assert (pixels[..., 3] == 1).all()
             found = composite([StackedLayer(p, "add") for p in pixels]) * picture[..., 3:]
-        assert largest_error(found, picture, "a") <= error_bound(count, bits)  # type: ignore[arg-type]
+        assert largest_error(found, picture, "a") <= error_bound(count, bits)
 
 
 def test_the_bound_is_not_far_from_what_happens() -> None:
@@ -109,22 +109,22 @@ def test_what_does_not_fit() -> None:
     bright = layers.copy()
     bright[1, 2, 3, 0] = 0.5
     with pytest.raises(RangeError, match=r"a\.ora: R of layer 2 is 2 at x=3 y=7; a document holds 0 to 1: .*--clip"):
-        painted_rows(bright, PALETTE[:2], clip=False, **options)  # type: ignore[arg-type]
-    assert painted_rows(bright, PALETTE[:2], clip=True, **options).layers[1, 2, 3, 0] == 65535  # type: ignore[arg-type]
+        painted_rows(bright, PALETTE[:2], clip=False, **options)
+    assert painted_rows(bright, PALETTE[:2], clip=True, **options).layers[1, 2, 3, 0] == 65535
     much = layers.copy()
     much[:, 1, 1] = 0.75
     with pytest.raises(RangeError, match=r"alphas add up to 1\.5 at x=1 y=6"):
-        painted_rows(much, PALETTE[:2], clip=False, **options)  # type: ignore[arg-type]
-    clipped = painted_rows(much, PALETTE[:2], clip=True, **options)  # type: ignore[arg-type]
+        painted_rows(much, PALETTE[:2], clip=False, **options)
+    clipped = painted_rows(much, PALETTE[:2], clip=True, **options)
     assert clipped.picture[1, 1].tolist() == [1, 1, 1, 1]
     np.testing.assert_array_equal(clipped.layers[:, 1, 1, 3], [65535, 32768])
     glow = layers.copy()
     glow[0, 0, 0] = (0.5, 0, 0, 0)
     with pytest.raises(RangeError, match="where the alpha is 0"):
-        painted_rows(glow, PALETTE[:2], clip=False, **options)  # type: ignore[arg-type]
+        painted_rows(glow, PALETTE[:2], clip=False, **options)
     layers[1, 2, 3, 3] = np.nan
     with pytest.raises(RangeError):
-        painted_rows(layers, PALETTE[:2], clip=False, **options)  # type: ignore[arg-type]
+        painted_rows(layers, PALETTE[:2], clip=False, **options)
 
 
 def test_options_and_titles() -> None:

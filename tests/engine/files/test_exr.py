@@ -31,7 +31,7 @@ def some_layers(count: int = 2, height: int = 50, width: int = 12, seed: int = 0
 def write(path: Path, layers: np.ndarray, strips: list[int] | None = None, **options: object) -> Path:
     count, height, width, _ = layers.shape
     settings_ = {"metadata": METADATA, "color_space": "acescg"} | options
-    with ExrLayerWriter(path, height=height, width=width, layers=count, **settings_) as writer:  # type: ignore[arg-type]
+    with ExrLayerWriter(path, height=height, width=width, layers=count, **settings_) as writer:
         top = 0
         for rows in strips or [height]:
             writer.write(top, layers[:, top : top + rows])

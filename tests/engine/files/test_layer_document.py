@@ -66,4 +66,4 @@ def test_odd_sizes(tmp_path: Path, suffix: str, shape: tuple[int, int], write_do
         for bits in (8, 16):
             path = write_document(tmp_path / f"a{suffix}", layers, blend=blend, bits=bits, overwrite=True)
             error = READERS[suffix].composite_error(path, layers.sum(axis=0))
-            assert error <= error_bound(2, bits)  # type: ignore[arg-type]
+            assert error <= error_bound(2, bits)

@@ -501,7 +501,7 @@ def write(folder: Path, frames: Sequence[np.ndarray], *, used: int | None = None
     count, height, width, _ = frames[0].shape
     rate = Fraction(24000, 1001)
     with MovieLayerWriter(
-        folder, "clip", height=height, width=width, layers=count, rate=rate, palette_rgb=PALETTE[:count], **options  # type: ignore[arg-type]
+        folder, "clip", height=height, width=width, layers=count, rate=rate, palette_rgb=PALETTE[:count], **options
     ) as writer:  # fmt: skip
         for layers in frames[:used]:
             writer.write_frame(layers)
@@ -574,7 +574,7 @@ def test_where_nothing_is_covered_stands_the_palette_colour(tmp_path: Path, code
 def test_auto_is_prores_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def writer(codec: str) -> MovieLayerWriter:
         return MovieLayerWriter(
-            tmp_path, "a", height=4, width=4, layers=1, rate=Fraction(24), palette_rgb=PALETTE[:1], codec=codec  # type: ignore[arg-type]
+            tmp_path, "a", height=4, width=4, layers=1, rate=Fraction(24), palette_rgb=PALETTE[:1], codec=codec
         )  # fmt: skip
 
     assert writer("auto").codec == "prores"
@@ -649,7 +649,7 @@ def test_what_a_movie_cannot_hold(tmp_path: Path, change: dict[str, object]) -> 
         "palette_rgb": PALETTE[:1],
     }
     with pytest.raises(UsageError, match="a movie can't"):
-        MovieLayerWriter(tmp_path, "a", **{**options, **change})  # type: ignore[arg-type]
+        MovieLayerWriter(tmp_path, "a", **{**options, **change})
 
 
 def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

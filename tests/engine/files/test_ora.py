@@ -36,7 +36,7 @@ def test_the_composite_is_the_picture(
     layers, picture = photo_layers(count, alpha)
     path = write_document(tmp_path / "a.ora", layers, (50, 22), blend=blend, bits=bits)
     pixels = picture if alpha else picture[..., :3]
-    assert composite_error(path, pixels) <= error_bound(count, bits)  # type: ignore[arg-type]
+    assert composite_error(path, pixels) <= error_bound(count, bits)
     # Another picture is told from it.
     assert composite_error(path, pixels[:, ::-1]) > 0.1
 
@@ -46,7 +46,7 @@ def test_another_program_blends_it_too(tmp_path: Path, photo_layers: PhotoLayers
     path = write_document(tmp_path / "a.ora", layers, bits=8)
     with zipfile.ZipFile(path) as archive:
         images = [Pillow.open(io.BytesIO(archive.read(found["src"]))) for found in reversed(stack_of(path))]
-        result = images[0]
+        result: Pillow.Image = images[0]
         for image in images[1:]:
             result = Pillow.alpha_composite(result, image)
     found = np.asarray(result, np.float64) / 255

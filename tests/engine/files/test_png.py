@@ -31,7 +31,7 @@ def soft_layers(seed: int, count: int, height: int, width: int, sharpness: float
 
 def write(folder: Path, layers: np.ndarray, strips: list[int] | None = None, **options: object) -> list[Path]:
     count, height, width, _ = layers.shape
-    with PngLayerWriter(folder, "shot", height=height, width=width, palette_rgb=PALETTE[:count], **options) as writer:  # type: ignore[arg-type]
+    with PngLayerWriter(folder, "shot", height=height, width=width, palette_rgb=PALETTE[:count], **options) as writer:
         top = 0
         for rows in strips or [height]:
             writer.write(top, layers[:, top : top + rows])
@@ -164,7 +164,7 @@ def test_all_files_or_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("bits", "channels"), [(8, 3), (8, 4), (16, 3), (16, 4)])
 def test_a_plain_png(tmp_path: Path, bits: int, channels: int) -> None:
     pixels = np.random.default_rng(0).random((5, 6, channels), dtype=np.float32)
-    write_png(tmp_path / "a.png", pixels, bits=bits)  # type: ignore[arg-type]
+    write_png(tmp_path / "a.png", pixels, bits=bits)
     found = read_image(tmp_path / "a.png").pixels
     expected = pixels.copy()
     if channels == 4:

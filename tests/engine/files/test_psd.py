@@ -37,7 +37,7 @@ def test_the_composite_is_the_picture(
     layers, picture = photo_layers(count, alpha)
     path = write_document(tmp_path / "a.psd", layers, (50, 22), blend=blend, bits=bits)
     pixels = picture if alpha else picture[..., :3]
-    assert composite_error(path, pixels) <= error_bound(count, bits)  # type: ignore[arg-type]
+    assert composite_error(path, pixels) <= error_bound(count, bits)
     assert composite_error(path, pixels[:, ::-1]) > 0.1
 
 
@@ -62,7 +62,7 @@ def test_a_reader_without_psd_tools_finds_the_layers(
     assert not file.seek_subimage(8, 0)
     file.close()
     assert titles == [color.hex for color in PALETTE.colors[:7]]
-    assert np.abs(result - picture).max() <= error_bound(7, bits)  # type: ignore[arg-type]
+    assert np.abs(result - picture).max() <= error_bound(7, bits)
 
 
 def test_what_photoshop_looks_for(tmp_path: Path, photo_layers: PhotoLayers, write_document: Write) -> None:

@@ -23,7 +23,7 @@ PALETTE = np.linspace(0, 1, 48, dtype=np.float32).reshape(16, 3)
 
 def write(folder: Path, layers: np.ndarray, strips: tuple[int, ...] = (), **options: object) -> list[Path]:
     count, height, width, _ = layers.shape
-    with TiffLayerWriter(folder, "shot", height=height, width=width, palette_rgb=PALETTE[:count], **options) as writer:  # type: ignore[arg-type]
+    with TiffLayerWriter(folder, "shot", height=height, width=width, palette_rgb=PALETTE[:count], **options) as writer:
         top = 0
         for rows in strips or (height,):
             writer.write(top, layers[:, top : top + rows])
@@ -69,7 +69,7 @@ def test_the_tags(tmp_path: Path, photo_layers: PhotoLayers) -> None:
     assert path.name == "shot.layer1.1001.tif"
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
-        tags = {tag.name: tag.value for tag in page.tags}  # type: ignore[union-attr]
+        tags = {tag.name: tag.value for tag in page.tags}
     assert tags["BitsPerSample"] == (16, 16, 16, 16)
     assert [kind.name for kind in tags["ExtraSamples"]] == ["UNASSALPHA"]
     assert (tags["Compression"], tags["Predictor"], tags["RowsPerStrip"]) == (8, 2, 64)

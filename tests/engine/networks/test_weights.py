@@ -16,7 +16,7 @@ from fscs_engine.evaluation.evaluation import read_palettes_csv
 from fscs_engine.files.reading import read_image
 from fscs_engine.networks import weights as weights_module
 from fscs_engine.networks.create import create_model
-from fscs_engine.networks.shipped import SHIPPED
+from fscs_engine.networks.shipped import FOLDER, SHIPPED
 from fscs_engine.networks.unet import AlphaPredictor, ResiduePredictor
 from fscs_engine.networks.weights import import_released, load_weights, save_weights, sha256_of
 from fscs_engine.segmenter import Segmenter
@@ -45,7 +45,7 @@ def test_shipped_weights_are_the_ones_named_in_the_code(name):
 
 
 def test_a_changed_shipped_file_is_refused(tmp_path, monkeypatch):
-    data = bytearray((weights_module.FOLDER / SHIPPED["paper"].file).read_bytes())
+    data = bytearray((FOLDER / SHIPPED["paper"].file).read_bytes())
     data[-1] ^= 1
     (tmp_path / "paper.safetensors").write_bytes(data)
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path)

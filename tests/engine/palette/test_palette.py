@@ -59,7 +59,7 @@ def test_other_text_is_no_hex_colour(text: str) -> None:
 )
 def test_colour_outside_its_range_is_refused(rgb: object) -> None:
     with pytest.raises(PaletteError, match="from 0 to 1"):
-        PaletteColor(rgb)  # type: ignore[arg-type]
+        PaletteColor(rgb)
 
 
 @pytest.mark.parametrize("colors", [0, 17])

@@ -40,7 +40,7 @@ def test_what_is_kept_is_kept_with_its_numbers(tmp_path):
     def outer(factor):
         spec = importlib.util.spec_from_file_location("loops", file)
         module = importlib.util.module_from_spec(spec)
-        module.FACTOR = factor
+        vars(module)["FACTOR"] = factor
         spec.loader.exec_module(module)
         return module.outer
 

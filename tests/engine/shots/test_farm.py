@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -97,9 +98,14 @@ def test_an_operator_changes_frames_and_chunks_but_not_the_palette():
     assert "--frames=1-100" in arguments(made, "Palette", Frames="7,12-14")
 
 
+def steps_of(made: FarmJob) -> list[Any]:
+    steps: Any = bundle(made)[0]["steps"]
+    return list(steps)
+
+
 def test_the_palette_is_found_once_before_the_frames():
     made = job(palette_flags=(Flag("--colors", "5"),))
-    steps = bundle(made)[0]["steps"]
+    steps = steps_of(made)
     assert [step["name"] for step in steps] == ["Palette", "Segment"]
     assert steps[1]["dependencies"] == [{"dependsOn": "Palette"}]
     assert arguments(made, "Palette") == [
@@ -126,7 +132,7 @@ def test_the_palette_is_found_once_before_the_frames():
 
 def test_a_palette_that_is_given_needs_no_step():
     made = job(palette=Flag("--palette", "/p/shot.json", "file"), flags=(Flag("--half"), Flag("--smoothing", "3")))
-    assert [step["name"] for step in bundle(made)[0]["steps"]] == ["Segment"]
+    assert [step["name"] for step in steps_of(made)] == ["Segment"]
     assert arguments(made, "Segment", "5")[-5:] == [
         "--palette=/p/shot.json",
         "--resume",
@@ -137,11 +143,11 @@ def test_a_palette_that_is_given_needs_no_step():
 
 
 def test_tasks_are_told_before_they_are_ended():
-    for step in bundle(job())[0]["steps"]:
+    for step in steps_of(job()):
         run = step["script"]["actions"]["onRun"]
         assert run["cancelation"] == {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 120}
         assert run["timeout"] >= 3600
-    run = bundle(job(frames_per_task=100))[0]["steps"][1]["script"]["actions"]["onRun"]
+    run = steps_of(job(frames_per_task=100))[1]["script"]["actions"]["onRun"]
     assert run["timeout"] == 60_000
 
 
@@ -178,9 +184,8 @@ def test_folders_and_files_can_be_mapped():
         "MaskFolder": "/m",
         "Mask2File": "/m/b.png",
     }
-    flows = {
-        p["name"]: (p["objectType"], p["dataFlow"]) for p in template["parameterDefinitions"] if p["type"] == "PATH"
-    }
+    parameters: Any = template["parameterDefinitions"]
+    flows = {p["name"]: (p["objectType"], p["dataFlow"]) for p in parameters if p["type"] == "PATH"}
     assert flows["InputFolder"] == flows["MaskFolder"] == ("DIRECTORY", "IN")
     assert flows["OutputFolder"] == ("DIRECTORY", "OUT")
     assert flows["OcioFile"] == flows["Mask2File"] == ("FILE", "IN")

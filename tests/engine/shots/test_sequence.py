@@ -247,8 +247,8 @@ def test_a_broken_frame(shot, tmp_path):
 
 def test_masks_follow_the_frames(shot, tmp_path):
     for number in range(1001, 1001 + FRAMES):
-        mask = np.full((HEIGHT, WIDTH, 3), (number - 1001) / FRAMES, np.float32)
-        write_png(tmp_path / f"mask.{number}.png", mask)
+        pixels = np.full((HEIGHT, WIDTH, 3), (number - 1001) / FRAMES, np.float32)
+        write_png(tmp_path / f"mask.{number}.png", pixels)
     mask = ShotMask(FramePattern(str(tmp_path / "mask.####.png")), "limit", (2,))
     segment_sequence(shot, tmp_path / "free" / "l.####.exr", COLORS)
     segment_sequence(shot, tmp_path / "held" / "l.####.exr", COLORS, masks=[mask])

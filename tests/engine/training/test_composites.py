@@ -43,8 +43,8 @@ def test_same_generator_same_bytes(seed):
     first, again = (composite(textures(), 4, 3, np.random.default_rng(seed)) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         assert one.tobytes() == other.tobytes()
-    other = composite(textures(), 4, 3, np.random.default_rng(seed + 1))
-    assert first[0].tobytes() != other[0].tobytes()
+    another = composite(textures(), 4, 3, np.random.default_rng(seed + 1))
+    assert first[0].tobytes() != another[0].tobytes()
 
 
 @settings(max_examples=40)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from fscs_engine.worker import server
 pytestmark = pytest.mark.timeout(120)
 
 COLORS = ["#101010", "#c03020", "#e0e0c0"]
-PALETTE = Palette.from_hex(COLORS).to_dict()
+PALETTE: dict[str, Any] = Palette.from_hex(COLORS).to_dict()
 LONG = 2048
 """Side of a picture that takes much longer than any test waits."""
 
@@ -339,8 +340,14 @@ class TestBadInput:
             assert "plain file" in refusal()
 
 
+class Computation(threading.Thread):
+    """A computation beside the test."""
+
+    outcome: WorkerError | None = None
+
+
 class TestInTheMiddle:
-    def begin(self, worker: Worker, **options) -> threading.Thread:
+    def begin(self, worker: Worker, **options) -> Computation:
         """Starts a long computation in a thread; ``.outcome`` is its error. Returns once it computes."""
         computing = threading.Event()
 
@@ -356,8 +363,7 @@ class TestInTheMiddle:
             except WorkerError as error:
                 thread.outcome = error
 
-        thread = threading.Thread(target=run)
-        thread.outcome = None
+        thread = Computation(target=run)
         thread.start()
         assert computing.wait(60)
         assert thread.outcome is None

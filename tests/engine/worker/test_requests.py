@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fscs_engine.host.key import RESULT_PARAMETERS
 from fscs_engine.host.parameters import BY_NAME
 from fscs_engine.host.protocol import Fields, WorkerError
 from fscs_engine.worker import requests
@@ -65,4 +66,4 @@ def test_an_unknown_palette_method_is_refused():
 def test_every_parameter_of_the_alpha_processing_can_be_sent():
     single = {"colors", "palette_method", "model", "mask_mode", "working_space", "device", "precision", "tile"}
     sent = {name for name, parameter in BY_NAME.items() if name not in single}
-    assert sent == {*requests.RESULT_PARAMETERS, *requests.PER_LAYER}
+    assert sent == {*RESULT_PARAMETERS, *requests.PER_LAYER}

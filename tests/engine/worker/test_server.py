@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fscs_engine import _version
+from fscs_engine.errors import NonFiniteError
 from fscs_engine.host import protocol
 from fscs_engine.host.protocol import WorkerError
 from fscs_engine.worker import server
@@ -309,7 +310,7 @@ class TestErrors:
         assert "ZeroDivisionError" in capsys.readouterr().err
 
     def test_an_error_of_the_user_keeps_its_code(self, capsys):
-        error = server.as_worker_error(server.NonFiniteError("NaN at x=1", cure="clean it"))
+        error = server.as_worker_error(NonFiniteError("NaN at x=1", cure="clean it"))
         assert (error.code, error.message, error.cure) == ("non-finite", "NaN at x=1", "clean it")
         assert server.as_worker_error(WorkerError("usage", "a", "b")).cure == "b"
         assert capsys.readouterr().err == ""
