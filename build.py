@@ -552,6 +552,7 @@ def install(extras: Sequence[str] = ()) -> Path:
     pip(python, "install", "--constraint", str(CONSTRAINTS), *BUILD_TOOLS)
     engine = f"{ROOT}[{','.join(wanted)}]" if wanted else str(ROOT)
     pip(python, "install", "--constraint", str(CONSTRAINTS), "--no-build-isolation", "--editable", engine)
+    run([str(python), "-m", "fscs_engine", "doctor", "--warm"])  # loops are compiled now, not with the first image
     write_stamp(wanted, STAMP)
     say(f"installed in {time.monotonic() - started:.0f} s")
     return python

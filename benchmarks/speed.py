@@ -139,9 +139,9 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     import torch
 
     from fscs_engine.color import network_image, straight
-    from fscs_engine.networks.any_palette import CALM_RADIUS, CELL
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
-    from fscs_engine.networks.loops import calm_rows, cell_rows
+    from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
+    from fscs_engine.networks.loops import coarse_rows, denoise_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows
 
@@ -157,12 +157,12 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         seen[top:bottom] = network_image(straight(image.pixels[top:bottom]), image.color_space, spaces)[0]
 
     def average(top: int, bottom: int) -> None:
-        cell_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
+        coarse_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
 
     def calm(top: int, bottom: int) -> None:
-        first = max(0, top - 2 * CALM_RADIUS)
-        rows = seen[first : bottom + 2 * CALM_RADIUS]
-        calm_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
+        first = max(0, top - 2 * DENOISE_RADIUS)
+        rows = seen[first : bottom + 2 * DENOISE_RADIUS]
+        denoise_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
 
     def network() -> None:
         prediction.local_models(torch.from_numpy(cells))
@@ -242,7 +242,7 @@ def measure(picture: Path, heights: Sequence[int], rounds: int, threads: int) ->
         folder = Path(name)
         child("prepare", folder, environment, arguments)
         for space in SPACES:
-            cached = {**environment, "NUMBA_CACHE_DIR": str(folder / f"cache {space}")}
+            cached = {**environment, "FSCS_CACHE": str(folder / f"cache {space}")}
             begun[space] = {
                 cache: child("begin", folder, cached, [*arguments, "--space", space]) for cache in ("empty", "filled")
             }

@@ -148,6 +148,28 @@ def truth(name: str = "truth") -> str:
     return "\n".join(lines)
 
 
+def variants() -> str:
+    """How long a frame takes with one thing at a time done another way."""
+    results: dict[str, Any] = json.loads((RESULTS / "variants.json").read_text())
+    through = results.pop("torch.compile", None)
+    sizes = sorted(results, key=lambda size: int(size.split("x")[0]))
+    lines = _head(["", *(head for size in sizes for head in (_pixels(size), "times as long"))])
+    for row in results[sizes[0]]["seconds"]:
+        cells = [row]
+        for size in sizes:
+            own, shipped = (results[size]["seconds"][name] for name in (row, "as shipped"))
+            cells += [_spread(own), f"{median(own) / median(shipped):.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", f"Seconds per frame in sRGB: the median, with the shortest and the longest.{_measured_on(results)}"]
+    if through is not None:
+        plain, fast = (through["seconds"][name] for name in ("PyTorch", "torch.compile"))
+        lines[-1] += (
+            f"\nThe network alone, {_pixels(through['frame'])}: {median(plain['seconds']):.2f} s, "
+            f"through `torch.compile` {median(fast['seconds']):.2f} s after a first frame of {fast['first']:.0f} s."
+        )
+    return "\n".join(lines)
+
+
 def video() -> str:
     """The table of the clips: one after the other, each with all models."""
     results: dict[str, Any] = json.loads((RESULTS / "video.json").read_text())
@@ -275,6 +297,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "truth-fresh": partial(truth, "truth-fresh"),
     "video": video,
     "speed": speed,
+    "variants": variants,
     "curve": curve,
 }
 """What can stand between the marks of a document, see ``PLACES``."""

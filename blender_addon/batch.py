@@ -10,26 +10,28 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
-from . import passes, segmenting, ui, upstream
+from . import copies, passes, segmenting, strings, ui, upstream
 from .capture import capturing
+from .compute import compute, keep
+from .controls import palette_of
 from .engine import connect
+from .freshness import NoPasses
 from .fscs.protocol import WorkerError
-from .jobs import Progress, Routine, run_now
-from .node import is_linked, nodes_of_scene, present, settle
+from .gather import prepare
+from .jobs import Progress, Routine, run_now, understood
+from .session import SESSION
+from .show import paint, put, put_cached
 from .sources import link_into
+from .trees import is_linked, nodes_of_scene, nodes_of_strips
 
 EXIT_NO_PASSES = 3
 """Exit code of a Blender without a window whose render has no right passes for a frame."""
-
-alarmed: set[str] = set()
-"""The nodes that the render under way told of already."""
-
-FILL = "fill the cache with: blender -b FILE --command soft_color_segment"
 
 
 @bpy.app.handlers.persistent
@@ -37,42 +39,51 @@ def on_render_pre(scene: Any, *_: Any) -> None:
     """Before a frame is composited: its passes into the images of every node, or the end of the render."""
     if capturing():
         return
+    for node, strip in nodes_of_strips(scene) if scene.render.use_sequencer else ():
+        if not node.mute:
+            wrong, cure = strings.IN_SEQUENCER
+            stop_render(node, f"{wrong}: {cure}".format(name=node.name, strip=strip))
     for node in upstream.ours_in_render(scene):
         if node.mute:
             continue
         try:
-            passes.write(node, layers_for_render(node, scene.frame_current))
-        except segmenting.NoPasses as error:
-            stop_render(node, f"{node.name}: {error}")
+            put_for_render(node, scene.frame_current)
+        except Exception as error:  # whatever it is: Blender would print it and go on without right passes
+            if not isinstance(error, WorkerError):
+                traceback.print_exc()
+            stop_render(node, f"{node.name}: {understood(error)}")
 
 
-def layers_for_render(node: Any, frame: int) -> Any:
-    """The layers of a frame: from the cache, else computed now where the picture is a file.
+def put_for_render(node: Any, frame: int) -> None:
+    """Has the images of a node hold the layers of a frame: from the cache, else computed now where the picture is a
+    file.
 
     Raises:
-        segmenting.NoPasses: neither can be had; says why and what to do.
+        NoPasses: neither can be had; says why and what to do.
     """
     try:
-        return segmenting.checked_layers(node, frame)
-    except segmenting.NoPasses as error:
+        put_cached(node, frame)
+    except NoPasses as error:
         why = str(error)
+    else:
+        unwatched = upstream.unwatched(node)
+        if bpy.app.background and unwatched and not node.trust_scene:
+            raise NoPasses(strings.UNWATCHED, frame=frame, what=", ".join(unwatched))
+        return
     if link_into(node, "Image") is None:
-        raise segmenting.NoPasses(f"{why}; {segmenting.NOTHING_LINKED[0]}")
-    group = upstream.ambiguous(node, frame, segmenting.described)
-    if group:
-        raise segmenting.NoPasses(f"{why}; the group {group} is used with different inputs: give each use its own copy")
-    if len(segmenting.palette_of(node)["colors"]) < node.colors:
-        raise segmenting.NoPasses(f"{why}, and its palette is not chosen yet: press Auto Palette, or {FILL}")
+        raise NoPasses("{why}; {linked}", why=why, linked=strings.NOTHING_LINKED[0])
+    if len(palette_of(node)["colors"]) < node.colors:
+        raise NoPasses(strings.NO_PALETTE, why=why)
     try:
-        work = segmenting.prepare(node, frame)
-        outcome = segmenting.compute(connect(None), work)
+        work = prepare(node, frame)
+        outcome = compute(connect(None), work)
     except WorkerError as error:
-        raise segmenting.NoPasses(f"{why}, and can't be made now: {error}") from error
+        raise NoPasses(strings.NOT_MADE_NOW, why=why, error=error) from error
     if node.cached_in and not is_linked(node):
-        warning = segmenting.keep(outcome, work)
+        warning = keep(outcome, work)
         if warning:
             print(f"{node.name}: {warning}", file=sys.stderr)
-    return outcome.layers
+    put(node, outcome.layers)
 
 
 def stop_render(node: Any, message: str) -> None:
@@ -85,11 +96,11 @@ def stop_render(node: Any, message: str) -> None:
     if bpy.app.background:
         sys.stdout.flush()
         os._exit(EXIT_NO_PASSES)
-    passes.paint(node, passes.ALARM)
+    paint(node, passes.ALARM)
     node.message, node.failed = message, True
-    if node.uid not in alarmed:
-        alarmed.add(node.uid)
-        bpy.app.timers.register(lambda: ui.popup("No passes for a frame", message))  # this is not the main thread
+    if node.uid not in SESSION.alarmed:
+        SESSION.alarmed.add(node.uid)
+        bpy.app.timers.register(lambda: ui.popup(strings.NO_PASSES_TITLE, message))  # this is not the main thread
 
 
 def nodes_to_fill(scene: Any, names: Sequence[str] = ()) -> list[Any]:
@@ -98,10 +109,10 @@ def nodes_to_fill(scene: Any, names: Sequence[str] = ()) -> list[Any]:
     Raises:
         WorkerError: there is no such node.
     """
-    settle()
+    copies.separate()
     nodes = [node for node in nodes_of_scene(scene) if not names or node.name in names]
     if not nodes or (names and {node.name for node in nodes} != set(names)):
-        raise WorkerError("usage", f"there is no Soft Color Segment node {', '.join(names)}".rstrip(), "see its name")
+        raise strings.error("usage", strings.NO_SUCH_NODE, names=", ".join(names) or "here")
     return sorted(nodes, key=lambda node: len(upstream.ours_behind(node)))
 
 
@@ -114,12 +125,14 @@ def filling(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
     """
     computed = 0
     for number, frame in enumerate(frames):
-        progress.start_part(f"Frame {frame}, {number + 1} of {len(frames)}", number, len(frames))
-        _, made = yield from segmenting.layers_of(uid, frame)
+        progress.start_part(
+            strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames)), number, len(frames)
+        )
+        _, made = yield from segmenting.kept(uid, frame)
         if made:
             computed += 1
             if bpy.app.background:
-                print(f"Soft Color Segment: {present(uid).name}: frame {frame}", flush=True)
+                print(f"Soft Color Segment: {copies.present(uid).name}: frame {frame}", flush=True)
     return computed
 
 
@@ -145,7 +158,7 @@ def parse_frames(text: str, scene: Any) -> list[int]:
         first, dash, last = part.strip().partition("-") if not part.strip().startswith("-") else (part, "", "")
         begin, end = int(first), int(last if dash else first)
         if end < begin:
-            raise ValueError(f"{part} runs backwards")
+            raise ValueError(strings.FRAMES_BACKWARDS.format(frames=part))
         frames.extend(range(begin, end + 1))
     return frames
 
@@ -172,5 +185,5 @@ def command(arguments: list[str]) -> int:
     except WorkerError as error:
         print(f"Soft Color Segment: ERROR: {error}", file=sys.stderr)
         return 1
-    print(f"Soft Color Segment: {computed} frames computed", flush=True)
+    print(f"{strings.NAME}: {strings.FRAMES_COMPUTED.format(count=computed)}", flush=True)
     return 0

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layers of every frame on disk, beside the .blend: one layered EXR a frame, which says what it was made from."""
+"""The layers of every frame on disk, beside the .blend: one EXR a frame, a part a layer, which says what it was made
+from. A layer is read without the others.
+
+A file is named after the frame it was first made for, what that frame shows, and the key of the result, so that other
+settings never take its place, and a frame that shows the same picture finds it. All .blends of a folder share the files
+of a node that they have in common; each keeps a record of those it needs, and its palette, in ``NAME.blend.json``.
+"""
 
 from __future__ import annotations
 
-import fnmatch
+import contextlib
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +23,83 @@ import bpy
 import numpy as np
 
 from . import exr
-from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels
+from .fscs.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
 from .preferences import cache_folder
 from .properties import is_uid
 
-PALETTE = "palette.json"
 LAYERS = "layers*.exr"
+UNSAVED = "unsaved.blend"
+KEPT_VERSIONS = 4
+"""Results of one frame that one .blend keeps, so that undo finds them again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the layers of a frame are kept; nothing of Blender's is in it.
+
+    Attributes:
+        folder: of the node.
+        blends: the folder of the .blend.
+        owner: the .blend's name.
+        stem: begins the file's name.
+        shown: a digest of what the frame shows.
+    """
+
+    folder: Path
+    blends: Path
+    owner: str
+    stem: str
+    shown: str
+
+    def file(self, key: str, upstream: str) -> Path:
+        """The file of a result."""
+        return self.folder / f"{self.stem}.{self.shown}{_digest(key + upstream)}.exr"
+
+
+def place(node: Any, frame: int, shown: str, *, still: bool) -> Place:
+    """Of a frame of a node. What is linked to a still has no frame in its name."""
+    blend = Path(_blend_of(node))
+    stem = "layers" if still else f"layers.{frame:04d}"
+    return Place(folder(node), blend.parent, blend.name or UNSAVED, stem, shown)
 
 
 def folder(node: Any) -> Path:
     """Where the layers of a node lie: beside the .blend that it is in, even if it is linked from there."""
-    library = node.id_data.library
-    blend = bpy.path.abspath(library.filepath) if library is not None else bpy.data.filepath
-    return cache_folder(blend) / (node.uid if is_uid(node.uid) else "unknown")
+    return cache_folder(_blend_of(node)) / (node.uid if is_uid(node.uid) else "unknown")
 
 
-def file_of(node: Any, frame: int, *, still: bool) -> Path:
-    """The file of a frame; what is linked to a still has one file for all frames."""
-    return folder(node) / ("layers.exr" if still else f"layers.{frame:04d}.exr")
+def shown_digest(*parts: str) -> str:
+    """What goes into a file's name for what a frame shows."""
+    return _digest("\n".join(parts))
+
+
+def candidates(place: Place) -> list[Path]:
+    """The files that may have the layers of a frame, the most likely and the newest first."""
+    same_picture = place.folder.glob(f"layers*.{place.shown}*.exr")
+    return list(dict.fromkeys([*_newest(same_picture), *of_frame(place)]))
+
+
+def of_frame(place: Place) -> list[Path]:
+    """The files that were made for a frame, whatever it showed then; those of earlier releases too."""
+    return _newest([*place.folder.glob(f"{place.stem}.????????????????.exr"), *place.folder.glob(f"{place.stem}.exr")])
 
 
 def store(path: Path, layers: Any, facts: Mapping[str, str]) -> None:
     """Writes the layers of a frame.
 
     Args:
-        path: from :func:`file_of`.
+        path: from :meth:`Place.file`.
         layers: (K, H, W, 4) float32, premultiplied, upper row first.
         facts: what they were made from, by names without the prefix of metadata.
 
     Raises:
         OSError: it can't be written.
     """
-    channels = (channel for layer in layers for channel in np.moveaxis(layer, -1, 0))
-    planes = dict(zip(layer_channels(len(layers)), channels, strict=True))
-    exr.write(path, planes, {METADATA_PREFIX + name: text for name, text in facts.items()})
+    parts = {
+        layer_name(number): dict(zip(CHANNELS, np.moveaxis(layer, -1, 0), strict=True))
+        for number, layer in enumerate(layers, 1)
+    }
+    exr.write_parts(path, parts, {METADATA_PREFIX + name: text for name, text in facts.items()})
 
 
 def facts_of(path: Path) -> dict[str, str]:
@@ -62,57 +113,176 @@ def facts_of(path: Path) -> dict[str, str]:
     return {name[len(METADATA_PREFIX) :]: text for name, text in texts.items() if name.startswith(METADATA_PREFIX)}
 
 
-def load(path: Path) -> Any:
-    """The layers of a frame, (K, H, W, 4) float32, premultiplied, upper row first.
+def load(path: Path, numbers: Sequence[int] | None = None) -> Any:
+    """The layers of a frame, or some of them by their numbers from 0: (K, H, W, 4) float32, premultiplied, upper row
+    first.
 
     Raises:
         OSError: there is no such file.
-        exr.ExrError: it is damaged.
+        exr.ExrError: it is damaged, or has no such layer.
     """
-    count = len(exr.read_header(path).channels) // len(CHANNELS)
-    planes = exr.read(path, layer_channels(count))
-    return np.moveaxis(planes.reshape(count, len(CHANNELS), *planes.shape[1:]), 1, -1)
+    headers = exr.read_headers(path)
+    count = layer_count(path)
+    wanted = range(count) if numbers is None else numbers
+    if len(headers) > 1 or headers[0].part is not None:
+        return np.stack([np.moveaxis(exr.read(path, CHANNELS, number), 0, -1) for number in wanted])
+    if any(number >= count for number in wanted):
+        raise exr.ExrError(f"{path} has {count} layers")
+    names = layer_channels(count)  # of an earlier release: all layers in one part
+    size = len(CHANNELS)
+    planes = exr.read(path, [name for number in wanted for name in names[size * number : size * (number + 1)]])
+    return np.moveaxis(planes.reshape(len(wanted), size, *planes.shape[1:]), 1, -1)
 
 
-def keep_palette(place: Path, palette: Mapping[str, Any]) -> None:
-    """Keeps the palette of the frames in their folder: one that was found for a file that is not saved with it would be
-    lost. Raises OSError."""
-    path = place / PALETTE
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps(palette), encoding="utf-8")
-    temporary.replace(path)
+def layer_count(path: Path) -> int:
+    """How many layers a file has. Raises OSError or exr.ExrError."""
+    headers = exr.read_headers(path)
+    return len(headers) if headers[0].part is not None else len(headers[0].channels) // len(CHANNELS)
+
+
+# What each .blend needs
+
+
+def note(place: Place, file: str, palette: Mapping[str, Any] | None = None) -> None:
+    """Notes that a .blend needs a file, and with which palette: one that was found for a file that is not saved with it
+    would be lost. Removes what of the frame nobody needs any more. Raises OSError."""
+    record = _read(place.folder / f"{place.owner}.json")
+    if file not in record["files"] or (palette is not None and record["palette"] != palette):
+        record["files"] = [*(each for each in record["files"] if each != file), file]
+        record["palette"] = palette if palette is not None else record["palette"]
+        _prune(place, record)
+        _write(place.folder / f"{place.owner}.json", record)
 
 
 def kept_palette(node: Any) -> dict[str, Any] | None:
     """The palette of the frames in the cache, in the form of the palette file; None if there is none."""
-    try:
-        palette = json.loads((folder(node) / PALETTE).read_text(encoding="utf-8"))
-        return palette if isinstance(palette["colors"], list) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    own = folder(node) / f"{Path(_blend_of(node)).name or UNSAVED}.json"
+    palette = _read(own)["palette"]
+    return palette if palette is not None and isinstance(palette.get("colors"), list) else None
+
+
+def adopt(node: Any) -> None:
+    """A .blend that was copied by other means than Blender needs all that is there."""
+    own = folder(node) / f"{Path(_blend_of(node)).name}.json"
+    if bpy.data.filepath and own.parent.is_dir() and not own.exists():
+        files = sorted(file.name for file in own.parent.glob(LAYERS))
+        if files:
+            with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
+                _write(own, {"files": files, "palette": _any_palette(own.parent)})
+
+
+def summary(node: Any, frames: Sequence[int]) -> tuple[int, int]:
+    """How many of some frames have a file, right or stale, and how many bytes all files of the node have."""
+    names = {}
+    for file in folder(node).glob(LAYERS):
+        with contextlib.suppress(OSError):
+            names[file.name] = file.stat().st_size
+    parts = [name.split(".") for name in names]
+    numbers = {int(each[1]) for each in parts if len(each[1]) == 4 and each[1].isdigit()}
+    still = any(len(each[1]) == 16 for each in parts)
+    return len(frames) if still else len(numbers & set(frames)), sum(names.values())
 
 
 def clear(node: Any) -> int:
-    """Removes all files of a node. Returns how many there were."""
-    files = list(folder(node).glob(LAYERS))
-    shutil.rmtree(folder(node), ignore_errors=True)
+    """Removes the files of a node that no other .blend of the folder needs. Returns how many there were."""
+    where, blend = folder(node), Path(_blend_of(node))
+    own = where / f"{blend.name or UNSAVED}.json"
+    needed = _needed_by_others(where, blend.parent, own.name)
+    files = [file for file in where.glob(LAYERS) if file.name not in needed]
+    for file in [*files, own]:
+        file.unlink(missing_ok=True)
+    if not needed:
+        shutil.rmtree(where, ignore_errors=True)
     return len(files)
 
 
-def follow(node: Any) -> None:
-    """After the .blend was saved under another name: brings the layers along, as the old file keeps its own."""
+def follow(node: Any, old_name: str = "") -> None:
+    """After the .blend was saved under another name, or the node appended: brings the layers along, as the old file
+    keeps its own.
+
+    Args:
+        node: it may remember where its layers were.
+        old_name: of the .blend before, if it is known.
+
+    Raises:
+        OSError: they can't be brought.
+    """
     old, new = Path(node.cached_in) if node.cached_in else None, folder(node)
-    if old is not None and old != new and old.is_dir() and not new.exists():
-        shutil.copytree(old, new, ignore=_not_ours, copy_function=_second_name)
+    name = Path(_blend_of(node)).name
+    if old is not None and old.is_dir() and name:
+        record = _read(old / f"{old_name}.json") if old_name else _newest_record(old)
+        if old != new and not new.exists():
+            wanted = [file for file in old.glob(LAYERS) if not record["files"] or file.name in record["files"]]
+            new.mkdir(parents=True)
+            for file in wanted:
+                second_name(file, new / file.name)
+        if (old != new or old_name not in ("", name)) and (record["files"] or record["palette"]) and new.is_dir():
+            _write(new / f"{name}.json", record)
     if new.is_dir() and node.cached_in != str(new):
         node.cached_in = str(new)
 
 
-def _not_ours(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name != PALETTE and not fnmatch.fnmatch(name, LAYERS)}
+def _blend_of(node: Any) -> str:
+    library = node.id_data.library
+    return bpy.path.abspath(library.filepath) if library is not None else bpy.data.filepath
 
 
-def _second_name(old: str, new: str) -> None:
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _newest(files: Iterable[Path]) -> list[Path]:
+    def time(file: Path) -> int:
+        try:
+            return file.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    return sorted(files, key=time, reverse=True)
+
+
+def _read(record: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        files = [name for name in found["files"] if isinstance(name, str) and name == Path(name).name]
+        palette = found["palette"]
+        return {"files": files, "palette": palette if isinstance(palette, dict) else None}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"files": [], "palette": None}
+
+
+def _write(record: Path, content: Mapping[str, Any]) -> None:
+    temporary = record.with_name(f".{record.name}.{os.getpid()}.part")
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.replace(record)
+
+
+def _newest_record(where: Path) -> dict[str, Any]:
+    records = _newest(where.glob("*.json"))
+    return _read(records[0]) if records else {"files": [], "palette": None}
+
+
+def _any_palette(where: Path) -> dict[str, Any] | None:
+    palette: dict[str, Any] | None = _newest_record(where)["palette"]
+    return palette
+
+
+def _needed_by_others(where: Path, blends: Path, own: str) -> set[str]:
+    others = [record for record in where.glob("*.json") if record.name != own]
+    there = [record for record in others if (blends / record.name.removesuffix(".json")).exists()]
+    return {name for record in there for name in _read(record)["files"]}
+
+
+def _prune(place: Place, record: dict[str, Any]) -> None:
+    needed = _needed_by_others(place.folder, place.blends, f"{place.owner}.json")
+    mine = [file for file in of_frame(place) if file.name not in needed]
+    gone = {file.name for file in mine[KEPT_VERSIONS:]}
+    for name in gone:
+        (place.folder / name).unlink(missing_ok=True)
+    record["files"] = [name for name in record["files"] if name not in gone]
+
+
+def second_name(old: Path, new: Path) -> None:
     """Files of the cache are replaced, never changed, so another name for one is as good as a copy."""
     try:
         os.link(old, new)

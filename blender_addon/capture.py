@@ -14,17 +14,15 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import exr
+from . import exr, strings
 from .fscs.protocol import WorkerError
 from .jobs import Pending, Progress, Routine
-from .node import compositor_tree, trees_of_scene
+from .session import SESSION
+from .trees import compositor_tree, trees_of_scene
 
 CHANNELS = ("R", "G", "B", "A")
 OUTPUT_NAME = "Soft Color Segment Capture"
 """Of the node that is there for the time of the render."""
-
-RENDERING = "Rendering the input (Esc: stop)"
-MEND = "render the frame, mend what it says"
 
 
 class Capture:
@@ -46,18 +44,14 @@ class Capture:
         trees = trees_of_scene(scene)
         found = {name: next((tree for tree in trees if tree == link.id_data), None) for name, link in links.items()}
         if any(tree is None for tree in found.values()):
-            raise WorkerError(
-                "input",
-                f"what is linked in is not part of what scene {scene.name} composites",
-                "put the group that the node is in into the scene's compositor",
-            )
+            raise strings.error("input", strings.NOT_IN_COMPOSITOR, scene=scene.name)
         self._scene, self._frame, self._before = scene.name, frame, scene.frame_current
         self._names = tuple(links)
         self._folder = Path(tempfile.mkdtemp(prefix="softcolor-"))
         self._render = scene.render.use_compositing, scene.render.use_sequencer
         self._outputs: list[_Tree] = []
         self._muted: list[tuple[_Tree, str]] = []
-        _open.append(self)
+        SESSION.captures.append(self)
         try:
             self._open(scene, links, found, trees)
         except BaseException:
@@ -89,20 +83,16 @@ class Capture:
         for name in self._names:
             files = sorted(self._folder.glob(f"*{name}*.exr"))
             if not files:
-                raise WorkerError(
-                    "input",
-                    f"frame {self._frame}: the render gave no pixels of what is linked in",
-                    "render the frame, and see that the compositor and its nodes are not switched off",
-                )
+                raise strings.error("input", strings.NO_PIXELS, frame=self._frame)
             try:
                 found[name] = _planes(files[0])
             except (OSError, exr.ExrError) as error:
-                raise WorkerError("input", f"the captured picture can't be read ({error})", "try again") from error
+                raise strings.error("input", strings.CAPTURE_UNREADABLE, error=error) from error
         return found
 
     def restore(self) -> None:
         """Puts everything of Blender's back as it was."""
-        if self not in _open:
+        if self not in SESSION.captures:
             return
         for place in self._outputs:
             tree = place.tree()
@@ -118,7 +108,7 @@ class Capture:
             scene.render.use_compositing, scene.render.use_sequencer = self._render
             if scene.frame_current == self._frame != self._before:
                 scene.frame_set(self._before)
-        _open.remove(self)
+        SESSION.captures.remove(self)
 
     def close(self) -> None:
         """The end of it."""
@@ -126,23 +116,19 @@ class Capture:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-_open: list[Capture] = []
-
-
 def capturing() -> bool:
     """Whether the render under way is a capture, for which nobody wants passes. It may go on after it was given up."""
-    return bool(_open) or (_job is not None and not _job.ended)
+    return bool(SESSION.captures) or (SESSION.render is not None and not SESSION.render.ended)
 
 
 def forget() -> None:
     """Another file was loaded, which ends every render and takes their handlers away."""
-    global _job
-    _job = None
+    SESSION.render = None
 
 
 def restore() -> None:
     """Takes the captures' nodes out of the trees, as before the file is saved."""
-    for capture in list(_open):
+    for capture in list(SESSION.captures):
         capture.restore()
 
 
@@ -175,15 +161,15 @@ class Render:
         try:
             bpy.ops.render.render(scene=self.scene, write_still=False)
         except RuntimeError as error:
-            raise WorkerError("input", f"the render of what is linked in failed ({error})", MEND) from error
+            raise strings.error("input", strings.RENDER_FAILED, error=error) from error
 
     def start(self, progress: Progress, cancelled: threading.Event) -> Pending:
         """Renders as Blender does when F12 is pressed, but shows no other window."""
-        progress.what = RENDERING
-        return _RenderJob(self.scene)
+        progress.what = strings.RENDERING_INPUT
+        return RenderJob(self.scene)
 
 
-class _RenderJob:
+class RenderJob:
     """A render under way.
 
     Attributes:
@@ -191,26 +177,25 @@ class _RenderJob:
     """
 
     def __init__(self, scene: str) -> None:
-        global _job
         self.result: Any = None
         self.error: WorkerError | None = None
         self.ended = ""
         if bpy.app.is_job_running("RENDER"):
-            raise WorkerError("input", "Blender renders already", "wait for its end, or stop it by Esc")
-        if _job is not None:  # given up in the middle, so that nobody asked for its end
-            _job._forget()
+            raise strings.error("input", strings.RENDERS_ALREADY)
+        if SESSION.render is not None:  # given up in the middle, so that nobody asked for its end
+            SESSION.render.forget()
         view = bpy.context.preferences.view
         shown = view.render_display_type
         bpy.app.handlers.render_complete.append(self._completed)
         bpy.app.handlers.render_cancel.append(self._stopped)
         view.render_display_type = "NONE"
-        _job = self
+        SESSION.render = self
         try:
             started = bpy.ops.render.render("INVOKE_DEFAULT", scene=scene, write_still=False)
         except RuntimeError as error:
             self._completed()
-            self._forget()
-            raise WorkerError("input", f"the render of what is linked in failed ({error})", MEND) from error
+            self.forget()
+            raise strings.error("input", strings.RENDER_FAILED, error=error) from error
         finally:
             view.render_display_type = shown
         if "RUNNING_MODAL" not in started:
@@ -222,8 +207,8 @@ class _RenderJob:
         if not self.ended or bpy.app.is_job_running("RENDER"):
             return False
         if self.ended == "stopped":
-            self.error = WorkerError("cancelled", "the render of what is linked in was stopped")
-        self._forget()
+            self.error = strings.error("cancelled", strings.RENDER_STOPPED)
+        self.forget()
         return True
 
     def _completed(self, *_: Any) -> None:
@@ -232,16 +217,14 @@ class _RenderJob:
     def _stopped(self, *_: Any) -> None:
         self.ended = "stopped"
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Waits for its end no more."""
         for handlers, own in (
             (bpy.app.handlers.render_complete, self._completed),
             (bpy.app.handlers.render_cancel, self._stopped),
         ):
             if own in handlers:
                 handlers.remove(own)
-
-
-_job: _RenderJob | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +250,7 @@ class _Tree:
 
 
 def _planes(file: Path) -> Any:
-    """(H, W, 4) of a captured file; a single value stands for all three colours."""
+    """(H, W, 4) of a captured file; a single value stands for all three colors."""
     names = [name for name, _ in exr.read_header(file).channels]
     if "R" in names:
         return np.ascontiguousarray(np.moveaxis(exr.read(file, CHANNELS), 0, -1))

@@ -11,23 +11,21 @@ from typing import Any
 
 import bpy
 
+from . import copies, strings
+from .copies import present
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine, Running, run_now
-from .node import all_nodes, is_linked, present, settle
 from .properties import NODE_OF_BUTTON, is_node
-
-AT_WORK = "This node is at work: press Cancel first"
+from .session import SESSION
+from .trees import all_nodes, is_linked
 
 TICK = 0.1
 """Seconds between two looks at a computation under way."""
 
-running: dict[str, Running] = {}
-"""The computations under way, by their nodes."""
-
 
 def find_node(uid: str, context: Any) -> Any:
     """The node of a button, or the active one. None if it is gone."""
-    settle()
+    copies.separate()
     if uid:
         return next((node for node in all_nodes() if node.uid == uid), None)
     node = getattr(context, "active_node", None)
@@ -37,8 +35,8 @@ def find_node(uid: str, context: Any) -> Any:
 def hindrance(node: Any) -> str:
     """Why a node can't be changed now; an empty text if it can."""
     if is_linked(node):
-        return f"Linked from {bpy.path.basename(node.id_data.library.filepath)}: open that file, or append it"
-    return AT_WORK if node.busy or node.uid in running else ""
+        return strings.LINKED_BUTTON.format(file=bpy.path.basename(node.id_data.library.filepath))
+    return strings.AT_WORK if node.busy or node.uid in SESSION.running else ""
 
 
 class NodeOperator:
@@ -53,7 +51,7 @@ class NodeOperator:
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Whether the button can be pressed. If not it is grey, and its tooltip says why."""
+        """Whether the button can be pressed. If not it is gray, and its tooltip says why."""
         node = getattr(context, NODE_OF_BUTTON, None)
         why = cls.hindered(node) if node is not None else ""
         if why:
@@ -73,10 +71,10 @@ class NodeOperator:
         """Does it with the node of the button."""
         node = find_node(self.node, context)
         if node is None:
-            self.report({"ERROR"}, "Select a Soft Color Segment node")
+            self.report({"ERROR"}, strings.SELECT_A_NODE)
             return {"CANCELLED"}
-        if node.uid in running and self.hindered(node):
-            self.report({"WARNING"}, AT_WORK)
+        if node.uid in SESSION.running and self.hindered(node):
+            self.report({"WARNING"}, strings.AT_WORK)
             return {"CANCELLED"}
         try:
             said = self.work(node, context)
@@ -89,7 +87,7 @@ class NodeOperator:
     def fail(self, error: WorkerError) -> set[Any]:
         """Shows an error in Blender's own way."""
         cancelled = error.code == "cancelled"
-        self.report({"WARNING" if cancelled else "ERROR"}, "Cancelled" if cancelled else str(error))
+        self.report({"WARNING" if cancelled else "ERROR"}, strings.CANCELLED if cancelled else str(error))
         return {"CANCELLED"}
 
 
@@ -116,7 +114,7 @@ class EngagedOperator(NodeOperator):
     def invoke(self, context: Any, event: Any) -> set[Any]:
         """Starts it, and goes on in ``modal``."""
         node = find_node(self.node, context)
-        if bpy.app.background or node is None or node.uid in running:
+        if bpy.app.background or node is None or node.uid in SESSION.running:
             return self.execute(context)
         self._uid = node.uid
         progress = Progress()
@@ -124,7 +122,7 @@ class EngagedOperator(NodeOperator):
             started = Running(self.routine(node, progress), progress)
         except WorkerError as error:
             return self.fail(error)
-        running[self._uid] = started
+        SESSION.running[self._uid] = started
         ended = self._look(context)
         if ended is not None:
             return ended
@@ -134,7 +132,7 @@ class EngagedOperator(NodeOperator):
 
     def modal(self, context: Any, event: Any) -> set[Any]:
         """Looks how far it is."""
-        now = running.get(self._uid)
+        now = SESSION.running.get(self._uid)
         if now is None:
             self.cancel(context)
             return {"CANCELLED"}
@@ -151,7 +149,7 @@ class EngagedOperator(NodeOperator):
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-        ended = running.pop(self._uid, None)
+        ended = SESSION.running.pop(self._uid, None)
         if ended is not None and not ended.over:
             ended.end()
 
@@ -164,12 +162,13 @@ class EngagedOperator(NodeOperator):
             return outcome
         cancelled = error.code == "cancelled"
         node.busy = False
-        node.message, node.failed = ("Cancelled", False) if cancelled else (str(error), True)
+        node.message, node.failed = (strings.CANCELLED, False) if cancelled else (str(error), True)
+        SESSION.state(node.uid).code = error.code
         return outcome
 
     def _look(self, context: Any) -> set[Any] | None:
         """Shows how far it is. Returns how it ended, None as long as it goes on."""
-        now = running[self._uid]
+        now = SESSION.running[self._uid]
         try:
             node = present(self._uid)
         except WorkerError:  # deleted, or undone, meanwhile, or turned into a frozen one
@@ -192,8 +191,8 @@ class EngagedOperator(NodeOperator):
 
 def end_all() -> None:
     """Ends what is under way, as when the add-on is switched off."""
-    while running:
-        uid, each = running.popitem()
+    while SESSION.running:
+        uid, each = SESSION.running.popitem()
         each.end()
         for node in all_nodes():
             node.busy = node.busy and node.uid != uid

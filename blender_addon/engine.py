@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import settings
+from . import settings, strings
 from .fscs import install
 from .fscs._version import __version__
 from .fscs.connection import Connection, checked_python
-from .fscs.protocol import WorkerError
 
 if TYPE_CHECKING:
     import bpy
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 PYTHON_VARIABLE = "FSCS_PYTHON"
 """Environment variable that names the engine's Python; it wins over the preference."""
 
-CURE = (
-    "open Edit > Preferences > Add-ons > Soft Color Segment and press Install Engine, "
-    f"or set the engine's Python there or in {PYTHON_VARIABLE}"
-)
+CURE = strings.ENGINE_CURE.format(variable=PYTHON_VARIABLE)
 
 
 def connect(context: bpy.types.Context | None = None) -> Worker:
@@ -58,19 +54,21 @@ def python_path(context: bpy.types.Context | None = None) -> Path:
     """The Python that has the engine: of the environment variable, else of the preference, else the private one.
 
     Raises:
-        WorkerError: there is none, or what was set is no whole path.
+        WorkerError: there is none, or what was set is no absolute path.
     """
     for source, setting in (
-        (f"the variable {PYTHON_VARIABLE}", os.environ.get(PYTHON_VARIABLE, "")),
-        ("the engine's Python in the preferences", settings.get(context).engine_python),
+        (strings.PYTHON_OF_VARIABLE.format(variable=PYTHON_VARIABLE), os.environ.get(PYTHON_VARIABLE, "")),
+        (strings.PYTHON_OF_PREFERENCES, settings.get(context).engine_python),
     ):
         if setting.startswith("//"):  # Blender's "beside the .blend": what lies there must never be started
-            raise WorkerError("worker", f"{source} is {setting!r}, which is not a whole path", CURE)
+            raise strings.error(
+                "worker", strings.NOT_ABSOLUTE, source=source, setting=setting, variable=PYTHON_VARIABLE
+            )
         if setting:
             return checked_python(source, setting, CURE)
     installed = install.installed_python(install.data_folder(), __version__)
     if installed is None:
-        raise WorkerError("worker", "the engine is not installed", CURE)
+        raise strings.error("worker", strings.NO_ENGINE, variable=PYTHON_VARIABLE)
     return installed
 
 

@@ -12,9 +12,9 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,8 +23,9 @@ import numpy as np
 MAGIC = 20000630
 VERSION = 2
 LONG_NAMES = 0x400
-UNREADABLE_FLAGS = 0x200 | 0x800 | 0x1000
-"""Tiles, deep data, several parts."""
+SEVERAL_PARTS = 0x1000
+UNREADABLE_FLAGS = 0x200 | 0x800
+"""Tiles, deep data."""
 
 NONE, ZIPS, ZIP = 0, 2, 3
 ROWS = {NONE: 1, ZIPS: 1, ZIP: 16}
@@ -34,6 +35,7 @@ FLOAT = 2
 LEVEL = 4
 """Of zlib; what OpenEXR takes by itself."""
 
+MOST_PARTS = 64
 LARGEST_SIDE = 65536
 LARGEST_HEADER = 1 << 20
 
@@ -54,7 +56,8 @@ class Header:
         width: of the data window.
         height: of the data window.
         texts: the attributes that are strings.
-        end: byte after the header.
+        table: byte that the offsets of its blocks begin with.
+        part: its number in a file of several parts; None in one that has no parts.
     """
 
     channels: tuple[tuple[str, int], ...]
@@ -64,7 +67,13 @@ class Header:
     width: int
     height: int
     texts: Mapping[str, str]
-    end: int
+    table: int = 0
+    part: int | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of rows it has."""
+        return -(-self.height // ROWS[self.compression])
 
 
 def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> None:
@@ -78,46 +87,138 @@ def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> No
     Raises:
         OSError: it can't be written.
     """
-    names = sorted(planes)  # by bytes, as the format wants; our names are ASCII
-    height, width = planes[names[0]].shape
-    long_names = any(len(name) > 31 for name in [*names, *texts])
-    parts = [struct.pack("<ii", MAGIC, VERSION | (LONG_NAMES if long_names else 0))]
-    channels = b"".join(_text(name) + struct.pack("<iB3xii", FLOAT, 0, 1, 1) for name in names) + b"\0"
-    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
-    for name, kind, value in (
-        ("channels", "chlist", channels),
-        ("compression", "compression", struct.pack("<B", ZIP)),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-        *((name, "string", text.encode("utf-8")) for name, text in sorted(texts.items())),
-    ):
-        parts.append(_text(name) + _text(kind) + struct.pack("<i", len(value)) + value)
-    parts.append(b"\0")
-    head = b"".join(parts)
+    _write(path, [("", planes)], texts)
 
-    def packed(top: int) -> bytes:
-        rows = np.stack([planes[name][top : top + ROWS[ZIP]] for name in names], axis=1)
+
+def write_parts(path: Path, parts: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> None:
+    """Writes a file of several parts, of which each can be read alone; see :func:`write`.
+
+    Args:
+        path: where to; its folder is made.
+        parts: the planes of each, by the part's name.
+        texts: string attributes of the first part.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    _write(path, list(parts.items()), texts)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file, the first one if it has several parts.
+
+    Raises:
+        ExrError: damaged, or of a kind that is not read here.
+        OSError: there is no such file.
+    """
+    return read_headers(path)[0]
+
+
+def read_headers(path: Path) -> list[Header]:
+    """The headers of all parts of a file; one if it has no parts. Raises ExrError and OSError."""
+    with path.open("rb") as file:
+        return _headers(file, path)
+
+
+def read(path: Path, names: Sequence[str], part: int = 0) -> Any:
+    """Channels of a file.
+
+    Args:
+        path: the file.
+        names: of the channels; one that ends in ``.A``, or is ``A``, is 1 where the file lacks it.
+        part: which part of the file they are in.
+
+    Returns:
+        (C, H, W) float32, upper row first.
+
+    Raises:
+        ExrError: damaged, of a kind that is not read here, or without a channel or part.
+        OSError: there is no such file.
+    """
+    with path.open("rb") as file:
+        headers = _headers(file, path)
+        if part >= len(headers):
+            raise ExrError(f"{path} has {len(headers)} parts")
+        header = headers[part]
+        there = [name for name, _ in header.channels]
+        for name in names:
+            if name not in there and name.rpartition(".")[2] != "A":
+                raise ExrError(f"{path} has no channel {name}")
+        planes = np.ones((len(names), header.height, header.width), np.float32)
+        rows = ROWS[header.compression]
+        row_bytes = sum(TYPES[kind].itemsize for _, kind in header.channels) * header.width
+        places = _places(header, names)
+
+        def unpack(block: tuple[int, bytes]) -> None:
+            top, packed = block
+            count = min(rows, header.height - top)
+            data = _unpack(packed, count * row_bytes, path)
+            lines = np.frombuffer(data, np.uint8).reshape(count, row_bytes)
+            for plane, kind, start in places:
+                end = start + TYPES[kind].itemsize * header.width
+                planes[plane, top : top + count] = np.ascontiguousarray(lines[:, start:end]).view(TYPES[kind])
+
+        def packed_blocks() -> Iterator[tuple[int, bytes]]:
+            for y, size in _blocks(file, header, path):
+                top = y - header.top
+                if not 0 <= top < header.height or not 0 <= size <= row_bytes * rows:
+                    raise ExrError(f"{path} is damaged")
+                yield top, _exactly(file, size, path)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib and NumPy let other threads run
+            for _ in pool.map(unpack, packed_blocks()):
+                pass
+    return planes
+
+
+def check(path: Path) -> None:
+    """That a file is whole, without reading its pixels.
+
+    Raises:
+        ExrError: damaged, or of a kind that is not read here.
+        OSError: there is no such file.
+    """
+    with path.open("rb") as file:
+        end = path.stat().st_size
+        for header in _headers(file, path):
+            for _, size in _blocks(file, header, path):
+                if size < 0 or file.tell() + size > end:
+                    raise ExrError(f"{path} ends too early")
+
+
+def _write(path: Path, parts: Sequence[tuple[str, Mapping[str, Any]]], texts: Mapping[str, str]) -> None:
+    several = len(parts) > 1 or parts[0][0] != ""
+    words = [*texts, *(name for part, planes in parts for name in (part, *planes))]
+    flags = (LONG_NAMES if any(len(word) > 31 for word in words) else 0) | (SEVERAL_PARTS if several else 0)
+    head = [struct.pack("<ii", MAGIC, VERSION | flags)]
+    for number, (part, planes) in enumerate(parts):
+        head.append(_head_of(part if several else "", planes, texts if number == 0 else {}))
+    if several:
+        head.append(b"\0")
+
+    def packed(place: tuple[int, int]) -> bytes:
+        number, top = place
+        planes = parts[number][1]
+        rows = np.stack([planes[name][top : top + ROWS[ZIP]] for name in sorted(planes)], axis=1)
         raw = np.ascontiguousarray(rows, dtype="<f4").tobytes()
         data = zlib.compress(_predict(raw), LEVEL)
         if len(data) >= len(raw):
             data = raw
-        return struct.pack("<ii", top, len(data)) + data
+        which = struct.pack("<i", number) if several else b""
+        return which + struct.pack("<ii", top, len(data)) + data
 
-    tops = range(0, height, ROWS[ZIP])
+    heights = [next(iter(planes.values())).shape[0] for _, planes in parts]
+    places = [(number, top) for number, height in enumerate(heights) for top in range(0, height, ROWS[ZIP])]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with temporary.open("wb") as file:
-            file.write(head)
+            file.write(b"".join(head))
             table = file.tell()
-            file.write(bytes(8 * len(tops)))
+            file.write(bytes(8 * len(places)))
             offsets = []
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib lets other threads run
-                for chunk in pool.map(packed, tops):
+                for chunk in pool.map(packed, places):
                     offsets.append(file.tell())
                     file.write(chunk)
             file.seek(table)
@@ -128,70 +229,82 @@ def write(path: Path, planes: Mapping[str, Any], texts: Mapping[str, str]) -> No
         raise
 
 
-def read_header(path: Path) -> Header:
-    """The header of a file.
-
-    Raises:
-        ExrError: damaged, or of a kind that is not read here.
-        OSError: there is no such file.
-    """
-    with path.open("rb") as file:
-        return _header(file, path)
-
-
-def read(path: Path, names: Sequence[str]) -> Any:
-    """Channels of a file.
-
-    Args:
-        path: the file.
-        names: of the channels; one that ends in ``.A``, or is ``A``, is 1 where the file lacks it.
-
-    Returns:
-        (C, H, W) float32, upper row first.
-
-    Raises:
-        ExrError: damaged, of a kind that is not read here, or without a channel.
-        OSError: there is no such file.
-    """
-    with path.open("rb") as file:
-        header = _header(file, path)
-        there = [name for name, _ in header.channels]
-        for name in names:
-            if name not in there and name.rpartition(".")[2] != "A":
-                raise ExrError(f"{path} has no channel {name}")
-        planes = np.ones((len(names), header.height, header.width), np.float32)
-        rows = ROWS[header.compression]
-        blocks = -(-header.height // rows)
-        offsets = struct.unpack(f"<{blocks}Q", _exactly(file, 8 * blocks, path))
-        row_bytes = sum(TYPES[kind].itemsize for _, kind in header.channels) * header.width
-        for offset in offsets:
-            file.seek(offset)
-            y, size = struct.unpack("<ii", _exactly(file, 8, path))
-            top = y - header.top
-            if not 0 <= top < header.height or not 0 <= size <= row_bytes * rows:
-                raise ExrError(f"{path} is damaged")
-            count = min(rows, header.height - top)
-            data = _unpack(_exactly(file, size, path), count * row_bytes, path)
-            lines = np.frombuffer(data, np.uint8).reshape(count, row_bytes)
-            start = 0
-            for name, kind in header.channels:
-                end = start + TYPES[kind].itemsize * header.width
-                if name in names:
-                    plane = np.ascontiguousarray(lines[:, start:end]).view(TYPES[kind])
-                    planes[names.index(name), top : top + count] = plane
-                start = end
-    return planes
+def _head_of(part: str, planes: Mapping[str, Any], texts: Mapping[str, str]) -> bytes:
+    """The header of a part, or with an empty name of a file without parts."""
+    names = sorted(planes)  # by bytes, as the format wants; our names are ASCII
+    height, width = planes[names[0]].shape
+    channels = b"".join(_text(name) + struct.pack("<iB3xii", FLOAT, 0, 1, 1) for name in names) + b"\0"
+    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    attributes = [
+        ("channels", "chlist", channels),
+        ("compression", "compression", struct.pack("<B", ZIP)),
+        ("dataWindow", "box2i", window),
+        ("displayWindow", "box2i", window),
+        ("lineOrder", "lineOrder", b"\0"),
+        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
+        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
+        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
+        *((name, "string", text.encode("utf-8")) for name, text in sorted(texts.items())),
+    ]
+    if part:
+        attributes += [
+            ("name", "string", part.encode("ascii")),
+            ("type", "string", b"scanlineimage"),
+            ("chunkCount", "int", struct.pack("<i", -(-height // ROWS[ZIP]))),
+        ]
+    written = [_text(name) + _text(kind) + struct.pack("<i", len(value)) + value for name, kind, value in attributes]
+    return b"".join(written) + b"\0"
 
 
-def _header(file: BinaryIO, path: Path) -> Header:
+def _headers(file: BinaryIO, path: Path) -> list[Header]:
     magic, version = struct.unpack("<ii", _exactly(file, 8, path))
     if magic != MAGIC:
         raise ExrError(f"{path} is not an EXR file")
     if version & UNREADABLE_FLAGS:
-        raise ExrError(f"{path} is tiled, deep or has several parts")
+        raise ExrError(f"{path} is tiled or deep")
+    if not version & SEVERAL_PARTS:
+        header = _header(file, path, _word(file, path))
+        return [replace(header, table=file.tell())]
+    headers: list[Header] = []
+    while first := _word(file, path):
+        headers.append(_header(file, path, first))
+        if headers[-1].texts.get("type") != "scanlineimage" or len(headers) > MOST_PARTS:
+            raise ExrError(f"{path} has parts that are not read here")
+    table = file.tell()
+    for number, header in enumerate(headers):
+        headers[number] = replace(header, table=table, part=number)
+        table += 8 * header.blocks
+    if not headers:
+        raise ExrError(f"{path} is damaged")
+    return headers
+
+
+def _blocks(file: BinaryIO, header: Header, path: Path) -> Iterator[tuple[int, int]]:
+    """First row and size of each block; the file stands at its data."""
+    file.seek(header.table)
+    for offset in struct.unpack(f"<{header.blocks}Q", _exactly(file, 8 * header.blocks, path)):
+        file.seek(offset)
+        if header.part is not None and struct.unpack("<i", _exactly(file, 4, path)) != (header.part,):
+            raise ExrError(f"{path} is damaged")
+        y, size = struct.unpack("<ii", _exactly(file, 8, path))
+        yield y, size
+
+
+def _places(header: Header, names: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Of each channel that is wanted: its plane, its kind, and the byte that it begins with in a row."""
+    places, start = [], 0
+    for name, kind in header.channels:
+        if name in names:
+            places.append((names.index(name), kind, start))
+        start += TYPES[kind].itemsize * header.width
+    return places
+
+
+def _header(file: BinaryIO, path: Path, name: str) -> Header:
+    """One header, whose first attribute's name was read already."""
     values: dict[str, bytes] = {}
     texts: dict[str, str] = {}
-    while name := _word(file, path):
+    while name:
         kind = _word(file, path)
         (size,) = struct.unpack("<i", _exactly(file, 4, path))
         if not 0 <= size <= LARGEST_HEADER:
@@ -199,6 +312,7 @@ def _header(file: BinaryIO, path: Path) -> Header:
         values[name] = _exactly(file, size, path)
         if kind == "string":
             texts[name] = values[name].decode("utf-8", "replace")
+        name = _word(file, path)
     try:
         left, top, right, bottom = struct.unpack("<iiii", values["dataWindow"])
         compression = values["compression"][0]
@@ -210,7 +324,7 @@ def _header(file: BinaryIO, path: Path) -> Header:
         raise ExrError(f"{path} is compressed in a way that is not read here")
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
         raise ExrError(f"{path} is damaged")
-    return Header(channels, compression, left, top, width, height, texts, file.tell())
+    return Header(channels, compression, left, top, width, height, texts)
 
 
 def _channels(value: bytes) -> tuple[tuple[str, int], ...]:

@@ -14,11 +14,11 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import exr, passes, segmenting
+from . import cache, exr, passes, segmenting, strings
+from .copies import present
 from .fscs.naming import CHANNELS
-from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine, Task
-from .node import present
+from .sources import Sources
 
 FOLDER = "softcolor_frozen"
 
@@ -39,25 +39,33 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
         WorkerError: the .blend was never saved, the frames have gaps, a frame can't be had or a file can't be written.
     """
     if not bpy.data.filepath:
-        raise WorkerError("usage", "the .blend was never saved, so there is no place for the files", "save it first")
+        raise strings.error("usage", strings.NEVER_SAVED)
     if not frames or list(frames) != list(range(frames[0], frames[-1] + 1)):
-        raise WorkerError("usage", "the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
+        raise strings.error("usage", strings.FRAMES_WITH_GAPS)
     node = present(uid)
     segmenting.check(node, frames[0])
     over, whole = node.pass_mode == "OVER", Path(bpy.data.filepath).parent / FOLDER
+    colors, still = node.colors, Sources.of(node, frames[0]).still
+    frames = frames[:1] if still else frames
+    shown: dict[Path, int] = {}
     temporary = whole / f".{uid}.{os.getpid()}.part"
     try:
         for number, frame in enumerate(frames):
-            progress.start_part(f"Frame {frame}, {number + 1} of {len(frames)}", number, len(frames))
-            layers, _ = yield from segmenting.layers_of(uid, frame)
-            yield Task(partial(_write_frame, temporary, frame, layers, over), "Writing the files")
+            part = strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames))
+            progress.start_part(part, number, len(frames))
+            path, _ = yield from segmenting.kept(uid, frame)
+            first = shown.setdefault(path, frame)
+            if first == frame:
+                yield Task(partial(_write_frame, temporary, frame, path, over), strings.WRITING_FILES)
+            else:
+                _name_again(temporary, first, frame, colors)
         node = present(uid)
         folder = _put(temporary, whole, f"{_plain(node.name)}_{uid}")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     tree = node.id_data
     frozen = tree.nodes.new("CompositorNodeGroup")
-    frozen.node_tree = _group(node.name, [socket.name for socket in node.outputs], frames, folder)
+    frozen.node_tree = _group(node.name, [socket.name for socket in node.outputs], frames, folder, still=still)
     _take_place(tree, node, frozen)
     name = node.name
     tree.nodes.remove(node)
@@ -65,14 +73,21 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
     return frozen.name
 
 
-def _write_frame(folder: Path, frame: int, layers: Any, over: bool, *_: Any) -> None:
+def _name_again(folder: Path, first: int, frame: int, colors: int) -> None:
+    """A frame that shows what another one does is another name for its files."""
+    for number in range(colors + 1):
+        cache.second_name(folder / _file(number, first), folder / _file(number, frame))
+
+
+def _write_frame(folder: Path, frame: int, kept: Path, over: bool, *_: Any) -> None:
+    layers = cache.load(kept)
     shown = passes.over(layers) if over else layers
     try:
         for number, pixels in enumerate([np.sum(layers, axis=0, dtype=np.float32), *shown]):
-            path = folder / f"{_stem(number)}_{frame:04d}.exr"
+            path = folder / _file(number, frame)
             exr.write(path, dict(zip(CHANNELS, np.moveaxis(pixels, -1, 0), strict=True)), {})
     except OSError as error:
-        raise WorkerError("output", f"{folder} can't be written ({error.strerror})", "make room there") from error
+        raise strings.error("output", strings.FOLDER_UNWRITABLE, folder=folder, error=error.strerror) from error
 
 
 def _put(temporary: Path, folder: Path, name: str) -> Path:
@@ -84,11 +99,11 @@ def _put(temporary: Path, folder: Path, name: str) -> Path:
     try:
         temporary.rename(place)
     except OSError as error:
-        raise WorkerError("output", f"{place} can't be made ({error.strerror})", "make room there") from error
+        raise strings.error("output", strings.FOLDER_NOT_MADE, folder=place, error=error.strerror) from error
     return place
 
 
-def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path) -> Any:
+def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path, *, still: bool) -> Any:
     tree: Any = bpy.data.node_groups.new(f"{name} (frozen)", "CompositorNodeTree")
     tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
     tree.interface.new_socket("Mask", in_out="INPUT", socket_type="NodeSocketFloat")
@@ -100,15 +115,16 @@ def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path)
         inner = tree.nodes.new("CompositorNodeImage")
         inner.location = (0, -40 * number)
         inner.hide = True
-        path = folder / f"{_stem(number)}_{frames[0]:04d}.exr"
+        path = folder / _file(number, frames[0])
         image: Any = bpy.data.images.load(bpy.path.relpath(str(path)))
-        image.source = "SEQUENCE"
+        image.source = "FILE" if still else "SEQUENCE"
         image.colorspace_settings.name = "Non-Color"
         image.alpha_mode = "PREMUL"
         inner.image = image
-        inner.frame_start, inner.frame_duration = frames[0], len(frames)
-        inner.frame_offset = frames[0] - 1
-        inner.use_auto_refresh = True
+        if not still:
+            inner.frame_start, inner.frame_duration = frames[0], len(frames)
+            inner.frame_offset = frames[0] - 1
+            inner.use_auto_refresh = True
         tree.links.new(inner.outputs["Image"], output.inputs[number])
     return tree
 
@@ -124,8 +140,8 @@ def _take_place(tree: Any, node: Any, frozen: Any) -> None:
         tree.links.new(frozen.outputs[numbers[link.from_socket.identifier]], link.to_socket)
 
 
-def _stem(number: int) -> str:
-    return "combined" if number == 0 else f"layer{number}"
+def _file(number: int, frame: int) -> str:
+    return f"{'combined' if number == 0 else f'layer{number}'}_{frame:04d}.exr"
 
 
 def _plain(name: str) -> str:

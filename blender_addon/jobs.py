@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from . import strings
 from .fscs.protocol import WorkerError
 
 Tell = Callable[[float, "float | None"], None]
@@ -64,14 +65,15 @@ class Progress:
             done = self.whole
             if not 0.0 < done < 1.0:
                 return self.part
-            return f"{self.part}, {seconds_text((time.monotonic() - self._started) * (1.0 - done) / done)} to go"
+            left = (time.monotonic() - self._started) * (1.0 - done) / done
+            return strings.TO_GO.format(done=self.part, time=seconds_text(left))
         if self.what:
             return self.what
         if self.fraction > 0.995:
-            return "Finishing"
+            return strings.FINISHING
         if self.eta is None:
-            return "Starting" if self.fraction == 0.0 else f"{self.fraction:.0%}"
-        return f"{self.fraction:.0%}, {seconds_text(self.eta)} to go"
+            return strings.STARTING if self.fraction == 0.0 else f"{self.fraction:.0%}"
+        return strings.TO_GO.format(done=f"{self.fraction:.0%}", time=seconds_text(self.eta))
 
 
 def seconds_text(seconds: float) -> str:
@@ -156,9 +158,7 @@ class _Threaded:
 def understood(error: Exception) -> WorkerError:
     """What an artist is told about an error of any kind."""
     return (
-        error
-        if isinstance(error, WorkerError)
-        else WorkerError("internal", f"the add-on failed ({error!r})", "report it")
+        error if isinstance(error, WorkerError) else strings.error("internal", strings.ADDON_FAILED, error=repr(error))
     )
 
 
@@ -205,7 +205,7 @@ class Running:
     @property
     def text(self) -> str:
         """For the status line."""
-        return "Cancelling" if self.cancelled.is_set() else self.progress.text
+        return strings.CANCELLING if self.cancelled.is_set() else self.progress.text
 
     def look(self) -> None:
         """Goes on, if the step under way is done."""
@@ -214,7 +214,7 @@ class Running:
             return
         error = pending.error
         if error is None and self.cancelled.is_set():
-            error = WorkerError("cancelled", "cancelled")
+            error = strings.error("cancelled", strings.STOPPED)
         self._go_on(pending.result, error)
 
     def end(self) -> None:

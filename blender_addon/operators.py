@@ -8,108 +8,112 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, passes, segmenting
-from .engaged import EngagedOperator, NodeOperator, find_node, hindrance, running
+from . import batch, cache, copies, recombine, segmenting, strings, upstream
+from .copies import present
+from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
 from .freeze import freezing
+from .fscs.palette_codec import read_palette, write_palette
 from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
-from .node import is_linked, present
-from .palettes import read_palette, write_palette
+from .outputs import name_outputs
 from .properties import palette_document, take_palette, take_preset
+from .session import SESSION
+from .show import show_again
+from .trees import groups_over, is_linked, scene_of
 
 PALETTE_FILES = "*.json;*.gpl;*.txt"
 
 
 class SegmentOperator(EngagedOperator, bpy.types.Operator):
-    """Computes the layers of this frame"""
+    """The button *Segment*."""
 
     bl_idname = "soft_color_segment.segment"
-    bl_label = "Segment"
+    bl_label, bl_description = strings.SEGMENT
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {"node": NodeOperator.NODE}
 
     def routine(self, node: Any, progress: Progress) -> Routine:
         """Shows and keeps them."""
-        _, warning = yield from segmenting.segmented(node.uid, segmenting.in_scene(node).frame_current)
+        _, warning = yield from segmenting.segmented(node.uid, scene_of(node).frame_current)
         return warning
 
 
 class AutoPaletteOperator(EngagedOperator, bpy.types.Operator):
-    """Finds the colours of this frame; those that are locked stay and come first"""
+    """The button *Auto Palette*."""
 
     bl_idname = "soft_color_segment.auto_palette"
-    bl_label = "Auto Palette"
+    bl_label, bl_description = strings.AUTO_PALETTE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {"node": NodeOperator.NODE}
 
     def routine(self, node: Any, progress: Progress) -> Routine:
         """Fills the swatches."""
-        yield from segmenting.recolored(node.uid, segmenting.in_scene(node).frame_current)
+        yield from segmenting.recolored(node.uid, scene_of(node).frame_current)
         return ""
 
 
 class FillCacheOperator(EngagedOperator, bpy.types.Operator):
-    """Computes the layers of every frame of the scene, so that it can be rendered anywhere"""
+    """The button *Fill Cache*."""
 
     bl_idname = "soft_color_segment.fill_cache"
-    bl_label = "Fill Cache"
+    bl_label, bl_description = strings.FILL_CACHE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {
         "node": NodeOperator.NODE,
-        "frames": bpy.props.StringProperty(name="Frames", description="1-100 or 1-9,20; empty: the scene's range"),
+        "frames": bpy.props.StringProperty(name=strings.FRAMES[0], description=strings.FRAMES[1]),
     }
 
     def routine(self: Any, node: Any, progress: Progress) -> Routine:
         """Computes what is missing, and shows the frame of the window."""
         uid = node.uid
         computed = yield from batch.filling(uid, chosen_frames(self.frames, node), progress)
-        segmenting.show_again(present(uid))
-        return f"{computed} frames computed"
+        show_again(present(uid))
+        return strings.FRAMES_COMPUTED.format(count=computed)
 
 
 class FreezeOperator(EngagedOperator, bpy.types.Operator):
-    """Turns the node into a plain group over EXR files, which renders where this add-on is missing"""
+    """The button *Freeze to EXR*."""
 
     bl_idname = "soft_color_segment.freeze"
-    bl_label = "Freeze to EXR"
+    bl_label, bl_description = strings.FREEZE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {
         "node": NodeOperator.NODE,
-        "frames": bpy.props.StringProperty(name="Frames", description="1-100; empty: the scene's range"),
+        "frames": bpy.props.StringProperty(name=strings.FRAMES_IN_A_ROW[0], description=strings.FRAMES_IN_A_ROW[1]),
     }
 
     def routine(self: Any, node: Any, progress: Progress) -> Routine:
         """Computes what is missing, writes the files, puts the group in the node's place."""
         name = yield from freezing(node.uid, chosen_frames(self.frames, node), progress)
-        return f"{name} is a plain group now"
+        return strings.FROZEN.format(name=name)
 
 
 def chosen_frames(text: str, node: Any) -> list[int]:
     """The frames that a text names. Raises WorkerError."""
     try:
-        return batch.parse_frames(text, segmenting.in_scene(node))
+        return batch.parse_frames(text, scene_of(node))
     except ValueError as error:
-        raise WorkerError("usage", f"frames {text}: {error}", "give a range like 1-100") from error
+        raise strings.error("usage", strings.WRONG_FRAMES, frames=text, error=error) from error
 
 
 class CancelOperator(NodeOperator, bpy.types.Operator):
-    """Stops the computation of this node"""
+    """The button *Cancel*."""
 
     bl_idname = "soft_color_segment.cancel"
-    bl_label = "Cancel"
+    bl_label, bl_description = strings.CANCEL
     __annotations__ = {"node": NodeOperator.NODE}
 
     @classmethod
     def hindered(cls, node: Any) -> str:
         """Something must be under way."""
-        return "" if node.busy or node.uid in running else "Nothing is under way"
+        return "" if node.busy or node.uid in SESSION.running else strings.NOTHING_UNDER_WAY
 
     def work(self, node: Any, context: Any) -> str:
         """The button that started it does the rest."""
-        if node.uid in running:
-            running[node.uid].cancelled.set()
+        if node.uid in SESSION.running:
+            SESSION.running[node.uid].cancelled.set()
         else:
             node.busy = False
         return ""
@@ -148,10 +152,10 @@ class FileOperator(NodeOperator):
 
 
 class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
-    """Takes the colours of a palette file: JSON, GIMP palette or a list of hex colours"""
+    """The button *Import Palette*."""
 
     bl_idname = "soft_color_segment.import_palette"
-    bl_label = "Import Palette"
+    bl_label, bl_description = strings.IMPORT_PALETTE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {
         "node": NodeOperator.NODE,
@@ -162,14 +166,15 @@ class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
     def work(self, node: Any, context: Any) -> str:
         """Reads it."""
         take_palette(node, read_palette(self.path))
+        name_outputs(node)
         return ""
 
 
 class ExportPaletteOperator(FileOperator, bpy.types.Operator):
-    """Writes the colours to a palette file; its ending decides: .json, .gpl or .txt"""
+    """The button *Export Palette*."""
 
     bl_idname = "soft_color_segment.export_palette"
-    bl_label = "Export Palette"
+    bl_label, bl_description = strings.EXPORT_PALETTE
     __annotations__ = {
         "node": NodeOperator.NODE,
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH", default="palette.json"),
@@ -192,16 +197,16 @@ def _presets_shown(operator: Any, context: Any) -> list[tuple[str, str, str]]:
 
 
 class PresetOperator(EditOperator, bpy.types.Operator):
-    """Takes the controls of a preset, one of those that `fscs preset save` made"""
+    """The button *Presets*."""
 
     bl_idname = "soft_color_segment.preset"
-    bl_label = "Presets"
+    bl_label, bl_description = strings.PRESETS
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     bl_property = "shown"
     __annotations__ = {
         "node": NodeOperator.NODE,
-        "preset": bpy.props.StringProperty(name="Preset", options={"SKIP_SAVE"}),
-        "shown": bpy.props.EnumProperty(name="Preset", items=_presets_shown, options={"SKIP_SAVE"}),
+        "preset": bpy.props.StringProperty(name=strings.PRESET, options={"SKIP_SAVE"}),
+        "shown": bpy.props.EnumProperty(name=strings.PRESET, items=_presets_shown, options={"SKIP_SAVE"}),
     }
 
     def invoke(self, context: Any, event: Any) -> set[Any]:
@@ -211,7 +216,7 @@ class PresetOperator(EditOperator, bpy.types.Operator):
         except WorkerError as error:
             return self.fail(error)
         if not presets:
-            self.report({"INFO"}, "There are no presets yet: fscs preset save NAME makes one")
+            self.report({"INFO"}, strings.NO_PRESETS)
             return {"CANCELLED"}
         _preset_names[:] = [(preset["name"], preset["name"], "") for preset in presets]
         context.window_manager.invoke_search_popup(self)
@@ -222,37 +227,87 @@ class PresetOperator(EditOperator, bpy.types.Operator):
         name = self.preset or self.shown
         preset = next((each for each in read_presets(python_path(context)) if each["name"] == name), None)
         if preset is None:
-            raise WorkerError("usage", f"There is no preset {name}")
+            raise strings.error("usage", strings.NO_SUCH_PRESET, name=name)
         take_preset(node, preset)
         return ""
 
 
 class NameOutputsOperator(EditOperator, bpy.types.Operator):
-    """Names the outputs after their colours"""
+    """The button *Name Outputs*."""
 
     bl_idname = "soft_color_segment.name_outputs"
-    bl_label = "Name Outputs"
+    bl_label, bl_description = strings.NAME_OUTPUTS
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {"node": NodeOperator.NODE}
 
     def work(self, node: Any, context: Any) -> str:
-        """The name of a colour, else what it looks like."""
-        passes.rename_outputs(
-            node, [f"{number} {entry.label or hex_of(entry.color)}" for number, entry in enumerate(node.palette, 1)]
-        )
+        """The name of a color, else what it looks like."""
+        node.names_follow = True
+        name_outputs(node)
         return ""
 
 
-def hex_of(color: Any) -> str:
-    """``#rrggbb``."""
-    return "#" + "".join(f"{round(max(0.0, min(1.0, value)) * 255):02x}" for value in color)
+class SingleUserOperator(EditOperator, bpy.types.Operator):
+    """The button *Make Single-User*."""
+
+    bl_idname = "soft_color_segment.single_user"
+    bl_label, bl_description = strings.MAKE_SINGLE_USER
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Copies the group that is used with different inputs, and those around it, until none is."""
+        frame = scene_of(node).frame_current
+        while name := upstream.ambiguous(node, frame):
+            tree = next(each for each in trees_around(node) if each.name == name)
+            for group in groups_over(tree)[1:]:
+                group.node_tree = tree.copy()
+        copies.expect()
+        copies.separate()
+        node.ambiguous, node.message, node.failed = "", "", False
+        return ""
+
+
+class RecombineOperator(EditOperator, bpy.types.Operator):
+    """The button *Build Recombine Tree*."""
+
+    bl_idname = "soft_color_segment.build_recombine"
+    bl_label, bl_description = strings.BUILD_RECOMBINE
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Adds the nodes."""
+        recombine.build(node)
+        return ""
+
+
+class OpenPreferencesOperator(NodeOperator, bpy.types.Operator):
+    """The button *Open Preferences*."""
+
+    bl_idname = "soft_color_segment.open_preferences"
+    bl_label, bl_description = strings.OPEN_PREFERENCES
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Shows Blender's page of the add-on."""
+        bpy.ops.preferences.addon_show(module=__package__)
+        return ""
+
+
+def trees_around(node: Any) -> list[Any]:
+    """The trees that a node is in, from the inside out."""
+    found = [node.id_data]
+    for tree in found:
+        found += [outer.id_data for outer in groups_over(tree) if outer.id_data not in found]
+    return found
 
 
 class ClearCacheOperator(EditOperator, bpy.types.Operator):
-    """Removes the layers of this node from the disk"""
+    """The button *Clear Cache*."""
 
     bl_idname = "soft_color_segment.clear_cache"
-    bl_label = "Clear Cache"
+    bl_label, bl_description = strings.CLEAR_CACHE
     __annotations__ = {"node": NodeOperator.NODE}
 
     def invoke(self, context: Any, event: Any) -> set[Any]:
@@ -263,7 +318,7 @@ class ClearCacheOperator(EditOperator, bpy.types.Operator):
         """Removes them."""
         count = cache.clear(node)
         node.settings_shown = ""
-        node.message, node.failed = f"{count} frames removed", False
+        node.message, node.failed = strings.FRAMES_REMOVED.format(count=count), False
         return node.message
 
 
@@ -275,6 +330,9 @@ CLASSES = (
     PresetOperator,
     ExportPaletteOperator,
     NameOutputsOperator,
+    SingleUserOperator,
+    RecombineOperator,
+    OpenPreferencesOperator,
     ClearCacheOperator,
     FillCacheOperator,
     FreezeOperator,

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The inside of a node: one float image a layer, and how pixels get into it.
 
-The compositor takes the floats of such an image as they are, whatever colour space it is said to have.
+The compositor takes the floats of such an image as they are, whatever color space it is said to have. ``Combined`` has
+none: the layers always add up to the image, so it is the image itself, passed through.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bpy
 import numpy as np
 
-from .properties import NODE_LABEL
+from . import strings
 
-COMBINED = "Combined"
-TREE_NAME = f".{NODE_LABEL}"
+TREE_NAME = f".{strings.NAME}"
 ALARM = (1.0, 0.0, 1.0, 1.0)
 """What a render shows instead of passes that would be wrong: nobody takes it for a result."""
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
+COMBINED = "0"
+"""Name of the image node that the inside of earlier releases had for it."""
 
 
 def new_tree(node: Any) -> None:
@@ -27,55 +31,95 @@ def new_tree(node: Any) -> None:
     tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketColor")
     mask = tree.interface.new_socket("Mask", in_out="INPUT", socket_type="NodeSocketFloat")
     mask.default_value = 1.0
+    tree.interface.new_socket(strings.COMBINED, in_out="OUTPUT", socket_type="NodeSocketColor")
     tree.nodes.new("NodeGroupInput").location = (-300, 0)
     tree.nodes.new("NodeGroupOutput").location = (300, 0)
     node.node_tree = tree
-    _add_output(tree, 0)
+    _pass_through(tree)
 
 
 def fit_outputs(node: Any) -> None:
-    """Gives the node as many outputs as there are colours; those that stay keep their links."""
+    """Gives the node as many outputs as there are colors. Those that stay keep their links; those that go leave theirs
+    with the colors that are kept (``properties.fit_palette``), and come back with them."""
     tree = node.node_tree
     if tree is None:
         return
-    layers = _output_items(tree)[1:]
+    layers = output_items(tree)[1:]
+    for number in range(node.colors, len(layers)):
+        _remember(node, number)
     for item in reversed(layers[node.colors :]):
         tree.interface.remove(item)
-    for number in range(len(layers) + 1, node.colors + 1):
-        _add_output(tree, number)
-    for inner in [inner for inner in tree.nodes if inner.bl_idname == "CompositorNodeImage"]:
+    for number in range(len(layers), node.colors):
+        _add_output(tree, number + 1)
+    for inner in _image_nodes(tree):
         if int(inner.name) > node.colors:
             image = inner.image
             tree.nodes.remove(inner)
             if image is not None and image.users == 0:
                 bpy.data.images.remove(image)
+    for number in range(len(layers), node.colors):
+        _recall(node, number)
 
 
 def own_tree(node: Any) -> None:
-    """Makes a copied node independent of its original: a tree and images of its own, with the same pixels."""
+    """Makes a copied node independent of its original, or of the file that it was linked from: a tree and images of its
+    own, with the same pixels."""
     tree = node.node_tree.copy()
     node.node_tree = tree
-    for inner in tree.nodes:
-        if inner.bl_idname == "CompositorNodeImage" and inner.image is not None:
+    for inner in _image_nodes(tree):
+        if inner.image is not None:
             inner.image = _copied(inner.image)
 
 
+def mend(node: Any) -> None:
+    """Brings the inside into the form that this release wants, whatever it lacks. Main thread only."""
+    if node.node_tree is None:
+        new_tree(node)
+    tree = node.node_tree
+    old = tree.nodes.get(COMBINED)
+    if old is not None:
+        image = old.image
+        tree.nodes.remove(old)
+        if image is not None and image.users == 0:
+            bpy.data.images.remove(image)
+    _pass_through(tree)
+    for number in range(1, node.colors + 1):
+        inner = tree.nodes.get(str(number))
+        if inner is not None and inner.image is None:
+            tree.nodes.remove(inner)
+            inner = None
+        if inner is None and number < len(output_items(tree)):
+            _add_image(tree, number)
+    fit_outputs(node)
+
+
 def images(node: Any) -> list[Any]:
-    """The images of ``Combined`` and of every layer."""
-    return [node.node_tree.nodes[str(number)].image for number in range(node.colors + 1)]
+    """The images of every layer; None for what is missing, as in a file whose library is gone."""
+    tree = node.node_tree
+    nodes = [tree.nodes.get(str(number)) for number in range(1, node.colors + 1)] if tree is not None else []
+    return [inner.image if inner is not None else None for inner in nodes]
 
 
-def write(node: Any, layers: Any) -> None:
+def write(node: Any, layers: Mapping[int, Any]) -> None:
     """Writes passes into the images. May be called while a render waits.
 
     Args:
         node: whose images they go into.
-        layers: (K, H, W, 4) float32, premultiplied, upper row first; they add up to the picture.
+        layers: by their number from 0, (H, W, 4) float32 each, premultiplied, upper row first. All of them where the
+            node is set to Over; all add up to the picture.
     """
-    combined = np.sum(layers, axis=0, dtype=np.float32)
-    shown = over(layers) if node.pass_mode == "OVER" else layers
-    height, width = combined.shape[:2]
-    for image, pixels in zip(images(node), [combined, *shown], strict=True):
+    shown = layers
+    if node.pass_mode == "OVER":
+        shown = dict(enumerate(over(np.stack([layers[number] for number in range(node.colors)]))))
+    targets = images(node)
+    pairs = [(targets[number], pixels) for number, pixels in shown.items()]
+    old = node.node_tree.nodes.get(COMBINED)  # in a library of an earlier release
+    if old is not None and len(layers) == node.colors:
+        pairs.append((old.image, np.sum(list(layers.values()), axis=0, dtype=np.float32)))
+    for image, pixels in pairs:
+        if image is None:
+            continue
+        height, width = pixels.shape[:2]
         if tuple(image.size) != (width, height):
             image.scale(width, height)
         image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], dtype=np.float32).ravel())
@@ -87,8 +131,20 @@ def filled(node: Any) -> bool:
     return any(image is not None and image.is_dirty for image in images(node))
 
 
+def holds(node: Any, numbers: Iterable[int]) -> bool:
+    """Whether those of some layers, numbers from 0, were."""
+    found = images(node)
+    return all(found[number] is not None and found[number].is_dirty for number in numbers)
+
+
+def linked(node: Any) -> frozenset[int]:
+    """The layers that something is made of, numbers from 0; all of them where nothing is, for whoever looks at them."""
+    some = frozenset(number for number, socket in enumerate(list(node.outputs)[1:]) if socket.is_linked)
+    return some or frozenset(range(node.colors))
+
+
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:
-    """Fills all passes with one colour."""
+    """Fills all passes with one color."""
     for image in images(node):
         if image is not None and len(image.pixels):
             image.pixels.foreach_set(np.tile(np.array(color, np.float32), len(image.pixels) // 4))
@@ -119,29 +175,53 @@ def over(layers: Any) -> Any:
     return (layers / shares[..., None]).astype(np.float32)
 
 
+def rename_outputs(node: Any, names: list[str]) -> None:
+    """Names the outputs of the layers; their links stay."""
+    for item, name in zip(output_items(node.node_tree)[1:], names, strict=True):
+        if item.name != name:
+            item.name = name
+
+
+def output_items(tree: Any) -> list[Any]:
+    """The outputs of a node's inside: ``Combined`` and the layers."""
+    return [item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "OUTPUT"]
+
+
+def _image_nodes(tree: Any) -> list[Any]:
+    return [inner for inner in tree.nodes if inner.bl_idname == "CompositorNodeImage"]
+
+
+def _end(tree: Any, kind: str) -> Any:
+    return next((inner for inner in tree.nodes if inner.bl_idname == kind), None) or tree.nodes.new(kind)
+
+
+def _pass_through(tree: Any) -> None:
+    entry, leave = _end(tree, "NodeGroupInput"), _end(tree, "NodeGroupOutput")
+    if not leave.inputs[0].is_linked:
+        tree.links.new(entry.outputs[0], leave.inputs[0])
+
+
 def _add_output(tree: Any, number: int) -> None:
-    tree.interface.new_socket(
-        COMBINED if number == 0 else f"Layer {number}", in_out="OUTPUT", socket_type="NodeSocketColor"
-    )
+    name = strings.LAYER.format(number=number)
+    tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketColor")
+    _add_image(tree, number)
+
+
+def _add_image(tree: Any, number: int) -> None:
     inner = tree.nodes.new("CompositorNodeImage")
     inner.name = str(number)
     inner.location = (0, -40 * number)
     inner.hide = True
-    sizes = [other.image.size for other in tree.nodes if getattr(other, "image", None) is not None]
+    sizes = [other.image.size for other in _image_nodes(tree) if other.image is not None]
     width, height = sizes[0] if sizes else (1, 1)
     inner.image = _new_image(TREE_NAME, max(1, width), max(1, height))
-    output = next(other for other in tree.nodes if other.bl_idname == "NodeGroupOutput")
-    tree.links.new(inner.outputs["Image"], output.inputs[number])
-
-
-def _output_items(tree: Any) -> list[Any]:
-    return [item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "OUTPUT"]
+    tree.links.new(inner.outputs["Image"], _end(tree, "NodeGroupOutput").inputs[number])
 
 
 def _new_image(name: str, width: int, height: int) -> Any:
     image: Any = bpy.data.images.new(name, width, height, alpha=True, float_buffer=True)
     image.colorspace_settings.name = "Non-Color"
-    image.generated_color = (0.0, 0.0, 0.0, 0.0)
+    image.generated_color = NOTHING
     return image
 
 
@@ -156,7 +236,27 @@ def _copied(image: Any) -> Any:
     return copy
 
 
-def rename_outputs(node: Any, names: list[str]) -> None:
-    """Names the outputs of the layers; their links stay."""
-    for item, name in zip(_output_items(node.node_tree)[1:], names, strict=True):
-        item.name = name
+def _remember(node: Any, number: int) -> None:
+    """Leaves the name and the links of the output of layer ``number``, from 0, with its color."""
+    place = len(node.kept_palette) - 1 - (number - node.colors)
+    if place < 0 or number + 1 >= len(node.outputs):
+        return
+    entry, socket = node.kept_palette[place], node.outputs[number + 1]
+    entry.output_name = socket.name
+    links = [link for link in node.id_data.links if link.from_node == node and link.from_socket == socket]
+    entry.output_links = json.dumps([[link.to_node.name, link.to_socket.identifier] for link in links])
+
+
+def _recall(node: Any, number: int) -> None:
+    """Gives an output that came back its name and those of its links whose other ends are still free."""
+    entry, tree = node.palette[number], node.id_data
+    if not entry.output_links:
+        return
+    if entry.output_name:
+        output_items(node.node_tree)[number + 1].name = entry.output_name
+    for name, identifier in json.loads(entry.output_links):
+        other = tree.nodes.get(name)
+        socket = next((each for each in other.inputs if each.identifier == identifier), None) if other else None
+        if socket is not None and (not socket.is_linked or socket.is_multi_input):
+            tree.links.new(node.outputs[number + 1], socket)
+    entry.output_name = entry.output_links = ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Picks a colour of the palette from a picture: in an Image Editor or the compositor's backdrop.
+"""Picks a color of the palette from a picture: in an Image Editor or the compositor's backdrop.
 
 Blender's own eyedropper takes what the screen shows, after the view transform; a palette wants the picture's own
-colour in sRGB, and Blender 4.2 lets no button start it.
+color in sRGB, and Blender 4.2 lets no button start it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 import bpy
 import mathutils
 
+from . import strings
 from .engaged import NodeOperator, find_node, redraw
 from .fscs.protocol import WorkerError
-from .node import is_linked
 from .operators import EditOperator
 from .segmenting import linked_error
 from .sources import DATA_SPACES
+from .trees import is_linked
 
-STATUS = "Click on a color in an Image Editor or in the backdrop     Esc, right mouse button: cancel"
 VIEWER = "Viewer Node"
 
 
 class PickColorOperator(EditOperator, bpy.types.Operator):
-    """Takes this colour from a picture: click on it in an Image Editor or in the compositor's backdrop"""
+    """The button *Pick Color*."""
 
     bl_idname = "soft_color_segment.pick_color"
-    bl_label = "Pick Color"
+    bl_label, bl_description = strings.PICK_COLOR
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {
         "node": NodeOperator.NODE,
@@ -42,12 +42,12 @@ class PickColorOperator(EditOperator, bpy.types.Operator):
         if node is not None and is_linked(node):
             return self.fail(linked_error(node))
         context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set(STATUS)
+        context.workspace.status_text_set(strings.PICKING)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[Any]:
-        """Takes the colour under the mouse."""
+        """Takes the color under the mouse."""
         if event.type in {"ESC", "RIGHTMOUSE"}:
             self.cancel(context)
             return {"CANCELLED"}
@@ -70,13 +70,13 @@ class PickColorOperator(EditOperator, bpy.types.Operator):
     def work(self: Any, node: Any, context: Any) -> str:
         """Sets the swatch."""
         if self.index >= len(node.palette):
-            raise WorkerError("usage", f"there is no color {self.index + 1}", "use another one")
+            raise strings.error("usage", strings.NO_SUCH_COLOR, number=self.index + 1)
         node.palette[self.index].color = self.color
         return ""
 
 
 def color_under(window: Any, x: int, y: int) -> tuple[float, float, float]:
-    """The colour of the picture that a window shows at a place, in sRGB.
+    """The color of the picture that a window shows at a place, in sRGB.
 
     Raises:
         WorkerError: there is no picture, or Blender does not tell its pixels.
@@ -88,7 +88,7 @@ def color_under(window: Any, x: int, y: int) -> tuple[float, float, float]:
                 image, column, row = _place(area.spaces.active, region, x - region.x, y - region.y)
                 if image is not None:
                     return color_at(image, column, row)
-    raise WorkerError("usage", "there is no picture", "click on one in an Image Editor, or in the backdrop")
+    raise strings.error("usage", strings.NO_PICTURE_HERE)
 
 
 def _place(space: Any, region: Any, x: int, y: int) -> tuple[Any, int, int]:
@@ -125,7 +125,7 @@ def backdrop_pixel(
 
 
 def color_at(image: Any, column: int, row: int) -> tuple[float, float, float]:
-    """The colour of a pixel in sRGB, as the palette has it.
+    """The color of a pixel in sRGB, as the palette has it.
 
     Args:
         image: any that Blender tells the pixels of.
@@ -137,11 +137,9 @@ def color_at(image: Any, column: int, row: int) -> tuple[float, float, float]:
     """
     width, height = image.size
     if not (0 <= column < width and 0 <= row < height):
-        raise WorkerError("usage", "there is no picture", "click inside of it")
+        raise strings.error("usage", strings.BESIDE_PICTURE)
     if not len(image.pixels):
-        raise WorkerError(
-            "usage", f"Blender does not tell the pixels of {image.name}", "show the picture itself, or link a Viewer"
-        )
+        raise strings.error("usage", strings.PIXELS_NOT_TOLD, name=image.name)
     start = (row * width + column) * image.channels
     values = [float(value) for value in image.pixels[start : start + image.channels]]
     color = values[:3] if len(values) >= 3 else [values[0]] * 3

@@ -13,16 +13,19 @@ from typing import Any
 
 import bpy
 
-from . import engine, settings
+from . import engine, settings, strings
 from .fscs import check, install
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.protocol import WorkerError
+from .strings import wrapped
 
 CACHE_FOLDER = "scs_cache"
 """The folder of the cache, beside the .blend."""
 
 REDRAW_SECONDS = 0.25
+LINE = 90
+"""Letters that fit into a line of the panel."""
 
 
 class Preferences(bpy.types.AddonPreferences):
@@ -31,34 +34,36 @@ class Preferences(bpy.types.AddonPreferences):
     bl_idname = __package__
 
     engine_python: bpy.props.StringProperty(
-        name="Engine's Python",
-        description="Python, or environment folder, that has the engine. Empty: the one Install Engine made. "
-        f"The environment variable {engine.PYTHON_VARIABLE} wins over it",
+        name=strings.ENGINE_PYTHON[0],
+        description=strings.ENGINE_PYTHON[1].format(variable=engine.PYTHON_VARIABLE),
         subtype="FILE_PATH",
     )
     base_python: bpy.props.StringProperty(
-        name="Python to Install With",
-        description="Python 3.11 or newer that the engine's environment is made with. Empty: Blender's own, "
-        "else one of the system",
+        name=strings.BASE_PYTHON[0],
+        description=strings.BASE_PYTHON[1],
         subtype="FILE_PATH",
     )
     torch_build: bpy.props.EnumProperty(
-        name="PyTorch",
-        items=(
-            ("CPU", "CPU", "Runs everywhere and is the smallest"),
-            ("STANDARD", "Standard", "As PyPI has it: on Linux with NVIDIA's CUDA, several gigabytes to download"),
-        ),
+        name=strings.TORCH_BUILD[0],
+        description=strings.TORCH_BUILD[1],
+        items=tuple((build, *words) for build, words in strings.TORCH_BUILDS.items()),
         default=settings.DEFAULTS.torch_build,
     )
     package_source: bpy.props.StringProperty(
-        name="Package Source",
-        description="Address of a package index to look in too, or a folder of wheels to install from "
-        "without the network. Empty: PyPI",
+        name=strings.PACKAGE_SOURCE[0],
+        description=strings.PACKAGE_SOURCE[1],
     )
     cache_directory: bpy.props.StringProperty(
-        name="Cache Folder",
-        description=f"Where layers are kept. Empty: {CACHE_FOLDER} beside the .blend, where a render farm finds them",
+        name=strings.CACHE_DIRECTORY[0],
+        description=strings.CACHE_DIRECTORY[1].format(folder=CACHE_FOLDER),
         subtype="DIR_PATH",
+    )
+    memory_limit: bpy.props.IntProperty(
+        name=strings.MEMORY_LIMIT[0],
+        description=strings.MEMORY_LIMIT[1],
+        default=settings.DEFAULTS.memory_limit,
+        min=0,
+        max=1 << 20,
     )
 
     def draw(self, _context: bpy.types.Context) -> None:
@@ -66,8 +71,9 @@ class Preferences(bpy.types.AddonPreferences):
         layout = self.layout
         _draw_engine(layout.box(), self)
         box = layout.box()
-        box.label(text="Cache", icon="FILE_CACHE")
-        box.prop(self, "cache_directory", text="Folder")
+        box.label(text=strings.CACHE, icon="FILE_CACHE")
+        box.prop(self, "cache_directory", text=strings.FOLDER)
+        box.prop(self, "memory_limit")
 
 
 def cache_folder(blend_path: str) -> Path:
@@ -76,7 +82,7 @@ def cache_folder(blend_path: str) -> Path:
     All .blends of one folder share it, so the next version of a shot finds what the last one computed.
 
     Args:
-        blend_path: whole path of the .blend; empty for one that was never saved, whose layers then lie in the
+        blend_path: absolute path of the .blend; empty for one that was never saved, whose layers then lie in the
             folder that Blender removes when it ends.
     """
     if not blend_path:
@@ -132,7 +138,7 @@ def wheel_file() -> Path:
     """
     wheels = sorted((Path(__file__).parent / "engine_wheel").glob("fscs_engine-*.whl"))
     if not wheels:
-        raise WorkerError("worker", "this add-on carries no engine", "install the add-on from its released zip")
+        raise strings.error("worker", strings.NO_WHEEL)
     return wheels[-1]
 
 
@@ -157,10 +163,10 @@ def installation_plan() -> install.Plan:
 
 
 class InstallEngine(bpy.types.Operator):
-    """Makes an environment for the engine and downloads what it needs (about 300 MB)"""
+    """The button *Install Engine*."""
 
     bl_idname = "soft_color_segment.install_engine"
-    bl_label = "Install Engine"
+    bl_label, bl_description = strings.INSTALL_ENGINE
 
     def execute(self, _context: Any) -> set[Any]:
         """Starts the installation; without a window waits for its end."""
@@ -170,7 +176,7 @@ class InstallEngine(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if _background.busy:
-            self.report({"WARNING"}, "An installation or a check is under way already")
+            self.report({"WARNING"}, strings.UNDER_WAY_ALREADY)
             return {"CANCELLED"}
         if not plan.offline and not bpy.app.online_access:
             self.report({"ERROR"}, online_text())
@@ -195,14 +201,14 @@ def _follow(installation: install.Installation) -> None:
         installation.wait(REDRAW_SECONDS)
         if installation.message != said:
             said = installation.message
-            print(f"Soft Color Segment: {installation.fraction:4.0%}  {said}", flush=True)
+            print(f"{strings.NAME}: {installation.fraction:4.0%}  {said}", flush=True)
 
 
 class CancelInstallation(bpy.types.Operator):
-    """Stops the installation and removes what it made"""
+    """The button *Cancel*."""
 
     bl_idname = "soft_color_segment.cancel_installation"
-    bl_label = "Cancel"
+    bl_label, bl_description = strings.CANCEL_INSTALLATION
 
     def execute(self, _context: Any) -> set[Any]:
         """Asks the installation to stop."""
@@ -212,10 +218,10 @@ class CancelInstallation(bpy.types.Operator):
 
 
 class RemoveEngine(bpy.types.Operator):
-    """Removes the environment that Install Engine made"""
+    """The button *Remove*."""
 
     bl_idname = "soft_color_segment.remove_engine"
-    bl_label = "Remove Engine"
+    bl_label, bl_description = strings.REMOVE_ENGINE
 
     def invoke(self, context: Any, event: Any) -> set[Any]:
         """Asks first."""
@@ -224,28 +230,28 @@ class RemoveEngine(bpy.types.Operator):
     def execute(self, _context: Any) -> set[Any]:
         """Ends the engine's process and removes its environment."""
         if _background.busy:
-            self.report({"WARNING"}, "An installation or a check is under way")
+            self.report({"WARNING"}, strings.UNDER_WAY_ALREADY)
             return {"CANCELLED"}
         engine.disconnect()
         _background.report, _background.installation = None, None
         try:
             install.remove(install.data_folder(), __version__)
         except OSError as error:
-            self.report({"ERROR"}, f"{error.filename} can't be removed ({error.strerror}): close every Blender first")
+            self.report({"ERROR"}, strings.NOT_REMOVED.format(path=error.filename, error=error.strerror))
             return {"CANCELLED"}
         return {"FINISHED"}
 
 
 class CheckEngine(bpy.types.Operator):
-    """Looks whether the engine works and says what is wrong"""
+    """The button *Check*."""
 
     bl_idname = "soft_color_segment.check_engine"
-    bl_label = "Check"
+    bl_label, bl_description = strings.CHECK_ENGINE
 
     def execute(self, _context: Any) -> set[Any]:
         """Starts the check; without a window waits for its end and reports what was found."""
         if _background.busy:
-            self.report({"WARNING"}, "An installation or a check is under way already")
+            self.report({"WARNING"}, strings.UNDER_WAY_ALREADY)
             return {"CANCELLED"}
         try:
             python = engine.python_path()
@@ -268,7 +274,7 @@ class CheckEngine(bpy.types.Operator):
     def _report(self) -> set[Any]:
         found = _background.report
         if found is None or not found.works:
-            wrong = ("the check broke off",) if found is None else (*found.wrong, found.cure)
+            wrong = (strings.CHECK_BROKE_OFF,) if found is None else (*found.wrong, found.cure)
             self.report({"ERROR"}, ": ".join(wrong))
             return {"CANCELLED"}
         for line in found.lines:
@@ -283,16 +289,16 @@ def _check(python: Path) -> None:
 
 
 class OpenLog(bpy.types.Operator):
-    """Opens the folder of the engine's logs"""
+    """The button *Show Logs*."""
 
     bl_idname = "soft_color_segment.open_log"
-    bl_label = "Show Logs"
+    bl_label, bl_description = strings.OPEN_LOG
 
     def execute(self, _context: Any) -> set[Any]:
         """Opens the folder in the system's file browser."""
         folder = install.data_folder()
         if not folder.is_dir():
-            self.report({"INFO"}, "There is no log yet")
+            self.report({"INFO"}, strings.NO_LOG)
             return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=str(folder))
         return {"FINISHED"}
@@ -301,8 +307,8 @@ class OpenLog(bpy.types.Operator):
 def online_text() -> str:
     """Why nothing can be downloaded and what to do, in Blender's own words."""
     if bpy.app.online_access_override:
-        return "Blender was started with --offline-mode: start it without, or set a folder as Package Source"
-    return "Blender may not go online: turn on Allow Online Access in Preferences > System > Network"
+        return strings.OFFLINE_MODE
+    return strings.NOT_ONLINE
 
 
 # Drawing
@@ -310,7 +316,7 @@ def online_text() -> str:
 
 def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     row = box.row()
-    row.label(text="Engine", icon="SETTINGS")
+    row.label(text=strings.ENGINE, icon="SETTINGS")
     right = row.row()
     right.alignment = "RIGHT"
     right.operator(OpenLog.bl_idname, icon="TEXT")
@@ -323,24 +329,26 @@ def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     _draw_state(box, installation)
     column = box.column()
     column.use_property_split = True
-    column.prop(chosen, "engine_python", text="Python")
+    if os.environ.get(engine.PYTHON_VARIABLE):
+        column.label(text=strings.USED_ENVIRONMENT.format(variable=engine.PYTHON_VARIABLE), icon="INFO")
+    column.prop(chosen, "engine_python")
     buttons = box.row()
     buttons.operator(CheckEngine.bl_idname, icon="CHECKMARK")
     installed = install.installed_python(install.data_folder(), __version__) is not None
     buttons.operator(
-        InstallEngine.bl_idname, icon="IMPORT", text="Install Engine Again" if installed else "Install Engine"
+        InstallEngine.bl_idname, icon="IMPORT", text=strings.INSTALL_AGAIN if installed else strings.INSTALL_ENGINE[0]
     )
     if installed:
-        buttons.operator(RemoveEngine.bl_idname, icon="TRASH", text="Remove")
+        buttons.operator(RemoveEngine.bl_idname, icon="TRASH")
     if not bpy.app.online_access and not install.is_folder(chosen.package_source):
         warning = box.row()
-        warning.label(text="Installing needs Blender's permission to go online", icon="INTERNET_OFFLINE")
+        warning.label(text=strings.ONLINE_NEEDED, icon="INTERNET_OFFLINE")
         if not bpy.app.online_access_override:
-            warning.operator("extensions.userpref_allow_online", text="Allow Online Access")
+            warning.operator("extensions.userpref_allow_online", text=strings.ALLOW_ONLINE)
     column = box.column()
     column.use_property_split = True
     column.row().prop(chosen, "torch_build", expand=True)
-    column.prop(chosen, "base_python", text="Install With")
+    column.prop(chosen, "base_python")
     column.prop(chosen, "package_source")
 
 
@@ -355,9 +363,9 @@ def _draw_state(box: bpy.types.UILayout, installation: install.Installation | No
     if installation is not None and installation.error is not None:
         _draw_wrong(box, (installation.error.message,), installation.error.cure)
     elif installation is not None and installation.cancelled:
-        box.label(text="The installation was cancelled", icon="INFO")
+        box.label(text=strings.INSTALLATION_CANCELLED, icon="INFO")
     if _background.checking is not None and _background.checking.is_alive():
-        box.label(text="Checking …", icon="TIME")
+        box.label(text=strings.CHECKING, icon="TIME")
     elif found is not None and python is not None:
         column = box.column(align=True)
         for number, line in enumerate(found.lines):
@@ -371,20 +379,9 @@ def _draw_state(box: bpy.types.UILayout, installation: install.Installation | No
 def _draw_wrong(box: bpy.types.UILayout, wrong: tuple[str, ...], cure: str) -> None:
     column = box.column(align=True)
     for number, text in enumerate((*wrong, cure)):
-        for part, line in enumerate(wrapped(text)):
+        for part, line in enumerate(wrapped(text, LINE)):
             first = number == 0 and part == 0
             column.label(text=line, icon="ERROR" if first else "BLANK1")
-
-
-def wrapped(text: str, width: int = 90) -> list[str]:
-    """A text in lines of at most this many letters; a longer word has a line of its own."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".lstrip()
-    return [line for line in lines if line]
 
 
 CLASSES = (Preferences, InstallEngine, CancelInstallation, RemoveEngine, CheckEngine, OpenLog)

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import bpy
 
+from . import strings
 from .fscs.parameters import BY_NAME, PARAMETERS, Parameter
 
 NODE_ID = "CompositorNodeSoftColorSegment"
-NODE_LABEL = "Soft Color Segment"
 NODE_OF_BUTTON = "soft_color_segment_node"
 """What a button is told its node by, in Blender's context."""
 
@@ -20,37 +21,13 @@ START_COLOR = (0.5, 0.5, 0.5)
 
 LEFT_OUT = ("temporal", "working_space", "layer_black", "layer_white", "layer_gain", "layer_gamma")
 """Not controls of the node itself: frames come one by one, the layers add up in the file's own scene-linear space,
-and what a layer has of its own is kept with its colour."""
-
-CHOICES = {
-    "palette_method": {
-        "kmeans": ("K-Means", "The colours of the large areas"),
-        "salient": ("Salient", "Small areas of strong colour get a colour of their own too"),
-    },
-    "mask_mode": {
-        "limit": ("Limit", "The layer is multiplied by the mask, the others take what it loses"),
-        "split": (
-            "Split",
-            "The mask shares out what two layers have: the first where it is white, the second where black",
-        ),
-    },
-    "device": {
-        "auto": ("Automatic", "A GPU where there is one"),
-        "cpu": ("CPU", "The processor"),
-        "cuda": ("CUDA", "A GPU by NVIDIA"),
-        "mps": ("Metal", "The GPU of a Mac"),
-    },
-    "precision": {
-        "auto": ("Automatic", "What the models were made for: 32-bit Float"),
-        "float32": ("32-bit Float", "Full precision"),
-        "float16": ("16-bit Float", "Half precision, for GPUs"),
-        "bfloat16": ("16-bit BFloat", "Half precision with the range of 32 bits, for newer GPUs"),
-    },
-}
-"""What artists read for the choices of the parameter table: a name and a tooltip."""
+and what a layer has of its own is kept with its color."""
 
 FIXED: set[Any] = set()
 """Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""
+
+Update = Callable[[Any, Any], None]
+"""What Blender calls with the node and the context after a control was changed."""
 
 
 def property_of(parameter: Parameter, update: Any = None) -> Any:
@@ -64,7 +41,7 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     if update is not None:
         common["update"] = update
     if parameter.kind == "enum":
-        items = [(choice, *CHOICES[parameter.name][choice]) for choice in parameter.choices]
+        items = [(choice, *strings.CHOICES[parameter.name][choice]) for choice in parameter.choices]
         return bpy.props.EnumProperty(items=items, **common)
     if parameter.kind == "string":
         return bpy.props.StringProperty(**common)
@@ -75,93 +52,57 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     return bpy.props.FloatProperty(precision=6 if exponent else 3, step=1 if exponent else 5, **common)
 
 
+def _words(text: tuple[str, str]) -> dict[str, Any]:
+    return {"name": text[0], "description": text[1], "options": FIXED}
+
+
 def _color_edited(color: Any, context: Any) -> None:
     color.found = True
 
 
 class SoftColorEntry(bpy.types.PropertyGroup):
-    """One colour of the palette, and what its layer has of its own."""
+    """One color of the palette, and what its layer has of its own."""
 
     __annotations__ = {
         "color": bpy.props.FloatVectorProperty(
-            name="Color",
-            description="The colour of this layer, as it looks on the screen (sRGB)",
+            **_words(strings.COLOR),
             subtype="COLOR_GAMMA",
             size=3,
             min=0.0,
             max=1.0,
             default=START_COLOR,
-            options=FIXED,
             update=_color_edited,
         ),
-        "label": bpy.props.StringProperty(
-            name="Name", description="A name for this colour, for palette files and outputs", options=FIXED
-        ),
-        "locked": bpy.props.BoolProperty(
-            name="Lock", description="Auto Palette keeps this colour and finds the others around it", options=FIXED
-        ),
-        "found": bpy.props.BoolProperty(
-            name="Found", description="Whether this colour was chosen or found", options=FIXED
-        ),
-        "masked": bpy.props.BoolProperty(
-            name="Masked",
-            description="The mask works on this layer. Mode split takes the first two layers marked",
-            options=FIXED,
-        ),
+        "label": bpy.props.StringProperty(**_words(strings.COLOR_NAME)),
+        "locked": bpy.props.BoolProperty(**_words(strings.LOCK)),
+        "found": bpy.props.BoolProperty(**_words(strings.FOUND)),
+        "masked": bpy.props.BoolProperty(**_words(strings.MASKED)),
+        "output_name": bpy.props.StringProperty(options={"HIDDEN"}),
+        "output_links": bpy.props.StringProperty(options={"HIDDEN"}),
         **{parameter.name: property_of(parameter) for parameter in PARAMETERS if parameter.per_layer},
     }
 
 
-def _colors_changed(node: Any, context: Any) -> None:
-    from .node import settle
-    from .passes import fit_outputs
-
-    settle()
-    fit_palette(node)
-    fit_outputs(node)
-
-
-def _pass_mode_changed(node: Any, context: Any) -> None:
-    from .node import settle
-    from .segmenting import show_cached
-
-    settle()
-    if node.settings_shown:
-        show_cached(node, (context.scene if context is not None else bpy.context.scene).frame_current)
-
-
-def node_annotations() -> dict[str, Any]:
-    """The properties of the node."""
+def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[str, Any]:
+    """The properties of the node, and what is to be done when one changes that the node's inside depends on."""
     own: dict[str, Any] = {
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
         "palette": bpy.props.CollectionProperty(type=SoftColorEntry, options=FIXED),
+        "kept_palette": bpy.props.CollectionProperty(type=SoftColorEntry, options={"HIDDEN"}),
+        "names_follow": bpy.props.BoolProperty(options={"HIDDEN"}),
         "pass_mode": bpy.props.EnumProperty(
-            name="Passes",
-            description="How the layers are put together again",
-            items=[
-                ("ADDITIVE", "Additive", "Add the layers, in any order (Mix, Add), or use Disjoint Over"),
-                ("OVER", "Over", "Put the layers over each other with Alpha Over, Layer 1 at the bottom"),
-            ],
+            **_words(strings.PASSES),
+            items=[(mode, *words) for mode, words in strings.PASS_MODES.items()],
             default="ADDITIVE",
-            options=FIXED,
-            update=_pass_mode_changed,
+            update=pass_mode_changed,
         ),
-        "seed": bpy.props.IntProperty(
-            name="Seed", description="Another seed gives another automatic palette", min=0, options=FIXED
-        ),
-        "show_layers": bpy.props.BoolProperty(
-            name="Layers", description="Show what each layer has of its own", options=FIXED
-        ),
-        "message": bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"}),
-        "failed": bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"}),
-        "busy": bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"}),
-        "fraction": bpy.props.FloatProperty(options={"HIDDEN", "SKIP_SAVE"}),
-        "settings_shown": bpy.props.StringProperty(options={"HIDDEN"}),
+        "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
+        "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
         "cached_in": bpy.props.StringProperty(options={"HIDDEN"}),
     }
     for parameter in PARAMETERS:
         if parameter.name not in LEFT_OUT and not parameter.per_layer:
-            own[parameter.name] = property_of(parameter, _colors_changed if parameter.name == "colors" else None)
+            own[parameter.name] = property_of(parameter, colors_changed if parameter.name == "colors" else None)
     return own
 
 
@@ -176,11 +117,22 @@ def is_uid(text: str) -> bool:
 
 
 def fit_palette(node: Any) -> None:
-    """Gives the palette as many entries as there are colours; those that stay keep their places."""
+    """Gives the palette as many entries as there are colors. Those that stay keep their places; those that go are kept
+    aside, the last one of them first, and come back when there are more colors again."""
     while len(node.palette) > node.colors:
-        node.palette.remove(len(node.palette) - 1)
+        _move(node.palette, len(node.palette) - 1, node.kept_palette)
     while len(node.palette) < node.colors:
-        node.palette.add()
+        if len(node.kept_palette):
+            _move(node.kept_palette, len(node.kept_palette) - 1, node.palette)
+        else:
+            node.palette.add()
+
+
+def _move(source: Any, place: int, target: Any) -> None:
+    old, new = source[place], target.add()
+    for name in sorted(SoftColorEntry.__annotations__, key=lambda name: name == "found"):  # a color set is a found one
+        setattr(new, name, getattr(old, name))
+    source.remove(place)
 
 
 def palette_document(node: Any, *, locked_only: bool = False, found_only: bool = False) -> dict[str, Any]:
@@ -198,7 +150,8 @@ def palette_document(node: Any, *, locked_only: bool = False, found_only: bool =
 
 
 def take_palette(node: Any, document: dict[str, Any]) -> None:
-    """Fills the swatches from a palette file's form; sets the number of colours, too."""
+    """Fills the swatches from a palette file's form; sets the number of colors, too. Names follow their colors, those
+    of the outputs too where they were named after them."""
     colors = document["colors"]
     if node.colors != len(colors):
         node.colors = len(colors)
@@ -208,6 +161,16 @@ def take_palette(node: Any, document: dict[str, Any]) -> None:
         entry.label = color.get("name", "")
         entry.locked = bool(color.get("locked", False))
         entry.found = True
+
+
+def in_slots(node: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """A palette that was found around the locked colors, which come first in it, with these at their own places."""
+    colors = list(found["colors"])
+    locked = [number for number, entry in enumerate(node.palette) if entry.locked]
+    kept = dict(zip(locked, colors, strict=False))
+    others = iter(colors[len(locked) :])
+    order = [kept[number] if number in kept else next(others) for number in range(len(colors))]
+    return {**found, "colors": order}
 
 
 def take_preset(node: Any, preset: dict[str, Any]) -> None:

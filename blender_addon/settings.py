@@ -19,6 +19,7 @@ class Defaults:
         torch_build: "CPU" or "STANDARD".
         package_source: an index's address or a folder of wheels.
         cache_directory: where layers are kept, empty for beside the .blend.
+        memory_limit: MiB of layers that are kept in memory.
     """
 
     engine_python: str = ""
@@ -26,6 +27,7 @@ class Defaults:
     torch_build: str = "CPU"
     package_source: str = ""
     cache_directory: str = ""
+    memory_limit: int = 1024
 
 
 DEFAULTS = Defaults()

@@ -11,11 +11,11 @@ from typing import Any
 
 import bpy
 
-from .node import groups_over
+from .trees import groups_over
 
 LINEAR = "Linear Rec.709"
 SPACES = {"sRGB": "srgb", LINEAR: "lin_rec709", "ACEScg": "acescg"}
-"""Blender's names of colour spaces that the engine reads as Blender does."""
+"""Blender's names of color spaces that the engine reads as Blender does."""
 
 DATA_SPACES = ("Non-Color", "Raw")
 READABLE = (".exr", ".png")
@@ -27,14 +27,57 @@ class FileSource:
     """A file linked straight in.
 
     Attributes:
-        path: whole path of the frame's file.
-        color_space: the engine's name for its colour space.
+        path: absolute path of the frame's file.
+        color_space: the engine's name for its color space.
         still: whether it is the same at every frame.
     """
 
     path: Path
     color_space: str
     still: bool
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is linked into a node, as it is at one frame.
+
+    Attributes:
+        image: the link that brings the picture, looked up through reroutes and out of groups; None where nothing is.
+        mask: that of the mask.
+        image_file: the file behind the picture, None where only the compositor knows its pixels.
+        mask_file: that of the mask.
+    """
+
+    image: Any
+    mask: Any
+    image_file: FileSource | None
+    mask_file: FileSource | None
+
+    @staticmethod
+    def of(node: Any, frame: int) -> Sources:
+        """Of a node at a frame of the scene."""
+        image, mask = link_into(node, "Image"), link_into(node, "Mask")
+        return Sources(
+            image,
+            mask,
+            file_source(image, frame) if image is not None else None,
+            file_source(mask, frame, data=True) if mask is not None else None,
+        )
+
+    @property
+    def captured(self) -> dict[str, Any]:
+        """The links whose pixels only the compositor knows, by ``image`` and ``mask``."""
+        links = {"image": (self.image, self.image_file), "mask": (self.mask, self.mask_file)}
+        return {name: link for name, (link, file) in links.items() if link is not None and file is None}
+
+    @property
+    def still(self) -> bool:
+        """Whether it is the same at every frame."""
+        return (
+            self.image_file is not None
+            and self.image_file.still
+            and (self.mask is None or (self.mask_file is not None and self.mask_file.still))
+        )
 
 
 def scene_space() -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import tempfile
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,21 @@ import numpy as np
 LEVELS = 65536
 SIDE = 256
 
-_curve: Any = None
 
-
+@cache
 def curve() -> Any:
     """(65536,) float32, linear. Measured once, which makes a data-block for a moment: first call in the main thread."""
-    global _curve
-    if _curve is None:
-        with tempfile.TemporaryDirectory(prefix="softcolor-") as folder:
-            file = Path(folder) / "curve.png"
-            file.write_bytes(_gradient())
-            image = bpy.data.images.load(str(file))
-            try:
-                image.colorspace_settings.name = "sRGB"
-                pixels = np.empty(SIDE * SIDE * 4, np.float32)
-                image.pixels.foreach_get(pixels)
-            finally:
-                bpy.data.images.remove(image)
-        _curve = np.ascontiguousarray(pixels.reshape(SIDE, SIDE, 4)[::-1, :, 0]).ravel()
-    return _curve
+    with tempfile.TemporaryDirectory(prefix="softcolor-") as folder:
+        file = Path(folder) / "curve.png"
+        file.write_bytes(_gradient())
+        image = bpy.data.images.load(str(file))
+        try:
+            image.colorspace_settings.name = "sRGB"
+            pixels = np.empty(SIDE * SIDE * 4, np.float32)
+            image.pixels.foreach_get(pixels)
+        finally:
+            bpy.data.images.remove(image)
+    return np.ascontiguousarray(pixels.reshape(SIDE, SIDE, 4)[::-1, :, 0]).ravel()
 
 
 def linear(encoded: Any) -> Any:

@@ -7,15 +7,27 @@ from typing import Any
 
 import bpy
 
+from . import strings
+from .freshness import look_at
 from .fscs.parameters import BY_NAME
-from .properties import NODE_ID, NODE_LABEL, NODE_OF_BUTTON
+from .properties import NODE_ID, NODE_OF_BUTTON
+from .session import SESSION
+from .strings import wrapped
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
 """Letters that fit into a number field of a sidebar as wide as Blender makes it."""
 
-CRASHING = ((4, 5), (5, 0))
-"""Blenders that crash on a file with this node where the add-on is missing."""
+BROKEN_WITHOUT = (4, 4, 0)
+"""Blenders from this one on don't render a file with this node where the add-on is missing."""
+
+CRASHING = ((4, 4, 0), (5, 1, 0))
+"""Those from the first one on, before the second, crash on it; later ones render transparent black."""
+
+
+def crashes() -> bool:
+    """Whether this Blender is one of those."""
+    return CRASHING[0] <= bpy.app.version < CRASHING[1]
 
 
 def draw_node(node: Any, context: Any, layout: Any) -> None:
@@ -28,10 +40,10 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "auto_palette", icon="COLOR")
     operator(row, node, "import_palette", text="", icon="IMPORT")
     operator(row, node, "export_palette", text="", icon="EXPORT")
-    operator(row, node, "name_outputs", text="", icon="SORTALPHA")
+    operator(row, node, "name_outputs", text="", icon="FONT_DATA")
     column = layout.column()
     column.enabled = not node.busy
-    column.prop(node, "pass_mode", text="")
+    column.prop(node, "pass_mode")
     if node.inputs["Mask"].is_linked:
         column.prop(node, "mask_mode")
         draw_masked(node, column)
@@ -39,7 +51,7 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
 
 
 def draw_swatches(node: Any, layout: Any) -> None:
-    """The palette in reading order; an open lock is a colour that Auto Palette may change."""
+    """The palette in reading order; an open lock is a color that Auto Palette may change."""
     entries = list(node.palette)
     for start in range(0, len(entries), SWATCHES_A_ROW):
         row = layout.row(align=True)
@@ -61,10 +73,18 @@ def draw_work(node: Any, layout: Any) -> None:
         operator(row, node, "segment", icon="PLAY")
         operator(row, node, "cancel", text="", icon="X")
     else:
-        layout.label(text=f"Linked from {bpy.path.basename(library.filepath)}", icon="LINKED")
+        layout.label(text=strings.LINKED_FROM.format(file=bpy.path.basename(library.filepath)), icon="LINKED")
+    if node.ambiguous:
+        operator(layout, node, "single_user", icon="DUPLICATE")
     if node.busy:
         layout.progress(factor=node.fraction, text=node.message)
         return
+    state = SESSION.state(node.uid)
+    if node.failed and state.code == "worker":
+        operator(layout, node, "open_preferences", icon="PREFERENCES")
+    if state.hint:
+        for number, line in enumerate(wrapped(state.hint, max(20, int(node.width / 7.4)))):
+            layout.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
     text, icon = status(node)
     for number, line in enumerate(wrapped(text, max(20, int(node.width / 7.4)))):
         layout.label(text=line, icon=icon if number == 0 else "BLANK1")
@@ -72,27 +92,22 @@ def draw_work(node: Any, layout: Any) -> None:
 
 def status(node: Any) -> tuple[str, str]:
     """What the status line says, and its icon."""
-    from .segmenting import UP_TO_DATE, settings_of
-
     if node.failed:
         return node.message, "ERROR"
     if not node.inputs["Image"].is_linked:
-        return "Link an image", "INFO"
+        return strings.LINK_AN_IMAGE, "INFO"
     if not node.settings_shown:
-        return node.message or ("Press Segment" if node.id_data.library is None else "No layers in its cache"), "INFO"
-    if node.settings_shown != settings_of(node):
-        return "Stale: press Segment", "FILE_REFRESH"
-    return node.message or UP_TO_DATE, "CHECKMARK" if node.message in ("", UP_TO_DATE) else "INFO"
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of at most ``width`` characters, where its words allow it."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+        nothing = strings.PRESS_SEGMENT if node.id_data.library is None else strings.NOT_IN_LIBRARY_CACHE
+        return node.message or nothing, "INFO"
+    if bpy.app.background:  # where no timer does
+        look_at(node)
+    state = SESSION.state(node.uid)
+    if state.settings_shown != state.settings_now:
+        return strings.STALE, "FILE_REFRESH"
+    good = node.message in ("", strings.UP_TO_DATE)
+    if good and state.unwatched:
+        return strings.NOT_WATCHED.format(said=strings.UP_TO_DATE, what=", ".join(state.unwatched)), "INFO"
+    return node.message or strings.UP_TO_DATE, "CHECKMARK" if good else "INFO"
 
 
 def draw_masked(node: Any, layout: Any) -> None:
@@ -104,40 +119,59 @@ def draw_masked(node: Any, layout: Any) -> None:
 
 
 def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
-    """All controls."""
-    draw_node(node, context, layout)
-    layout.separator()
-    operator(layout, node, "preset", icon="PRESET")
-    column = layout.column(align=True)
-    column.enabled = not node.busy
-    draw_controls(
-        node, column, "palette_method", "seed", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha"
-    )
-    layout.prop(node, "show_layers", icon="TRIA_DOWN" if node.show_layers else "TRIA_RIGHT", emboss=False)
-    if node.show_layers:
+    """What is not on the node itself, in panels."""
+    state = SESSION.state(node.uid)
+    body = panel(layout, "palette", strings.PALETTE_PANEL)
+    if body is not None:
+        body.enabled = not node.busy
+        operator(body, node, "preset", icon="PRESET")
+        draw_controls(node, body, "palette_method", "seed")
+    body = panel(layout, "alpha", strings.ALPHA_PANEL)
+    if body is not None:
+        body.enabled = not node.busy
+        draw_controls(node, body, "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+    body = panel(layout, "layers", strings.LAYERS_PANEL, closed=True)
+    if body is not None:
+        body.enabled = not node.busy
         for number, entry in enumerate(node.palette, 1):
-            box = layout.box().column(align=True)
-            box.enabled = not node.busy
-            row = box.row(align=True)
-            row.label(text=str(number))
-            row.prop(entry, "color", text="")
-            draw_dropper(node, number - 1, row)
-            row.prop(entry, "label", text="")
-            for name, parameter in BY_NAME.items():
-                if parameter.per_layer:
-                    box.prop(entry, name)
-    column = layout.column(align=True)
-    column.enabled = not node.busy
-    draw_controls(node, column, "model", "device", "precision", "tile")
-    row = layout.row(align=True)
-    operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
-    operator(row, node, "clear_cache", icon="TRASH")
-    operator(layout, node, "freeze", icon="FREEZE")
-    if bpy.app.version[:2] in CRASHING:
-        for line in wrapped(
-            "This Blender crashes on this file where the add-on is missing: freeze the node first.", 44
-        ):
-            layout.label(text=line, icon="BLANK1")
+            draw_layer(node, number, entry, body.box().column(align=True))
+    body = panel(layout, "engine", strings.ENGINE, closed=True)
+    if body is not None:
+        body.enabled = not node.busy
+        draw_controls(node, body, "model", "device", "precision", "tile")
+    body = panel(layout, "cache", strings.CACHE)
+    if body is not None:
+        if state.cached:
+            body.label(text=state.cached)
+        row = body.row(align=True)
+        operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
+        operator(row, node, "clear_cache", icon="TRASH")
+        if state.unwatched:
+            body.prop(node, "trust_scene")
+        operator(body, node, "freeze", icon="FREEZE")
+        if bpy.app.version >= BROKEN_WITHOUT:
+            for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
+                body.label(text=line, icon="BLANK1")
+    operator(layout, node, "build_recombine", icon="NODETREE")
+
+
+def panel(layout: Any, name: str, title: str, *, closed: bool = False) -> Any:
+    """A panel that can be folded. Returns its layout, None where it is folded."""
+    header, body = layout.panel(f"soft_color_segment_{name}", default_closed=closed)
+    header.label(text=title)
+    return body.column(align=True) if body is not None else None
+
+
+def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
+    """What a layer has of its own."""
+    row = box.row(align=True)
+    row.label(text=str(number))
+    row.prop(entry, "color", text="")
+    draw_dropper(node, number - 1, row)
+    row.prop(entry, "label", text="")
+    for name, parameter in BY_NAME.items():
+        if parameter.per_layer:
+            box.prop(entry, name)
 
 
 def draw_controls(node: Any, layout: Any, *names: str) -> None:
@@ -153,12 +187,12 @@ def draw_controls(node: Any, layout: Any, *names: str) -> None:
 
 
 def draw_dropper(node: Any, index: int, layout: Any) -> None:
-    """Picks a colour from the backdrop or an Image Editor."""
+    """Picks a color from the backdrop or an Image Editor."""
     operator(layout, node, "pick_color", text="", icon="EYEDROPPER").index = index
 
 
 def operator(layout: Any, node: Any, name: str, **looks: Any) -> Any:
-    """A button that knows its node, which decides by ``poll`` whether it is grey. Returns its properties."""
+    """A button that knows its node, which decides by ``poll`` whether it is gray. Returns its properties."""
     layout.context_pointer_set(NODE_OF_BUTTON, node)
     button = layout.operator(f"soft_color_segment.{name}", **looks)
     button.node = node.uid
@@ -180,7 +214,7 @@ def popup(title: str, text: str) -> None:
 def draw_add_menu(menu: Any, context: Any) -> None:
     """The entry in the Add menu."""
     if context.space_data.tree_type == "CompositorNodeTree":
-        entry = menu.layout.operator("node.add_node", text=NODE_LABEL, icon="COLOR")
+        entry = menu.layout.operator("node.add_node", text=strings.NAME, icon="COLOR")
         entry.type = NODE_ID
         entry.use_transform = True
 

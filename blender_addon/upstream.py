@@ -5,25 +5,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
+from .animation import own_curves
+from .controls import described
 from .fscs.key import file_identity
-from .node import groups_over, trees_of_scene
 from .properties import is_node
-from .sources import image_path, links_into, socket_of
-
-Describe = Callable[[Any], str]
-"""Says in one text what decides the passes of a node of ours, but for what flows into it."""
+from .scene_print import ScenePrint, scene_print
+from .session import SESSION
+from .sources import Sources, image_path, links_into, sequence_number, socket_of
+from .trees import groups_over, scene_of, trees_of_scene
 
 ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
 """Properties that have a value only where another one says so."""
 
 ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile", "CompositorNodeViewer")
 """Nodes that a render ends in, wherever they are."""
+
+STEADY = ("CompositorNode", "ShaderNode", "FunctionNode", "NodeReroute", "NodeGroup", "NodeFrame", "GeometryNode")
+TIMED = ("CompositorNodeTime", "CompositorNodeSceneTime", "CompositorNodeCurveTime", "GeometryNodeInputSceneTime")
+"""Kinds of nodes that are the same at every frame, but for these, if they hold nothing but images."""
 
 VALUES = ("BOOLEAN", "INT", "FLOAT", "ENUM", "STRING")
 LOOKS = {
@@ -48,24 +54,36 @@ LOOKS = {
 """Properties of nodes that change no pixel."""
 
 
-def fingerprint(link: Any, frame: int, describe: Describe) -> str:
+def fingerprint(link: Any, frame: int) -> str:
     """Changes when the nodes, values and files behind a link do, as they are at a frame. What a scene renders into
-    Render Layers is not looked at, but for its size."""
-    walk = _Walk(frame, describe, _identity)
+    Render Layers counts by :func:`scene_print.scene_print`. Frames that show the same have the same."""
+    walk = _Walk(frame, identity)
     walk.socket_from(link)
     return walk.digest.hexdigest()
 
 
-def glance(link: Any, frame: int, describe: Describe) -> str:
+def glance(link: Any, frame: int) -> str:
     """As :func:`fingerprint`, but quick enough for every redraw: of files only size and time are looked at."""
-    walk = _Walk(frame, describe, _state)
+    walk = _Walk(frame, _state)
     walk.socket_from(link)
     return walk.digest.hexdigest()
+
+
+def fingerprint_of(sources: Sources, frame: int) -> str:
+    """That of all that flows into a node and is not a file; empty where all is."""
+    prints = {name: fingerprint(link, frame) for name, link in sources.captured.items()}
+    return f"{prints.get('image', '')},{prints.get('mask', '')}" if prints else ""
+
+
+def glance_of(node: Any) -> list[str]:
+    """A :func:`glance` at all that flows into a node and is not a file, at the frame of its scene."""
+    frame = scene_of(node).frame_current
+    return [glance(link, frame) for link in Sources.of(node, frame).captured.values()]
 
 
 def ours_in_render(scene: Any) -> list[Any]:
-    """The nodes of ours whose passes a render of a scene shows, each once: not those that only others of ours stand
-    behind, nor those that nothing of the render comes through."""
+    """The nodes of ours whose layers a render of a scene shows, each once: not those that only others of ours stand
+    behind, nor those that nothing of the render comes through, nor those of which ``Combined`` alone is linked."""
     trees = trees_of_scene(scene)
     ends = [
         node
@@ -75,7 +93,8 @@ def ours_in_render(scene: Any) -> list[Any]:
     ]
     seen: set[int] = set()
     found = (other for end in ends for other in _behind(end.inputs, seen))
-    return list({node.uid: node for node in found if is_node(node)}.values())
+    nodes = {node.uid: node for node in found if is_node(node)}
+    return [node for node in nodes.values() if any(socket.is_linked for socket in list(node.outputs)[1:])]
 
 
 def ours_behind(node: Any) -> list[Any]:
@@ -92,7 +111,7 @@ def ours_behind(node: Any) -> list[Any]:
     return list(found.values())
 
 
-def ambiguous(node: Any, frame: int, describe: Describe) -> str:
+def ambiguous(node: Any, frame: int) -> str:
     """The name of a group that a node is in and that is used with different inputs, as its one set of passes can't be
     right for all of them; an empty text if there is none."""
     sockets = list(node.inputs)
@@ -102,15 +121,15 @@ def ambiguous(node: Any, frame: int, describe: Describe) -> str:
         sockets = []
         for entry, link in inputs:
             outer = [socket_of(group.inputs, link.from_socket) for group in groups_over(entry.id_data)]
-            if len({_of_socket(socket, frame, describe) for socket in outer}) > 1:
+            if len(outer) > 1 and len({_of_socket(socket, frame) for socket in outer}) > 1:
                 return str(entry.id_data.name)
             sockets += outer
     return ""
 
 
-def _of_socket(socket: Any, frame: int, describe: Describe) -> str:
+def _of_socket(socket: Any, frame: int) -> str:
     link = next(links_into(socket), None)
-    return fingerprint(link, frame, describe) if link is not None else _default(socket)
+    return fingerprint(link, frame) if link is not None else _default(socket)
 
 
 def _links(sockets: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
@@ -145,19 +164,36 @@ def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
                 yield from _behind(other.inputs, seen)
 
 
+def unwatched(node: Any) -> list[str]:
+    """What of the 3D scenes that flow into a node changes without being seen. Of what was seen last."""
+    scenes = [SESSION.scenes.get(scene.name) for scene in _scenes_behind(node)]
+    return sorted({what for seen in scenes if seen is not None for what in seen.unwatched})
+
+
+def _scenes_behind(node: Any) -> list[Any]:
+    scenes = (getattr(other, "scene", None) for other in _behind(node.inputs, set()))
+    return [scene for scene in scenes if scene is not None]
+
+
+def _seen(scene: Any, *, quick: bool) -> ScenePrint:
+    """The digest of a scene. In a window a quick one may be that of a moment ago: see ``files.on_scene_changed``."""
+    found: ScenePrint | None = SESSION.scenes.get(scene.name)
+    if found is None or bpy.app.background or not quick:
+        found = SESSION.scenes[scene.name] = scene_print(scene)
+    return found
+
+
 class _Walk:
     """Goes through all that flows into a link and puts it into a digest.
 
     Args:
         frame: at which values are animated.
-        describe: for nodes of ours.
         identify: for files.
     """
 
-    def __init__(self, frame: int, describe: Describe, identify: Callable[[Path], str]) -> None:
+    def __init__(self, frame: int, identify: Callable[[Path], str]) -> None:
         self.digest = hashlib.sha256()
         self._frame = frame
-        self._describe = describe
         self._identify = identify
         self._numbers: dict[int, int] = {}
         self._animated: dict[int, dict[tuple[str, int], float]] = {}
@@ -192,9 +228,11 @@ class _Walk:
             return
         self._numbers[node.as_pointer()] = len(self._numbers)
         self._add(f"{node.bl_idname};{node.mute}")
+        if _timed(node):
+            self._add(f"frame {self._frame}")
         path = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
         if is_node(node):
-            self._add(self._describe(node))
+            self._add(described(node))
         else:
             for prop in node.bl_rna.properties:
                 counts = prop.type in VALUES and prop.identifier not in LOOKS
@@ -211,8 +249,7 @@ class _Walk:
             self._image(image, node)
         scene = getattr(node, "scene", None)
         if scene is not None:
-            render = scene.render
-            self._add(f"{scene.name};{render.resolution_x};{render.resolution_y};{render.resolution_percentage}")
+            self._add(f"{scene.name};{_seen(scene, quick=self._identify is _state).digest}")
         tree = getattr(node, "node_tree", None)
         for end in tree.nodes if tree is not None else ():
             if end.bl_idname == "NodeGroupOutput" and end.is_active_output:
@@ -235,7 +272,7 @@ class _Walk:
         elif image.source in ("FILE", "SEQUENCE", "MOVIE"):
             self._add(self._identify(image_path(image, user, self._frame)))
             if image.source == "MOVIE":
-                self._add(f"{user.frame_duration};{user.frame_start};{user.frame_offset};{user.use_cyclic}")
+                self._add(f"frame {sequence_number(user, self._frame)}")
 
     def _moving(self, tree: Any, path: str) -> bool:
         """Whether a property is animated or driven; if so, adds its value at the frame, or what drives it."""
@@ -253,22 +290,28 @@ def _curves(tree: Any, frame: int) -> dict[tuple[str, int], Any]:
     data = tree.animation_data
     if data is None:
         return {}
-    curves: Any = ()
-    if data.action is not None:
-        if hasattr(data.action, "fcurves"):
-            curves = data.action.fcurves
-        else:  # 5.0 and later
-            from bpy_extras.anim_utils import action_get_channelbag_for_slot
-
-            bag = action_get_channelbag_for_slot(data.action, data.action_slot)
-            curves = bag.fcurves if bag is not None else ()
-    found: dict[tuple[str, int], Any] = {(each.data_path, each.array_index): each.evaluate(frame) for each in curves}
+    found: dict[tuple[str, int], Any] = {
+        (each.data_path, each.array_index): each.evaluate(frame) for each in own_curves(data)
+    }
     for each in data.drivers:
         targets = [
             (variable.name, [target.data_path for target in variable.targets]) for variable in each.driver.variables
         ]
-        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets)
+        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets, frame)
     return found
+
+
+def _timed(node: Any) -> bool:
+    """Whether what a node gives may change from frame to frame though nothing of it is animated."""
+    kind = node.bl_idname
+    if kind in TIMED or not kind.startswith(STEADY):
+        return True
+    pointers = [prop.identifier for prop in node.bl_rna.properties if prop.type == "POINTER"]
+    held = [getattr(node, name, None) for name in pointers if name not in ("image", "node_tree")]
+    if any(isinstance(each, bpy.types.ID) for each in held):
+        return True
+    image = getattr(node, "image", None)
+    return image is not None and image.source not in ("FILE", "SEQUENCE", "MOVIE", "GENERATED")
 
 
 def _value(node: Any, prop: Any) -> str:
@@ -281,19 +324,19 @@ def _default(socket: Any) -> str:
     return repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value)
 
 
-_identities: dict[tuple[str, int, int], str] = {}
-"""Of files that were read already, by path, size and time: a movie is not read again for each of its frames."""
-
-
-def _identity(path: Path) -> str:
+def identity(path: Path) -> str:
+    """Of the content of a file, ``missing`` where there is none."""
     try:
         state = path.stat()
-        key = (str(path), state.st_size, state.st_mtime_ns)
-        if key not in _identities:
-            _identities[key] = file_identity(path)
-        return _identities[key]
+        return _content(path, state.st_size, state.st_mtime_ns)
     except OSError:
         return "missing"
+
+
+@lru_cache(maxsize=4096)
+def _content(path: Path, _size: int, _time: int) -> str:
+    """A movie is not read again for each of its frames."""
+    return file_identity(path)
 
 
 def _state(path: Path) -> str:

@@ -15,21 +15,27 @@ from .errors import FscsError
 if TYPE_CHECKING:
     from .alpha.processing import AlphaProcessing, LayerAdjustment, Mask
     from .api import segment, segment_sequence
-    from .exact.compositing import recolor, recompose
+    from .exact.compositing import recompose
     from .files.reading import read_image
+    from .host.edits import LayerEdit, Look
     from .image import Image
     from .palette.palette import Palette, PaletteColor
+    from .recolor.edits import apply_look
     from .segmenter import Layers, Segmenter
+    from .shots.frames import FramePattern
     from .shots.options import ModelSettings, SegmentOptions, ShotMask
     from .shots.runs import ShotReport
     from .shots.sequence import FrameResult
 
 _HOMES = {
     "AlphaProcessing": "alpha.processing",
+    "FramePattern": "shots.frames",
     "FrameResult": "shots.sequence",
     "Image": "image",
     "LayerAdjustment": "alpha.processing",
+    "LayerEdit": "host.edits",
     "Layers": "segmenter",
+    "Look": "host.edits",
     "Mask": "alpha.processing",
     "ModelSettings": "shots.options",
     "Palette": "palette.palette",
@@ -38,8 +44,8 @@ _HOMES = {
     "Segmenter": "segmenter",
     "ShotMask": "shots.options",
     "ShotReport": "shots.runs",
+    "apply_look": "recolor.edits",
     "read_image": "files.reading",
-    "recolor": "exact.compositing",
     "recompose": "exact.compositing",
     "segment": "api",
     "segment_sequence": "api",
@@ -47,11 +53,14 @@ _HOMES = {
 
 __all__ = [
     "AlphaProcessing",
+    "FramePattern",
     "FrameResult",
     "FscsError",
     "Image",
     "LayerAdjustment",
+    "LayerEdit",
     "Layers",
+    "Look",
     "Mask",
     "ModelSettings",
     "Palette",
@@ -61,8 +70,8 @@ __all__ = [
     "ShotMask",
     "ShotReport",
     "__version__",
+    "apply_look",
     "read_image",
-    "recolor",
     "recompose",
     "segment",
     "segment_sequence",

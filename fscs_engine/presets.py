@@ -8,9 +8,8 @@ A preset holds what makes a look, under the names of the parameter table, and on
     [layer_gain]
     3 = 1.5
 
-Python 3.9 syntax; loads nothing outside the standard library. Files are read with ``tomllib``, which came with Python
-3.11. Hosts with an older Python get presets through the engine, from ``fscs preset list --json`` and
-``fscs preset show NAME --json``.
+Loading it loads nothing outside the standard library. Hosts, whose Python may not read TOML, get presets through the
+engine: :mod:`fscs_engine.host.preset_list`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,18 +152,11 @@ def read_preset(name: str) -> Preset:
     """Reads a preset.
 
     Raises:
-        UsageError: a name that can't be; or this Python has no TOML reader (before 3.11).
+        UsageError: a name that can't be.
         InputError: there is no such preset; or its file is broken, of another version, or holds what `Preset` refuses;
             names the file, and the line where it is not TOML.
     """
     file = preset_file(name)
-    try:
-        import tomllib
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "presets are TOML files, which Python reads from 3.11 on",
-            cure=f"ask the engine: `fscs preset show {name} --json`",
-        ) from error
     try:
         with file.open("rb") as opened:
             data = opened.read(_LARGEST_FILE + 1)

@@ -32,14 +32,13 @@ if str(ROOT) not in sys.path:
 from fscs_engine._version import __version__  # noqa: E402
 from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.host.naming import LAYER_PREFIX  # noqa: E402
-from fscs_engine.host.parameters import BY_NAME, MAXIMUM_COLORS, Parameter  # noqa: E402
+from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
 from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
 
 GIZMO = Path(__file__).resolve().parent / "SoftColorSegment.gizmo"
 NAME = "SoftColorSegment"
 CAT = NAME + ".cat"
 
-LIVE_COLORS = 8
 LIVE_GROUP = 4
 LIVE_INPUT = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
 LIVE_OUTPUT = (
@@ -265,7 +264,9 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "import_palette", "Import", "Reads the colours from a palette file: .json, .gpl or .txt.", "import_palette"
     )
-    knobs.button("export_palette", "Export", "Writes the colours to a palette file: .json.", "export_palette")
+    knobs.button(
+        "export_palette", "Export", "Writes the colors to a palette file: .json, .gpl or .txt.", "export_palette"
+    )
     knobs.button(
         "load_preset",
         "Preset",

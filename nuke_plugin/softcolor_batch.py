@@ -21,7 +21,8 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import frames, render, upstream  # noqa: E402
+from softcolor_nuke import render, upstream  # noqa: E402
+from softcolor_nuke.fscs import frames  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
 FRAMES = "--frames="
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         if node is None or not upstream.is_ours(node):
             raise WorkerError("usage", f"{script} has no Soft Color Segment node {name}", "give its full name")
         if ranges:
-            numbers = frames.parse(ranges[0])
+            numbers = list(frames.parse_frames(ranges[0]))
         else:
             numbers = list(range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
         template = render.cache_template(node)

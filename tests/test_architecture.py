@@ -22,6 +22,9 @@ FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 HOST = "host."
 """The folder that hosts have a copy of: its files import nothing but each other and the standard library."""
 
+STUBS = ("blender/stubs/blender_addon/fscs", "nuke/stubs/softcolor_nuke/fscs")
+"""Folders of the tests that stand for the copies."""
+
 NEWER_THAN_39 = {"annotationlib", "compression", "tomllib"}
 """Modules of the standard library that Python 3.9 does not have."""
 
@@ -44,7 +47,7 @@ def module_of(file: Path) -> str:
 
 MODULES = {module_of(file): file for file in FILES}
 
-LIGHT = ("__init__", "_version", "errors", "presets", *(module for module in MODULES if module.startswith(HOST)))
+LIGHT = ("__init__", "_version", "errors", *(module for module in MODULES if module.startswith(HOST)))
 """What loads nothing outside the standard library."""
 
 
@@ -128,6 +131,46 @@ def ranks() -> dict[str, int]:
     return {word.rstrip("*"): number for number, line in enumerate(documented_lines()) for word in line}
 
 
+def measured_lines() -> list[list[str]]:
+    """The block as the imports are: each room as low as it can stand, by name within a line."""
+    above: dict[str, set[str]] = {unit_of(module): set() for module in MODULES}
+    for module, targets in edges().items():
+        above[unit_of(module)] |= {unit_of(target) for target in targets} - {unit_of(module)}
+    heights: dict[str, int] = {}
+    for room in TopologicalSorter(above).static_order():
+        heights[room] = 1 + max((heights[target] for target in above[room]), default=-1)
+    starred = {unit_of(m) for m in MODULES if any(name.split(".")[0] == "torch" for name in loaded_with(m))}
+    return [
+        [room + "*" * (room in starred) for room in sorted(above) if heights[room] == height]
+        for height in range(max(heights.values()), -1, -1)
+    ]
+
+
+def write_block() -> None:
+    """Writes the block of ARCHITECTURE.md anew."""
+    document = ROOT / "ARCHITECTURE.md"
+    before, rest = document.read_text(encoding="utf-8").split("```imports\n")
+    after = rest.split("```", 1)[1]
+    block = "".join("  ".join(line) + "\n" for line in measured_lines())
+    document.write_text(f"{before}```imports\n{block}```{after}", encoding="utf-8", newline="\n")
+
+
+def wanted_stubs() -> dict[str, str]:
+    """By the files' names: mypy reads the copies in a host as stubs that pass on what the engine's own files say."""
+    names = [module.removeprefix(HOST) for module in MODULES if module.startswith(HOST)]
+    stubs = {f"{name}.pyi": f"from {PACKAGE}.{HOST}{name} import *\n" for name in names if name != "__init__"}
+    stubs["_version.pyi"] = f"from {PACKAGE}._version import __version__ as __version__\n"
+    stubs["__init__.pyi"] = "# What build.py copies here, as the engine has it.\n"
+    return stubs
+
+
+def write_stubs() -> None:
+    """Writes the stubs of both hosts anew."""
+    for folder in STUBS:
+        for name, text in wanted_stubs().items():
+            (ROOT / "tests" / folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
 def upward(graph: dict[str, set[str]]) -> list[str]:
     """The imports that break the order of the block."""
     order = ranks()
@@ -139,9 +182,8 @@ def upward(graph: dict[str, set[str]]) -> list[str]:
     ]
 
 
-def test_every_module_has_its_line():
-    words = [word.rstrip("*") for line in documented_lines() for word in line]
-    assert sorted(words) == sorted({unit_of(module) for module in MODULES})
+def test_the_block_is_how_imports_are():
+    assert documented_lines() == measured_lines(), "run: python tests/test_architecture.py"
 
 
 def test_imports_go_one_way():
@@ -166,12 +208,6 @@ def test_only_the_worker_knows_the_worker():
     assert [module for module, targets in inside.items() if any(t.startswith("worker.") for t in targets)] == []
 
 
-def test_pytorch_is_imported_where_the_stars_are():
-    starred = {word.rstrip("*") for line in documented_lines() for word in line if word.endswith("*")}
-    found = {unit_of(m) for m in MODULES if any(name.split(".")[0] == "torch" for name in loaded_with(m))}
-    assert found == starred
-
-
 @pytest.mark.parametrize("module", LIGHT)
 def test_light_files_are_python_39_and_standard_library(module):
     source = MODULES[module].read_text(encoding="utf-8")
@@ -187,6 +223,12 @@ def test_host_files_import_only_each_other(module):
     assert {target for target in edges()[module] if not target.startswith(HOST)} == set()
     everything = {name.split(".")[0] for name in imports_of(module)} - {PACKAGE}
     assert everything <= sys.stdlib_module_names - NEWER_THAN_39
+
+
+@pytest.mark.parametrize("folder", STUBS)
+def test_the_stubs_follow_the_copies(folder):
+    found = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "tests" / folder).glob("*.pyi")}
+    assert found == wanted_stubs(), "run: python tests/test_architecture.py"
 
 
 def test_python_39_rule_sees_newer_syntax():
@@ -266,3 +308,8 @@ def test_sources_name_no_private_place():
     here = Path(__file__).resolve()
     found = [str(file) for file in sources() if file != here and PRIVATE.search(file.read_text(encoding="utf-8"))]
     assert found == []
+
+
+if __name__ == "__main__":
+    write_block()
+    write_stubs()

@@ -74,7 +74,8 @@ def test_first_installation_makes_the_environment_and_uses_the_pins(build, comma
     assert commands[0][1:] == ["-m", "venv", "--clear", str(build.VENV)]
     (command,) = installs(commands)
     assert command[-1] == f"{ROOT}[test]"
-    assert all(str(ROOT / "constraints.txt") in command for command in commands[1:])
+    assert all(str(ROOT / "constraints.txt") in command for command in commands[1:-1])
+    assert commands[-1] == [str(python), "-m", "fscs_engine", "doctor", "--warm"]
 
 
 def test_second_installation_does_nothing(build, commands):

@@ -40,6 +40,8 @@ FLAGS_ARE_IN = {
     "fscs export onnx": DOCS / "export.md",
     "fscs export torchscript": DOCS / "export.md",
     "fscs export nuke": DOCS / "export.md",
+    "fscs recolor": DOCS / "recoloring.md",
+    **{f"fscs layers {name}": DOCS / "recoloring.md" for name in ("merge", "drop", "split", "plates")},
 }
 """Where a command's flags are explained, if not on the page of the command line."""
 

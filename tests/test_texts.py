@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fscs_engine.host.edits import EDIT_PARAMETERS
 from fscs_engine.host.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,9 +22,38 @@ PRIVATE = re.compile(r"\b(whole path|linked in|make room|anew|mend|knobs stand|s
 
 
 VERBS = {
-    *("Add", "Allow", "Also", "Apply", "Change", "Check", "Choose", "Compute", "Create", "Delete", "Download", "Draw"),
+    *(
+        "Add",
+        "Allow",
+        "Also",
+        "Apply",
+        "Brighten",
+        "Change",
+        "Check",
+        "Choose",
+        "Compute",
+        "Create",
+        "Delete",
+        "Download",
+        "Draw",
+    ),
     *("Export", "Fill", "Find", "Give"),
-    *("Hold", "Import", "Install", "Keep", "Load", "Mix", "Multiply", "Name", "Open", "Pick", "Put", "Raise", "Read"),
+    *(
+        "Hold",
+        "Import",
+        "Install",
+        "Keep",
+        "Load",
+        "Mix",
+        "Move",
+        "Multiply",
+        "Name",
+        "Open",
+        "Pick",
+        "Put",
+        "Raise",
+        "Read",
+    ),
     *(
         "Recombine",
         "Recolor",
@@ -40,7 +70,7 @@ VERBS = {
         "Show",
         "Skip",
     ),
-    *("Smooth", "Split", "Stack", "Stop", "Use", "Write"),
+    *("Smooth", "Split", "Spread", "Stack", "Stop", "Turn", "Use", "Write"),
 }
 
 
@@ -74,7 +104,7 @@ def test_texts_are_american_and_plain(file: Path) -> None:
     assert [text for text in texts(file) if BRITISH.search(text) or PRIVATE.search(text)] == []
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+@pytest.mark.parametrize("parameter", PARAMETERS + EDIT_PARAMETERS, ids=lambda parameter: parameter.name)
 def test_tooltips_of_parameters_begin_with_a_verb(parameter) -> None:
     assert begins_with_a_verb(parameter.tooltip)
     if parameter.kind in ("int", "float"):

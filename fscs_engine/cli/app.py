@@ -16,9 +16,9 @@ import typer
 from .._version import __version__
 from ..errors import FscsError
 from ..runtime.interrupts import interruptible
-from . import doctor, evaluate, export, palette, preset, recolor, recompose, segment, submit, train, weights
+from . import doctor, evaluate, export, layers, palette, preset, recolor, recompose, segment, submit, train, weights
 
-DONE, INTERNAL_ERROR, USAGE, SOME_FAILED, CANCELLED = 0, 1, 2, segment.SOME_FAILED, 130
+DONE, INTERNAL_ERROR, USAGE, CANCELLED = 0, 1, 2, 130
 
 TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
 
@@ -36,6 +36,7 @@ app.command("segment")(segment.segment)
 app.command("palette")(palette.palette)
 app.command("recompose")(recompose.recompose)
 app.command("recolor")(recolor.recolor)
+app.add_typer(layers.app, name="layers")
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.add_typer(weights.app, name="weights")

@@ -8,6 +8,9 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from .._version import __version__
 from ..errors import FscsError, WeightsError
@@ -54,16 +57,33 @@ class Installation:
     cores: int
     memory_bytes: int
     models: list[ModelState]
+    loops: dict[str, object]
     ocio: dict[str, object]
     problems: list[str]
 
 
-def doctor(ocio: options.Ocio = None, as_json: options.AsJson = False) -> None:
+def doctor(
+    ocio: options.Ocio = None,
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm",
+            help="Compiles the loops for this processor now instead of with the first image, into the folder that "
+            "the variable FSCS_CACHE names, else into the installation, else into the user's cache folder.",
+        ),
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
     """Reports what is installed, which devices and models it finds, and what is wrong.
 
     The exit code is 0 if everything works.
     """
     with Progress() as progress, progress.loading("checking the installation"):
+        if warm:
+            _loops()
+            from ..runtime.compiling import prepare
+
+            prepare()
         found = examine(ocio)
     if as_json:
         print_json(asdict(found) | {"models": [_model_row(model) for model in found.models]})
@@ -99,6 +119,7 @@ def examine(ocio: str | None) -> Installation:
         cores=os.cpu_count() or 1,
         memory_bytes=int(psutil.virtual_memory().total),
         models=models,
+        loops=_loops(),
         ocio=config,
         problems=problems,
     )
@@ -146,6 +167,15 @@ def _devices() -> list[dict[str, str]]:
     return devices
 
 
+def _loops() -> dict[str, object]:
+    from ..exact import exact_layers  # noqa: F401
+    from ..networks import any_palette_model  # noqa: F401
+    from ..runtime import compiling
+
+    missing = compiling.missing()
+    return {"folders": [str(folder) for folder in compiling.places()], "to_compile": len(missing)}
+
+
 def _ocio(config: str | None) -> dict[str, object]:
     from ..color import ColorSpaces
 
@@ -169,6 +199,9 @@ def _print(found: Installation) -> None:
     print(f"threads: PyTorch computes with {found.threads}")
     for model in found.models:
         print(f"model {model.name}: {model.problem or 'good, sha256 ' + model.sha256}")
+    left = found.loops["to_compile"]
+    state = f"{left} to compile with the first image, or now with --warm" if left else "all there"
+    print(f"compiled loops: {state}")
     where = found.ocio["file"] or "the one built into OpenColorIO"
     print(f"OpenColorIO config: {where}, {found.ocio['name']}, {found.ocio['color_spaces']} color spaces")
     print("everything works" if not found.problems else f"{len(found.problems)} thing(s) are wrong")

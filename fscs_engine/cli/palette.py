@@ -56,7 +56,7 @@ def palette(
     """
     del preset  # its values came in as those of the other flags
     started = time.perf_counter()
-    from ..frames import is_shot
+    from ..shots.frames import is_shot
 
     many = is_shot(inputs)
     if not many:
@@ -77,7 +77,7 @@ def palette(
     with Progress(style=progress_style) as progress:
         with progress.loading("reading"):
             from ..color import ColorSpaces
-            from ..frames import parse_frames
+            from ..shots.frames import parse_frames
             from ..shots.options import SegmentOptions
             from ..shots.shots import find_palette, open_shot, plan
 

@@ -7,6 +7,7 @@ The engine knows nothing of it: it calls a function with the part that is done, 
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 1.0
 """Plain lines start after this time: what is over sooner needs no progress."""
+
+_LOG = logging.getLogger("fscs_engine")
 
 LINE_SECONDS = 5.0
 """Between two plain lines of one stage."""
@@ -59,8 +62,11 @@ class Progress:
         self.started = self.printed = clock()
         self.first: tuple[float, float] | None = None
         self.silence: threading.Timer | None = None
+        self.notes = _Notes(self)
 
     def __enter__(self) -> Self:
+        _LOG.setLevel(logging.INFO)
+        _LOG.addHandler(self.notes)
         if self.style == AUTO and self.stream.isatty():
             self.bars = _rich_progress(self.stream)
             self.bars.start()
@@ -69,6 +75,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _LOG.removeHandler(self.notes)
         self._end_silence()
         if self.bars is not None:
             self.bars.stop()
@@ -143,6 +150,15 @@ class Progress:
         left = f", about {_seconds((now - began) * (1 - done) / (done - before))} left" if before < done < 1 else ""
         print(f"fscs: {label}: {done:.0%}{left}", file=self.stream, flush=True)
 
+    def say(self, note: str) -> None:
+        """Shows a word of the engine's own, such as that loops are compiled."""
+        if self.bars is not None:
+            self.bars.console.print(f"fscs: {note}", markup=False, highlight=False)
+        elif self.style == OPENJD:
+            print(f"openjd_status: {note}", file=self.stream, flush=True)
+        elif self.style == AUTO:
+            print(f"fscs: {note}", file=self.stream, flush=True)
+
     def _name_stage(self, label: str) -> None:
         with suppress(OSError, ValueError):  # a log that was closed: nobody reads what goes wrong in this thread
             print(f"fscs: {label} ...", file=self.stream, flush=True)
@@ -154,6 +170,19 @@ class Progress:
             timer.cancel()
             if timer.ident is not None:  # interrupted before it was started, it can't be joined
                 timer.join()
+
+
+class _Notes(logging.Handler):
+    """What the engine says of its work."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging; a log that was closed is no reason to stop."""
+        with suppress(OSError, ValueError):
+            self.progress.say(record.getMessage())
 
 
 def _rich_progress(stream: TextIO) -> RichProgress:

@@ -30,13 +30,22 @@ def recompose(
             from ..color import ColorSpaces
             from ..exact.compositing import recompose as add_up
             from ..files.exr import read_layers
+            from ..image import Image
+            from ..recolor.pictures import write_picture
 
         layered = read_layers(layers_file)
         progress.stage("adding them up")
-        picture = add_up(layered.layers)
+        picture = Image(
+            add_up(layered.layers),
+            layered.color_space,
+            layered.data_window,
+            layered.display_window,
+            layered.attributes,
+            layered.source,
+        )
         progress.stage("writing the image")
         spaces = ColorSpaces(ocio)
-        pictures.write_picture(output, picture, layered, spaces, half=half, clip=clip, overwrite=overwrite)
+        write_picture(output, picture, spaces, half=half, clip=clip, overwrite=overwrite)
     if as_json:
         print_json(
             {

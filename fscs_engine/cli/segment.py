@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..shots.sequence import FrameResult
 
 SOME_FAILED = 3
+"""Exit code: some frames are missing or failed."""
 
 
 @options.takes(*options.FLAGS)
@@ -101,7 +102,7 @@ def segment(
     options.check_values(flags)
     if as_json and progress_style == OPENJD:
         raise UsageError("--json and --progress openjd both print on stdout", cure="leave one out")
-    from ..frames import is_shot
+    from ..shots.frames import is_shot
 
     single = not is_shot(inputs)
     if single:
@@ -237,7 +238,7 @@ def _shot_json(run: Run, report: ShotReport, segmenter: Segmenter, seconds: floa
 
 
 def _print_shot(run: Run, report: ShotReport) -> None:
-    from ..frames import format_frames
+    from ..shots.frames import format_frames
 
     if run.options.dry_run:
         words = {"pending": "would be done", "skipped": "up to date", "missing": "missing", "failed": "failed"}

@@ -176,7 +176,7 @@ def _plan(
         InputError: frames or masks that do not exist.
         OutputError: an output that can't be written.
     """
-    from ..frames import FramePattern, format_frames, parse_frames, pattern_of_folder
+    from ..shots.frames import FramePattern, format_frames, parse_frames, pattern_of_folder
     from ..shots.options import SegmentOptions
     from ..shots.outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
     from ..shots.shots import open_shot, plan
@@ -222,7 +222,7 @@ def _plan(
 
 
 def _check_masks(masks: Sequence[Path], numbers: Sequence[int]) -> None:
-    from ..frames import FramePattern, format_frames
+    from ..shots.frames import FramePattern, format_frames
 
     for mask in masks:
         pattern = FramePattern(str(mask))
@@ -259,8 +259,8 @@ def _given_flags(context: typer.Context, look: Mapping[str, Any]) -> dict[str, l
 
 def _flag(flag: str, name: str, value: str) -> Flag:
     """A flag, and whether its value is a file."""
-    from ..frames import is_pattern
     from ..shots.farm import Flag
+    from ..shots.frames import is_pattern
 
     if name == "mask" and is_pattern(value):
         return Flag(flag, _absolute(value), "pattern")

@@ -17,6 +17,7 @@ from ..color import ColorSpaces, network_image, straight
 from ..errors import CancelledError, PaletteError, UsageError
 from ..files.reading import read_image
 from ..image import Image
+from ..palette.image_palette import DEFAULT_METHOD
 from ..palette.palette import Palette, PaletteColor
 from . import metrics
 
@@ -32,7 +33,7 @@ class Decomposer(Protocol):
         """The color spaces that images may be in."""
 
     def auto_palette(
-        self, image: Image, colors: int, given: Palette | None = None, seed: int = 0, method: str = "kmeans"
+        self, image: Image, colors: int, given: Palette | None = None, seed: int = 0, method: str = DEFAULT_METHOD
     ) -> Palette:
         """A palette for the picture."""
 
@@ -149,7 +150,7 @@ def evaluate(
     *,
     palettes: Mapping[str, Palette] | None = None,
     colors: int = 7,
-    palette_method: str = "kmeans",
+    palette_method: str = DEFAULT_METHOD,
     seed: int = 0,
     processing: AlphaProcessing | None = None,
     exact: bool = True,

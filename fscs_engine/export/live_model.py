@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..alpha.smoothing import LUMA, guided_filter
 from ..exact.exact import boxed_colors
-from ..host.parameters import ALPHA_FLOOR, BY_NAME
+from ..host.parameters import ALPHA_FLOOR, BY_NAME, LIVE_COLORS
 from ..networks.any_palette import AnyPaletteNetwork
 
-COLORS = 8
+COLORS = LIVE_COLORS
 """The largest palette of :class:`LiveModel`: two Inference nodes with four layers each."""
 
 CHANNELS_IN = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")

@@ -200,8 +200,17 @@ class ExrLayerWriter:
         self._stack.__exit__(kind, error, trace)
 
 
-def write_exr(path: str | Path, image: Image, *, half: bool = False, overwrite: bool = False) -> None:
+def write_exr(
+    path: str | Path,
+    image: Image,
+    *,
+    half: bool = False,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Writes a plain RGB(A) EXR with the image's windows, attributes and chromaticities.
+
+    ``metadata`` is text to store, under full names ("softcolor:key").
 
     Raises:
         OutputError: the file exists or can't be written.
@@ -210,6 +219,8 @@ def write_exr(path: str | Path, image: Image, *, half: bool = False, overwrite: 
     path = Path(path)
     height, width, channels = image.pixels.shape
     spec = _header(height, width, list("RGBA"[:channels]), image, image.color_space, half)
+    for key, text in (metadata or {}).items():
+        spec.attribute(key, text)
     with replaced_file(path, overwrite=overwrite) as temporary:
         output = _open_output(path, temporary, spec)
         try:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, UsageError
-from ..frames import MOVIES
+from ..host.frames import MOVIES
 from ..image import Image, Window
 from .movie_pixels import coding_of, pixels_of, turn_of, turned
 from .reading import first_bytes

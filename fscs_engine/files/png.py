@@ -27,14 +27,22 @@ class PngLayerWriter(PictureFolder):
         return PngFile(temporary, self._height, self._width, 4, 16, self._metadata)
 
 
-def write_png(path: str | Path, pixels: NDArray[np.float32], *, bits: Bits = 16, overwrite: bool = False) -> None:
+def write_png(
+    path: str | Path,
+    pixels: NDArray[np.float32],
+    *,
+    bits: Bits = 16,
+    overwrite: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Writes a PNG.
 
     Args:
         path: the file.
-        pixels: (H, W, 3) or (H, W, 4) float, sRGB, straight, in [0, 1].
+        pixels: (H, W, 3) or (H, W, 4) float, sRGB, straight, or (H, W, 1) gray, in [0, 1].
         bits: per channel.
         overwrite: replace an existing file.
+        metadata: ASCII texts by their full names.
 
     Raises:
         OutputError: the file exists or can't be written.
@@ -51,13 +59,13 @@ def write_png(path: str | Path, pixels: NDArray[np.float32], *, bits: Bits = 16,
     height, width, channels = values.shape
     with (
         replaced_file(path, overwrite=overwrite) as temporary,
-        PngFile(temporary, height, width, channels, bits) as file,
+        PngFile(temporary, height, width, channels, bits, metadata) as file,
     ):
         file.write(values)
 
 
 class PngFile:
-    """A PNG being written row by row, RGB or RGBA of 8 or 16 bits, marked as sRGB.
+    """A PNG being written row by row, gray, RGB or RGBA of 8 or 16 bits, marked as sRGB.
 
     Not OpenImageIO's: that keeps silent on a full disk, and prints on the terminal when a file is given up.
     """
@@ -75,7 +83,7 @@ class PngFile:
         self._path, self._bits, self._pixel_bytes = path, bits, channels * bits // 8
         self._packer = zlib.compressobj(2, strategy=zlib.Z_FILTERED)
         self._blocks = Blocks((width * self._pixel_bytes,), np.uint8, self._pack)
-        self._header = struct.pack(">IIBBBBB", width, height, bits, {3: 2, 4: 6}[channels], 0, 0, 0)
+        self._header = struct.pack(">IIBBBBB", width, height, bits, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
 
     def __enter__(self) -> PngFile:
         self._file = self._path.open("wb")

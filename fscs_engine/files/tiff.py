@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from .blending import json_texts, largest_error
+from .blending import json_texts
 from .layer_folder import PictureFolder
 from .reading import open_image
 from .strips import ROWS, Blocks, failed
@@ -27,30 +26,6 @@ class TiffLayerWriter(PictureFolder):
     def _opened(self, temporary: Path, path: Path) -> _TiffFile:
         description = json.dumps(self._metadata, sort_keys=True) if self._metadata else ""
         return _TiffFile(path, temporary, self._height, self._width, description)
-
-
-def composite_error(paths: Sequence[str | Path], image_pixels: NDArray[np.floating]) -> float:
-    """Adds TIFF layers up, read by tifffile, and compares the sum with the picture.
-
-    Args:
-        paths: the files of all layers.
-        image_pixels: (H, W, 3 or 4), premultiplied, sRGB.
-
-    Returns:
-        The largest error in any channel.
-
-    Raises:
-        InputError: another size.
-    """
-    import tifffile
-
-    total = np.zeros((*image_pixels.shape[:2], 4))
-    for path in paths:
-        layer = tifffile.imread(path) / 65535
-        layer[..., :3] *= layer[..., 3:]
-        largest_error(layer, image_pixels, path)
-        total += layer
-    return largest_error(total, image_pixels, paths[0])
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""Asks an engine's Python whether the engine works, and says in words what is wrong.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages.
-"""
+"""Asks an engine's Python whether the engine works, and says in words what is wrong."""
 
 from __future__ import annotations
 
@@ -44,6 +41,7 @@ def examine(
     environment: Mapping[str, str] | None = None,
     stop: Callable[[], bool] = lambda: False,
     timeout: float = TIMEOUT,
+    warm: bool = False,
 ) -> Report:
     """Runs ``fscs doctor`` with a Python. Takes seconds, with ``stop`` asked meanwhile.
 
@@ -53,10 +51,12 @@ def examine(
         environment: variables for the process instead of this one's.
         stop: asked often; True ends it.
         timeout: seconds that it may take.
+        warm: whether the engine also compiles its loops, so that the first image need not wait for it.
     """
+    command = [str(python), "-I", "-m", "fscs_engine", "doctor", "--json", *(["--warm"] if warm else [])]
     try:
         process = subprocess.Popen(
-            [str(python), "-I", "-m", "fscs_engine", "doctor", "--json"],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

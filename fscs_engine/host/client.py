@@ -1,13 +1,10 @@
 """The host's side: starts the engine in a process of its own and asks it for palettes and layers.
 
-Standard library only and Python 3.9 syntax: this file, ``pictures.py`` and ``protocol.py`` are copied into the host
-packages.
-
-    >>> with Worker("/opt/engine/bin/python") as worker:            # doctest: +SKIP
-    ...     palette = worker.palette(Plate("/shots/010/plate.1001.exr"), 7)
-    ...     layers = worker.segment(Plate("/shots/010/plate.1001.exr"), palette)
-    ...     layers.memory().shape
-    (7, 1080, 1920, 4)
+>>> with Worker("/opt/engine/bin/python") as worker:            # doctest: +SKIP
+...     palette = worker.palette(Plate("/shots/010/plate.1001.exr"), 7)
+...     layers = worker.segment(Plate("/shots/010/plate.1001.exr"), palette)
+...     layers.memory().shape
+(7, 1080, 1920, 4)
 """
 
 from __future__ import annotations

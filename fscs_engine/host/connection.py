@@ -1,7 +1,4 @@
-"""The one engine of a whole host program: which Python has it, and its process, kept while the host lives.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages.
-"""
+"""The one engine of a whole host program: which Python has it, and its process, kept while the host lives."""
 
 from __future__ import annotations
 

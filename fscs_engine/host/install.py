@@ -2,8 +2,6 @@
 
 An environment counts only once everything in it was checked: the last step writes a small file beside it that names its
 Python, and only what such a file names is ever used.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages beside ``check.py``.
 """
 
 from __future__ import annotations
@@ -273,9 +271,10 @@ class Installation:
         self._process([*install, str(self.plan.wheel)], "the engine can't be installed", upto=0.9)
 
     def _finish(self, environment: Path) -> None:
-        self.fraction, self.message = 0.9, "checking the engine"
+        self.fraction, self.message = 0.9, "checking the engine and compiling for this machine (once)"
         python = environment_python(environment)
-        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=self._cancel.is_set)
+        stop = self._cancel.is_set
+        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=stop, warm=True)
         if self._cancel.is_set():
             raise Cancelled
         if not report.works:

@@ -1,7 +1,4 @@
-"""The one cache key: equal work has the same key in the command line and in both hosts.
-
-Standard library only, Python 3.9 syntax.
-"""
+"""The one cache key: equal work has the same key in the command line and in both hosts."""
 
 from __future__ import annotations
 

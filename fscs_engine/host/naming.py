@@ -1,4 +1,4 @@
-"""How layers and metadata are named in files and hosts. Standard library only, Python 3.9 syntax.
+"""How layers and metadata are named in files and hosts.
 
 The names hold only letters and digits and start with a letter, so Nuke's EXR reader leaves them as they are.
 """

@@ -1,4 +1,4 @@
-"""The one table of user-facing parameters. Standard library only, Python 3.9 syntax.
+"""The one table of user-facing parameters.
 
 The command line's flags, the Blender properties and the Nuke knobs are made from this table under the same
 names, with the same defaults, ranges and tooltips.
@@ -12,6 +12,9 @@ from typing import Any, Optional, Union
 
 MAXIMUM_COLORS = 16
 """The largest palette anywhere."""
+
+LIVE_COLORS = 8
+"""The largest palette of Nuke's mode Live."""
 
 ALPHA_FLOOR = 1e-6
 """Alphas below this become 0 before the last normalise."""

@@ -1,8 +1,4 @@
-"""What a host hands over, pictures and masks, and what it gets back, layers.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages beside ``client.py``, where
-hosts find its names.
-"""
+"""What a host hands over, pictures and masks, and what it gets back, layers."""
 
 from __future__ import annotations
 

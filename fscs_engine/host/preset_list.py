@@ -1,7 +1,4 @@
-"""The presets of the command line, for hosts: asked of the engine, whose Python can read their files.
-
-Standard library only and Python 3.9 syntax: this file is copied into the host packages beside ``client.py``.
-"""
+"""The presets of the command line, for hosts: asked of the engine, whose Python can read their files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """What passes between a host and the worker: JSON lines over pipes, pixels in files of a private folder.
 
-Standard library only and Python 3.9 syntax: this file is also copied into the host packages.
-
 A **request** is one JSON object on one line, ``{"request": "segment", "id": 7, …}``. Each is answered by one
 **reply** with the same id, ``{"reply": "segment", "id": 7, …}`` or ``{"reply": "error", "id": 7, "code": …,
 "message": …, "cure": …}``; before it come **events**, ``{"event": "progress", "id": 7, "fraction": 0.4, "eta":

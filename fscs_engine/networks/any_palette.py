@@ -21,34 +21,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .constants import (
+    CELL,
+    DENOISE_RADIUS,
+    DENOISE_VARIANCE,
+    FARTHEST_BEHIND,
+    FITTING_STEPS,
+    GRADIENT_STEPS,
+    LARGEST_CHANGE,
+    MIXING_SHARPENING,
+    MIXING_SIZE,
+    MIXING_STEPS,
+    PLANES,
+    SHARPNESS,
+)
 from .palette_network import Manner, PaletteNetwork, shares_of
-
-CELL = 8
-"""Side in pixels of a cell, the network's pixel."""
-
-CALM_RADIUS = 2
-CALM_VARIANCE = 5e-4
-"""Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
-
-PLANES = 13
-"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias of the gradient steps, and
-the gates of the gradient steps and of the fitting steps."""
-
-SHARPNESS = 20.0
-"""Before training, the logit of a colour is minus this many times the squared distance."""
-
-GRADIENT_STEPS = 6
-FITTING_STEPS = 3
-LARGEST_CHANGE = 2.0
-"""A fitting step at most doubles an alpha."""
-
-FARTHEST_BEHIND = 6.0
-"""A logit that is further behind the largest counts in the gradient steps as if it were this far."""
-
-MIXING_STEPS = 8
-MIXING_SIZE = 1.5
-MIXING_SHARPENING = 0.01
-"""Projected gradient on the cells' mean colours, one of the network's inputs."""
 
 _FEATURES = 12
 _LEAST_LIPSCHITZ = 1e-4
@@ -106,10 +93,10 @@ def calm(image: Tensor) -> Tensor:
     Returns:
         The same shape.
     """
-    mean = box_mean(image, CALM_RADIUS)
-    variance = (box_mean(image * image, CALM_RADIUS) - mean * mean).sum(dim=1, keepdim=True).clamp_min(0.0)
-    keep = variance / (variance + CALM_VARIANCE)
-    return box_mean(keep, CALM_RADIUS) * image + box_mean((1.0 - keep) * mean, CALM_RADIUS)
+    mean = box_mean(image, DENOISE_RADIUS)
+    variance = (box_mean(image * image, DENOISE_RADIUS) - mean * mean).sum(dim=1, keepdim=True).clamp_min(0.0)
+    keep = variance / (variance + DENOISE_VARIANCE)
+    return box_mean(keep, DENOISE_RADIUS) * image + box_mean((1.0 - keep) * mean, DENOISE_RADIUS)
 
 
 def cells_of(image: Tensor) -> Tensor:

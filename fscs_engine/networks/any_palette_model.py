@@ -17,24 +17,17 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import (
-    CALM_RADIUS,
-    CELL,
-    PLANES,
-    AnyPaletteNetwork,
-    calm,
-    cells_of,
-    enlarge,
-    mixtures,
-    step_matrix,
-)
+from .any_palette import AnyPaletteNetwork, calm, cells_of, enlarge, mixtures, step_matrix
+from .cell_network import CellNetwork
+from .constants import CELL, DENOISE_RADIUS, PLANES
+from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
 from .palette_network import Manner, shares_of
 from .weights import Weights
 
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
-_REACH = 2 * CALM_RADIUS  # rows around a row that decide its calm colours
+_REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its calm colours
 _TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
@@ -151,12 +144,10 @@ class AnyPalettePrediction:
             ]
             view.done(_CELL_SHARE)
             return torch.cat(parts, dim=1)
-        from .loops import cell_rows
-
         cells = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
-            cell_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
+            coarse_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
 
         for top in range(0, view.height, 16 * _BLOCK):  # so that a cancel is heard
             bottom = min(view.height, top + 16 * _BLOCK)
@@ -194,8 +185,6 @@ class AnyPalettePrediction:
 
     def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
-        from .cell_network import CellNetwork
-
         palette, offsets = self.palette.numpy(), self.manner.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
         network = CellNetwork(self.model.network, kept=alone)
@@ -216,21 +205,17 @@ class AnyPalettePrediction:
         """(U, ch, cw)."""
         if not self.model.compiled:
             return mixtures(cells[None], self.palette[None])[0]
-        from .loops import cell_mixtures
-
         colors = cells[:3].flatten(1).numpy()
         palette, steps = self.palette.numpy(), step_matrix(self.palette[None])[0].numpy()
         mixed = empty((len(palette), colors.shape[1]))
 
         def work(first: int, last: int) -> None:
-            cell_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
+            coarse_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
 
         over_rows(work, 0, colors.shape[1], _CELLS, torch.get_num_threads())
         return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])
 
     def _compiled_rows(self, top: int, bottom: int) -> Tensor:
-        from .loops import alpha_rows, calm_rows
-
         view = self.view
         alphas = empty((len(self.palette), bottom - top, view.width))
         order, models, base, steps, sizes, sharpening, tolerances, prior, shares = self.constants
@@ -239,7 +224,7 @@ class AnyPalettePrediction:
             start = max(0, first - _REACH)
             seen = view.pixels(start, min(view.height, last + _REACH))
             calmed: NDArray[np.float32] = empty((3, last - first, view.width))
-            calm_rows(seen, start, first, last, view.height, calmed)
+            denoise_rows(seen, start, first, last, view.height, calmed)
             rows = alphas[:, first - top : last - top]
             alpha_rows(calmed, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
 from .any_palette import AnyPaletteNetwork, SetBlock, halved
-from .set_loops import feature_rows, grow_rows, halve_rows, join_rows, mean_rows, model_rows, share_rows
+from .set_loops import add_common_rows, feature_rows, mean_rows, model_rows, pool_rows, share_rows, upsample_rows
 
 Sets = NDArray[np.float32]
 """(h, K, w + 1, C), see `set_loops.py`; those that are whole have a row of zeros above and below."""
@@ -47,7 +47,7 @@ class CellNetwork:
         self._network, self._kept = network, kept
         scales, start = network.get_buffer("scales"), network.get_buffer("start")
         bias = network.head.bias if network.head.bias is not None else torch.zeros_like(start)
-        self._leave = network.head.weight.flatten(1) * scales[:, None], bias * scales + start
+        self._head = network.head.weight.flatten(1) * scales[:, None], bias * scales + start
 
     def models(
         self,
@@ -74,31 +74,31 @@ class CellNetwork:
         run = _Run(len(palette), cells.shape[1], cells.shape[2], network.widths, kept=self._kept)
         share = empty(mixed.shape)
 
-        def divide(top: int, bottom: int) -> None:
+        def soft_shares(top: int, bottom: int) -> None:
             share_rows(cells[:, top:bottom], palette, share[:, top:bottom])
 
-        def see(top: int, bottom: int) -> Sets:
-            seen = run.new(bottom - top, cells.shape[2], network.enter.conv.in_channels)
-            feature_rows(cells, palette, mixed, share, top, seen)
-            return seen
+        def features(top: int, bottom: int) -> Sets:
+            inputs = run.new(bottom - top, cells.shape[2], network.enter.conv.in_channels)
+            feature_rows(cells, palette, mixed, share, top, inputs)
+            return inputs
 
-        def leave(top: int, bottom: int) -> None:
+        def head(top: int, bottom: int) -> None:
             first, last = max(0, top - corner[0]), min(out.shape[2], bottom - corner[0])
             if last > first:
-                rows = _linear(run.first[first + corner[0] + 1 : last + corner[0] + 1], *self._leave)
+                rows = _linear(run.first[first + corner[0] + 1 : last + corner[0] + 1], *self._head)
                 model_rows(rows, corner[1], out[:, :, first:last])
 
-        over_rows(divide, 0, cells.shape[1], _SHARE_ROWS, run.threads)
+        over_rows(soft_shares, 0, cells.shape[1], _SHARE_ROWS, run.threads)
         share2 = halved(torch.from_numpy(share)).numpy()
         share4 = halved(torch.from_numpy(share2)).numpy()
-        run.block(network.enter, see, share, run.first, offsets)
+        run.block(network.enter, features, share, run.first, offsets)
         run.block(network.fine, _stored(run.first), share, run.second)
-        run.block(network.down1, run.halves(run.second), share2, run.middle)
+        run.block(network.down1, run.pooled(run.second), share2, run.middle)
         run.block(network.middle, _stored(run.middle), share2, run.other)
-        run.block(network.down2, run.halves(run.other), share4, run.coarse)
+        run.block(network.down2, run.pooled(run.other), share4, run.coarse)
         run.block(network.coarse, _stored(run.coarse), share4, run.last)
-        run.block(network.join1, run.joined(network.up1, run.last, run.other), share2, run.middle)
-        run.block(network.join2, run.joined(network.up2, run.middle, run.second), share, run.first, after=leave)
+        run.block(network.join1, run.upsampled(network.up1, run.last, run.other), share2, run.middle)
+        run.block(network.join2, run.upsampled(network.up2, run.middle, run.second), share, run.first, after=head)
 
 
 class _Run:
@@ -137,7 +137,7 @@ class _Run:
     def block(
         self,
         block: SetBlock,
-        seen: Rows,
+        inputs: Rows,
         share: NDArray[np.float32],
         out: Sets,
         offsets: NDArray[np.float32] | None = None,
@@ -148,7 +148,7 @@ class _Run:
 
         Args:
             block: its weights.
-            seen: gives the sets it works on.
+            inputs: gives the sets it works on.
             share: (K, h, w) at their size.
             out: whole sets, written.
             offsets: see :meth:`SetBlock.forward`.
@@ -159,38 +159,38 @@ class _Run:
         added = np.empty((0, planes), np.float32) if offsets is None else offsets
 
         def work(top: int, bottom: int) -> None:
-            before = seen(top - 1, bottom + 1)
+            before = inputs(top - 1, bottom + 1)
             sets = _convolved(before, block.conv).reshape(bottom - top, self.count, width + 1, planes)
             means = empty((bottom - top, width, 2 * planes))
             mean_rows(sets, added, share, top, means)
             common = _linear(means, block.mix.weight.flatten(1), block.mix.bias)
             result = out[top + 1 : bottom + 1]
-            join_rows(sets, common, before[1:-1] if block.residual else before[:0], result)
+            add_common_rows(sets, common, before[1:-1] if block.residual else before[:0], result)
             after(top, bottom)
 
         rows = min(_ROWS_BYTES // (4 * out[0].size), -(-height // _LEAST_BLOCKS))
         over_rows(work, 0, height, max(1, rows), self.threads)
 
-    def halves(self, sets: Sets) -> Rows:
+    def pooled(self, sets: Sets) -> Rows:
         """Means of 2×2 of whole sets."""
 
         def rows(top: int, bottom: int) -> Sets:
-            halves = self.new(bottom - top, sets.shape[2] // 2, sets.shape[3])
-            halve_rows(sets, top, halves)
-            return halves
+            pooled = self.new(bottom - top, sets.shape[2] // 2, sets.shape[3])
+            pool_rows(sets, top, pooled)
+            return pooled
 
         return rows
 
-    def joined(self, up: torch.nn.Conv2d, small: Sets, sets: Sets) -> Rows:
+    def upsampled(self, up: torch.nn.Conv2d, small: Sets, sets: Sets) -> Rows:
         """Whole sets, and added to them small ones, doubled."""
         height = len(small) - 2
 
         def rows(top: int, bottom: int) -> Sets:
             first, last = max(0, (top - 1) // 2), min(height, bottom // 2 + 1)
             raised = _linear(small[first + 1 : last + 1], up.weight.flatten(1), up.bias)
-            joined = self.new(bottom - top, sets.shape[2] - 1, sets.shape[3])
-            grow_rows(raised, first, height, sets, top, joined)
-            return joined
+            upsampled = self.new(bottom - top, sets.shape[2] - 1, sets.shape[3])
+            upsample_rows(raised, first, height, sets, top, upsampled)
+            return upsampled
 
         return rows
 
@@ -203,8 +203,8 @@ def _stored(sets: Sets) -> Rows:
 def _convolved(sets: Sets, layer: torch.nn.Conv2d) -> NDArray[np.float32]:
     """A padded convolution of all rows but the first and the last: (h + 2, K, w + 1, C) → (h, K · (w + 1), C')."""
     rows, _, _, planes = sets.shape
-    seen = torch.from_numpy(sets.reshape(1, rows, -1, planes)).permute(0, 3, 1, 2)
-    found = F.conv2d(seen, layer.weight, layer.bias, padding=(0, 1))
+    inputs = torch.from_numpy(sets.reshape(1, rows, -1, planes)).permute(0, 3, 1, 2)
+    found = F.conv2d(inputs, layer.weight, layer.bias, padding=(0, 1))
     return found.permute(0, 2, 3, 1)[0].contiguous().numpy()
 
 

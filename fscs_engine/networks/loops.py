@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..host.parameters import ALPHA_FLOOR
-from ..runtime.compiling import compiled, planes
-from .any_palette import (
-    CALM_RADIUS,
-    CALM_VARIANCE,
+from ..runtime.compiling import inner, loop, planes
+from .constants import (
     CELL,
+    DENOISE_RADIUS,
+    DENOISE_VARIANCE,
     FARTHEST_BEHIND,
     LARGEST_CHANGE,
     MIXING_SHARPENING,
@@ -45,22 +46,29 @@ _MOMENT_PLANES = 9
 _NOTHING = -1e30  # the logit of an entry that fills a pair
 
 
-@compiled
-def cell_rows(seen: Any, out: Any) -> None:
+def coarse_rows(image: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.cells_of`.
 
     Args:
-        seen: (h, W, 3) rows of the picture, from one that begins a cell.
+        image: (h, W, 3) rows of the picture, from one that begins a cell.
         out: (6, ch, cw), written. Rows and columns that the last cells lack are the picture's last.
     """
-    height, width = seen.shape[0], seen.shape[1]
-    sums = np.empty((2, out.shape[2], 3), np.float32)  # of colours and of their squares, less the cell's first colour
+    _coarse_rows(image, np.empty((2, out.shape[2], 3), np.float32), out)
+
+
+@loop("in3 out3 out3s")
+def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
+    """:func:`coarse_rows` with memory for sums of colours and of squares, less the cell's first colour."""
+    height, width = image.shape[0], image.shape[1]
     part = np.float32(1.0 / (CELL * CELL))
     for row in range(out.shape[1]):
-        sums[:] = 0.0
-        top = seen[row * CELL]
+        for column in range(out.shape[2]):
+            for channel in range(3):
+                sums[0, column, channel] = 0.0
+                sums[1, column, channel] = 0.0
+        top = image[row * CELL]
         for dy in range(CELL):
-            line = seen[min(row * CELL + dy, height - 1)]
+            line = image[min(row * CELL + dy, height - 1)]
             for column in range(out.shape[2]):
                 r, g, b = np.float32(0.0), np.float32(0.0), np.float32(0.0)
                 rr, gg, bb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
@@ -88,31 +96,46 @@ def cell_rows(seen: Any, out: Any) -> None:
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
-@compiled
-def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
+def denoise_rows(image: Any, first: int, top: int, bottom: int, height: int, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.calm`.
 
     Args:
-        seen: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.
+        image: (h, W, 3) rows of the picture from row ``first`` on, at least those within two windows of the result.
         first: see above.
         top: first row of the result.
         bottom: the row after its last.
         height: of the whole picture.
         out: (3, bottom - top, W), written.
     """
-    width = seen.shape[1]
-    radius = CALM_RADIUS
-    part = np.float32(1.0 / (2 * radius + 1))
-    limit = np.float32(CALM_VARIANCE)
+    width, radius = image.shape[1], DENOISE_RADIUS
     upper, lower = max(0, top - radius), min(height, bottom + radius)
-    keep = np.empty((lower - upper, width), np.float32)
-    rest = np.empty((3, lower - upper, width), np.float32)
-    sums = np.empty((4, width + 2 * radius), np.float32)
-    means = np.empty((4, width), np.float32)
+    keep, rest = np.empty((lower - upper, width), np.float32), np.empty((3, lower - upper, width), np.float32)
+    sums, means = np.empty((4, width + 2 * radius), np.float32), np.empty((4, width), np.float32)
+    _denoise_rows(image, first, top, bottom, height, keep, rest, sums, means, out)
+
+
+@loop("in3 int64 int64 int64 int64 out2 out3 out2 out2 out3")
+def _denoise_rows(
+    image: Any,
+    first: int,
+    top: int,
+    bottom: int,
+    height: int,
+    keep: Any,
+    rest: Any,
+    sums: Any,
+    means: Any,
+    out: Any,
+) -> None:
+    """:func:`denoise_rows` with scratch memory for the first filter's results, for sums of rows and for their means."""
+    width, radius = image.shape[1], DENOISE_RADIUS
+    part = np.float32(1.0 / (2 * radius + 1))
+    limit = np.float32(DENOISE_VARIANCE)
+    upper, lower = max(0, top - radius), min(height, bottom + radius)
     for y in range(upper, lower):
-        sums[:] = 0.0
+        _clear(sums)
         for dy in range(-radius, radius + 1):
-            row = seen[min(max(y + dy, 0), height - 1) - first]
+            row = image[min(max(y + dy, 0), height - 1) - first]
             for x in range(width):
                 r, g, b = row[x, 0], row[x, 1], row[x, 2]
                 sums[0, x + radius] += r
@@ -130,7 +153,7 @@ def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: An
             rest[1, line, x] = (np.float32(1.0) - k) * m1
             rest[2, line, x] = (np.float32(1.0) - k) * m2
     for y in range(top, bottom):
-        sums[:] = 0.0
+        _clear(sums)
         for dy in range(-radius, radius + 1):
             line = min(max(y + dy, 0), height - 1) - upper
             for x in range(width):
@@ -139,13 +162,21 @@ def calm_rows(seen: Any, first: int, top: int, bottom: int, height: int, out: An
                 sums[2, x + radius] += rest[2, line, x]
                 sums[3, x + radius] += keep[line, x]
         _window_means(sums, width, radius, part, means)
-        row = seen[y - first]
+        row = image[y - first]
         for channel in range(3):
             for x in range(width):
                 out[channel, y - top, x] = means[3, x] * row[x, channel] + means[channel, x]
 
 
-@compiled
+@inner
+def _clear(sums: Any) -> None:
+    """Sets all to 0. Assigned to a slice, that takes longer to compile."""
+    for plane in range(len(sums)):
+        for x in range(sums.shape[1]):
+            sums[plane, x] = 0.0
+
+
+@inner
 def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> None:
     """Columns of ``sums`` (4, W + 2 radius), whose ends are filled in here, to means over windows (4, W)."""
     for plane in range(4):
@@ -160,8 +191,7 @@ def _window_means(sums: Any, width: int, radius: int, part: Any, means: Any) -> 
             means[plane, x] = total * part * part
 
 
-@compiled
-def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
+def coarse_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
     """:func:`fscs_engine.networks.any_palette.mixtures` of some cells.
 
     Args:
@@ -170,9 +200,24 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         out: (U, N), written.
     """
+    logits, alphas, bias, pixels, most, _ = _scratch(len(palette))
+    _coarse_mixtures(colors, _padded(palette), _padded(steps), logits, alphas, bias, pixels, most, out)
+
+
+@loop("in2s in2 in2 out2 out2 out2 out1 out1 out2s")
+def _coarse_mixtures(
+    colors: Any,
+    palette: Any,
+    steps: Any,
+    logits: Any,
+    alphas: Any,
+    bias: Any,
+    pixels: Any,
+    most: Any,
+    out: Any,
+) -> None:
+    """:func:`coarse_mixtures` for pairs of entries, with scratch memory for a run."""
     count, cells = out.shape
-    colors_of, steps_of = _paired(palette), _paired(steps)
-    logits, alphas, bias, pixels, most, _ = _room(count)
     for x in range(_RUN):
         pixels[_GATE + x] = 1.0
     size, sharpen = np.float32(MIXING_SIZE), np.float32(1.0 + MIXING_SHARPENING)
@@ -187,19 +232,18 @@ def cell_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
             for x in range(_RUN):
                 r, g, b = pixels[_RED + x] - p0, pixels[_GREEN + x] - p1, pixels[_BLUE + x] - p2
                 z[x] = -np.float32(SHARPNESS) * (r * r + g * g + b * b)
-        _begin(logits, most)
-        _project(logits, most, colors_of, pixels, alphas)
+        _subtract_largest(logits, most)
+        _project(logits, most, palette, pixels, alphas)
         for _ in range(MIXING_STEPS):
-            _step(alphas, pixels, bias, steps_of, size, sharpen, logits, most)
-            _project(logits, most, colors_of, pixels, alphas)
+            _gradient_step(alphas, pixels, bias, steps, size, sharpen, logits, most)
+            _project(logits, most, palette, pixels, alphas)
         for u in range(count):
             for x in range(length):
                 out[u, start + x] = alphas[u, x]
 
 
-@compiled
 def alpha_rows(
-    calmed: Any,
+    denoised: Any,
     top: int,
     order: Any,
     models: Any,
@@ -215,7 +259,7 @@ def alpha_rows(
     """Rows of alphas, interpolation of the local colour models included.
 
     Args:
-        calmed: (3, h, W) rows of the calm picture.
+        denoised: (3, h, W) rows of the denoised picture.
         top: which row of the picture the first of them is.
         order: (U,) which plane of ``out`` each entry has.
         models: (U, 13, ch, cw), all cells of the picture.
@@ -228,18 +272,45 @@ def alpha_rows(
         shares: (U, U), see :func:`fscs_engine.networks.any_palette.shares_of`.
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
-    count, cells_high, cells_wide = models.shape[0], models.shape[2], models.shape[3]
-    width = calmed.shape[2]
+    count, cells_wide, width = len(models), models.shape[3], denoised.shape[2]
     runs = (width + CELL // 2 + _RUN - 1) // _RUN
     ramps = planes(2 * count * PLANES, max(runs * _RAMPS, cells_wide + 1))
-    left = ramps[: count * PLANES].reshape(count, PLANES, ramps.shape[1])
-    rise = ramps[count * PLANES :].reshape(count, PLANES, ramps.shape[1])
-    logits, alphas, bias, pixels, most, moments = _room(count)
-    colors_of, steps_of = _paired(palette), _paired(steps)
-    shared = False
-    for u in range(count):
-        shared = shared or shares[u, u] < 1.0
-    for y in range(calmed.shape[1]):
+    left, rise = ramps.reshape(2, count, PLANES, -1)
+    shared = bool((shares.diagonal() < 1.0).any())
+    _alpha_rows(
+        *(denoised, top, order, models, _padded(palette), _padded(steps), sizes, sharpening, tolerances, prior),
+        *(shares, shared, left, rise, *_scratch(count), out),
+    )
+
+
+@loop("in3 int64 order in4 in2 in2 in1 in1 in1 in1 in2 boolean out3 out3 out2 out2 out2 out1 out1 out1 out3s")
+def _alpha_rows(
+    denoised: Any,
+    top: int,
+    order: Any,
+    models: Any,
+    palette: Any,
+    steps: Any,
+    sizes: Any,
+    sharpening: Any,
+    tolerances: Any,
+    prior: Any,
+    shares: Any,
+    shared: bool,
+    left: Any,
+    rise: Any,
+    logits: Any,
+    alphas: Any,
+    bias: Any,
+    pixels: Any,
+    most: Any,
+    moments: Any,
+    out: Any,
+) -> None:
+    """:func:`alpha_rows` for pairs of entries, with scratch memory for the ramps of a row and for a run."""
+    count, cells_high, width = len(models), models.shape[2], denoised.shape[2]
+    runs = (width + CELL // 2 + _RUN - 1) // _RUN
+    for y in range(denoised.shape[1]):
         place = (top + y + 0.5) / CELL - 0.5
         above = int(np.floor(place))
         first, second = max(above, 0), min(above + 1, cells_high - 1)
@@ -249,33 +320,33 @@ def alpha_rows(
         for run in range(runs):
             ramp, x0 = run * _RAMPS, run * _RUN - CELL // 2
             for channel in range(3):
-                _gather(calmed[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
+                _gather(denoised[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
             for u in range(count):
                 _logits(left[u], rise[u], ramp, pixels, palette[u], logits[u])
                 _interpolate(left[u, PLANES - 3], rise[u, PLANES - 3], ramp, bias[u])
             _interpolate(left[0, PLANES - 2], rise[0, PLANES - 2], ramp, pixels[_GATE : _GATE + _RUN])
             _interpolate(left[0, PLANES - 1], rise[0, PLANES - 1], ramp, pixels[_FIT : _FIT + _RUN])
-            _begin(logits, most)
-            _project(logits, most, colors_of, pixels, alphas)
+            _subtract_largest(logits, most)
+            _project(logits, most, palette, pixels, alphas)
             _add_prior(logits, prior[0], bias)
             for t in range(len(sizes)):
-                _step(alphas, pixels, bias, steps_of, sizes[t], sharpening[t], logits, most)
-                _project(logits, most, colors_of, pixels, alphas)
+                _gradient_step(alphas, pixels, bias, steps, sizes[t], sharpening[t], logits, most)
+                _project(logits, most, palette, pixels, alphas)
             total = most[:_RUN]
             for x in range(_RUN):
                 total[x] = 1.0
             for t in range(len(tolerances)):
                 if t > 0:
-                    _normalize(alphas, total, colors_of, pixels)
-                _fit(alphas, colors_of, pixels, tolerances[t], moments, total)
+                    _normalize(alphas, total, palette, pixels)
+                _fitting_step(alphas, palette, pixels, tolerances[t], moments, total)
             if shared:
-                _share(alphas[:count], shares, logits[:count])
+                _share_alphas(alphas[:count], shares, logits[:count])
             _floor_and_normalize(alphas[:count], total, moments[:_RUN])
             for u in range(count):
                 _scatter(alphas[u], x0, out[order[u], y])
 
 
-@compiled
+@inner
 def _gather(row: Any, x0: int, out: Any) -> None:
     """A run of pixels out of a row, in the order that the loops work in: every first pixel of a ramp, every second...
 
@@ -288,7 +359,7 @@ def _gather(row: Any, x0: int, out: Any) -> None:
                 out[k * _RAMPS + j] = row[x]
 
 
-@compiled
+@inner
 def _scatter(run: Any, x0: int, row: Any) -> None:
     """The way back of :func:`_gather`."""
     for j in range(_RAMPS):
@@ -298,7 +369,7 @@ def _scatter(run: Any, x0: int, row: Any) -> None:
                 row[x] = run[k * _RAMPS + j]
 
 
-@compiled
+@inner
 def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
     """A row between two rows of cells: where the ramps between its cells begin, and how they rise in a pixel.
 
@@ -320,7 +391,7 @@ def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
     rise[len(left) - 1] = 0.0
 
 
-@compiled
+@inner
 def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
     """One plane of a run of pixels, from its ramps ``ramp`` and on; see :func:`_mix`."""
     a, b = left[ramp : ramp + _RAMPS], rise[ramp : ramp + _RAMPS]
@@ -330,7 +401,7 @@ def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
             part[j] = a[j] + b[j] * t
 
 
-@compiled
+@inner
 def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.local_logits`, interpolated between cells on the way.
 
@@ -383,8 +454,7 @@ def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) 
             result[j] = linear + across * r + rest * g + (a6[j] + b6[j] * t) * b * b
 
 
-@compiled
-def _room(count: int) -> Any:
+def _scratch(count: int) -> tuple[NDArray[np.float32], ...]:
     """Planes of a run: logits, alphas and bias, each (U or U + 1, _RUN); the pixels', the largest logits, moments.
 
     Entries are worked on in pairs, so that what is summed over them is loaded and stored half as often. The one that
@@ -393,27 +463,20 @@ def _room(count: int) -> Any:
     even = count + count % 2
     room = planes(3 * even + _PIXEL_PLANES + _LOGIT_PLANES + _MOMENT_PLANES, _RUN)
     logits, alphas, bias = room[:even], room[even : 2 * even], room[2 * even : 3 * even]
-    logits[count:] = np.float32(_NOTHING)
-    bias[count:] = np.float32(_NOTHING)
+    logits[count:] = bias[count:] = _NOTHING
     rest = room[3 * even :].reshape((_PIXEL_PLANES + _LOGIT_PLANES + _MOMENT_PLANES) * _RUN)
     first, last = _PIXEL_PLANES * _RUN, (_PIXEL_PLANES + _LOGIT_PLANES) * _RUN
     return logits, alphas, bias, rest[:first], rest[first:last], rest[last:]
 
 
-@compiled
-def _paired(colors: Any) -> Any:
+def _padded(colors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(U, 3) with a row of zeros where U is odd."""
-    count = len(colors)
-    pairs = np.zeros((count + count % 2, 3), np.float32)
-    for u in range(count):
-        for channel in range(3):
-            pairs[u, channel] = colors[u, channel]
-    return pairs
+    return np.pad(colors, ((0, len(colors) % 2), (0, 0)))
 
 
-@compiled
+@inner
 def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
-    """Adds to the bias (U, n) what the logits say, less the largest as :func:`_begin` left them."""
+    """Adds to the bias (U, n) what the logits say, less the largest as :func:`_subtract_largest` left them."""
     least = np.float32(-FARTHEST_BEHIND)
     for u in range(len(logits)):
         z, own = logits[u], bias[u]
@@ -421,17 +484,17 @@ def _add_prior(logits: Any, prior: Any, bias: Any) -> None:
             own[x] += prior * max(z[x], least)
 
 
-@compiled
-def _forget(most: Any) -> None:
+@inner
+def _reset(most: Any) -> None:
     """Before logits are looked at: none is the largest."""
     for x in range(4 * _RUN):
         most[x] = np.float32(_NOTHING)
 
 
-@compiled
-def _begin(logits: Any, most: Any) -> None:
+@inner
+def _subtract_largest(logits: Any, most: Any) -> None:
     """Before the first :func:`_project`: logits (U, _RUN) less the largest, and which are the largest then."""
-    _forget(most)
+    _reset(most)
     for u in range(0, len(logits), 2):
         one, other = logits[u], logits[u + 1]
         for x in range(_RUN):
@@ -448,7 +511,7 @@ def _begin(logits: Any, most: Any) -> None:
         most[_FIRST + x] = 0.0
 
 
-@compiled
+@inner
 def _rank(high: Any, low: Any, most: Any, x: int) -> None:
     """Puts two logits, the higher first, among the largest of pixel ``x``."""
     a, b, c, d = most[_FIRST + x], most[_SECOND + x], most[_THIRD + x], most[_FOURTH + x]
@@ -460,8 +523,10 @@ def _rank(high: Any, low: Any, most: Any, x: int) -> None:
     most[_THIRD + x], most[_FOURTH + x] = max(c, d), min(c, d)
 
 
-@compiled
-def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: Any, logits: Any, most: Any) -> None:
+@inner
+def _gradient_step(
+    alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: Any, logits: Any, most: Any
+) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.gradient_step`, before the projection.
 
     Args:
@@ -474,7 +539,7 @@ def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: A
         logits: (U, _RUN), written.
         most: the largest of them, written.
     """
-    _forget(most)
+    _reset(most)
     for u in range(0, len(alphas), 2):
         a, b, bias_a, bias_b, z_a, z_b = alphas[u], alphas[u + 1], bias[u], bias[u + 1], logits[u], logits[u + 1]
         a0, a1, a2 = steps[u, 0] * size, steps[u, 1] * size, steps[u, 2] * size
@@ -489,7 +554,7 @@ def _step(alphas: Any, pixels: Any, bias: Any, steps: Any, size: Any, sharpen: A
             _rank(max(one, other), min(one, other), most, x)
 
 
-@compiled
+@inner
 def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.project_to_simplex`, of a whole run, and what they leave.
 
@@ -518,7 +583,7 @@ def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> 
         most[_THRESHOLD + x] = threshold
         beyond += np.int32(1) if most[_FOURTH + x] > threshold else np.int32(0)
     if beyond > 0 and len(logits) > 4:
-        _look_on(logits, most)
+        _grow_thresholds(logits, most)
     for x in range(3 * _RUN):
         pixels[_LEFT_RED + x] = pixels[_RED + x]
     for u in range(0, len(logits), 2):
@@ -535,8 +600,8 @@ def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> 
             pixels[_LEFT_BLUE + x] -= p2 * first + q2 * second
 
 
-@compiled
-def _look_on(logits: Any, most: Any) -> None:
+@inner
+def _grow_thresholds(logits: Any, most: Any) -> None:
     """Thresholds that are not above the right ones grow to them: Michelot's algorithm."""
     one, zero = np.float32(1.0), np.float32(0.0)
     before, total, inside = _FIRST, _SECOND, _THIRD
@@ -564,7 +629,7 @@ def _look_on(logits: Any, most: Any) -> None:
             break
 
 
-@compiled
+@inner
 def _normalize(alphas: Any, total: Any, palette: Any, pixels: Any) -> None:
     """Alphas (U, _RUN) over their total (_RUN,), which is lost; what they leave of the colours is written."""
     for x in range(3 * _RUN):
@@ -584,8 +649,8 @@ def _normalize(alphas: Any, total: Any, palette: Any, pixels: Any) -> None:
             pixels[_LEFT_BLUE + x] -= p2 * first + q2 * second
 
 
-@compiled
-def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, total: Any) -> None:
+@inner
+def _fitting_step(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, total: Any) -> None:
     """Rows of :func:`fscs_engine.networks.any_palette.fitting_step`, in place, but for the division by ``total``.
 
     Args:
@@ -593,7 +658,7 @@ def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, t
         palette: (U, 3).
         pixels: planes of the run.
         tolerance: > 0.
-        moments: room.
+        moments: scratch memory.
         total: (_RUN,), written.
     """
     m0, m1, m2 = 0, _RUN, 2 * _RUN
@@ -643,8 +708,8 @@ def _fit(alphas: Any, palette: Any, pixels: Any, tolerance: Any, moments: Any, t
             total[x] += first + second
 
 
-@compiled
-def _share(alphas: Any, shares: Any, scratch: Any) -> None:
+@inner
+def _share_alphas(alphas: Any, shares: Any, scratch: Any) -> None:
     """alphas (U, n) become shares (U, U) @ alphas."""
     for u in range(len(alphas)):
         for x in range(_RUN):
@@ -658,7 +723,7 @@ def _share(alphas: Any, shares: Any, scratch: Any) -> None:
                     alphas[u, x] += share * scratch[other, x]
 
 
-@compiled
+@inner
 def _floor_and_normalize(alphas: Any, total: Any, rest: Any) -> None:
     """Alphas (U, _RUN) over their total (_RUN,); those below the floor become 0, and the rest adds to 1 again."""
     least, zero = np.float32(ALPHA_FLOOR), np.float32(0.0)

@@ -82,7 +82,7 @@ class PaperModel:
     def predict(self, view: View, palette: Tensor, processing: AlphaProcessing | None = None) -> PaperPrediction:
         """See :class:`fscs_engine.networks.model.Model`."""
         del processing  # these networks take nothing of it
-        return PaperPrediction(self, view, self.fill(palette))
+        return PaperPrediction(self, view, palette)
 
     def predict_alphas(self, image: Tensor, filled: FilledPalette) -> Tensor:
         """Raw alphas of a tile. image (3, H, W) → (U, H, W), each ≥ 0."""
@@ -134,9 +134,8 @@ class PaperModel:
                 return self.single(image[None], full[None])[1][0].float()
             return self.residue(image[None], full[None], alphas[None])[0].float()
 
-    @torch.no_grad()
     def fill(self, palette: Tensor) -> FilledPalette:
-        """What the networks get for a palette (U, 3); made once a picture, as it waits for the device."""
+        """What the networks get for a palette (U, 3). It waits for the device."""
         order = torch.as_tensor(canonical_order(palette.cpu().numpy()), device=palette.device)
         repeats = torch.arange(self.maximum_colors, device=palette.device).remainder(len(palette)).sort().values
         owners = order[repeats]
@@ -191,20 +190,19 @@ class PaperPrediction:
     See :class:`fscs_engine.networks.model.Prediction`.
     """
 
-    def __init__(self, model: PaperModel, view: View, palette: FilledPalette) -> None:
-        self.model, self.view, self.palette = model, view, palette
-        self.entries = len(palette.counts)
+    def __init__(self, model: PaperModel, view: View, palette: Tensor) -> None:
+        self.model, self.view, self.palette = model, view, model.fill(palette)
         automatic = _CPU_TILE if view.device.type == "cpu" else _GPU_TILE
         self.tile = max(STRIDE, (view.tile or automatic) // STRIDE * STRIDE)
         self.raw_top = self.raw_bottom = 0
-        self.raw = torch.empty((self.entries, 0, view.width), device=view.device)
+        self.raw = torch.empty((len(palette), 0, view.width), device=view.device)
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Rows that were computed before and are still needed are kept."""
         first = self.raw_bottom  # rows from here on are new
         if bottom > first:
             last = min(self.view.height, -(-bottom // STRIDE) * STRIDE)
-            fresh = torch.empty((self.entries, last - first, self.view.width), device=self.view.device)
+            fresh = torch.empty((len(self.raw), last - first, self.view.width), device=self.view.device)
             halo_top = max(0, first - HALO)
             seen = self.view.tensor(halo_top, min(self.view.height, last + HALO))
             for rows, columns, context_rows, context_columns in self._tiles(first, last):
@@ -223,7 +221,7 @@ class PaperPrediction:
 
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Prediction`."""
-        colors = torch.empty((self.entries, 3, bottom - top, self.view.width), device=self.view.device)
+        colors = torch.empty((len(self.raw), 3, bottom - top, self.view.width), device=self.view.device)
         for rows, columns, context_rows, context_columns in self._tiles(top, bottom):
             context = slice(context_rows.start - first, context_rows.stop - first)
             part = self.model.predict_colors(

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.compiling import compiled
-from .any_palette import SHARPNESS
+from ..runtime.compiling import inner, loop
+from .constants import SHARPNESS
 
 _PIECE = 64  # cells that are worked on at a time: their sums stay in the nearest cache
 
 
-@compiled
+@loop("in3s in2 out3s")
 def share_rows(cells: Any, palette: Any, out: Any) -> None:
     """The second of :func:`fscs_engine.networks.any_palette.features`.
 
@@ -45,7 +45,7 @@ def share_rows(cells: Any, palette: Any, out: Any) -> None:
                 out[k, y, x] /= total
 
 
-@compiled
+@loop("in3 in2 in3 in3 int64 out4")
 def feature_rows(cells: Any, palette: Any, mixed: Any, share: Any, top: int, out: Any) -> None:
     """The first of :func:`fscs_engine.networks.any_palette.features`, as sets.
 
@@ -60,11 +60,10 @@ def feature_rows(cells: Any, palette: Any, mixed: Any, share: Any, top: int, out
     count, height, width = share.shape
     for i in range(len(out)):
         y = top + i
-        if y < 0 or y >= height:
-            out[i] = 0.0
-            continue
         for k in range(count):
-            out[i, k, width] = 0.0
+            _clear(out[i, k], 0 if y < 0 or y >= height else width)
+        if y < 0 or y >= height:
+            continue
         for x in range(width):
             r, g, b = cells[0, y, x], cells[1, y, x], cells[2, y, x]
             left_r, left_g, left_b = r, g, b
@@ -86,7 +85,6 @@ def feature_rows(cells: Any, palette: Any, mixed: Any, share: Any, top: int, out
                 feature[11] = mixed[k, y, x]
 
 
-@compiled
 def mean_rows(sets: Any, offsets: Any, share: Any, top: int, means: Any) -> None:
     """What a block mixes: the entries' mean and their mean by shares. Negative numbers of ``sets`` become 0.
 
@@ -97,26 +95,39 @@ def mean_rows(sets: Any, offsets: Any, share: Any, top: int, means: Any) -> None
         top: which of its rows is the first.
         means: (h', w, 2 C), written.
     """
-    rows, count, _, channels = sets.shape
-    width = means.shape[1]
+    rows, count, columns, channels = sets.shape
+    added = np.zeros((count, _PIECE * channels), np.float32)
+    if len(offsets):
+        added[:] = np.tile(offsets, (1, _PIECE))
+    _mean_rows(
+        sets.reshape(rows, count, columns * channels),
+        added,
+        share,
+        top,
+        np.empty((3, _PIECE * channels), np.float32),
+        means,
+    )
+
+
+@loop("out3 in2 in3 int64 out2 out3")
+def _mean_rows(sets: Any, added: Any, share: Any, top: int, scratch: Any, means: Any) -> None:
+    """:func:`mean_rows` of rows (h', K, (w + 1) · C), the offsets repeated for a piece, with scratch memory for one."""
+    rows, count, _ = sets.shape
+    width, channels = means.shape[1], means.shape[2] // 2
     zero, part = np.float32(0.0), np.float32(1.0 / count)
-    plain, shared = np.empty(_PIECE * channels, np.float32), np.empty(_PIECE * channels, np.float32)
-    shares, added = np.empty(_PIECE * channels, np.float32), np.zeros((count, _PIECE * channels), np.float32)
-    for k in range(len(offsets)):
-        for x in range(_PIECE):
-            for c in range(channels):
-                added[k, x * channels + c] = offsets[k, c]
+    plain, shared, shares = scratch[0], scratch[1], scratch[2]
     for y in range(rows):
         for x0 in range(0, width, _PIECE):
             cells = min(_PIECE, width - x0)
-            plain[:] = 0.0
-            shared[:] = 0.0
+            for j in range(cells * channels):
+                plain[j] = 0.0
+                shared[j] = 0.0
             for k in range(count):
                 for x in range(cells):
                     weight, place = share[k, top + y, x0 + x], shares[x * channels : (x + 1) * channels]
                     for c in range(channels):
                         place[c] = weight
-                run, offset = sets[y, k, x0 : x0 + cells].reshape(cells * channels), added[k]
+                run, offset = sets[y, k, x0 * channels : (x0 + cells) * channels], added[k]
                 for j in range(cells * channels):
                     value = max(run[j] + offset[j], zero)
                     run[j] = value
@@ -129,8 +140,7 @@ def mean_rows(sets: Any, offsets: Any, share: Any, top: int, means: Any) -> None
                     mean[channels + c] = shared[x * channels + c]
 
 
-@compiled
-def join_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
+def add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
     """Adds what the entries have in common.
 
     Args:
@@ -139,24 +149,32 @@ def join_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
         before: (h', K, w + 1, C), added in the end, or of no row.
         out: (h', K, w + 1, C), written.
     """
-    rows, count, columns, channels = sets.shape
-    numbers, zero = (columns - 1) * channels, np.float32(0.0)
+    rows, count, columns, channels = out.shape
+    sets, before, out = (cells.reshape(len(cells), count, columns * channels) for cells in (sets, before, out))
+    _add_common_rows(sets, common.reshape(rows, -1), before, out)
+
+
+@loop("in3 in2 in3 out3")
+def _add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
+    """:func:`add_common_rows` with the cells of an entry as one axis."""
+    rows, count, _ = sets.shape
+    numbers, zero = common.shape[1], np.float32(0.0)
     for y in range(rows):
-        added = common[y].reshape(numbers)
+        added = common[y]
         for k in range(count):
-            run, result = sets[y, k].reshape(columns * channels), out[y, k].reshape(columns * channels)
+            run, result = sets[y, k], out[y, k]
             if len(before) > 0:
-                own = before[y, k].reshape(columns * channels)
+                own = before[y, k]
                 for j in range(numbers):
                     result[j] = own[j] + max(run[j] + added[j], zero)
             else:
                 for j in range(numbers):
                     result[j] = max(run[j] + added[j], zero)
-            out[y, k, columns - 1] = zero
+            for j in range(numbers, len(result)):
+                result[j] = zero
 
 
-@compiled
-def halve_rows(sets: Any, top: int, out: Any) -> None:
+def pool_rows(sets: Any, top: int, out: Any) -> None:
     """:func:`fscs_engine.networks.any_palette.halved` of sets.
 
     Args:
@@ -164,27 +182,32 @@ def halve_rows(sets: Any, top: int, out: Any) -> None:
         top: first row of the result.
         out: (h', K, w / 2 + 1, C), written.
     """
+    flat = sets.reshape(*sets.shape[:2], -1)
+    _pool_rows(flat, top, np.empty(flat.shape[2], np.float32), out)
+
+
+@loop("in3 int64 out1 out4")
+def _pool_rows(sets: Any, top: int, pair: Any, out: Any) -> None:
+    """:func:`pool_rows` of rows (h + 2, K, (w + 1) · C), with scratch memory for one of them."""
     rows, count, columns, channels = out.shape
-    numbers = sets.shape[2] * channels
-    pair, quarter = np.empty(numbers, np.float32), np.float32(0.25)
+    quarter = np.float32(0.25)
     for i in range(rows):
         y = 2 * (top + i) + 1
+        for k in range(count):
+            _clear(out[i, k], 0 if y < 1 or y > len(sets) - 2 else columns - 1)
         if y < 1 or y > len(sets) - 2:
-            out[i] = 0.0
             continue
         for k in range(count):
-            upper, lower = sets[y, k].reshape(numbers), sets[y + 1, k].reshape(numbers)
-            for j in range(numbers):
+            upper, lower = sets[y, k], sets[y + 1, k]
+            for j in range(len(pair)):
                 pair[j] = quarter * (upper[j] + lower[j])
             for x in range(columns - 1):
                 left, right = pair[2 * x * channels :], pair[(2 * x + 1) * channels :]
                 for c in range(channels):
                     out[i, k, x, c] = left[c] + right[c]
-            out[i, k, columns - 1] = 0.0
 
 
-@compiled
-def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any) -> None:
+def upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any) -> None:
     """Adds sets of half the size, doubled by bilinear interpolation.
 
     Args:
@@ -195,21 +218,28 @@ def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any
         top: first row of the result.
         out: (h', K, w + 1, C), written.
     """
+    channels = out.shape[3]
+    line = np.empty((out.shape[2] // 2 + 2) * channels, np.float32)
+    _upsample_rows(small.reshape(*small.shape[:2], -1), first, height, sets, top, line, out)
+
+
+@loop("in3 int64 int64 in4 int64 out1 out4")
+def _upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, line: Any, out: Any) -> None:
+    """:func:`upsample_rows` of rows (h'', K, (w / 2 + 1) · C), with memory for one between two, its ends repeated."""
     rows, count, columns, channels = out.shape
     cells = columns // 2
     numbers = cells * channels
-    line = np.empty(numbers + 2 * channels, np.float32)  # one row between two small ones, its ends repeated
     most, least = np.float32(0.75), np.float32(0.25)
     for i in range(rows):
         y = top + i
+        for k in range(count):
+            _clear(out[i, k], 0 if y < 0 or y > len(sets) - 3 else columns - 1)
         if y < 0 or y > len(sets) - 3:
-            out[i] = 0.0
             continue
         near = y // 2
         far = min(max(near - 1 + 2 * (y % 2), 0), height - 1)
         for k in range(count):
-            a = small[near - first, k].reshape(numbers + channels)
-            b = small[far - first, k].reshape(numbers + channels)
+            a, b = small[near - first, k], small[far - first, k]
             middle = line[channels : channels + numbers]
             for j in range(numbers):
                 middle[j] = most * a[j] + least * b[j]
@@ -222,10 +252,17 @@ def grow_rows(small: Any, first: int, height: int, sets: Any, top: int, out: Any
                 for c in range(channels):
                     out[i, k, even, c] = sets[y + 1, k, even, c] + most * here[c] + least * left[c]
                     out[i, k, odd, c] = sets[y + 1, k, odd, c] + most * here[c] + least * right[c]
-            out[i, k, columns - 1] = 0.0
 
 
-@compiled
+@inner
+def _clear(cells: Any, first: int) -> None:
+    """Cells (w + 1, C) of an entry from the first on become 0. Assigned to a slice, that takes longer to compile."""
+    for x in range(first, len(cells)):
+        for c in range(cells.shape[1]):
+            cells[x, c] = 0.0
+
+
+@loop("in4 int64 out4s")
 def model_rows(found: Any, column: int, out: Any) -> None:
     """The network's last planes as local colour models, see ``AnyPaletteNetwork.models``.
 

@@ -19,6 +19,8 @@ from .salient import salient_palette
 METHODS = MappingProxyType({"kmeans": kmeans_palette, "salient": salient_palette})
 """The choices of the parameter ``palette_method``, and what finds the colours for each."""
 
+DEFAULT_METHOD = str(BY_NAME["palette_method"].default)
+
 _GRID_PIXELS = 2**18
 
 SHOT_SAMPLES = 9
@@ -38,7 +40,7 @@ def image_palette(
     given: Palette | None = None,
     seed: int = 0,
     spaces: ColorSpaces | None = None,
-    method: str = str(BY_NAME["palette_method"].default),
+    method: str = DEFAULT_METHOD,
 ) -> Palette:
     """Finds K colours.
 
@@ -77,7 +79,7 @@ def shot_palette(
     given: Palette | None = None,
     seed: int = 0,
     spaces: ColorSpaces | None = None,
-    method: str = str(BY_NAME["palette_method"].default),
+    method: str = DEFAULT_METHOD,
 ) -> Palette:
     """One palette for several pictures; other arguments and errors as for :func:`image_palette`.
 

@@ -5,22 +5,18 @@ Colours are sRGB-encoded RGB with Rec.709 primaries in [0, 1], the space that th
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import PaletteError
+from ..host.palette_codec import FORMAT_VERSION, checked, color_of, color_of_hex, hex_of, short
 from ..host.parameters import MAXIMUM_COLORS
+from ..host.protocol import WorkerError
 
-FORMAT_VERSION = 1
-"""Version of the palette file's format, its ``"version"``."""
-
-_HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", re.ASCII)
 _SAMPLE_PIXELS = 50_000
 _STARTS = 4
 _STEPS = 50
@@ -64,22 +60,13 @@ class PaletteColor:
     locked: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            values = tuple(_number(value) for value in self.rgb)
-        except (TypeError, OverflowError):
-            values = ()
-        # a NaN fails both comparisons
-        if len(values) != 3 or not all(0.0 <= value <= 1.0 for value in values):
-            raise PaletteError(
-                f"{_short(self.rgb)} is not a palette color",
-                cure="give red, green and blue as three numbers from 0 to 1",
-            )
-        object.__setattr__(self, "rgb", values)
+        with palette_errors():
+            object.__setattr__(self, "rgb", color_of(self.rgb))
 
     @property
     def hex(self) -> str:
         """The colour in 8 bits a channel: ``PaletteColor((1, 0.5, 0)).hex == "#ff8000"``."""
-        return "#" + "".join(f"{math.floor(value * 255 + 0.5):02x}" for value in self.rgb)
+        return hex_of(self.rgb)
 
     @classmethod
     def from_hex(cls, text: str, name: str = "", locked: bool = False) -> PaletteColor:
@@ -88,14 +75,8 @@ class PaletteColor:
         Raises:
             PaletteError: anything else.
         """
-        found = _HEX.fullmatch(text.strip()) if isinstance(text, str) else None
-        if found is None:
-            raise PaletteError(f"{_short(text)} is not a hex color", cure='write colors as "#rrggbb", e.g. "#3366ff"')
-        digits = found.group(1)
-        if len(digits) == 3:
-            digits = "".join(digit * 2 for digit in digits)
-        red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
-        return cls((red, green, blue), name, locked)
+        with palette_errors():
+            return cls(color_of_hex(text), name, locked)
 
 
 @dataclass(frozen=True)
@@ -161,26 +142,24 @@ class Palette:
         Raises:
             PaletteError: another version or space, a missing or malformed part, a value outside [0, 1].
         """
-        cure = 'a palette is {"version": 1, "space": "srgb", "colors": [{"rgb": [r, g, b], "name": "…"}, …]}'
-        if not isinstance(data, Mapping):
-            raise PaletteError(f"{_short(data)} is not a palette", cure=cure)
-        version = data.get("version")
-        if isinstance(version, bool) or version != FORMAT_VERSION:
-            raise PaletteError(
-                f"palette version {_short(version)} is not known", cure=f"this program reads version {FORMAT_VERSION}"
-            )
-        if data.get("space") != "srgb":
-            raise PaletteError(f"palette space {_short(data.get('space'))} is not known", cure='write "space": "srgb"')
-        colors = data.get("colors")
-        if not isinstance(colors, list):
-            raise PaletteError("the palette has no list of colors", cure=cure)
-        return cls(tuple(_color_from_dict(entry, number, cure) for number, entry in enumerate(colors, 1)))
+        with palette_errors():
+            colors = checked(data)["colors"]
+        return cls(tuple(PaletteColor(tuple(color["rgb"]), color["name"], color["locked"]) for color in colors))
+
+
+@contextmanager
+def palette_errors() -> Iterator[None]:
+    """Turns what the codec that hosts share raises into a PaletteError."""
+    try:
+        yield
+    except WorkerError as error:
+        raise PaletteError(error.message, cure=error.cure) from error
 
 
 def check_size(colors: int, what: str = "asked for") -> None:
     """Raises PaletteError unless ``colors`` is a number of colours a palette can have."""
     if isinstance(colors, bool) or not isinstance(colors, int) or not 1 <= colors <= MAXIMUM_COLORS:
-        raise PaletteError(f"{what} {_short(colors)} colors", cure=f"use 1 to {MAXIMUM_COLORS} colors")
+        raise PaletteError(f"{what} {short(colors)} colors", cure=f"use 1 to {MAXIMUM_COLORS} colors")
 
 
 def kmeans_palette(
@@ -409,28 +388,3 @@ def squared_distances(pixels: NDArray[np.float64], centers: NDArray[np.float64])
     distances += (pixels**2).sum(axis=1)
     np.maximum(distances, 0.0, out=distances)
     return distances
-
-
-def _color_from_dict(entry: object, number: int, cure: str) -> PaletteColor:
-    if not isinstance(entry, Mapping):
-        raise PaletteError(f"color {number} of the palette is {_short(entry)}", cure=cure)
-    rgb, name, locked = entry.get("rgb"), entry.get("name", ""), entry.get("locked", False)
-    if not isinstance(rgb, list | tuple) or not isinstance(name, str) or not isinstance(locked, bool):
-        raise PaletteError(f"color {number} of the palette is {_short(entry)}", cure=cure)
-    try:
-        return PaletteColor(tuple(rgb), name, locked)  # the length is checked there
-    except PaletteError as error:
-        raise PaletteError(f"color {number} of the palette: {error.message}", cure=error.cure) from error
-
-
-def _number(value: object) -> float:
-    """A real number as a Python float; a bool, text or anything else raises TypeError."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(value)
-    return float(value)
-
-
-def _short(value: object) -> str:
-    """What was given, for a message of one line."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -14,13 +14,13 @@ from ..errors import InputError, UsageError
 from ..files.blending import Blend
 from ..files.palette_files import named_palette
 from ..files.reading import read_mask
-from ..frames import FramePattern, parse_frames
 from ..host.key import file_identity
 from ..host.parameters import BY_NAME
 from ..image import Image
 from ..palette.image_palette import asked_colors
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
+from .frames import FramePattern, parse_frames
 
 _NO_PIXELS = np.zeros((0, 0), np.float32)
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..color import SRGB, ColorSpaces, in_space, resolve, straight
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import check_targets, make_folder
-from ..frames import FramePattern
 from ..host.naming import METADATA_PREFIX
 from ..image import Image
 from ..runtime.memory import empty
+from .frames import FramePattern
 from .identity import Identity, depth_name
 from .options import SegmentOptions
 
@@ -35,7 +35,7 @@ DOCUMENTS: dict[str, Kind] = {".exr": "exr", ".ora": "ora", ".psd": "psd"}
 FOLDERS: tuple[Kind, ...] = ("png", "tiff", "mov", "mkv")
 """Kinds that are a file a layer in a folder."""
 
-MOVIES: tuple[Kind, ...] = ("mov", "mkv")
+MOVIE_KINDS: tuple[Kind, ...] = ("mov", "mkv")
 """Those of them that hold all frames: ProRes 4444 (or PNG where there is no encoder for it), and FFV1."""
 
 FRAME_RATE = Fraction(24)
@@ -64,7 +64,7 @@ class Output:
     @property
     def is_movie(self) -> bool:
         """Whether each file holds all frames."""
-        return self.kind in MOVIES
+        return self.kind in MOVIE_KINDS
 
     @property
     def is_display(self) -> bool:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import CancelledError, ProcessError
+from ..networks.device import resolve_device
+from ..runtime.compiling import missing, prepare
 from ..runtime.interrupts import TERMINATION, held_back
 from ..segmenter import Segmenter
 from .sequence import CANCELLED_CURE, Done, FrameResult, ShotWork, Tick, segment_frames
@@ -62,6 +64,8 @@ def segment_in_processes(
             done(result)
             tick(len(results) / len(frames))
 
+    if missing() and resolve_device(work.options.model.device).type == "cpu":
+        prepare()  # once, and not in every process
     pool = ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_start_process, initargs=(work, threads, stop, abort, told)
     )

@@ -15,11 +15,11 @@ from ..color import ColorSpaces
 from ..errors import InputError, UsageError
 from ..files.movies import Movie, is_movie
 from ..files.reading import read_color_space, read_image
-from ..frames import VIEWS, FramePattern, format_frames, is_shot, pattern_of_files, pattern_of_folder
 from ..host.key import file_identity
 from ..image import Image
 from ..palette.image_palette import shot_palette, shot_samples
 from ..palette.palette import Palette
+from .frames import VIEWS, FramePattern, format_frames, is_shot, pattern_of_files, pattern_of_folder
 from .options import SegmentOptions
 from .outputs import Place, bare_name
 

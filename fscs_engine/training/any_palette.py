@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import CALM_RADIUS, CELL, AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.any_palette import AnyPaletteNetwork, calm, cells_of, enlarge
+from ..networks.constants import CELL, DENOISE_RADIUS
 from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -305,7 +306,7 @@ def _moment_later(
     inside = (slice(top, top + height), slice(left, left + width))
     flat = rng.random((3, 1, 1)) if rng.random() < 0.5 else other[(slice(None), *inside)]
     changed[(slice(None), *inside)] = flat
-    near = 2 * CALM_RADIUS  # the calm picture differs up to there
+    near = 2 * DENOISE_RADIUS  # the calm picture differs up to there
     same[max(0, top - near) : top + height + near, max(0, left - near) : left + width + near] = 0.0
     return np.clip(changed, 0.0, 1.0).astype(np.float32), same
 

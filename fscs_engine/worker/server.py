@@ -384,8 +384,8 @@ class Server:
         return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
 
     def _segment(self, job: Job, request: SegmentRequest, progress: Progress) -> JsonObject:
-        from ..frames import FramePattern
         from ..palette.palette import Palette
+        from ..shots.frames import FramePattern
         from ..shots.options import SegmentOptions
         from ..shots.outputs import Output
         from ..shots.runs import Run

@@ -10,10 +10,10 @@ from typing import Callable, Optional
 
 import nuke
 
-from . import callbacks, engine, exr, frames, installing, layer_names, palette_files, settings, upstream, working_space
+from . import callbacks, engine, exr, installing, layer_names, settings, upstream, working_space
 from . import render as rendering
 from .fscs import check as checking
-from .fscs import install
+from .fscs import frames, install, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
@@ -109,7 +109,7 @@ def clear(node: nuke.Group) -> None:
     found = []
     for frame in range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1):
         for view in _views(node):
-            path = Path(frames.path_of(template, frame, view))
+            path = Path(frames.file_of(template, frame, view))
             if path.is_file() and _is_of_layers(path):
                 found.append(path)
     if not found:
@@ -148,16 +148,17 @@ def import_palette(node: nuke.Group) -> None:
     """Reads a palette file."""
     path = nuke.getFilename("Palette", "*.json *.gpl *.txt")
     if path:
-        set_palette(node, palette_files.read(path), "Import Palette")
+        set_palette(node, palette_codec.read_palette(path), "Import Palette")
 
 
 @told
 def export_palette(node: nuke.Group) -> None:
     """Writes a palette file."""
-    path = nuke.getFilename("Palette", "*.json", type="save")
+    path = nuke.getFilename("Palette", "*.json *.gpl *.txt", type="save")
     if path:
         palette = settings.palette_of(node, int(nuke.frame()))
-        palette_files.write(path if path.lower().endswith(".json") else path + ".json", palette)
+        known = path.lower().endswith(palette_codec.ENDINGS)
+        palette_codec.write_palette(path if known else path + ".json", palette)
 
 
 @told

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nuke
 
-from . import exr, frames, render, settings, upstream
+from . import exr, render, settings, upstream
+from .fscs import frames
 from .fscs.parameters import MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
 
@@ -71,7 +72,7 @@ def _read_what_is_new(node: nuke.Group, frame: int, view: str) -> None:
     """Lets the Read inside the node read again if a file was written meanwhile: Nuke goes on to show the old one."""
     if node["mode"].value() != "Cached" or nuke.executing():
         return
-    path = frames.path_of(render.cache_template(node), frame, view)
+    path = frames.file_of(render.cache_template(node), frame, view)
     try:
         written = os.stat(path).st_mtime_ns  # noqa: PTH116
     except OSError:
@@ -103,7 +104,7 @@ def state(node: nuke.Group, frame: int, view: str, *, sure: bool = False) -> str
     """
     if node["mode"].value() != "Cached":
         return ""
-    path = frames.path_of(render.cache_template(node), frame, view)
+    path = frames.file_of(render.cache_template(node), frame, view)
     if not os.path.isfile(path):  # noqa: PTH113
         return f"frame {frame} is not rendered: press Render on the Cache tab"
     header = exr.read_header(path)

@@ -6,31 +6,25 @@ is fast enough: packing by zlib takes most of the time.
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import struct
 import sys
-import tempfile
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
+from .fscs import exr_header
+from .fscs.atomic import replaced_file
+from .fscs.exr_header import FLOAT, ROWS, ZIP, ExrError, Header, header_bytes, header_of
 from .fscs.naming import layer_channels
 from .fscs.protocol import WorkerError
 
-_MAGIC = 20000630
-_SCANLINES = 2
-_ZIP = 3
-_ROWS = 16
-_ROWS_OF = {0: 1, 2: 1, _ZIP: _ROWS}
-"""Lines that are packed together, by compression."""
-_FLOAT = 2
 _LEVEL = 4
-_HEADER_LIMIT = 1 << 22
 
 Window = Sequence[int]
 Progress = Callable[[float], None]
@@ -63,17 +57,17 @@ def write_layers(
     layers, height, width, _ = pixels.shape or (0, 0, 0, 0)
     if (data_window[2], data_window[3]) != (width, height):
         raise WorkerError("protocol", f"layers of {width}×{height} for a window of {list(data_window)}", "report it")
-    with replaced_file(path) as file:
-        header = _header(layers, data_window, display_window, pixel_aspect, metadata)
+    with replaced_file(path, "choose another folder for the cache, or make room there") as file:
+        header = header_bytes(sorted(layer_channels(layers)), data_window, display_window, metadata, pixel_aspect)
         file.write(header)
-        blocks = -(-height // _ROWS)
+        blocks = -(-height // ROWS[ZIP])
         table = len(header)
         file.write(bytes(8 * blocks))
         offsets = []
         flat = pixels.cast("B").cast("f")
         for block in range(blocks):
-            top = block * _ROWS
-            raw = b"".join(_line(flat, layers, height, width, y) for y in range(top, min(top + _ROWS, height)))
+            top = block * ROWS[ZIP]
+            raw = b"".join(_line(flat, layers, height, width, y) for y in range(top, min(top + ROWS[ZIP], height)))
             packed = zlib.compress(_predicted(raw), _LEVEL)
             data = packed if len(packed) < len(raw) else raw
             offsets.append(file.tell())
@@ -120,91 +114,18 @@ def _predicted(raw: bytes) -> bytes:
     return mixed[:1] + result[1:]
 
 
-def _header(
-    layers: int, data_window: Window, display_window: Window, pixel_aspect: float, metadata: Mapping[str, str]
-) -> bytes:
-    names = layer_channels(layers)
-    channels = b"".join(
-        names[4 * layer + channel].encode("ascii") + b"\0" + struct.pack("<iBxxxii", _FLOAT, 0, 1, 1)
-        for layer, channel in _order(layers)
-    )
-    attributes: list[tuple[str, str, bytes]] = [
-        ("channels", "chlist", channels + b"\0"),
-        ("compression", "compression", bytes([_ZIP])),
-        ("dataWindow", "box2i", _box(data_window)),
-        ("displayWindow", "box2i", _box(display_window)),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", pixel_aspect)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-    ]
-    attributes += [(name, "string", text.encode("utf-8")) for name, text in sorted(metadata.items())]
-    body = b"".join(
-        name.encode("ascii") + b"\0" + kind.encode("ascii") + b"\0" + struct.pack("<i", len(value)) + value
-        for name, kind, value in attributes
-    )
-    return struct.pack("<ii", _MAGIC, _SCANLINES) + body + b"\0"
-
-
-def _box(window: Window) -> bytes:
-    x, y, width, height = window
-    return struct.pack("<iiii", x, y, x + width - 1, y + height - 1)
-
-
-@contextlib.contextmanager
-def replaced_file(path: Union[str, os.PathLike[str]]) -> Iterator[BinaryIO]:
-    """A file under a temporary name in the folder of ``path``, renamed at the end; removed after an error.
-
-    Raises:
-        WorkerError: it can't be made, written or renamed (code ``output``).
-    """
-    target = Path(path)
-    temporary = ""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _share(temporary)
-        os.replace(temporary, target)  # noqa: PTH105  # a str and a Path
-        temporary = ""
-    except OSError as error:
-        cure = "choose another folder for the cache, or make room there"
-        raise WorkerError("output", f"{target} can't be written ({error.strerror or error})", cure) from error
-    finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-
-
-def _share(path: str) -> None:
-    """Gives a file the permissions that a new one has; temporary ones are for their owner only."""
-    mask = os.umask(0)
-    os.umask(mask)
-    with contextlib.suppress(OSError):
-        Path(path).chmod(0o666 & ~mask)
-
-
 def read_header(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:
     """The attributes of an EXR file's first part that are texts, windows or single numbers.
 
     Raises:
         WorkerError: no such file, or no EXR (code ``input``).
     """
-    cure = "render the frame again"
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_HEADER_LIMIT)
+        return dict(exr_header.read_header(path).attributes)
     except OSError as error:
         raise WorkerError("input", f"{os.fspath(path)} can't be read ({error.strerror})", "render the frame") from error
-    if len(data) < 8 or struct.unpack_from("<i", data)[0] != _MAGIC:
-        raise WorkerError("input", f"{os.fspath(path)} is no EXR file", cure)
-    try:
-        return _attributes(data)[0]
-    except (ValueError, struct.error) as error:
-        raise WorkerError("input", f"{os.fspath(path)} is damaged ({error})", cure) from error
+    except ExrError as error:
+        raise WorkerError("input", str(error), "render the frame again") from error
 
 
 @dataclass(frozen=True)
@@ -251,30 +172,29 @@ def read_capture(path: Union[str, os.PathLike[str]]) -> Capture:
     """
     try:
         data = Path(path).read_bytes()
-        (magic, flags) = struct.unpack_from("<ii", data)
-        header, position = _attributes(data)
-        if magic != _MAGIC or flags & ~0x4FF or header["compression"] not in _ROWS_OF:
+        header = header_of(io.BytesIO(data), path)
+        if not header.scanlines or header.attributes["compression"] not in ROWS:
             raise ValueError("of a kind that is not read here")
-        return _capture(data, position, header)
+        return _capture(data, header)
     except OSError as error:
         message = f"{os.fspath(path)} can't be read ({error.strerror})"
         raise WorkerError("input", message, "make room in the folder for temporary files") from error
-    except (ValueError, KeyError, struct.error, zlib.error) as error:
+    except (ExrError, ValueError, KeyError, struct.error, zlib.error) as error:
         message = f"what Nuke wrote of the image can't be read ({error})"
         raise WorkerError("input", message, "remove defaults for Write nodes that your studio sets") from error
 
 
-def _capture(data: bytes, position: int, header: Mapping[str, Any]) -> Capture:
-    _, top, width, height = header["dataWindow"]
-    stored = header["channels"]
+def _capture(data: bytes, header: Header) -> Capture:
+    _, top, width, height = header.attributes["dataWindow"]
+    stored = dict(header.channels)
     wanted = [name for name in "RGBA" if name in stored]
-    if wanted[:3] != ["R", "G", "B"] or any(kind != _FLOAT for kind in stored.values()):
+    if wanted[:3] != ["R", "G", "B"] or any(kind != FLOAT for kind in stored.values()):
         raise ValueError("its channels are " + ", ".join(stored))
-    rows = _ROWS_OF[header["compression"]]
+    rows = ROWS[header.attributes["compression"]]
     count = len(wanted)
     pixels = array("f", bytes(4 * width * height * count))
     line = 4 * width * len(stored)
-    for offset in struct.unpack_from(f"<{-(-height // rows)}Q", data, position):
+    for offset in struct.unpack_from(f"<{-(-height // rows)}Q", data, header.end):
         y, size = struct.unpack_from("<ii", data, offset)
         packed = data[offset + 8 : offset + 8 + size]
         here = min(rows, top + height - y)
@@ -294,7 +214,11 @@ def _capture(data: bytes, position: int, header: Mapping[str, Any]) -> Capture:
                     plane = values[begin : begin + width]
                     pixels[start + wanted.index(name) : start + width * count : count] = plane
     return Capture(
-        pixels, height, width, count, header["dataWindow"], header["displayWindow"], header["pixelAspectRatio"]
+        pixels,
+        height,
+        width,
+        count,
+        *(header.attributes[name] for name in ("dataWindow", "displayWindow", "pixelAspectRatio")),
     )
 
 
@@ -310,41 +234,3 @@ def _unpredicted(packed: bytes) -> bytes:
 
 def _next_byte(before: int, step: int) -> int:
     return (before + step - 128) & 255
-
-
-def _attributes(data: bytes) -> tuple[dict[str, Any], int]:
-    """The attributes that are understood, and where the header ends."""
-    found: dict[str, Any] = {}
-    position = 8
-    while data[position : position + 1] != b"\0":
-        end = data.index(b"\0", position)
-        name = data[position:end].decode("utf-8")
-        position = end + 1
-        end = data.index(b"\0", position)
-        kind = data[position:end].decode("utf-8")
-        (size,) = struct.unpack_from("<i", data, end + 1)
-        position = end + 5
-        if not 0 <= size <= len(data) - position:
-            raise ValueError("its header ends too early")
-        value = data[position : position + size]
-        position += size
-        if kind == "string":
-            found[name] = value.decode("utf-8")
-        elif kind == "float":
-            found[name] = struct.unpack("<f", value)[0]
-        elif kind == "box2i":
-            left, top, right, bottom = struct.unpack("<iiii", value)
-            found[name] = [left, top, right - left + 1, bottom - top + 1]
-        elif kind == "compression":
-            found[name] = value[0]
-        elif kind == "chlist":
-            found[name] = dict(_channels(value))
-    return found, position + 1
-
-
-def _channels(value: bytes) -> Iterator[tuple[str, int]]:
-    position = 0
-    while value[position : position + 1] != b"\0":
-        end = value.index(b"\0", position)
-        yield value[position:end].decode("utf-8"), struct.unpack_from("<i", value, end + 1)[0]
-        position = end + 17

@@ -7,14 +7,13 @@ import re
 import nuke
 
 from .fscs.naming import layer_name
-from .fscs.parameters import MAXIMUM_COLORS
+from .fscs.parameters import LIVE_COLORS, MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
 
 CHANNELS = ("red", "green", "blue", "alpha")
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}\Z")
 _VIEWS = ("Recomposition", "Error", "OneLayer", *(f"Sheet{n}" for n in range(1, MAXIMUM_COLORS + 1)))
-_LIVE_COLORS = 8
 
 
 def prefix_of(node: nuke.Group) -> str:
@@ -40,7 +39,7 @@ def rename(node: nuke.Group, prefix: str) -> None:
         channels = [f"{name}.{channel}" for channel in CHANNELS]
         if name not in known and name != layer_name(n):
             nuke.Layer(name, channels)
-        copies = [node.node(f"Layer{n}")] + ([node.node(f"LiveLayer{n}")] if n <= _LIVE_COLORS else [])
+        copies = [node.node(f"Layer{n}")] + ([node.node(f"LiveLayer{n}")] if n <= LIVE_COLORS else [])
         for copy in copies:
             for index, channel in enumerate(channels):
                 copy[f"to{index}"].setValue(channel)

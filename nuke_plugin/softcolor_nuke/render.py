@@ -10,7 +10,8 @@ from typing import Callable
 
 import nuke
 
-from . import engine, exr, frames, settings, upstream
+from . import engine, exr, settings, upstream
+from .fscs import frames
 from .fscs.client import LayerMask, Layers, Pixels, ProgressCallback
 from .fscs.protocol import JsonObject, WorkerError
 
@@ -108,7 +109,7 @@ def render(
                 metadata[upstream.STATE] = above
                 if read:
                     metadata[upstream.SOURCES] = read
-                _write(frames.path_of(template, frame, view), result, metadata, plate, tell, cancelled)
+                _write(frames.file_of(template, frame, view), result, metadata, plate, tell, cancelled)
 
 
 class _Plates:

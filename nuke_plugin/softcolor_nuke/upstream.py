@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import nuke
 
-from . import frames
+from .fscs import frames
 from .fscs.key import file_identity
 from .fscs.naming import METADATA_PREFIX
 from .fscs.parameters import MAXIMUM_COLORS, TEMPORAL_RADIUS
@@ -42,7 +42,6 @@ _OWN_LOOKS = frozenset(
 )
 """Those of another Soft Color Segment node."""
 
-_MOVIES = (".mov", ".mp4", ".m4v", ".mkv", ".avi", ".mxf", ".webm")
 
 _known: dict[str, tuple[int, int, str]] = {}
 """Size, time and identity of files that were looked at: unchanged ones are not read again."""
@@ -178,7 +177,7 @@ def template_of(node: nuke.Node, knob: str = "file") -> str:
 def _files(node: nuke.Node, numbers: Sequence[int], view: str) -> list[Path]:
     """The files that are read before the inputs at these frames, as far as they are there."""
     templates = _templates(node)
-    named = (Path(frames.path_of(template, number, view)) for number in numbers for template in templates)
+    named = (Path(frames.file_of(template, number, view)) for number in numbers for template in templates)
     return [file for file in dict.fromkeys(named) if file.is_file()]
 
 
@@ -222,8 +221,8 @@ def _file_of_command_line(node: nuke.Node, frame: int, view: str, header: Mappin
     parameters = json.loads(header.get(METADATA_PREFIX + "parameters", "{}"))
     if above is None or above.Class() != "Read" or STATE in header or float(parameters.get("temporal", 0)) > 0:
         return None
-    file = Path(frames.path_of(template_of(above), frame, view))
-    return file if file.is_file() and file.suffix.lower() not in _MOVIES else None
+    file = Path(frames.file_of(template_of(above), frame, view))
+    return file if file.is_file() and file.suffix.lower() not in frames.MOVIES else None
 
 
 def _identity(file: Path) -> str:

@@ -51,7 +51,7 @@ def test_controls(controls: dict) -> None:
         assert pairs == pytest.approx(value, rel=1e-6), name
     assert "nobody" in controls["model"]
     assert "any-palette" in controls["model"], "it does not say which models there are"
-    assert controls["named"] == ["Combined", "1 Rosé", "2 #ff0080"]
+    assert controls["named"] == ["Combined", "1 Rosé", "2 Deep Pink"]
     assert controls["healed"]
     assert controls["victim"], "a file outside the cache was removed"
     assert controls["followed"] == ["layers.exr"], "a file that is no layer came along"
@@ -65,7 +65,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import bpy
 import tree as t
-from soft_color_segment import cache, segmenting
+from soft_color_segment import cache, freshness
 
 bpy.ops.wm.set_working_color_space(working_space="ACEScg")
 tree = t.compositor()
@@ -78,7 +78,7 @@ for kind in ("sRGB", "ACEScg", "Non-Color"):
     node.colors = 3
     t.press("segment", node)
     wanted = t.rendered(tree, picture.outputs["Image"], "wanted")
-    space = cache.facts_of(segmenting.checked_file(node, 1))["working_space"]
+    space = cache.facts_of(freshness.checked_file(node, 1))["working_space"]
     found[kind] = [space, t.error(t.layers(tree, node).sum(0), wanted)]
 report(found)
 """
@@ -90,16 +90,3 @@ def test_the_files_own_working_space(blender, photograph: Path) -> None:
     found = blender.run(SPACE, photograph, Path(__file__).parent / "scripts").result
     for kind, (space, error) in found.items():
         assert (space, error <= 1e-5) == ("acescg", True), (kind, found)
-
-
-def test_the_stubs_follow_the_copies(build_door) -> None:
-    """mypy reads the copies as stubs that pass on what the engine's own files say."""
-    stubs = Path(__file__).parent / "stubs" / "blender_addon" / "fscs"
-    wanted = {file.stem: f"fscs_engine.host.{file.stem}" for file in build_door.HOST_FOLDER.glob("[!_]*.py")}
-    wanted["_version"] = "fscs_engine._version"
-    found = {
-        file.stem: file.read_text(encoding="utf-8").split("from ")[1].split(" import")[0]
-        for file in stubs.glob("*.pyi")
-        if file.stem != "__init__"
-    }
-    assert found == wanted

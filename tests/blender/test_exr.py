@@ -36,6 +36,32 @@ def test_others_read_it(without_blender, planes, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_parts(without_blender, planes, tmp_path: Path) -> None:
+    exr = without_blender("exr")
+    path = tmp_path / "parts.exr"
+    parts = {f"softcolor{k}": {c: planes[f"softcolor{k}.{c}"] for c in "RGBA"} for k in range(1, 12)}
+    exr.write_parts(path, parts, {"softcolor:key": "é" * 40})
+    assert oiio.ImageInput.open(str(path)).spec()["softcolor:key"] == "é" * 40
+    exr.check(path)
+    for number, (name, wanted) in enumerate(parts.items()):
+        found = oiio.ImageBuf(str(path), number, 0)
+        assert found.spec().getattribute("oiio:subimagename") == name
+        pixels = found.get_pixels(oiio.FLOAT)
+        for channel, plane in wanted.items():
+            place = next(k for k, each in enumerate(found.spec().channelnames) if each.endswith(channel))
+            assert np.array_equal(pixels[..., place], plane)
+        assert np.array_equal(exr.read(path, "RGBA", number), np.stack([wanted[c] for c in "RGBA"]))
+    with pytest.raises(exr.ExrError, match="11 parts"):
+        exr.read(path, "RGBA", 11)
+    whole = path.read_bytes()
+    for content in (whole[:-1], whole[:700], whole[:9000] + bytes(40000) + whole[49000:]):
+        path.write_bytes(content)
+        with pytest.raises(exr.ExrError, match="parts.exr"):
+            exr.check(path)
+            for number in range(len(parts)):
+                exr.read(path, "RGBA", number)
+
+
 @pytest.mark.parametrize("compression", ["none", "zips", "zip"])
 @pytest.mark.parametrize("depth", ["half", "float"])
 def test_it_reads_others(without_blender, tmp_path: Path, compression: str, depth: str) -> None:
@@ -69,7 +95,7 @@ def test_damage_is_an_error(without_blender, planes, tmp_path: Path) -> None:
 def test_palette_files_are_the_engine_s(without_blender, tmp_path: Path) -> None:
     from fscs_engine.files.palette_files import read_palette, write_palette
 
-    palettes = without_blender("palettes")
+    palettes = without_blender("fscs.palette_codec")
     colors = [
         {"rgb": [0.1, 0.2, 0.3], "name": "Rosé", "locked": True},
         {"rgb": [1.0, 0.0, 0.5], "name": "", "locked": False},

@@ -21,11 +21,13 @@ def linked(blender, photograph: Path, folder: Path) -> tuple[Path, Path]:
 def test_node_inside_groups(blender, photograph: Path) -> None:
     found = blender.run("groups.py", photograph).result
     assert found["pressed"] == ["FINISHED"]
-    assert found["sums"] == {"chain inside": True, "chain outside": True, "file outside": True}
+    assert found["sums"] == {"chain inside": True, "each use": True, "chain outside": True, "file outside": True}
     assert found["left"] == found["before"], "the capture left something behind"
     assert found["stale"] == [False, True], "a value in the group in front was changed"
     assert "used with different inputs" in found["ambiguous"]
     assert found["same inputs"] == ["FINISHED"]
+    assert found["offered"] == "outer"
+    assert found["pressed on both"] == [["FINISHED"]] * 2
 
 
 def test_several_nodes_are_filled_and_rendered_in_one_go(blender, photograph: Path, tmp_path: Path) -> None:

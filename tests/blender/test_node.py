@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,11 @@ def test_life(blender, photograph: Path) -> None:
     names = [f"Layer {number}" for number in (1, 2, 3)]
     assert found["counts"] == [[9, 8, names], [4, 3, names], [6, 5, names]]
     assert found["stale"].startswith("Stale")
+    assert found["back"] == "Up to date"
+    assert found["sum of what came back"] <= LIMIT
     assert found["undone"] == [5, 6, 5]
     assert all(found["own"].values()), found["own"]
-    assert found["named"].startswith("1 #")
+    assert re.fullmatch(r"1 [A-Z][A-Za-z ]+", found["named"])
     assert found["cached"] == 1
     assert found["loaded"] == ["Up to date", 6]
     assert found["stored"]

@@ -92,7 +92,7 @@ def test_where_the_engines_python_comes_from(blender, tmp_path):
     assert nothing[0] == "the engine is not installed"
     assert "Install Engine" in nothing[1]
     assert (file, folder) == (str(python), str(python))
-    texts = ["not a whole path", "not a whole path", "no Python", "no Python"]
+    texts = ["not an absolute path", "not an absolute path", "no Python", "no Python"]
     assert [text in message for text, (message, _cure) in zip(texts, refused, strict=True)] == [True] * 4
 
     # The environment variable wins, and is held to the same.

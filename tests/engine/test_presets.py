@@ -266,11 +266,3 @@ def test_nothing_half_written_stays(folder, monkeypatch):
         save_preset(Preset("a", {"colors": 6}), overwrite=True)
     assert file.read_bytes() == before
     assert [file.name for file in folder.iterdir()] == ["a.toml"]
-
-
-def test_older_pythons_are_sent_to_the_engine(monkeypatch):
-    save_preset(Preset("a", {"colors": 5}))
-    monkeypatch.setitem(sys.modules, "tomllib", None)
-    with pytest.raises(UsageError, match="fscs preset show a --json"):
-        read_preset("a")
-    assert list_presets() == ("a",)

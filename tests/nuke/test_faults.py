@@ -231,7 +231,7 @@ def test_an_older_plate_in_its_place_is_seen_before_a_render(made, tmp_path: Pat
 
 def test_a_plate_of_the_command_line_that_changed(made, tmp_path: Path, engine_python: Path) -> None:
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
+    module("fscs.palette_codec").write_palette(str(palette), module("settings").palette_of(made, 1001))
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
     command += ["--palette", str(palette), "-o", str(tmp_path / "theirs.exr"), "--device", "cpu"]
     subprocess.run(command, check=True, capture_output=True)

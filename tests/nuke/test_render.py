@@ -33,7 +33,7 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
     """The Write inside the node keeps pixels, so the command line on the plate gives the same layers and settings."""
     render(made)
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
+    module("fscs.palette_codec").write_palette(str(palette), module("settings").palette_of(made, 1001))
     ours, theirs = tmp_path / "Ebène 1" / "layers.1001.exr", tmp_path / "theirs.exr"
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]
     command += ["--palette", str(palette), "-o", str(theirs), "--device", "cpu"]
@@ -48,7 +48,7 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
 
 def test_masks_of_the_command_line_are_checked(made, tmp_path: Path, engine_python) -> None:
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(made, 1001))
+    module("fscs.palette_codec").write_palette(str(palette), module("settings").palette_of(made, 1001))
     mask = oiio.ImageBuf(oiio.ImageSpec(WIDTH, HEIGHT, 1, "float"))
     assert oiio.ImageBufAlgo.fill(mask, (0.5,)) and mask.write(str(tmp_path / "mask.tif"))
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.1001.exr")]

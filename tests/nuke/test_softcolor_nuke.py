@@ -71,13 +71,13 @@ def test_it_imports_the_standard_library_and_nuke_only(file: Path) -> None:
     ],
 )
 def test_ranges(plugin: Path, text: str, numbers: list[int]) -> None:
-    assert module("frames").parse(text) == numbers
+    assert list(module("fscs.frames").parse_frames(text)) == numbers
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "9-1", "1-5x0", "1;2"])
 def test_what_is_no_range_is_refused(plugin: Path, text: str) -> None:
     with pytest.raises(module("fscs.protocol").WorkerError, match="range|frame"):
-        module("frames").parse(text)
+        module("fscs.frames").parse_frames(text)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_no_range_is_refused(plugin: Path, text: str) -> None:
     ],
 )
 def test_names_of_frames(plugin: Path, template: str, frame: int, path: str) -> None:
-    assert module("frames").path_of(template, frame, "left") == path
+    assert module("fscs.frames").file_of(template, frame, "left") == path
 
 
 # exr
@@ -218,7 +218,7 @@ def test_colours_as_opencolorio_has_them(plugin: Path, space: str) -> None:
     np.testing.assert_allclose(back, colors, atol=2e-6)
 
 
-# palette_files
+# palette files
 
 FILES = {
     "a.json": '{"version": 1, "space": "srgb", "colors": [{"rgb": [0, 0.5, 1], "name": "sky", "locked": true}]}',
@@ -230,9 +230,9 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_palettes_as_the_engine_reads_them(plugin: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
-    here = module("palette_files").read(str(tmp_path / name))
+    here = module("fscs.palette_codec").read_palette(str(tmp_path / name))
     assert Palette.from_dict(here).to_dict() == read_palette(tmp_path / name).to_dict()
-    module("palette_files").write(str(tmp_path / "again.json"), here)
+    module("fscs.palette_codec").write_palette(str(tmp_path / "again.json"), here)
     assert read_palette(tmp_path / "again.json").to_dict() == Palette.from_dict(here).to_dict()
 
 
@@ -250,8 +250,9 @@ def test_palettes_as_the_engine_reads_them(plugin: Path, tmp_path: Path, name: s
 )
 def test_what_is_no_palette_is_refused(plugin: Path, tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(module("fscs.protocol").WorkerError, match="choose a .json"):
-        module("palette_files").read(str(tmp_path / name))
+    with pytest.raises(module("fscs.protocol").WorkerError) as caught:
+        module("fscs.palette_codec").read_palette(str(tmp_path / name))
+    assert caught.value.code == "palette" and str(tmp_path / name) in caught.value.message and caught.value.cure
 
 
 # engine

@@ -28,7 +28,7 @@ def shot(with_engine: Path, host, tmp_path: Path):
 
 def test_the_layers_are_those_of_a_shot(shot, host, tmp_path: Path, engine_python: Path) -> None:
     palette = tmp_path / "palette.json"
-    module("palette_files").write(str(palette), module("settings").palette_of(shot, 1001))
+    module("fscs.palette_codec").write_palette(str(palette), module("settings").palette_of(shot, 1001))
     command = [str(engine_python), "-I", "-m", "fscs_engine", "segment", str(tmp_path / "plate.####.exr")]
     command += ["--palette", str(palette), "-o", str(tmp_path / "theirs.####.exr"), "--device", "cpu"]
     subprocess.run([*command, "--temporal", "0.7", "--frames", "1001-1003"], check=True, capture_output=True)

@@ -128,3 +128,15 @@ def test_frozen_renders_without_the_extension(full_blender, shot) -> None:
     status, said = full_blender.run("-b", "--factory-startup", "frozen.blend", "-a")
     assert status == 0, said
     check(shot)
+
+
+def test_sequencer_modifier_is_refused(full_blender, photograph) -> None:
+    folder = full_blender.folder / "sequencer"
+    folder.mkdir()
+    shutil.copyfile(photograph, folder / "photo.png")
+    script = shutil.copy(HERE / "scripts" / "sequencer.py", folder)
+    output = folder / "strip.png"
+    status, said = full_blender.run("-b", "--python", script, "--", folder / "photo.png", output)
+    assert status == NO_PASSES, said
+    assert said.count("is in a compositor modifier of the strip Photo") == 2
+    assert not output.exists()

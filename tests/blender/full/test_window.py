@@ -129,19 +129,20 @@ def test_result_appears_by_itself(seen, shown: Path) -> None:
     assert (found["busy"], found["failed"], found["shown"]) == (False, False, True)
     assert found["palette"] == seen["palette"]["palette"]
     before, after = (backdrop(shown, name, seen["backdrop"]) for name in ("new", "segmented"))
-    assert before.std() < 0.05
+    assert after.std() > 0.02
     size = (after.shape[1], after.shape[0])
     with Image.open(shown / "photo.png") as picture:
         photo = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) / 255.0
     # Blender's view transform changes the colours, so likeness is all there is to ask for.
-    assert np.corrcoef(after.ravel(), photo.ravel())[0, 1] > 0.95
+    assert np.corrcoef(before.ravel(), photo.ravel())[0, 1] > 0.95, "a new node does not pass the image through"
 
 
 def test_undo_and_redo(seen) -> None:
     undone, redone = seen["undone"], seen["redone"]
     assert undone["palette"] == seen["palette"]["palette"]
-    # The step before the result is the click on another node, while the engine worked: it does no more.
-    assert (undone["busy"], undone["shown"]) == (False, False)
+    # The step before the result is the click on another node, while the engine worked: it does no more, and the layers
+    # of these settings are in the cache.
+    assert (undone["busy"], undone["shown"]) == (False, True)
     assert redone == seen["segmented"]
 
 
@@ -150,16 +151,21 @@ def test_fewer_colors(seen) -> None:
     assert fewer["outputs"] == ["Combined", *LAYERS[:5]]
     assert fewer["linked"] == ["Combined", "Layer 3"]
     assert fewer["palette"] == seen["segmented"]["palette"][:5] == segmented["palette"]
-    assert fewer["mean"] == seen["segmented"]["mean"][:6]
+    assert fewer["mean"][1:] == seen["segmented"]["mean"][1:6]
     assert segmented["mean"][0] == pytest.approx(seen["segmented"]["mean"][0], abs=1e-5)
     assert segmented["mean"][3] != fewer["mean"][3]
+
+
+def frames(files: list[str]) -> set[str]:
+    """What the names of files in the cache begin with."""
+    return {".".join(name.split(".")[:2]) for name in files}
 
 
 def test_window_lives_while_the_cache_is_filled(seen) -> None:
     assert seen["alive_while_filling"]
     assert any(text.startswith("Frame 2, 2 of 2") for text in seen["filling"])
     assert not seen["filled"]["failed"]
-    assert {"layers.0001.exr", "layers.0002.exr"} <= set(seen["filled"]["files"])
+    assert {"layers.0001", "layers.0002"} <= frames(seen["filled"]["files"])
     # What the input was rendered with is gone again.
     assert "CompositorNodeOutputFile" not in seen["nodes"]
 
@@ -167,15 +173,14 @@ def test_window_lives_while_the_cache_is_filled(seen) -> None:
 def test_filling_is_cancelled(seen) -> None:
     found = seen["cancelled_filling"]
     assert (found["message"], found["failed"], found["busy"], found["frame"]) == ("Cancelled", False, False, 1)
-    whole = [f"layers.{frame:04d}.exr" for frame in (1, 2, 3)]
-    assert set(whole) <= set(found["files"]), "what was done is kept"
+    assert {f"layers.{frame:04d}" for frame in (1, 2, 3)} <= frames(found["files"]), "what was done is kept"
     assert len(found["files"]) < 12
     assert not [name for name in found["files"] if name.startswith(".")], "half a file was left"
     assert found["nodes"] == seen["nodes"]
 
 
 def test_copies_have_an_inside_of_their_own(seen) -> None:
-    assert seen["copies"] == {"uids": 3, "images": 3 * 6, "same": True}
+    assert seen["copies"] == {"uids": 3, "images": 3 * 5, "same": True}
 
 
 def test_frozen_by_its_button(seen) -> None:

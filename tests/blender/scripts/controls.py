@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import batch, cache, engaged, jobs, operators, pick, segmenting, ui
-from soft_color_segment import node as node_module
+from soft_color_segment import batch, cache, engaged, freshness, jobs, operators, pick, trees, ui
 from soft_color_segment.fscs.parameters import PARAMETERS
 from soft_color_segment.properties import LEFT_OUT, NODE_OF_BUTTON
+from soft_color_segment.session import SESSION
 
 
 class Layout:
@@ -48,6 +48,8 @@ class Layout:
     def called(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if name in ("row", "column", "box"):
             return Layout(self.shown, self.grey)
+        if name == "panel":
+            return Layout(self.shown, self.grey), Layout(self.shown, self.grey)
         if name == "context_pointer_set":
             self.pointers[arguments[0]] = arguments[1]
         elif name == "operator":
@@ -65,8 +67,9 @@ class Layout:
 
 
 def drawn(node: Any) -> dict[str, bool]:
-    """All that the sidebar shows of a node but texts, and whether it is grey."""
+    """All that the node and the sidebar show of a node but texts, and whether it is grey."""
     shown: list[Any] = []
+    ui.draw_node(node, bpy.context, Layout(shown))
     ui.draw_sidebar(node, bpy.context, Layout(shown))
     return dict(shown)
 
@@ -122,10 +125,9 @@ for parameter in PARAMETERS:
         assert tuple(word[0] for word in words) == parameter.choices
 
 # Grey while it works
-node.show_layers = True
 tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
 found["idle"] = drawn(node)
-engaged.running[node.uid] = jobs.Running(waiting(), jobs.Progress())
+SESSION.running[node.uid] = jobs.Running(waiting(), jobs.Progress())
 node.busy, node.fraction, node.message = True, 0.25, "25%"
 found["busy"] = drawn(node)
 found["why"] = said(node, "auto_palette")
@@ -138,7 +140,7 @@ found["counts"] = []
 for colors in (16, 17, 1):
     node.colors = colors
     t.press("segment", node)
-    path = segmenting.checked_file(node, 1)
+    path = freshness.checked_file(node, 1)
     found["counts"].append([node.colors, len(node.outputs) - 1, len(cache.load(path))])
 
 # All controls that change the layers: in the key, and the status line knows
@@ -153,7 +155,7 @@ for owner, values in ((node, chosen), (node.palette[1], layer)):
         setattr(owner, name, value)
         found["stale"].append([name, before, stale(node)])
 t.press("segment", node)
-facts = cache.facts_of(segmenting.checked_file(node, 1))
+facts = cache.facts_of(freshness.checked_file(node, 1))
 found["parameters"] = json.loads(facts["parameters"])
 found["wanted"] = chosen | {name: {"2": value} for name, value in layer.items()}
 
@@ -189,7 +191,7 @@ node.uid = "../victim"
 bpy.ops.wm.save_as_mainfile(filepath=blend)
 cache.clear(node)
 bpy.ops.wm.open_mainfile(filepath=blend)
-(node,) = node_module.all_nodes()
+(node,) = trees.all_nodes()
 found["healed"] = node.uid != "../victim"
 t.press("clear_cache", node)
 found["victim"] = (victim / "layers.exr").exists()

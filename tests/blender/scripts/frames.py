@@ -33,22 +33,6 @@ def soft_node() -> Any:
     return batch.nodes_of_scene(bpy.context.scene)[0]
 
 
-def add_nodes(tree: Any, first: Any, second: Any) -> Any:
-    """The sum of two sockets."""
-    if t.NEW:
-        add = tree.nodes.new("ShaderNodeMix")
-        add.data_type, add.blend_type = "RGBA", "ADD"
-        inputs, result = (add.inputs[0], add.inputs[6], add.inputs[7]), add.outputs[2]
-    else:
-        add = tree.nodes.new("CompositorNodeMixRGB")
-        add.blend_type = "ADD"
-        inputs, result = tuple(add.inputs), add.outputs[0]
-    inputs[0].default_value = 1.0
-    tree.links.new(first, inputs[1])
-    tree.links.new(second, inputs[2])
-    return result
-
-
 def make(kind: str) -> None:
     """Plates that differ, and the .blend."""
     generator = np.random.default_rng(7)
@@ -67,8 +51,7 @@ def make(kind: str) -> None:
     node = t.soft(tree, source)
     node.colors = 3
     node.name = "Soft"
-    first, second, third = list(node.outputs)[1:]
-    tree.links.new(add_nodes(tree, add_nodes(tree, first, second), third), t.output(tree))
+    tree.links.new(t.total(tree, node), t.output(tree))
     if kind != "open":
         t.press("auto_palette", node)
     scene.render.filepath = str(folder / "sum_####")

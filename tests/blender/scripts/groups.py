@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import segmenting
+from soft_color_segment import freshness, trees
+from soft_color_segment.sources import Sources
 
 LIMIT = 1e-5
 tree = t.compositor()
@@ -34,6 +35,11 @@ def fails(node: Any) -> str:
     return ""
 
 
+def shows(group: Any, picture: Any) -> bool:
+    """Whether the layers in a group add up to a picture."""
+    return t.error(t.rendered(tree, group.outputs[0], "group")[..., :3], picture[..., :3]) <= LIMIT
+
+
 photo = t.image_node(tree, sys.argv[1]).outputs["Image"]
 inner, entry, leave = t.group("inner")
 outer, outer_entry, outer_leave = t.group("outer")
@@ -43,7 +49,7 @@ group = t.group_node(tree, outer, photo)
 exposed = brighter(inner, entry.outputs[0])
 node = t.soft(inner, exposed.outputs[0])
 node.colors = 3
-inner.links.new(node.outputs["Combined"], leave.inputs[0])
+inner.links.new(t.total(inner, node), leave.inputs[0])
 counts = lambda: [len(each.nodes) for each in (tree, outer, inner)]  # noqa: E731
 outside = brighter(tree, photo)
 wanted = t.rendered(tree, outside.outputs[0], "wanted")
@@ -51,14 +57,14 @@ wanted = t.rendered(tree, outside.outputs[0], "wanted")
 found: dict[str, Any] = {"sums": {}, "before": counts()}
 found["pressed"] = sorted(t.press("segment", node))
 found["left"] = counts()
-found["sums"]["chain inside"] = t.error(t.rendered(tree, group.outputs[0], "group"), wanted) <= LIMIT
+found["sums"]["chain inside"] = shows(group, wanted)
 
 
 def stale() -> bool:
     """Whether the cache has no right layers of the frame."""
     try:
-        segmenting.checked_layers(node, scene.frame_current)
-    except segmenting.NoPasses:
+        freshness.checked_file(node, scene.frame_current)
+    except freshness.NoPasses:
         return True
     return False
 
@@ -73,17 +79,20 @@ second = t.group_node(tree, outer, photo)
 found["same inputs"] = sorted(t.press("segment", node))
 tree.links.new(outside.outputs[0], second.inputs[0])
 found["ambiguous"] = fails(node)
+found["offered"] = node.ambiguous
+t.press("single_user", node)
+found["pressed on both"] = [sorted(t.press("segment", each)) for each in trees.nodes_of_scene(scene)]
+brightest = t.rendered(tree, brighter(tree, outside.outputs[0]).outputs[0], "brightest")
+found["sums"]["each use"] = shows(group, wanted) and shows(second, brightest)
 tree.nodes.remove(second)
 
 # Straight from the group's input: the chain and the file are outside
 inner.links.new(entry.outputs[0], node.inputs["Image"])
 tree.links.new(outside.outputs[0], group.inputs[0])
 t.press("segment", node)
-found["sums"]["chain outside"] = t.error(t.rendered(tree, group.outputs[0], "group"), wanted) <= LIMIT
+found["sums"]["chain outside"] = shows(group, wanted)
 tree.links.new(photo, group.inputs[0])
 t.press("segment", node)
 plain = t.rendered(tree, photo, "plain")
-found["sums"]["file outside"] = (
-    not segmenting.wanted(node, 1) and t.error(t.rendered(tree, group.outputs[0], "group"), plain) <= LIMIT
-)
+found["sums"]["file outside"] = not Sources.of(node, 1).captured and shows(group, plain)
 report(found)  # noqa: F821  # given by drive.py

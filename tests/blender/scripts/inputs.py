@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import cache, engine, exr, jobs, segmenting, ui
+from soft_color_segment import cache, compute, controls, engine, exr, freshness, jobs, segmenting, ui
 from soft_color_segment.fscs.client import Pixels
 
 picture, kind = Path(sys.argv[1]), sys.argv[2]
@@ -101,9 +101,9 @@ result = {
     "left": left,
     "writers": writers,
 }
-facts = cache.facts_of(segmenting.checked_file(node, scene.frame_current))
+facts = cache.facts_of(freshness.checked_file(node, scene.frame_current))
 result["key"] = facts["key"]
-palette = segmenting.palette_of(node)
+palette = controls.palette_of(node)
 reply = engine.connect(None).segment(
     work.inputs.picture, palette, {**work.values, **work.layers}, masks=work.inputs.masks, working_space="lin_rec709"
 )
@@ -111,7 +111,7 @@ result["engine's key"] = reply.key
 if mask is not None:
     plain = exr.read(Path.cwd() / "mask.exr", ["R"])[0] * np.float32(0.5 if "node" in kind else 1.0)
     share = np.clip(plain, 0.0, 1.0)
-    picture = segmenting.picture_for(engine.connect(None), work)
+    picture = compute.picture_for(engine.connect(None), work)
     with engine.connect(None).segment(picture, palette, working_space="lin_rec709") as unmasked:
         alphas = np.array(unmasked.memory())[..., 3]
     if "split" in kind:

@@ -67,7 +67,7 @@ if what == "make":
     for kind, source in sources(tree).items():
         node = t.soft(tree, source)
         node.name, node.colors = kind, 2
-        for name, socket in (("found", node.outputs["Combined"]), ("wanted", source)):
+        for name, socket in (("found", t.total(tree, node)), ("wanted", source)):
             writer = tree.nodes.new("CompositorNodeOutputFile")
             t.write_to(writer, folder / name / kind)
             tree.links.new(socket, writer.inputs[0])
@@ -83,7 +83,7 @@ bpy.ops.render.render(animation=True)
 result = {}
 for place in sorted((folder / "wanted").iterdir()):
     pairs = zip(sorted((folder / "found" / place.name).iterdir()), sorted(place.iterdir()), strict=True)
-    pictures = [[np.moveaxis(exr.read(file, "RGBA"), 0, -1) for file in pair] for pair in pairs]
+    pictures = [[np.moveaxis(exr.read(file, "RGB"), 0, -1) for file in pair] for pair in pairs]
     result[place.name] = {
         "frames": len(pictures),
         "error": max(t.error(found, wanted) for found, wanted in pictures),

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import batch, files, node, passes, ui
+from soft_color_segment import batch, files, passes, trees, ui
 
 FRAMES = (1, 2)
 what, picture = sys.argv[1], sys.argv[2]
@@ -24,7 +24,7 @@ library, shot = Path(sys.argv[3]) / "library.blend", Path(sys.argv[4]) / "shot.b
 
 def ours() -> Any:
     """The one node of ours in the file."""
-    (found,) = node.all_nodes()
+    (found,) = trees.all_nodes()
     return found
 
 
@@ -41,7 +41,7 @@ def make() -> None:
     shown.links.new(photo, exposure.inputs[0])
     soft = t.soft(shown, exposure.outputs[0])
     soft.name, soft.colors = "Soft", 3
-    shown.links.new(soft.outputs["Combined"], leave.inputs[0])
+    shown.links.new(t.total(shown, soft), leave.inputs[0])
     tree.links.new(t.group_node(tree, shown).outputs[0], t.output(tree))
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = FRAMES
     bpy.ops.wm.save_as_mainfile(filepath=str(library))

@@ -9,8 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import cache, engine, ui
-from soft_color_segment import node as node_module
+from soft_color_segment import cache, engine, trees, ui
 
 
 def failure(name: str, node: object) -> str:
@@ -50,7 +49,7 @@ for file in cache.folder(node).glob("*.exr"):
     file.unlink()
 bpy.ops.wm.open_mainfile(filepath=blend)
 tree = t.scene_tree(bpy.context.scene)
-(node,) = node_module.all_nodes()
+(node,) = trees.all_nodes()
 found["deleted"] = ui.status(node)[0]
 picture = node.inputs["Image"].links[0].from_node
 t.press("segment", node)

@@ -46,8 +46,11 @@ for colors in (8, 3, 5):
     node.colors = colors
     linked = [reroute.inputs[0].links[0].from_socket.name for reroute in reroutes if reroute.inputs[0].is_linked]
     counts.append([len(node.outputs), len(node.palette), linked])
+    if colors == 8:
+        found["stale"] = sys.modules["soft_color_segment.ui"].status(node)[0]
 found["counts"] = counts
-found["stale"] = sys.modules["soft_color_segment.ui"].status(node)[0]
+found["back"] = sys.modules["soft_color_segment.ui"].status(node)[0]
+found["sum of what came back"] = t.error(t.layers(tree, node).sum(0), wanted)
 t.press("segment", node)
 found["sum after K"] = t.error(t.layers(tree, node).sum(0), wanted)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import batch, node
+from soft_color_segment import batch, trees
 
 what, picture, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 blend = folder / "several.blend"
@@ -45,7 +45,7 @@ def make() -> None:
     add(tree, "Plain", 5, photo)
     inner, entry, leave = t.group("inner")
     deep = add(inner, "Deep", 4, entry.outputs[0])
-    inner.links.new(deep.outputs["Combined"], leave.inputs[0])
+    inner.links.new(t.total(inner, deep), leave.inputs[0])
     outer, outer_entry, outer_leave = t.group("outer")
     inside = t.group_node(outer, inner, brighter(outer, outer_entry.outputs[0], 2.0))
     outer.links.new(inside.outputs[0], outer_leave.inputs[0])
@@ -62,7 +62,7 @@ def make() -> None:
 
 def nodes_by_name() -> dict[str, Any]:
     """All nodes of ours."""
-    return {each.name: each for each in node.all_nodes()}
+    return {each.name: each for each in trees.all_nodes()}
 
 
 if what == "make":
@@ -86,7 +86,7 @@ for each, names in ((scene, ["First", "Second", "Plain", "Deep"]), (bpy.data.sce
     tree = t.scene_tree(each)
     photo = next(inner for inner in tree.nodes if inner.bl_idname == "CompositorNodeImage").outputs["Image"]
     for name in names:
-        shown = tree.nodes["Group"].outputs[0] if name == "Deep" else tree.nodes[name].outputs["Combined"]
+        shown = tree.nodes["Group"].outputs[0] if name == "Deep" else t.total(tree, tree.nodes[name])
         writer = tree.nodes.new("CompositorNodeOutputFile")
         t.write_to(writer, folder / name)
         tree.links.new(shown, writer.inputs[0])
@@ -98,9 +98,9 @@ for each, names in ((scene, ["First", "Second", "Plain", "Deep"]), (bpy.data.sce
     with bpy.context.temp_override(scene=each):
         bpy.ops.render.render(scene=each.name)
     for name in names:
-        given, wanted = (t.written(folder / place) for place in (name, f"{name} wanted"))
+        given, wanted = (t.written(folder / place)[..., :3] for place in (name, f"{name} wanted"))
         errors[name] = t.error(given, wanted)
-uids = {each.uid for each in node.all_nodes()}
-trees = {each.node_tree.as_pointer() for each in node.all_nodes()}
+uids = {each.uid for each in trees.all_nodes()}
+trees = {each.node_tree.as_pointer() for each in trees.all_nodes()}
 errors["own"] = 0.0 if len(uids) == len(trees) == len(FACTORS) else 1.0
 report(errors)  # noqa: F821

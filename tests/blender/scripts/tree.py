@@ -86,6 +86,30 @@ def layers(tree: Any, node: Any, frame: int = 1) -> Any:
     return np.stack([rendered(tree, socket, "layer", frame) for socket in list(node.outputs)[1:]])
 
 
+def add(tree: Any, first: Any, second: Any) -> Any:
+    """The sum of two sockets; its alpha is that of the first."""
+    if NEW:
+        mix = tree.nodes.new("ShaderNodeMix")
+        mix.data_type, mix.blend_type = "RGBA", "ADD"
+        inputs, result = (mix.inputs[0], mix.inputs[6], mix.inputs[7]), mix.outputs[2]
+    else:
+        mix = tree.nodes.new("CompositorNodeMixRGB")
+        mix.blend_type = "ADD"
+        inputs, result = tuple(mix.inputs), mix.outputs[0]
+    inputs[0].default_value = 1.0
+    tree.links.new(first, inputs[1])
+    tree.links.new(second, inputs[2])
+    return result
+
+
+def total(tree: Any, node: Any) -> Any:
+    """The sum of all layers of a node, by nodes."""
+    first, *others = list(node.outputs)[1:]
+    for other in others:
+        first = add(tree, first, other)
+    return first
+
+
 def error(found: Any, wanted: Any) -> float:
     """The largest difference, relative to the pixel's largest channel or 1."""
     scale = np.maximum(1.0, np.abs(wanted).max(axis=-1, keepdims=True))

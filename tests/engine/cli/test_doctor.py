@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
+import os
 import platform
 import shutil
+import subprocess
+import sys
 
 import torch
 
 from fscs_engine import __version__
 from fscs_engine.networks import shipped
 from fscs_engine.networks.shipped import SHIPPED
+from fscs_engine.runtime.compiling import FOLDER
 
 
 def test_json(fscs):
@@ -59,3 +64,24 @@ def test_a_broken_config_is_found(fscs, tmp_path):
     finished = fscs("doctor", "--ocio", tmp_path / "broken.ocio", "--json")
     assert finished.code == 2
     assert "broken.ocio" in finished.json["problems"][0]
+
+
+def test_loops_are_compiled_before_the_first_image(tmp_path):
+    """In a process of its own: what is compiled is looked for once in a process."""
+    # Without the processor's features nothing that is kept elsewhere fits.
+    environment = {**os.environ, FOLDER: str(tmp_path / "kept"), "NUMBA_CPU_FEATURES": ""}
+
+    def left(*arguments):
+        command = [sys.executable, "-m", "fscs_engine", "doctor", "--json", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)["loops"]["to_compile"], done.stderr
+
+    before, _ = left()
+    assert before > 10
+    after, said = left("--warm")
+    assert after == 0
+    assert "fscs: compiling for this machine (once)\n" in said
+    after, said = left()
+    assert after == 0
+    assert "compiling" not in said
+    assert len(list((tmp_path / "kept").glob("*.loop"))) == before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import time
 from contextlib import suppress
@@ -46,6 +47,17 @@ def test_lines_with_the_time_left_and_not_too_many_of_them():
     assert lines[0] == "fscs: working: 1%, about 1 min 39 s left"
     assert lines[1] == f"fscs: working: {1 + LINE_SECONDS:.0f}%, about 1 min 34 s left"
     assert len(lines) <= 100 / LINE_SECONDS + 1
+
+
+@pytest.mark.parametrize(("style", "line"), [("auto", "fscs: {}"), ("openjd", "openjd_status: {}"), ("none", None)])
+def test_what_the_engine_says_of_its_work(style, line):
+    note, log, stream = "compiling for this machine (once)", logging.getLogger("fscs_engine"), io.StringIO()
+    with Progress(stream, Clock(), style) as progress:
+        progress.stage("working")
+        log.info(note)
+    log.info("nobody listens any more")
+    assert line is None or line.format(note) in stream.getvalue().splitlines()
+    assert stream.getvalue().count(note) == (0 if line is None else 1)
 
 
 def test_what_was_done_before_does_not_count_for_the_time_left():

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from fscs_engine.cli.recolor import parse_edit
-from fscs_engine.color import ColorSpaces
+from fscs_engine import LayerEdit, Look, apply_look
+from fscs_engine.cli.recolor import parse_edit, parse_edits, parse_harmony, parse_pick
 from fscs_engine.errors import FscsError
-from fscs_engine.exact.compositing import NewColor, TurnHue
 from fscs_engine.files.exr import ExrLayerWriter, read_layers
 from fscs_engine.files.reading import read_image
+from fscs_engine.recolor.looks import read_look
+from fscs_engine.recolor.material import read_material
 
 COLORS = "#270a05,#a53615,#e1b389"
 
@@ -19,24 +23,42 @@ def layers(fscs, photo, tmp_path):
     return tmp_path / "layers.exr"
 
 
-def test_a_new_color_adds_alpha_times_the_difference(fscs, layers, tmp_path):
-    finished = fscs("recolor", layers, "--set", "2=#3366ff", "-o", tmp_path / "o.exr", "--json")
+@pytest.fixture
+def shot(fscs, photo, tmp_path):
+    """Five frames of the photograph, darker by the frame, and their layers."""
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    with Pillow.open(photo) as opened:
+        for frame in range(1, 6):
+            opened.point(lambda level, frame=frame: level * (20 - frame) // 20).save(folder / f"p.{frame:04d}.png")
+    done = fscs("segment", folder / "p.####.png", "--palette", COLORS, "-o", folder / "layers.####.exr")
+    assert done.code == 0, done.err
+    return folder
+
+
+def test_recolors_as_the_api_does(fscs, layers, tmp_path):
+    command = ["recolor", layers, "--set", "2=#3366ff", "--set", "3:hue=-40", "--set", "1:mute", "--strength", "0.8"]
+    finished = fscs(*command, "-o", tmp_path / "o.exr", "--json")
     assert finished.code == 0, finished.err
     assert [color["hex"] for color in finished.json["palette"]] == COLORS.split(",")
-    before = read_layers(layers).layers
-    colors = np.array([[0xA5, 0x36, 0x15], [0x33, 0x66, 0xFF]], np.float32) / 255
-    old, new = ColorSpaces().convert(colors, "srgb", "lin_rec709")
-    expected = before.sum(axis=0)[..., :3] + before[1, ..., 3:] * (new - old)
+    assert finished.json["look"]["layers"] == {
+        "1": {"mute": True},
+        "2": {"color": [0.2, 0.4, 1.0]},
+        "3": {"hue": -40.0},
+    }
+    material = read_material(layers)
+    look = Look({1: LayerEdit(mute=True), 2: LayerEdit(color=(0.2, 0.4, 1.0)), 3: LayerEdit(hue=-40)}, strength=0.8)
+    expected = apply_look(material.layers, material.palette, "lin_rec709", look)
     after = read_image(tmp_path / "o.exr")
-    assert np.abs(after.pixels[..., :3] - expected).max() <= 1e-5
+    assert after.pixels.tobytes() == expected.tobytes()
     assert after.color_space == "lin_rec709"
 
 
 def test_a_whole_turn_of_the_hue_changes_nothing(fscs, layers, tmp_path):
-    assert fscs("recolor", layers, "--set", "2:hue=360", "-o", tmp_path / "turned.exr").code == 0
+    assert fscs("recolor", layers, "--set", "2:hue=0", "-o", tmp_path / "rest.exr").code == 0
     assert fscs("recolor", layers, "--set", "2:hue=90", "-o", tmp_path / "quarter.exr").code == 0
     plain = read_layers(layers).layers.sum(axis=0)
-    assert np.abs(read_image(tmp_path / "turned.exr").pixels - plain).max() <= 1e-5
+    assert np.abs(read_image(tmp_path / "rest.exr").pixels - plain).max() <= 1e-5
     assert np.abs(read_image(tmp_path / "quarter.exr").pixels - plain).max() > 0.05
 
 
@@ -46,33 +68,175 @@ def test_several_edits_into_png(fscs, layers, tmp_path):
     assert read_image(tmp_path / "o.png").pixels.shape == (40, 56, 4)
 
 
+def test_an_image_is_segmented_in_memory(fscs, layers, photo, tmp_path):
+    edits = ["--set", "2=#2f7d4a", "--clip"]
+    assert fscs("recolor", layers, *edits, "-o", tmp_path / "layers.png").code == 0
+    direct = fscs("recolor", photo, "--palette", COLORS, *edits, "-o", tmp_path / "direct.png", "--json")
+    assert direct.code == 0, direct.err
+    assert sorted(tmp_path.glob("*.exr")) == [layers]
+    one, other = (read_image(tmp_path / name).pixels[..., :3] for name in ("layers.png", "direct.png"))
+    assert np.abs(one - other).max() <= 2 / 65535
+    rest = fscs("recolor", photo, "-k", 3, "--set", "1:hue=0", "-o", tmp_path / "rest.png", "--json")
+    assert len(rest.json["palette"]) == 3
+    assert np.abs(read_image(tmp_path / "rest.png").pixels - read_image(photo).pixels).max() <= 1 / 65535
+
+
+def test_look_files(fscs, layers, tmp_path):
+    night = tmp_path / "night.toml"
+    made = ["--set", "2=#2040a0", "--set", "3:saturation=0.5", "--opacity-shows", "black", "--strength", "0.7"]
+    assert fscs("recolor", layers, *made, "-o", tmp_path / "a.exr", "--save-look", night).code == 0
+    assert fscs("recolor", layers, "--look", night, "-o", tmp_path / "b.exr").code == 0
+    assert (tmp_path / "a.exr").read_bytes() == (tmp_path / "b.exr").read_bytes()
+    # What is typed counts more than the file.
+    assert fscs("recolor", layers, "--look", night, "--set", "2:hue=5", "--strength", 1, "-o", tmp_path / "c.exr",
+                "--save-look", tmp_path / "c.toml").code == 0  # fmt: skip
+    look = read_look(tmp_path / "c.toml").look(read_material(layers).palette)
+    assert look == Look({2: LayerEdit(color=(0x20 / 255, 0x40 / 255, 0xA0 / 255), hue=5),
+                         3: LayerEdit(saturation=0.5)}, "black", 1.0)  # fmt: skip
+    fscs("recolor", layers, "--look", night, "-o", tmp_path / "d.exr", "--save-look", night).failed_with(
+        2, "night.toml"
+    )
+    assert not (tmp_path / "d.exr").exists()
+
+
+def test_match_harmony_pick_and_preview(fscs, layers, photo, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("#e8d8b0\n#103018\n#20a040\n")
+    found = fscs("recolor", layers, "--match", other, "-o", tmp_path / "m.exr", "--json").json["look"]["layers"]
+    assert [found[n]["color"][1] for n in "123"] == [0x30 / 255, 0xA0 / 255, 0xD8 / 255]
+    for name in (photo, layers):
+        assert fscs("recolor", layers, "--match", name, "-o", tmp_path / "n.exr", "--overwrite").code == 0
+    turned = fscs("recolor", layers, "--harmony", "complementary:0.5", "-o", tmp_path / "h.exr", "--json").json
+    assert set(turned["look"]["layers"]) <= {"1", "2", "3"}
+    sheet = tmp_path / "sheet.png"
+    command = ["recolor", layers, "--pick", "30,20=#2f7d4a", "-o", tmp_path / "p.png", "--clip", "--preview", sheet]
+    picked = fscs(*command)
+    assert picked.code == 0, picked.err
+    assert read_image(tmp_path / "p.png").pixels[20, 30, :3] == pytest.approx(
+        (0x2F / 255, 0x7D / 255, 0x4A / 255), abs=3e-3
+    )
+    with Pillow.open(sheet) as opened:
+        assert opened.size[0] > 2 * 56
+    fscs("recolor", layers, "--pick", "56,0=#000", "-o", tmp_path / "q.exr").failed_with(2, "55,39")
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_shot_is_resumed(fscs, shot, tmp_path, jobs):
+    output = tmp_path / "out" / "r.####.exr"
+    command = ["recolor", shot / "layers.####.exr", "--set", "2=#2f7d4a", "-o", output, "--jobs", jobs, "--json"]
+    first = fscs(*command, "--frames", "1-3")
+    assert first.code == 0, first.err
+    assert [frame["status"] for frame in first.json["frames"]] == ["done"] * 3
+    fscs(*command).failed_with(2, "r.0001.exr", "exists already")
+    stamp = (tmp_path / "out" / "r.0002.exr").stat().st_mtime_ns
+    (tmp_path / "out" / "r.0003.exr").write_bytes(b"cut off")
+    again = fscs(*command, "--resume").json["frames"]
+    assert [frame["status"] for frame in again] == ["skipped", "skipped", "done", "done", "done"]
+    assert (tmp_path / "out" / "r.0002.exr").stat().st_mtime_ns == stamp
+    other = fscs(*command, "--resume", "--set", "3:hue=10").json["frames"]
+    assert [frame["status"] for frame in other] == ["done"] * 5
+    one = tmp_path / "one.exr"
+    assert fscs("recolor", shot / "layers.0004.exr", "--set", "2=#2f7d4a", "--set", "3:hue=10", "-o", one).code == 0
+    assert one.read_bytes() == (tmp_path / "out" / "r.0004.exr").read_bytes()
+
+
+def test_images_of_a_shot_share_one_palette(fscs, shot, tmp_path):
+    output, sheets = tmp_path / "r.####.png", tmp_path / "sheet.####.png"
+    command = [
+        "recolor",
+        shot / "p.####.png",
+        "-k",
+        3,
+        "--set",
+        "2:hue=90",
+        "-o",
+        output,
+        "--clip",
+        "--preview",
+        sheets,
+    ]
+    finished = fscs(*command)
+    assert finished.code == 0, finished.err
+    assert "done: 5 (1-5)" in finished.out
+    assert len(list(tmp_path.glob("r.*.png"))) == len(list(tmp_path.glob("sheet.*.png"))) == 5
+
+
+def test_frames_that_are_not_there(fscs, shot, tmp_path):
+    (shot / "layers.0003.exr").unlink()
+    shutil.copy(shot / "p.0001.png", shot / "layers.0004.exr")
+    command = [
+        "recolor",
+        shot / "layers.####.exr",
+        "--set",
+        "2:hue=90",
+        "-o",
+        tmp_path / "r.####.exr",
+        "--frames",
+        "1-5",
+    ]
+    fscs(*command).failed_with(2, "layers.0003.exr")
+    finished = fscs(*command, "--missing", "skip")
+    assert finished.code == 3
+    assert "missing: 1 (3)" in finished.out
+    assert "failed: 1 (4)" in finished.out
+    assert "done: 3 (1-2,5)" in finished.out
+
+
 @pytest.mark.parametrize(
     ("text", "edit"),
     [
-        ("3=#3366ff", NewColor(3, (0.2, 0.4, 1.0))),
-        (" 12 = 36f ", NewColor(12, (0.2, 0.4, 1.0))),
-        ("5:hue=40", TurnHue(5, 40.0)),
-        ("5:hue=-1.5e1", TurnHue(5, -15.0)),
+        ("3=#3366ff", (3, "color", (0.2, 0.4, 1.0))),
+        (" 12 = 36f ", (12, "color", (0.2, 0.4, 1.0))),
+        ("2=0.1,0.25,1", (2, "color", (0.1, 0.25, 1.0))),
+        ("5:hue=40", (5, "hue", 40.0)),
+        ("5:hue=-1.5e1", (5, "hue", -15.0)),
+        ("red cup:gain=1.1, 1, 0.9", ("red cup", "gain", (1.1, 1.0, 0.9))),
+        ("2:gamma=1.2", (2, "gamma", (1.2, 1.2, 1.2))),
+        ("2:mute", (2, "mute", True)),
+        ("2:solo=off", (2, "solo", False)),
     ],
 )
 def test_edits(text, edit):
     assert parse_edit(text) == edit
 
 
-@pytest.mark.parametrize("text", ["", "3", "3=blue", "3=#12345", "=#3366ff", "3:hue", "3:hue=x", "3:hue=-", "3:sat=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "3=blue", "3=#12345", "=#3366ff", "3:hue", "3:hue=x", "3:hue=-", "3:sat=1", "3:hue=181", "3:mute=2",
+     "3:gain=1,2", "3:hue=1,2", "3:strength=1"],
+)  # fmt: skip
 def test_edits_refuse(text):
     with pytest.raises(FscsError):
         parse_edit(text)
 
 
-def test_what_can_not_be_done(fscs, layers, tmp_path):
+def test_other_flags():
+    assert parse_pick(" 640 , 360 = 36f") == (640, 360, (0.2, 0.4, 1.0))
+    assert (parse_harmony("triad"), parse_harmony("split:0.5")) == (("triad", 1.0), ("split", 0.5))
+    for parse, text in ((parse_pick, "640=#36f"), (parse_pick, "1,2=#12345"), (parse_harmony, "triad:x")):
+        with pytest.raises(FscsError):
+            parse(text)
+    with pytest.raises(FscsError, match="twice"):
+        parse_edits(["3:hue=1", "3:hue=2"])
+
+
+def test_what_can_not_be_done(fscs, layers, photo, tmp_path):
     output = ["-o", tmp_path / "o.exr"]
     fscs("recolor", layers, *output).failed_with(2, "--set")
     fscs("recolor", layers, "--set", "4=#3366ff", *output).failed_with(2, "layer 4")
     fscs("recolor", layers, "--set", "0=#3366ff", *output).failed_with(2, "layer 0")
     fscs("recolor", layers, "--set", "1=blue", *output).failed_with(2, "1=blue")
     fscs("recolor", layers, "--set", "1:hue=1e999", *output).failed_with(2, "hue")
+    fscs("recolor", layers, "--set", "cup:hue=4", *output).failed_with(2, "'cup'")
     fscs("recolor", layers, "--set", "1:hue=40", "-o", tmp_path / "o.tif").failed_with(2, "o.tif")
+    fscs("recolor", layers, "--set", "1:hue=40", "-o", layers, "--overwrite").failed_with(2, "is the input")
+    fscs("recolor", layers, "--set", "1:hue=40", "-k", 3, *output).failed_with(2, "palette already")
+    fscs("recolor", layers, "--harmony", "minor", *output).failed_with(2, "minor")
+    fscs("recolor", layers, "--match", "#12345", *output).failed_with(2, "#12345")
+    fscs("recolor", layers, "--set", "1:hue=4", "--resume", *output).failed_with(2, "--resume")
+    fscs("recolor", layers, "--look", tmp_path / "no.toml", *output).failed_with(2, "no.toml")
+    fscs("recolor", tmp_path / "no.exr", "--set", "1:hue=4", *output).failed_with(2, "no.exr")
+    fscs("recolor", photo, "--set", "9:hue=4", "-k", 3, *output).failed_with(2, "layer 9")
     assert not (tmp_path / "o.exr").exists()
 
 

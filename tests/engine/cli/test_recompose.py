@@ -78,9 +78,11 @@ def test_half_overflow_needs_clip(fscs, tmp_path):
 def test_what_can_not_be_done(fscs, photo, plate, layers, tmp_path):
     fscs("recompose", plate, "-o", tmp_path / "o.exr").failed_with(2, "plate.exr", "softcolor1")
     fscs("recompose", photo, "-o", tmp_path / "o.exr").failed_with(2, "cup.png")
-    for command in (["recompose"], ["recolor", "--set", "1:hue=40"]):
-        for wrong, what in (("no.exr", "does not exist"), (".", "is a folder")):
-            fscs(*command, tmp_path / wrong, "-o", tmp_path / "o.exr").failed_with(2, what, "name a layered EXR")
+    recolor = ["recolor", "--set", "1:hue=40", "-o", tmp_path / "o.exr"]
+    for wrong, what in (("no.exr", "does not exist"), (".", "is a folder")):
+        fscs("recompose", tmp_path / wrong, "-o", tmp_path / "o.exr").failed_with(2, what, "name a layered EXR")
+    fscs(*recolor, tmp_path / "no.exr").failed_with(2, "does not exist", "name a layered EXR")
+    fscs(*recolor, tmp_path).failed_with(2, "is not one sequence")  # a folder is a shot
     fscs("recompose", layers, "-o", tmp_path / "o.jpg").failed_with(2, "o.jpg", ".exr or .png")
     fscs("recompose", layers, "-o", layers, "--overwrite").failed_with(2, "is the input")
     fscs("recompose", layers, "-o", plate).failed_with(2, "plate.exr", "--overwrite")

@@ -50,6 +50,13 @@ def test_what_a_working_engine_has(doctor):
     )
 
 
+@pytest.mark.parametrize("warm", [False, True])
+def test_the_engine_compiles_its_loops_where_asked(doctor, warm):
+    source = f"import json, sys\nprint(json.dumps({GOOD!r} | {{'version': sys.argv[-1]}}))"
+    report = check.examine(doctor(source), "--warm", warm=warm)
+    assert report.works == warm, report.wrong
+
+
 def test_without_a_gpu_it_says_so(doctor):
     report = check.examine(doctor(printing({**GOOD, "devices": GOOD["devices"][1:]})), VERSION)
     assert report.works

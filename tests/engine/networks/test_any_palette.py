@@ -13,13 +13,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import (
-    CALM_RADIUS,
-    CELL,
-    FARTHEST_BEHIND,
-    FITTING_STEPS,
-    GRADIENT_STEPS,
-    LARGEST_CHANGE,
-    PLANES,
     AnyPaletteNetwork,
     calm,
     cells_of,
@@ -32,6 +25,15 @@ from fscs_engine.networks.any_palette import (
     step_matrix,
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
+from fscs_engine.networks.constants import (
+    CELL,
+    DENOISE_RADIUS,
+    FARTHEST_BEHIND,
+    FITTING_STEPS,
+    GRADIENT_STEPS,
+    LARGEST_CHANGE,
+    PLANES,
+)
 
 
 def generator(seed):
@@ -229,8 +231,8 @@ class TestCalm:
         image = picture(40, 40).requires_grad_()
         calm(image)[0, :, 20, 22].sum().backward()
         rows, columns = torch.nonzero(image.grad.abs().sum(dim=(0, 1)), as_tuple=True)
-        assert (rows.min(), rows.max()) == (20 - 2 * CALM_RADIUS, 20 + 2 * CALM_RADIUS)
-        assert (columns.min(), columns.max()) == (22 - 2 * CALM_RADIUS, 22 + 2 * CALM_RADIUS)
+        assert (rows.min(), rows.max()) == (20 - 2 * DENOISE_RADIUS, 20 + 2 * DENOISE_RADIUS)
+        assert (columns.min(), columns.max()) == (22 - 2 * DENOISE_RADIUS, 22 + 2 * DENOISE_RADIUS)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (7, 17), (20, 3), (31, 24)])

@@ -11,8 +11,8 @@ from fscs_engine.alpha.processing import AlphaProcessing
 from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.host.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
 from fscs_engine.image import Image
-from fscs_engine.networks.any_palette import CELL
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
+from fscs_engine.networks.constants import CELL
 from fscs_engine.networks.create import create_model
 from fscs_engine.networks.model import View
 from fscs_engine.networks.weights import Weights, save_weights

@@ -8,11 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from fscs_engine.networks import cell_network
-from fscs_engine.networks.any_palette import cells_of, halved, mixtures
+from fscs_engine.networks.any_palette import cells_of, mixtures
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.cell_network import CellNetwork
 from fscs_engine.networks.model import View
-from fscs_engine.networks.set_loops import feature_rows, grow_rows, halve_rows, share_rows
 
 TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
 """Models have numbers up to some tens, summed in another order."""
@@ -95,37 +94,3 @@ def test_the_number_of_threads_does_not_even_show_in_the_rounding(network):
         torch.set_num_threads(count)
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
-
-
-def sets_of(planes):
-    """(K, C, h, w) as whole sets (h + 2, K, w + 1, C)."""
-    return np.ascontiguousarray(F.pad(planes, (0, 1, 1, 1)).permute(2, 0, 3, 1).numpy())
-
-
-@pytest.mark.parametrize(("first", "last"), [(-1, 5), (-1, 2), (1, 4), (3, 5), (0, 4)])
-@pytest.mark.parametrize("planes", [3, 8, 16])
-def test_sets_are_halved_and_doubled(first, last, planes):
-    fine, coarse = torch.randn(5, planes, 8, 12), torch.randn(5, planes, 4, 6)
-    halves = np.full((last - first, 5, 7, planes), np.nan, np.float32)
-    halve_rows(sets_of(fine), first, halves)
-    np.testing.assert_allclose(halves, sets_of(halved(fine))[first + 1 : last + 1], atol=1e-6)
-    top, bottom = 2 * first, 2 * last - 1
-    sums = np.full((bottom - max(top, -1), 5, 13, planes), np.nan, np.float32)
-    grow_rows(sets_of(coarse)[1:-1], 0, 4, sets_of(fine), max(top, -1), sums)
-    wanted = sets_of(fine + F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))
-    np.testing.assert_allclose(sums, wanted[max(top, -1) + 1 : bottom + 1], atol=1e-6)
-
-
-def test_shares_of_far_cells_are_finite():
-    """The nearest colour can be so far that every exponential alone would be 0."""
-    cells, palette = np.zeros((6, 1, 1), np.float32), np.float32([[1, 1, 1], [1, 1, 0.99], [0.99, 1, 1]])
-    share = np.full((3, 1, 1), np.nan, np.float32)
-    share_rows(cells, palette, share)
-    assert share.sum() == pytest.approx(1)
-    assert share.argmin() == 0
-    seen = np.full((3, 3, 2, 12), np.nan, np.float32)
-    feature_rows(cells, palette, share, share, -1, seen)
-    assert np.isfinite(seen).all()
-    assert not seen[0].any()
-    assert not seen[2].any()
-    assert not seen[:, :, 1].any()

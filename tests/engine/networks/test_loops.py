@@ -7,38 +7,43 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
-from fscs_engine.networks.any_palette import (
-    CALM_RADIUS,
-    CELL,
-    calm,
-    cells_of,
-    enlarge,
-    mixtures,
-    project_to_simplex,
-    step_matrix,
-)
+from fscs_engine.networks.any_palette import calm, cells_of, enlarge, mixtures, project_to_simplex, step_matrix
+from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
 from fscs_engine.networks.loops import (
     _RUN,
-    _begin,
-    _paired,
+    _padded,
     _project,
-    _room,
+    _scratch,
+    _subtract_largest,
     alpha_rows,
-    calm_rows,
-    cell_mixtures,
-    cell_rows,
+    coarse_mixtures,
+    coarse_rows,
+    denoise_rows,
 )
 from fscs_engine.networks.model import View
 
 CPU = torch.device("cpu")
-REACH = 2 * CALM_RADIUS
+REACH = 2 * DENOISE_RADIUS
 SIZES = [(1, 1), (1, 37), (37, 1), (8, 128), (65, 129), (9, _RUN + 1), (4, 2 * _RUN + 3)]
 
 ALPHA_TOLERANCE = 1e-4
 """Both sum in float32 in another order. Logits magnify the rounding: their slope is some tens for each unit of colour
 and with it each of the steps after them."""
+
+
+@njit
+def subtract_largest(logits, most):
+    """What only loops can call."""
+    _subtract_largest(logits, most)
+
+
+@njit
+def project(logits, most, palette, pixels, alphas):
+    """What only loops can call."""
+    _project(logits, most, palette, pixels, alphas)
 
 
 def pixels_of(height, width, seed=0):
@@ -84,18 +89,18 @@ def test_cells(size):
     pixels = pixels_of(*size)
     high, wide = -(-size[0] // CELL), -(-size[1] // CELL)
     found = np.full((6, high, wide), np.nan, np.float32)
-    cell_rows(pixels, found)
+    coarse_rows(pixels, found)
     np.testing.assert_allclose(found, cells_of(tensor_of(pixels))[0].numpy(), atol=2e-6)
     for row in range(high):
         part = np.empty((6, 1, wide), np.float32)
-        cell_rows(pixels[row * CELL : (row + 1) * CELL], part)
+        coarse_rows(pixels[row * CELL : (row + 1) * CELL], part)
         assert np.array_equal(part[:, 0], found[:, row])
 
 
 @pytest.mark.parametrize("level", [0.1, 0.9, 1.0])
 def test_cells_that_are_flat_deviate_by_nothing(level):
     found = np.empty((6, 2, 2), np.float32)
-    cell_rows(np.full((16, 16, 3), level, np.float32), found)
+    coarse_rows(np.full((16, 16, 3), level, np.float32), found)
     np.testing.assert_allclose(found[:3], level, atol=1e-6)
     np.testing.assert_allclose(found[3:], 1e-4, atol=1e-7)
 
@@ -107,12 +112,12 @@ def test_mixtures_of_cells(count, colors):
     palette = torch.rand(colors, 3, generator=torch.Generator().manual_seed(0))
     steps = step_matrix(palette[None])[0]
     found = np.full((colors, count), np.nan, np.float32)
-    cell_mixtures(means, palette.numpy(), steps.numpy(), found)
+    coarse_mixtures(means, palette.numpy(), steps.numpy(), found)
     cells = torch.from_numpy(means)[None, :, None]
     np.testing.assert_allclose(found, mixtures(cells, palette[None])[0, :, 0].numpy(), atol=1e-5)
     middle = np.ascontiguousarray(means[:, count // 2 :])
     part = np.empty((colors, middle.shape[1]), np.float32)
-    cell_mixtures(middle, palette.numpy(), steps.numpy(), part)
+    coarse_mixtures(middle, palette.numpy(), steps.numpy(), part)
     assert np.array_equal(part, found[:, count // 2 :])
 
 
@@ -120,14 +125,14 @@ def test_mixtures_of_cells(count, colors):
 def test_calm(size):
     pixels, height = pixels_of(*size), size[0]
     whole = np.full((3, *size), np.nan, np.float32)
-    calm_rows(pixels, 0, 0, height, height, whole)
+    denoise_rows(pixels, 0, 0, height, height, whole)
     np.testing.assert_allclose(whole, calm(tensor_of(pixels))[0].numpy(), atol=4e-6)
     for rows in (1, 7):
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
             first, last = max(0, top - REACH), min(height, bottom + REACH)
             part = np.full((3, bottom - top, size[1]), np.nan, np.float32)
-            calm_rows(pixels[first:last], first, top, bottom, height, part)
+            denoise_rows(pixels[first:last], first, top, bottom, height, part)
             assert np.array_equal(part, whole[:, top:bottom])
 
 
@@ -173,13 +178,13 @@ def test_the_projection_finds_any_support(seed, colors, scale, alike, equal):
         given_logits = given_logits.round(1)
     expected = project_to_simplex(torch.from_numpy(given_logits)[None])[0].numpy()
     palette, seen = rng.random((colors, 3), dtype=np.float32), rng.random((3, _RUN), dtype=np.float32)
-    logits, alphas, _, pixels, most, _ = _room(colors)
+    logits, alphas, _, pixels, most, _ = _scratch(colors)
     logits[:colors] = given_logits
     pixels[: 3 * _RUN] = seen.reshape(-1)
-    _begin(logits, most)
+    subtract_largest(logits, most)
     np.testing.assert_array_equal(logits[:colors], given_logits - given_logits.max(axis=0))
     alphas[:] = np.nan
-    _project(logits, most, _paired(palette), pixels, alphas)
+    project(logits, most, _padded(palette), pixels, alphas)
     np.testing.assert_allclose(alphas[:colors], expected, atol=2e-6)
     assert not alphas[colors:].any()
     left = pixels[3 * _RUN : 6 * _RUN].reshape(3, _RUN)

@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fscs_engine.host.parameters import MAXIMUM_COLORS
-from fscs_engine.networks.any_palette import FITTING_STEPS, GRADIENT_STEPS, AnyPaletteNetwork
-from fscs_engine.networks.palette_network import (
-    NEAR,
-    distances,
-    nearest_other,
-    off_lines,
-    palette_features,
-    shares_of,
-)
+from fscs_engine.networks.any_palette import AnyPaletteNetwork
+from fscs_engine.networks.constants import FITTING_STEPS, GRADIENT_STEPS
+from fscs_engine.networks.palette_network import NEAR, distances, nearest_other, off_lines, palette_features, shares_of
 
 
 def generator(seed):

@@ -33,9 +33,9 @@ from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.palette_files import read_palette
 from fscs_engine.files.png import write_png
 from fscs_engine.files.reading import open_image, read_image
-from fscs_engine.frames import FramePattern
 from fscs_engine.runtime.interrupts import interruptible
 from fscs_engine.shots import processes
+from fscs_engine.shots.frames import FramePattern
 from fscs_engine.shots.outputs import Delivery, parse_output
 from fscs_engine.shots.sequence import ShotWork, segment_frames
 from fscs_engine.shots.shots import open_shot, plan

@@ -14,7 +14,8 @@ from PIL import Image as Pillow
 from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.image import Image
-from fscs_engine.networks.any_palette import CELL, AnyPaletteNetwork
+from fscs_engine.networks.any_palette import AnyPaletteNetwork
+from fscs_engine.networks.constants import CELL
 from fscs_engine.networks.palette_network import NEAR
 from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette.palette import Palette

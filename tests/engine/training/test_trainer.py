@@ -16,8 +16,7 @@ from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.training.any_palette import AnyPaletteConfig
-from fscs_engine.training.data import PhotoCrops
-from fscs_engine.training.losses import LossWeights, centering_loss, distance_loss, total_loss
+from fscs_engine.training.losses import LossWeights
 from fscs_engine.training.paper import PaperConfig
 from fscs_engine.training.trainer import CHECKPOINT, CURVES, learning_rate, save_trained, train
 
@@ -108,12 +107,6 @@ def test_training_goes_on_from_given_weights(photographs, tmp_path):
         train(photographs, tmp_path / "c", replace(TINY, colors=4), initial=initial)
 
 
-def test_a_broken_photograph_is_named(tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"broken\.jpg"):
-        PhotoCrops(tmp_path, 16, 3, 0).samples(0, 1)
-
-
 def test_a_checkpoint_of_another_run_is_refused(photographs, tmp_path):
     train(photographs, tmp_path, TINY)
     with pytest.raises(InputError, match="crop differ"):
@@ -150,60 +143,6 @@ def test_training_reduces_the_loss(photographs, tmp_path):
     assert seen[-1].losses["total"] < 0.7 * seen[0].losses["total"]
 
 
-def test_samples_depend_on_their_number_alone(photographs):
-    crops = PhotoCrops(photographs, 16, 5, seed=3)
-    (alone,) = crops.samples(7, 1)
-    among = PhotoCrops(photographs, 16, 5, seed=3).samples(4, 8)[3]
-    assert np.array_equal(alone.image, among.image)
-    assert np.array_equal(alone.palette, among.palette)
-    assert alone.image.shape == (3, 16, 16)
-    assert alone.palette.shape == (5, 3)
-    for values in (alone.image, alone.palette):
-        assert values.dtype == np.float32
-        assert values.min() >= 0
-        assert values.max() <= 1
-
-
-def test_a_folder_without_photographs_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no photographs"):
-        PhotoCrops(tmp_path, 16, 3, 0)
-
-
-def test_the_losses_are_equations_6_to_9():
-    generator = torch.Generator().manual_seed(0)
-    alphas = torch.rand(2, 3, 4, 5, generator=generator)
-    alphas /= alphas.sum(dim=1, keepdim=True)
-    palette, image = torch.rand(2, 3, 3, generator=generator), torch.rand(2, 3, 4, 5, generator=generator)
-    residues = torch.rand(2, 3, 3, 4, 5, generator=generator) * 0.2 - 0.1
-    weights = LossWeights(centering=0)
-    total, terms = total_loss(alphas, residues, palette, image, torch.ones(2), weights)
-    p = palette.numpy()[..., None, None]
-    u = np.clip(p + residues.numpy(), 0, 1)
-    a = alphas.numpy()[:, :, None]
-    reconstruction = np.abs((a * u).sum(axis=1) - image.numpy()).mean()
-    alpha = np.abs((a * p).sum(axis=1) - image.numpy()).mean()
-    distance = (a[:, :, 0] * ((p - u) ** 2).sum(axis=2)).sum(axis=1).mean()
-    assert terms["reconstruction"].item() == pytest.approx(reconstruction, rel=1e-5)
-    assert terms["alpha"].item() == pytest.approx(alpha, rel=1e-5)
-    assert terms["distance"].item() == pytest.approx(distance, rel=1e-5)
-    assert total.item() == pytest.approx(reconstruction + alpha + 0.5 * distance, rel=1e-5)
-
-
-def test_the_distance_of_the_text_is_the_plain_norm():
-    residues = torch.tensor([0.3, 0.4, 0.0])[None, None, :, None, None]
-    assert distance_loss(torch.ones(1, 1, 1, 1), residues, "norm").item() == pytest.approx(0.5, abs=1e-5)
-    assert distance_loss(torch.ones(1, 1, 1, 1), residues, "squared").item() == pytest.approx(0.25, abs=1e-6)
-
-
-def test_centering_is_0_for_centred_residues():
-    residues = torch.randn(1, 2, 3, 8, 8)
-    alphas = torch.full((1, 2, 8, 8), 0.5)
-    centred = residues - residues.mean(dim=(3, 4), keepdim=True)
-    assert centering_loss(alphas, centred, torch.ones(1)).item() == pytest.approx(0, abs=1e-6)
-    assert centering_loss(alphas, centred + 0.1, torch.ones(1)).item() == pytest.approx(0.3, abs=1e-5)
-    assert centering_loss(alphas, centred + 0.1, torch.zeros(1)).item() == 0
-
-
 def test_the_learning_rate_warms_up_and_falls():
     rates = [learning_rate(PaperConfig(steps=1000), step) for step in range(1000)]
     assert max(rates) == pytest.approx(2e-3)
@@ -217,11 +156,6 @@ def test_the_learning_rate_warms_up_and_falls():
 def test_impossible_configs_are_refused(kind, impossible):
     with pytest.raises(UsageError, match=next(iter(impossible))):
         kind(**impossible)
-
-
-def test_the_papers_networks_need_a_color():
-    with pytest.raises(UsageError, match="colors 0"):
-        PaperConfig(colors=0)
 
 
 def test_a_run_of_another_model_is_not_gone_on_with(photographs, tmp_path):

@@ -141,8 +141,9 @@ def pixels(image: Any) -> Any:
 
 
 def passes(node: Any) -> list[Any]:
-    """The pixels of Combined and of every layer."""
-    return [pixels(node.node_tree.nodes[str(number)].image) for number in range(node.colors + 1)]
+    """The sum of all layers, and the pixels of each."""
+    layers = [pixels(node.node_tree.nodes[str(number)].image) for number in range(1, node.colors + 1)]
+    return [np.sum(layers, axis=0), *layers]
 
 
 def shows(node: Any, number: int) -> bool:
@@ -227,6 +228,7 @@ def steps() -> Steps:
     yield from drawn()
     seen["new"] = state(node)
     take("new")
+    tree.links.new(node.outputs["Layer 1"], viewer.inputs[0])
 
     # Auto Palette, stopped by Cancel, then once more. All that the mouse is on stays where it is.
     yield from hand.find(node, "segment(")
@@ -271,7 +273,7 @@ def steps() -> Steps:
             seen["height"].append(node.dimensions[1])
             take("segmenting")
     # Nothing touches mouse, keys or the node from here on: the result has to appear by itself.
-    yield from until("the Viewer to show the result", lambda: shows(node, 0))
+    yield from until("the Viewer to show the result", lambda: shows(node, 1))
     yield from drawn()
     take("segmented")
     seen["segmented"] = state(node)
@@ -285,7 +287,7 @@ def steps() -> Steps:
         node, viewer = tree.nodes["Soft Color Segment"], tree.nodes["Viewer"]
         seen[name] = state(node)
         take(name)
-    yield from until("the Viewer to show the result again", lambda: shows(node, 0))
+    yield from until("the Viewer to show the result again", lambda: shows(node, 1))
 
     tree.links.new(node.outputs["Layer 3"], viewer.inputs[0])
     yield from until("the Viewer to show the layer", lambda: shows(node, 3))
@@ -316,6 +318,9 @@ def steps() -> Steps:
     exposure.location = (-520, -240)
     tree.links.new(tree.nodes["Image"].outputs["Image"], exposure.inputs["Image"])
     tree.links.new(exposure.outputs["Image"], node.inputs["Image"])
+    for frame, value in ((1, 0.0), (40, -1.0)):  # each frame another picture
+        exposure.inputs["Exposure"].default_value = value
+        exposure.inputs["Exposure"].keyframe_insert("default_value", frame=frame)
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 2
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "window.blend"))
@@ -347,7 +352,7 @@ def cancel_filling(hand: Hand, tree: Any, node: Any) -> Steps:
     with bpy.context.temp_override(window=hand.window, area=hand.area, region=hand.region):
         bpy.ops.soft_color_segment.fill_cache("INVOKE_DEFAULT", node=node.uid, frames="1-40")
     folder = Path(node.cached_in)
-    yield from until("the third frame", lambda: (folder / "layers.0003.exr").exists())
+    yield from until("the third frame", lambda: list(folder.glob("layers.0003.*exr")))
     yield from until("the fourth to be under way", lambda: node.busy and node.message.startswith("Frame 4"))
     yield from hand.find(node, "cancel(", 0.93)
     yield from hand.key("LEFTMOUSE")
@@ -374,7 +379,7 @@ def copies(hand: Hand, tree: Any, node: Any) -> Steps:
     yield from until("the copies", lambda: len(tree.nodes) == before + 2)
     ours = [each for each in tree.nodes if each.bl_idname == node.bl_idname]
     yield from until("an inside of their own", lambda: len({each.node_tree.name for each in ours}) == 3)
-    images = [{each.node_tree.nodes[str(number)].image.name for number in range(each.colors + 1)} for each in ours]
+    images = [{each.node_tree.nodes[str(number)].image.name for number in range(1, each.colors + 1)} for each in ours]
     seen["copies"] = {
         "uids": len({each.uid for each in ours}),
         "images": len(set.union(*images)),

@@ -1,1 +1,1 @@
-# What build.py copies here when the extension is built, as the engine has it.
+# What build.py copies here, as the engine has it.

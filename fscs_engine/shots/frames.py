@@ -13,14 +13,13 @@ from functools import cached_property
 from pathlib import Path
 
 from fileseq.constants import PAD_STYLE_HASH1
-from fileseq.exceptions import FileSeqException
 from fileseq.filesequence import FileSequence
 from fileseq.frameset import FrameSet
 
-from .errors import InputError, UsageError
-
-MOST_FRAMES = 1_000_000
-"""A range of more is a slip of the pen."""
+from ..errors import InputError, UsageError
+from ..host import frames as host_frames
+from ..host.frames import MOVIES, has_view, number_text, of_view
+from ..host.protocol import WorkerError
 
 VIEWS = ("left", "right")
 """Views where none are named; of them those that exist."""
@@ -28,14 +27,12 @@ VIEWS = ("left", "right")
 PICTURES = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".cin", ".tga", ".bmp", ".hdr", ".sgi", ".webp")
 """Endings of what counts as a picture in a folder."""
 
-MOVIES = frozenset(
-    (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".wmv")
-    + (".flv", ".ogv", ".3gp", ".dv")
-)
-"""Endings of what is taken for a movie."""
-
-_VIEW = re.compile(r"%[Vv]")
 _LISTED = 6
+
+_TOKEN = re.compile(r"([#@]+)|%0?(\d*)d|\$F(\d*)")
+_FOLDER_TOKEN = re.compile(r"#|@@|%\d*d|\$F\d")
+_UDIM = re.compile(r"<UDIM>|%\(UDIM\)d")
+_RANGE_BEFORE = re.compile(r"\d[-,]\d+(x\d+)?$")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -48,18 +45,9 @@ def parse_frames(text: str) -> tuple[int, ...]:
     (1001, 1003, 1005, 1010)
     """
     try:
-        # What others call a step, Open Job Description among them, fileseq would take for "staggered".
-        found = FrameSet(text.strip().replace(":", "x"))
-        if len(found) > MOST_FRAMES:
-            raise UsageError(f"--frames {text!r} names {len(found)} frames", cure=f"name at most {MOST_FRAMES}")
-        numbers = sorted(found)
-    except (FileSeqException, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"--frames {text!r} is not a range of frames", cure="write it as 1001-1100, 1001-1100x2 or 1001,1005-1010"
-        ) from error
-    if not numbers or any(number != int(number) for number in numbers):
-        raise UsageError(f"--frames {text!r} holds no whole frame numbers", cure="write it as 1001-1100")
-    return tuple(int(number) for number in numbers)
+        return host_frames.parse_frames(text)
+    except WorkerError as error:
+        raise UsageError(f"--frames {error.message}", cure=error.cure) from error
 
 
 def format_frames(numbers: Iterable[int]) -> str:
@@ -86,41 +74,39 @@ class FramePattern:
     text: str
 
     def __post_init__(self) -> None:
-        _ = self._sequence
+        path = Path(self.text)
+        tokens = list(_TOKEN.finditer(path.name))
+        if _FOLDER_TOKEN.search(str(path.parent)) or _UDIM.search(self.text):
+            raise UsageError(f"{self.text}: the frame number belongs into the file's name", cure=_CURE)
+        if len(tokens) > 1:
+            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
+        if tokens and _RANGE_BEFORE.search(path.name[: tokens[0].start()]):
+            raise UsageError(f"{self.text}: holds a range of frames", cure="name the range by --frames")
 
     @cached_property
-    def _sequence(self) -> FileSequence:
+    def _parts(self) -> tuple[str, int, str]:
+        """What stands before the number in the file's name, its least width, what stands behind it; 0 for none."""
         name = Path(self.text).name
-        try:
-            found = FileSequence(_without_view(name), pad_style=PAD_STYLE_HASH1)
-        except (FileSeqException, ValueError) as error:
-            raise UsageError(f"{self.text}: can't be read as names of frames", cure=_CURE) from error
-        folder = str(Path(self.text).parent)
-        if re.search(r"#|@@|%\d*d|\$F\d", folder) or found.padding() in ("<UDIM>", "%(UDIM)d"):
-            raise UsageError(f"{self.text}: the frame number belongs into the file's name", cure=_CURE)
-        if "." in found.padding():
-            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
-        if found.frameSet() is not None and found.padding():
-            raise UsageError(f"{self.text}: holds a range of frames", cure="name the range by --frames")
-        rest = f"{found.basename()}{found.extension()}"
-        if found.padding() and re.search(r"#|@@|%\d*d", rest):
-            raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
-        return found
+        token = _TOKEN.search(name)
+        if token is None:
+            return name, 0, ""
+        signs, *digits = token.group(1, 2, 3)
+        width = len(signs) if signs else int(digits[0] or digits[1] or 1)
+        return name[: token.start()], max(1, width), name[token.end() :]
 
     @property
     def has_number(self) -> bool:
         """Whether there is a frame token."""
-        return bool(self._sequence.padding())
+        return self._parts[1] > 0
 
     @property
     def has_view(self) -> bool:
         """Whether there is a ``%V``."""
-        return _VIEW.search(self.text) is not None
+        return has_view(self.text)
 
     def number(self, frame: int) -> str:
         """A frame's number as it stands in the name: ``"0101"``."""
-        sequence = self._sequence
-        return f"{'-' if frame < 0 else ''}{abs(frame):0{max(1, sequence.zfill()) - (frame < 0)}d}"
+        return number_text(frame, self._parts[1])
 
     def file(self, frame: int, view: str = "") -> Path:
         """The file of a frame, and of a view where the pattern has one.
@@ -130,22 +116,17 @@ class FramePattern:
         """
         path = Path(self.text)
         if self.has_number:
-            sequence = self._sequence
-            # What stands for the view is put back: fileseq would take %V for a token of its own.
-            name = f"{sequence.basename()}{self.number(frame)}{sequence.extension()}"
-            path = path.with_name(_with_view(name))
-        return Path(_of_view(str(path), view))
+            before, _, after = self._parts
+            path = path.with_name(f"{before}{self.number(frame)}{after}")
+        return Path(of_view(str(path), view))
 
     def frames(self, view: str = "") -> tuple[int, ...]:
         """The frames that exist on disk, ascending."""
         sample = self.file(0, view)
         if not self.has_number:
             return (0,) if sample.is_file() else ()
-        sequence = self._sequence
-        before, after = (
-            re.escape(_of_view(_with_view(part), view)) for part in (sequence.basename(), sequence.extension())
-        )
-        digits = max(1, sequence.zfill())
+        before, digits, after = self._parts
+        before, after = (re.escape(of_view(part, view)) for part in (before, after))
         name = re.compile(f"{before}(-?\\d{{{digits},}}|-\\d{{{max(1, digits - 1)},}}){after}")
         try:
             names = [entry.name for entry in sample.parent.iterdir()]
@@ -156,19 +137,6 @@ class FramePattern:
 
 
 _CURE = "write it as plate.####.exr or plate.%04d.exr"
-_MARK, _SMALL_MARK = "\x00V\x00", "\x00v\x00"
-
-
-def _without_view(name: str) -> str:
-    return name.replace("%V", _MARK).replace("%v", _SMALL_MARK)
-
-
-def _with_view(name: str) -> str:
-    return name.replace(_MARK, "%V").replace(_SMALL_MARK, "%v")
-
-
-def _of_view(text: str, view: str) -> str:
-    return _VIEW.sub(lambda token: view if token[0] == "%V" else view[:1], text)
 
 
 def is_pattern(text: str) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.errors import InputError, UsageError
-from fscs_engine.frames import (
+from fscs_engine.shots.frames import (
     FramePattern,
     format_frames,
     is_pattern,
@@ -59,6 +59,10 @@ def test_a_range_written_and_read_is_the_same(numbers):
         ("a/plate.####.exr", -7, "a/plate.-007.exr"),
         ("a b/übung 100%.####.exr", 1, "a b/übung 100%.0001.exr"),
         ("still.exr", 3, "still.exr"),
+        ("still.1001.exr", 3, "still.1001.exr"),
+        ("take_2-####.exr", 7, "take_2-0007.exr"),
+        ("take.####v2.exr", 7, "take.0007v2.exr"),
+        ("a/50%d.exr", 7, "a/507.exr"),
     ],
 )
 def test_names_of_frames(text, frame, name):
@@ -72,7 +76,17 @@ def test_views():
     assert pattern.has_number
 
 
-@pytest.mark.parametrize("text", ["a/####/plate.####.exr", "a/####/plate.exr", "plate.####.####.exr", "p.1-5####.exr"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a/####/plate.####.exr",
+        "a/####/plate.exr",
+        "plate.####.####.exr",
+        "p.##_##.exr",
+        "p.1-5####.exr",
+        "p.<UDIM>.exr",
+    ],
+)
 def test_patterns_that_mean_nothing_are_refused(text):
     with pytest.raises(UsageError):
         FramePattern(text)

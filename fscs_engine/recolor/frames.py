@@ -1,0 +1,261 @@
+"""Frames recolored one after the other, or in several processes: layered EXRs, or images segmented in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .._version import __version__
+from ..color import AUTO, ColorSpaces, in_space, network_image, straight
+from ..errors import CancelledError, InputError, ProcessError
+from ..files.atomic import make_folder
+from ..files.palette_files import named_palette
+from ..files.reading import read_image
+from ..host.edits import Look
+from ..host.naming import METADATA_PREFIX
+from ..image import Image
+from ..palette.image_palette import image_palette
+from ..palette.palette import Palette, squared_distances
+from ..runtime.interrupts import held_back
+from ..segmenter import Segmenter
+from ..shots.frames import FramePattern
+from ..shots.outputs import Place, stored_key
+from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, Tick
+from ..shots.shots import Shot
+from .edits import Recoloring
+from .looks import look_text
+from .material import Material, is_layered, read_material
+from .pictures import write_look_sheet, write_picture
+
+
+def segmented(image: Image, palette: Palette, segmenter: Segmenter) -> Material:
+    """An image taken apart in memory, in its own linear space."""
+    found = segmenter.segment(image, palette, working_space=AUTO)
+    whole = in_space(image, found.working_space, segmenter.spaces)
+    return Material(whole, found.pixels, palette)
+
+
+def reference_palette(text: str, colors: int, spaces: ColorSpaces) -> tuple[Palette, list[float] | None]:
+    """The palette to match: colors, a palette file, a layered EXR, or a picture, whose palette is found.
+
+    Args:
+        text: ``"#aabbcc,#112233"`` or a file.
+        colors: how many are found in a picture.
+        spaces: to convert it.
+
+    Returns:
+        The palette, and the coverage of each color where a picture is known.
+
+    Raises:
+        FscsError: it can't be read.
+    """
+    path = Path(text)
+    if path.suffix.lower() in (".json", ".gpl", ".txt") or not path.is_file():
+        return named_palette(text), None
+    if is_layered(path):
+        material = read_material(path)
+        return material.palette, material.coverage
+    image = read_image(path)
+    palette = image_palette(image, colors, None, 0, spaces)
+    step = max(1, int((image.height * image.width / 2**16) ** 0.5))
+    sample = np.ascontiguousarray(image.pixels[::step, ::step])
+    seen, _ = network_image(np.ascontiguousarray(straight(sample)), image.color_space, spaces)
+    nearest = squared_distances(seen.reshape(-1, 3).astype(np.float64), palette.array.astype(np.float64)).argmin(axis=0)
+    return palette, (np.bincount(nearest, minlength=len(palette)) / len(nearest)).tolist()
+
+
+@dataclass(frozen=True)
+class RecolorWork:
+    """Everything that decides what is written for a frame.
+
+    Attributes:
+        shot: layered EXRs, or images.
+        layered: which of both.
+        palette: of all frames.
+        look: for all frames.
+        output: the pictures to write, ``.exr`` or ``.png``.
+        preview: sheets of the image before and after, or None.
+        settings: of the model that takes images apart.
+        half: EXR of 16-bit floats.
+        clip: clamp what a format can't hold instead of raising.
+        overwrite: replace existing files.
+        resume: leaves frames alone whose picture is whole and of just this work.
+        skip_broken: goes on after a frame that can't be read.
+    """
+
+    shot: Shot
+    layered: bool
+    palette: Palette
+    look: Look
+    output: FramePattern
+    preview: FramePattern | None
+    settings: ModelSettings
+    half: bool = False
+    clip: bool = False
+    overwrite: bool = False
+    resume: bool = False
+    skip_broken: bool = False
+
+
+class Recolorer:
+    """Recolors frames in this process; the model is loaded when the first image needs it."""
+
+    def __init__(self, work: RecolorWork, segmenter: Segmenter | None = None) -> None:
+        self.work, self._segmenter = work, segmenter
+        self.spaces = segmenter.spaces if segmenter is not None else ColorSpaces(work.settings.ocio)
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The model."""
+        if self._segmenter is None:
+            self._segmenter = self.work.settings.open()
+        return self._segmenter
+
+    def frame(self, frame: int, view: str, material: Material | None = None) -> FrameResult:
+        """Recolors a frame, which may have been read already.
+
+        Raises:
+            FscsError: it can't be done; no file is written.
+        """
+        work = self.work
+        place = work.shot.place(frame, view)
+        files = [place.file(pattern) for pattern in (work.output, work.preview) if pattern is not None]
+        result = FrameResult(frame, view, "done", tuple(map(str, files)))
+        try:
+            key = self._key(place)
+            if work.resume and stored_key(files[0]) == key and all(file.is_file() for file in files):
+                return replace(result, status="skipped", keys=(key,))
+            found = material or self._read(frame, view)
+        except InputError as error:
+            if not work.skip_broken:
+                raise
+            return replace(result, status="failed", outputs=(), message=str(error))
+        for file in files:
+            if place.number:
+                make_folder(file.parent)
+        recoloring = Recoloring(work.look, found.palette, found.image.color_space, self.spaces)
+        after = replace(found.image, pixels=np.empty_like(found.image.pixels))
+        recoloring.apply(found.layers, found.image.pixels, after.pixels, torch.get_num_threads())
+        again = work.overwrite or work.resume
+        metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
+        write_picture(files[0], after, self.spaces, half=work.half, clip=work.clip, overwrite=again, metadata=metadata)
+        if work.preview is not None:
+            write_look_sheet(
+                files[1], found.image, after, found.palette, work.look, found.coverage, self.spaces, overwrite=again
+            )
+        return replace(result, keys=(key,))
+
+    def _read(self, frame: int, view: str) -> Material:
+        work = self.work
+        if not work.layered:
+            return segmented(work.shot.read(frame, view), work.palette, self.segmenter)
+        material = read_material(work.shot.source(frame, view))
+        if not np.array_equal(material.palette.array, work.palette.array):
+            raise InputError(
+                f"{material.image.source}: its layers have another palette than those of the first frame",
+                cure="segment the shot with one palette, or recolor the frames one by one",
+            )
+        return material
+
+    def _key(self, place: Place) -> str:
+        """What tells a frame's picture from every other one."""
+        work = self.work
+        parts = [
+            "recolor 1",
+            look_text(work.look, work.palette),
+            repr(work.palette.array.tolist()),
+            work.shot.identity(place.frame, place.view),
+            f"{work.output.text.rpartition('.')[2].lower()} {work.half} {work.clip} {self.spaces.identity}",
+        ]
+        if not work.layered:
+            parts.append(f"{self.segmenter.weights_sha256} {self.segmenter.precision}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def recolor_frames(
+    work: RecolorWork,
+    frames: Sequence[tuple[int, str]],
+    recolorer: Recolorer,
+    *,
+    first: Material | None = None,
+    jobs: int = 1,
+    tick: Tick = lambda _: None,
+    done: Done = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[FrameResult]:
+    """Recolors frames.
+
+    Args:
+        work: what to do.
+        frames: (frame, view).
+        recolorer: of this process.
+        first: the first frame, if it was read already.
+        jobs: processes; they share the processor's threads.
+        tick: called with the part of all frames that is done.
+        done: called with each frame's result once its files are there.
+        cancelled: asked between frames.
+
+    Returns:
+        The results in the order in which they came.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+        FscsError: a frame can't be done; those before it are there.
+    """
+    results: list[FrameResult] = []
+
+    def finish(result: FrameResult) -> None:
+        results.append(result)
+        done(result)
+        tick(len(results) / len(frames))
+
+    if jobs == 1 or len(frames) == 1:
+        for frame, view in frames:
+            if cancelled():
+                raise CancelledError("cancelled", cure=CANCELLED_CURE)
+            finish(recolorer.frame(frame, view, first if not results else None))
+        return results
+    threads = max(1, torch.get_num_threads() // jobs)
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_process, initargs=(work, threads)
+    )
+    try:
+        with held_back():  # a process that is not told what to do after its start complains
+            waiting = {pool.submit(_frame, *frame) for frame in frames}
+        while waiting:
+            over, waiting = wait(waiting, timeout=0.05, return_when=FIRST_COMPLETED)
+            for future in over:
+                finish(future.result())
+            tick(len(results) / len(frames))
+            if cancelled():
+                raise CancelledError("cancelled", cure=CANCELLED_CURE)
+    except BrokenProcessPool as error:
+        raise ProcessError(
+            "one of the processes ended before its work was done",
+            cure="the system ends what takes too much memory: try again with fewer --jobs and with --resume",
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return results
+
+
+_process: list[Recolorer] = []
+
+
+def _start_process(work: RecolorWork, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    torch.set_num_threads(threads)
+    _process.append(Recolorer(work))
+
+
+def _frame(frame: int, view: str) -> FrameResult:
+    return _process[0].frame(frame, view)
