@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..palette.palette import Palette
     from ..recolor.looks import NamedLook
     from ..recolor.material import Material
-    from ..shots.sequence import FrameResult, ModelSettings
+    from ..shots.options import ModelSettings
+    from ..shots.sequence import FrameResult
     from ..shots.shots import Shot
 
 LOOK_PANEL = "Look"
@@ -283,7 +284,7 @@ def recolor(
             from ..recolor.looks import NamedLook, read_look
             from ..recolor.looks import save_look as write_look
             from ..recolor.material import is_layered
-            from ..shots.sequence import ModelSettings
+            from ..shots.options import ModelSettings
             from ..shots.shots import Listed, open_shot, plan
 
         named = NamedLook(whole=given)
@@ -424,6 +425,7 @@ class _Source:
         from ..palette.image_palette import asked_colors
         from ..recolor.frames import segmented
         from ..recolor.material import read_material
+        from ..shots.options import SegmentOptions
         from ..shots.shots import find_palette
 
         if self.segmenter is None:
@@ -431,7 +433,8 @@ class _Source:
         wanted = asked_colors(self._colors, self._given)
         found = self._given
         if found is None or len(found) != wanted:
-            found = find_palette(self._shot, self._frames, self.spaces, wanted, self._given, self._seed, self._method)
+            chosen = SegmentOptions(self._given, wanted, self._method, self._seed)
+            found = find_palette(self._shot, self._frames, self.spaces, chosen)
         return segmented(self._shot.read(*self._frames[0]), found, self.segmenter)
 
 

@@ -28,8 +28,9 @@ from ..palette.palette import Palette, squared_distances
 from ..runtime.interrupts import held_back
 from ..segmenter import Segmenter
 from ..shots.frames import FramePattern
+from ..shots.options import ModelSettings
 from ..shots.outputs import Place, stored_key
-from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, Tick
+from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, Tick
 from ..shots.shots import Shot
 from .edits import Recoloring
 from .looks import look_text
