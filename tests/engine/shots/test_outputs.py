@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,6 +181,7 @@ def write(kind, metadata):
     layers[..., 3] = 1.0
     size = {"height": 40, "width": 30, "metadata": metadata, "overwrite": True}
     palette = Palette.from_hex("#404040")
+    writer: Any
     if kind == "exr":
         writer = ExrLayerWriter(Path("l.exr"), layers=1, color_space="lin_rec709", **size)
     elif kind in ("ora", "psd"):
