@@ -17,7 +17,6 @@ _TINY = 1e-30  # cube roots of less are 0
 _FIRST_GUESS = 0x2A512CE3  # the bits of a float over 3, plus this, are those of its cube root within 4 %
 
 
-@compiled
 def recolored_rows(
     layers: Any,
     ready: Any,
@@ -54,10 +53,50 @@ def recolored_rows(
         image: (h, W, 3 or 4) premultiplied.
         out: the same shape, written.
     """
+    room = planes(4 * len(layers) + 4 + 4 + 7, _RUN)
+    _recolored_rows(
+        layers,
+        ready,
+        square,
+        roots,
+        scale,
+        offset,
+        power,
+        perceptual,
+        opacity,
+        black,
+        fallback,
+        floor,
+        strength,
+        image,
+        room,
+        out,
+    )
+
+
+@compiled
+def _recolored_rows(
+    layers: Any,
+    ready: Any,
+    square: Any,
+    roots: Any,
+    scale: Any,
+    offset: Any,
+    power: Any,
+    perceptual: Any,
+    opacity: Any,
+    black: Any,
+    fallback: Any,
+    floor: float,
+    strength: float,
+    image: Any,
+    room: Any,
+    out: Any,
+) -> None:
+    """:func:`recolored_rows`, with scratch memory for a run of pixels."""
     count, height, width, _ = layers.shape
     channels = image.shape[2]
     has_ready = len(ready) > 0
-    room = planes(4 * count + 4 + 4 + 7, _RUN)
     edited, alphas = room[: 3 * count].reshape(count, 3, _RUN), room[3 * count : 4 * count]
     layer, change = room[4 * count : 4 * count + 4], room[4 * count + 4 : 4 * count + 8]
     work = room[4 * count + 8 :]
@@ -92,11 +131,11 @@ def recolored_rows(
 @compiled
 def _load(pixels: Any, layer: Any, alpha: Any) -> bool:
     """Interleaved pixels (n, 4) into planes (4, RUN), 0 beyond them; whether anything is in them."""
-    n = len(pixels)
-    largest = np.float32(0.0)
+    n, bits = len(pixels), pixels.view(np.int32)
+    found = np.int32(0)  # of floats a maximum would be found one by one, of bits many at a time
     for x in range(n):
-        largest = max(largest, abs(pixels[x, 0]), abs(pixels[x, 1]), abs(pixels[x, 2]), abs(pixels[x, 3]))
-    if largest == 0.0:
+        found |= bits[x, 0] | bits[x, 1] | bits[x, 2] | bits[x, 3]
+    if found == 0:
         alpha[:] = 0.0
         return False
     for x in range(n):
@@ -268,10 +307,13 @@ def _keep(image: Any, out: Any) -> None:
 
 @compiled
 def _store(image: Any, change: Any, strength: Any, channels: int, out: Any) -> None:
+    red, green, blue = change[0], change[1], change[2]
     for x in range(len(image)):
-        for c in range(3):
-            difference = strength * change[c, x]
-            out[x, c] = image[x, c] + difference if difference != 0 else image[x, c]
+        r, g, b = strength * red[x], strength * green[x], strength * blue[x]
+        # Adding 0 would make 0 of -0.
+        out[x, 0] = image[x, 0] + r if r != 0 else image[x, 0]
+        out[x, 1] = image[x, 1] + g if g != 0 else image[x, 1]
+        out[x, 2] = image[x, 2] + b if b != 0 else image[x, 2]
     if channels == 4:
         for x in range(len(image)):
             out[x, 3] = image[x, 3]
