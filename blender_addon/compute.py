@@ -90,7 +90,7 @@ def find_palette(worker: Worker, work: Work, cancelled: Cancelled | None = None)
 
 def picture_for(worker: Worker, work: Work, cancelled: Cancelled | None = None) -> Picture:
     """The picture as the compositor has it. Blender has an sRGB curve of its own, so values in sRGB are asked for as
-    they stand in the file, as the one layer of a palette of one color, and made linear here.
+    they stand in the file, and made linear here.
 
     Raises:
         WorkerError: the file can't be read, or it was cancelled.
@@ -98,9 +98,8 @@ def picture_for(worker: Worker, work: Work, cancelled: Cancelled | None = None) 
     picture = work.inputs.picture
     if not isinstance(picture, Plate) or picture.color_space != SRGB:
         return picture
-    one = {"version": 1, "space": SRGB, "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
-    with worker.segment(picture, one, working_space=SRGB, device="cpu", cancelled=cancelled) as result:
-        encoded = np.asarray(result.memory())[0]
+    with worker.read(picture, SRGB, cancelled=cancelled) as result:
+        encoded = np.asarray(result.memory())
         alpha = encoded[..., 3:]
         straight = encoded[..., :3] / np.where(alpha > 0.0, alpha, 1.0)
         pixels = np.concatenate([srgb.linear(straight) * alpha, alpha], axis=-1)

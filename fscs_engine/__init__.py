@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .recolor.edits import apply_look
     from .segmenter import Layers, Segmenter
     from .shots.frames import FramePattern
+    from .shots.options import ModelSettings, SegmentOptions, ShotMask
     from .shots.runs import ShotReport
-    from .shots.sequence import FrameResult, ModelSettings, ShotMask
+    from .shots.sequence import FrameResult
 
 _HOMES = {
     "AlphaProcessing": "alpha.processing",
@@ -36,11 +37,12 @@ _HOMES = {
     "Layers": "segmenter",
     "Look": "host.edits",
     "Mask": "alpha.processing",
-    "ModelSettings": "shots.sequence",
+    "ModelSettings": "shots.options",
     "Palette": "palette.palette",
     "PaletteColor": "palette.palette",
+    "SegmentOptions": "shots.options",
     "Segmenter": "segmenter",
-    "ShotMask": "shots.sequence",
+    "ShotMask": "shots.options",
     "ShotReport": "shots.runs",
     "apply_look": "recolor.edits",
     "read_image": "files.reading",
@@ -63,6 +65,7 @@ __all__ = [
     "ModelSettings",
     "Palette",
     "PaletteColor",
+    "SegmentOptions",
     "Segmenter",
     "ShotMask",
     "ShotReport",

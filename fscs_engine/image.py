@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,16 @@ class Image:
         """Whether there is a fourth channel."""
         return bool(self.pixels.shape[2] == 4)
 
+    @cached_property
+    def nonfinite(self) -> tuple[int, int, int] | None:
+        """Row, column and channel of the first value that is NaN or infinite; looked for once."""
+        for top in range(0, self.height, 256):  # in slabs: a mask of the whole would cost a quarter of its memory
+            bad = ~np.isfinite(self.pixels[top : top + 256])
+            if bad.any():
+                y, x, channel = (int(i) for i in np.argwhere(bad)[0])
+                return y + top, x, channel
+        return None
+
 
 def check_finite(image: Image) -> None:
     """Refuses NaN and infinity.
@@ -85,11 +96,9 @@ def check_finite(image: Image) -> None:
     Raises:
         NonFiniteError: names the first such pixel, counted from the top left of ``pixels``.
     """
-    for top in range(0, image.height, 256):  # in slabs: a mask of the whole picture would cost a quarter of its memory
-        bad = ~np.isfinite(image.pixels[top : top + 256])
-        if bad.any():
-            y, x, channel = (int(i) for i in np.argwhere(bad)[0])
-            raise NonFiniteError(
-                f"pixel x {x}, y {y + top}, channel {'RGBA'[channel]} is {image.pixels[y + top, x, channel]}",
-                cure="fix the image, or pass --clean-nonfinite",
-            )
+    if image.nonfinite is not None:
+        y, x, channel = image.nonfinite
+        raise NonFiniteError(
+            f"pixel x {x}, y {y}, channel {'RGBA'[channel]} is {image.pixels[y, x, channel]}",
+            cure="fix the image, or pass --clean-nonfinite",
+        )

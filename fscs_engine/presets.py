@@ -19,7 +19,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -278,9 +278,8 @@ def _checked(parameter: Parameter, value: object, what: str) -> Value:
     if parameter.kind in ("int", "float"):
         if isinstance(value, bool) or not isinstance(value, int if parameter.kind == "int" else (int, float)):
             raise UsageError(said, cure="use a whole number" if parameter.kind == "int" else "use a number")
-        low, high = parameter.minimum, parameter.maximum
-        if low is not None and high is not None and not low <= value <= high:  # also refuses NaN
-            raise UsageError(said, cure=f"use {low:g} to {high:g}")
+        if cure := parameter.cure(value):
+            raise UsageError(said, cure)
         return value if parameter.kind == "int" else float(value)
     if parameter.kind == "bool":
         if not isinstance(value, bool):
@@ -288,9 +287,10 @@ def _checked(parameter: Parameter, value: object, what: str) -> Value:
         return value
     if not isinstance(value, str) or not value or not value.isprintable():
         raise UsageError(said, cure='use text in quotes, as in "auto"')
-    choices = _models() if parameter.name == "model" else parameter.choices
-    if choices and value not in choices:
-        raise UsageError(said, cure=f"use {' or '.join(choices)}")
+    if parameter.name == "model":
+        parameter = replace(parameter, choices=_models())
+    if cure := parameter.cure(value):
+        raise UsageError(said, cure)
     return value
 
 

@@ -22,7 +22,6 @@ from .host.parameters import BY_NAME
 from .image import Image, check_finite
 from .networks.create import create_model
 from .networks.device import resolve_device, resolve_precision
-from .networks.paper_model import PaperModel
 from .palette.image_palette import image_palette
 from .palette.palette import Palette
 from .runtime.memory import empty
@@ -34,21 +33,6 @@ _LEAST_ROWS = 192  # thinner strips compute more halo than picture
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Rows ``top`` to ``top + h`` of the result.
-
-    Attributes:
-        top: first row.
-        layers: for each working space (K, h, W, 4) float32 premultiplied.
-        alphas: (K, h, W) float32, without the input's own alpha.
-    """
-
-    top: int
-    layers: Mapping[str, NDArray[np.float32]]
-    alphas: NDArray[np.float32]
-
-
-@dataclass
 class Report:
     """What a run says of itself.
 
@@ -62,6 +46,23 @@ class Report:
     seconds: dict[str, float] = field(default_factory=lambda: {"alpha": 0.0, "colour": 0.0})
     error_max: float = 0.0
     coverage: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Rows ``top`` to ``top + h`` of the result.
+
+    Attributes:
+        top: first row.
+        layers: for each working space (K, h, W, 4) float32 premultiplied.
+        alphas: (K, h, W) float32, without the input's own alpha.
+        report: of the rows so far; that of the last strip is the picture's.
+    """
+
+    top: int
+    layers: Mapping[str, NDArray[np.float32]]
+    alphas: NDArray[np.float32]
+    report: Report = field(default_factory=Report)
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,8 @@ class Segmenter:
         tile: int = 0,
         ocio: str | Path | None = None,
     ) -> None:
-        limits = BY_NAME["tile"]
-        if not (limits.minimum or 0) <= tile <= (limits.maximum or 0):
-            raise UsageError(f"tile is {tile}", cure=f"use 0 (automatic) to {limits.maximum:g} pixels")
+        if cure := BY_NAME["tile"].cure(tile):
+            raise UsageError(f"tile is {tile}", cure)
         self.device = resolve_device(device)
         self.spaces = ColorSpaces(ocio)
         dtype = resolve_precision(precision, self.device)
@@ -110,7 +110,6 @@ class Segmenter:
         self.model_name = weights.name
         self.weights_sha256 = weights.sha256
         self.tile = tile
-        self.report = Report()
 
     @property
     def maximum_colors(self) -> int:
@@ -162,7 +161,7 @@ class Segmenter:
         progress: Progress = lambda _: None,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[Strip]:
-        """Computes the layers strip by strip, from top to bottom. :attr:`report` is complete when it ends.
+        """Computes the layers strip by strip, from top to bottom.
 
         Args:
             image: the picture.
@@ -218,10 +217,9 @@ class Segmenter:
         self, run: Decomposition, outputs: Mapping[str, NDArray[np.float32] | None], clip: bool = False
     ) -> Iterator[Strip]:
         """:meth:`strips` of a run; layers go into the arrays (K, H, W, 4) of ``outputs`` where there are any."""
-        self.report = Report(run.seconds)
         image, base = run.image, None if self.model.own_colors else run.base_values
         exact = ExactLayers(image, base, self.spaces, self.device, clip)
-        totals = np.zeros(len(run.base_values))
+        totals, error = np.zeros(len(run.base_values)), 0.0
         for top, bottom in _strip_rows(run):
             alphas, colors = run.decompose(top, bottom)
             started = time.perf_counter()
@@ -232,12 +230,11 @@ class Segmenter:
                     layers[space] = empty((*alphas.shape, 4))
                 else:
                     layers[space] = output[:, top:bottom]
-                error = exact.write(top, alphas, colors, space, layers[space])
-                self.report.error_max = max(self.report.error_max, error)
+                error = max(error, exact.write(top, alphas, colors, space, layers[space]))
             totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
-            self.report.seconds["colour"] += time.perf_counter() - started
-            yield Strip(top, layers, alphas.cpu().numpy())
-        self.report.coverage = (totals / (image.height * image.width)).tolist()
+            run.seconds["colour"] += time.perf_counter() - started
+            coverage = (totals / (image.height * image.width)).tolist()
+            yield Strip(top, layers, alphas.cpu().numpy(), Report(dict(run.seconds), error, coverage))
 
     @torch.no_grad()
     def moment(
@@ -284,10 +281,10 @@ class Segmenter:
         self.check(image, palette, processing)
         space = self.working_space(image, working_space)
         pixels = empty((len(palette), image.height, image.width, 4))
-        for _ in self._strips(self._begin(image, palette, processing, progress, cancelled), {space: pixels}):
-            pass
+        for strip in self._strips(self._begin(image, palette, processing, progress, cancelled), {space: pixels}):
+            report = strip.report
         progress(1.0)
-        return Layers(pixels, palette, space, self.report)
+        return Layers(pixels, palette, space, report)
 
     @torch.no_grad()
     def decompose(
@@ -334,7 +331,7 @@ class Segmenter:
     def _decompose_released(
         self, image: Image, palette: Palette, processing: AlphaProcessing
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if not isinstance(self.model, PaperModel) or self.model.single is not None:
+        if self.model.predict_released is None:
             raise UsageError("the released inference needs a two-network 'paper' model", cure="name one with --model")
         if processing != AlphaProcessing(smoothing=processing.smoothing):
             raise UsageError("the released inference has no alpha processing but its filter", cure="leave it off")

@@ -13,7 +13,7 @@ attributes are floats, and the node links all of them:
 ``colors``                  K, 1 to 8
 ``first``                   the first of the four layers that come out: 1, or 5. Layers after K are 0
 ``space``                   the working space: 0 lin_rec709, 1 acescg, 2 srgb
-``softness``                and ``smoothing``, ``smoothing_eps``, ``smoothing_strength``, ``minimum_alpha``: as in the table
+``softness`` ``smoothing``  ``smoothing_eps``, ``smoothing_strength``, ``minimum_alpha``: as in the table
 ==========================  =====================================================================================
 """
 

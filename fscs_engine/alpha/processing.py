@@ -84,6 +84,11 @@ class AlphaProcessing:
         return reach(self.smoothing) if self.smoothing_strength > 0 else 0
 
     @property
+    def before_temporal(self) -> tuple[float, ...]:
+        """What decides the alphas that the temporal smoothing mixes."""
+        return tuple(getattr(self, name) for name in RESULT_PARAMETERS if name not in ("temporal", "minimum_alpha"))
+
+    @property
     def changes_nothing(self) -> bool:
         """Whether the normalised alphas of a picture by itself leave as they came."""
         edited = any(adjustment != LayerAdjustment() for adjustment in self.adjustments.values())
@@ -134,12 +139,8 @@ class AlphaProcessing:
 
 
 def _check_range(name: str, value: float, shown: str) -> None:
-    parameter = BY_NAME[name]
-    low, high = parameter.minimum, parameter.maximum
-    if low is None or high is None:
-        return
-    if not low <= value <= high:  # also refuses NaN
-        raise UsageError(f"{shown} is {value}", cure=f"use {low:g} to {high:g}")
+    if cure := BY_NAME[name].cure(value):
+        raise UsageError(f"{shown} is {value}", cure)
 
 
 def _check_layer(number: int, colors: int) -> None:

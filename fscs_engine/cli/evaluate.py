@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from .report import console, peak_rss_bytes, print_json
 
 if TYPE_CHECKING:
     from ..evaluation.evaluation import Evaluation, Scores
+
+ALPHA = tuple(name for name in options.ALPHA_FLAGS if name != "temporal")
+"""The flags of the alpha processing that mean something for single images."""
 
 COLUMNS = {
     "mse": "MSE",
@@ -32,6 +35,7 @@ COLUMNS = {
 """Names of the scores, and of their columns in the table for people."""
 
 
+@options.takes("colors", "palette_method", "seed", "input_layer", "clean_nonfinite", *options.MODEL_FLAGS, *ALPHA)
 def evaluate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="The images to measure on.")],
     palettes: Annotated[
@@ -44,9 +48,6 @@ def evaluate(
             rich_help_panel=options.PALETTE_PANEL,
         ),
     ] = None,
-    colors: options.Colors = None,
-    palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
-    seed: options.Seed = 0,
     absent: Annotated[
         bool,
         options.switch(
@@ -80,24 +81,8 @@ def evaluate(
             options.MEASURE_PANEL,
         ),
     ] = False,
-    model: options.Model = options.DEFAULTS["model"],
-    smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
-    smoothing_eps: options.SmoothingEps = options.DEFAULTS["smoothing_eps"],
-    smoothing_strength: options.SmoothingStrength = options.DEFAULTS["smoothing_strength"],
-    minimum_alpha: options.MinimumAlpha = options.DEFAULTS["minimum_alpha"],
-    layer_gain: options.LayerGain = None,
-    layer_gamma: options.LayerGamma = None,
-    layer_black: options.LayerBlack = None,
-    layer_white: options.LayerWhite = None,
-    mask: options.MaskFile = None,
-    mask_mode: options.MaskMode = None,
-    ocio: options.Ocio = None,
-    input_layer: options.InputLayer = "",
-    clean_nonfinite: options.CleanNonFinite = False,
-    device: options.Device = options.DEFAULTS["device"],
-    precision: options.Precision = options.DEFAULTS["precision"],
-    tile: options.Tile = options.DEFAULTS["tile"],
     as_json: options.AsJson = False,
+    **flags: Any,
 ) -> None:
     """Measures the quality of the layers of images.
 
@@ -108,41 +93,31 @@ def evaluate(
     started = time.perf_counter()
     for path in images:
         options.check_input(path)
-    if palettes is not None and colors is not None:
+    if palettes is not None and flags["colors"] is not None:
         raise UsageError(
             "--colors and --palettes exclude each other", cure="leave --colors out; the CSV file gives the number"
         )
-    flags = options.AlphaFlags(
-        smoothing=smoothing,
-        smoothing_eps=smoothing_eps,
-        smoothing_strength=smoothing_strength,
-        minimum_alpha=minimum_alpha,
-        gain=layer_gain,
-        gamma=layer_gamma,
-        black=layer_black,
-        white=layer_white,
-        mask=mask,
-        mask_mode=mask_mode,
-    )
-    flags.check()
+    options.check_values(flags)
+    for file in flags["mask"] or ():
+        options.check_input(file)
     with Progress() as progress:
         with progress.loading("loading the model"):
             from ..evaluation.evaluation import evaluate as measure
             from ..evaluation.evaluation import read_palettes_csv
             from ..files.reading import read_image
-            from ..segmenter import Segmenter
+            from ..shots.options import ModelSettings
 
-        read = partial(read_image, layer=input_layer, clean_nonfinite=clean_nonfinite)
+        read = partial(read_image, layer=flags["input_layer"], clean_nonfinite=flags["clean_nonfinite"])
         given = None if palettes is None else read_palettes_csv(palettes)
-        segmenter = Segmenter(model, device=device, precision=precision, tile=tile, ocio=ocio)
-        processing = flags.processing(read(images[0]))
+        segmenter = ModelSettings(*(flags[name] for name in options.MODEL_FLAGS)).open()
+        processing = options.alpha_processing(flags, read(images[0]))
         found = measure(
             images,
             segmenter,
             palettes=given,
-            colors=int(options.DEFAULTS["colors"]) if colors is None else colors,
-            palette_method=palette_method,
-            seed=seed,
+            colors=flags["colors"] or int(options.DEFAULTS["colors"]),
+            palette_method=flags["palette_method"],
+            seed=flags["seed"],
             processing=processing,
             exact=not no_exact,
             released=released,

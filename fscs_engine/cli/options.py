@@ -5,24 +5,25 @@ Nothing heavy is imported here: ``fscs --help`` reads this file.
 
 from __future__ import annotations
 
-import math
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from ..errors import InputError, UsageError
-from ..host.parameters import BY_NAME, Value
+from ..host.key import RESULT_PARAMETERS
+from ..host.parameters import BY_NAME, PARAMETERS, Value
 from .progress import STYLES
 
 if TYPE_CHECKING:
     from ..alpha.processing import AlphaProcessing, LayerAdjustment, Mask
     from ..image import Image
     from ..palette.palette import Palette
-    from ..segmenter import Segmenter
+    from ..shots.options import SegmentOptions
 
 PALETTE_PANEL = "Palette"
 ALPHA_PANEL = "Alpha processing"
@@ -51,14 +52,8 @@ def check(name: str, value: Value) -> Value:
     Raises:
         UsageError: out of range, not a number, not one of the choices.
     """
-    parameter = BY_NAME[name]
-    if parameter.choices and value not in parameter.choices:
-        raise UsageError(f"{value!r} is not known", cure=f"use {' or '.join(parameter.choices)}")
-    if isinstance(value, (int, float)):
-        low = -math.inf if parameter.minimum is None else parameter.minimum
-        high = math.inf if parameter.maximum is None else parameter.maximum
-        if not low <= value <= high:  # also refuses NaN
-            raise UsageError(f"{value:g} is out of range", cure=f"use {low:g} to {high:g}")
+    if cure := BY_NAME[name].cure(value):
+        raise UsageError(f"{value!r} is not known" if isinstance(value, str) else f"{value:g} is out of range", cure)
     return value
 
 
@@ -235,15 +230,6 @@ Model = Annotated[str, option("model", COMPUTE_PANEL, metavar="NAME|FILE.safeten
 Device = Annotated[str, option("device", COMPUTE_PANEL)]
 Precision = Annotated[str, option("precision", COMPUTE_PANEL)]
 Tile = Annotated[int, option("tile", COMPUTE_PANEL, metavar="PIXELS")]
-Smoothing = Annotated[int, option("smoothing", ALPHA_PANEL, metavar="RADIUS")]
-SmoothingEps = Annotated[float, option("smoothing_eps", ALPHA_PANEL)]
-SmoothingStrength = Annotated[float, option("smoothing_strength", ALPHA_PANEL)]
-Temporal = Annotated[float, option("temporal", SHOT_PANEL, metavar="STRENGTH")]
-MinimumAlpha = Annotated[float, option("minimum_alpha", ALPHA_PANEL)]
-LayerGain = Annotated[list[str] | None, layer_option("layer_gain")]
-LayerGamma = Annotated[list[str] | None, layer_option("layer_gamma")]
-LayerBlack = Annotated[list[str] | None, layer_option("layer_black")]
-LayerWhite = Annotated[list[str] | None, layer_option("layer_white")]
 MaskFile = Annotated[
     list[Path] | None,
     typer.Option(
@@ -305,6 +291,98 @@ AsJson = Annotated[
     bool,
     switch("--json", JSON_HELP, OUTPUT_PANEL),
 ]
+KeepImage = Annotated[
+    bool,
+    switch("--keep-image", "Add the image itself to the EXR, as R, G, B (and A).", OUTPUT_PANEL),
+]
+Multipart = Annotated[
+    bool, switch("--multipart", "Write EXR with one part per layer instead of a single part.", OUTPUT_PANEL)
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="How many processes share the frames. They share the CPU threads; each needs its own memory.",
+        rich_help_panel=SHOT_PANEL,
+    ),
+]
+
+_METAVARS = {"smoothing": "RADIUS", "temporal": "STRENGTH"}
+
+
+def _of_the_alphas(name: str) -> Any:
+    """The flag of a parameter of the alpha processing."""
+    panel = SHOT_PANEL if name == "temporal" else ALPHA_PANEL
+    flag = option(name, panel, metavar=_METAVARS.get(name))
+    return Annotated[int, flag] if BY_NAME[name].kind == "int" else Annotated[float, flag]
+
+
+PER_LAYER = tuple(parameter.name for parameter in PARAMETERS if parameter.per_layer)
+"""Flags with a value a layer, which a preset fills up layer by layer."""
+
+FLAGS: Mapping[str, tuple[Any, Any]] = {
+    "palette": (PaletteSource, AUTO),
+    "colors": (Colors, None),
+    "palette_method": (PaletteMethod, DEFAULTS["palette_method"]),
+    "seed": (Seed, 0),
+    **{name: (_of_the_alphas(name), DEFAULTS[name]) for name in RESULT_PARAMETERS},
+    **{name: (Annotated[list[str] | None, layer_option(name)], None) for name in PER_LAYER},
+    "mask": (MaskFile, None),
+    "mask_mode": (MaskMode, None),
+    "model": (Model, DEFAULTS["model"]),
+    "device": (Device, DEFAULTS["device"]),
+    "precision": (Precision, DEFAULTS["precision"]),
+    "tile": (Tile, DEFAULTS["tile"]),
+    "ocio": (Ocio, None),
+    "input_layer": (InputLayer, ""),
+    "clean_nonfinite": (CleanNonFinite, False),
+    "working_space": (WorkingSpace, DEFAULTS["working_space"]),
+    "keep_image": (KeepImage, False),
+    "layer_format": (LayerFormat, "png"),
+    "multipart": (Multipart, False),
+    "blend": (Blending, "over"),
+    "half": (Half, False),
+    "clip": (Clip, False),
+    "views": (Views, ""),
+    "jobs": (Jobs, 1),
+}
+"""What decides the layers of a picture or a shot: annotation and default of each flag."""
+
+PALETTE_FLAGS = ("palette", "colors", "palette_method", "seed")
+"""Those that decide the palette."""
+
+ALPHA_FLAGS = (*RESULT_PARAMETERS, *PER_LAYER, "mask", "mask_mode")
+"""Those of the alpha processing."""
+
+MODEL_FLAGS = ("model", "device", "precision", "tile", "ocio")
+"""Those that say which networks, and where they run."""
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command these of :data:`FLAGS`, which come to it as keywords.
+
+    Typer reads a function's signature, so they are written into it.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        flags = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in FLAGS.items()
+            if name in names
+        ]
+        command.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
+        return command
+
+    return add
 
 
 def layer_values(name: str, given: Sequence[str] | None) -> dict[int, float]:
@@ -334,10 +412,11 @@ def layer_values(name: str, given: Sequence[str] | None) -> dict[int, float]:
     return values
 
 
-def adjustments(
-    gain: Sequence[str] | None, gamma: Sequence[str] | None, black: Sequence[str] | None, white: Sequence[str] | None
-) -> dict[int, LayerAdjustment]:
-    """The per-layer edits of the four flags, by layer from 1.
+def adjustments(given: Mapping[str, Sequence[str] | None]) -> dict[int, LayerAdjustment]:
+    """The edits of the per-layer flags, by layer from 1.
+
+    Args:
+        given: values as in `layer_values` by parameter, ``layer_gain`` and so on.
 
     Raises:
         UsageError: see `layer_values`.
@@ -345,9 +424,9 @@ def adjustments(
     from ..alpha.processing import LayerAdjustment
 
     edits: dict[int, LayerAdjustment] = {}
-    for field, given in (("gain", gain), ("gamma", gamma), ("black", black), ("white", white)):
-        for number, value in layer_values(f"layer_{field}", given).items():
-            edits[number] = replace(edits.get(number, LayerAdjustment()), **{field: value})
+    for name, values in given.items():
+        for number, value in layer_values(name, values).items():
+            edits[number] = replace(edits.get(number, LayerAdjustment()), **{name.removeprefix("layer_"): value})
     return dict(sorted(edits.items()))
 
 
@@ -401,57 +480,52 @@ def masks(files: Sequence[Path] | None, modes: Sequence[str] | None, image: Imag
     )
 
 
-@dataclass(frozen=True)
-class AlphaFlags:
-    """The alpha-processing flags as they were typed."""
+def check_values(flags: Mapping[str, Any]) -> None:
+    """Refuses what can be refused of the alpha flags before anything is loaded.
 
-    smoothing: int
-    smoothing_eps: float
-    smoothing_strength: float
-    minimum_alpha: float
-    gain: Sequence[str] | None
-    gamma: Sequence[str] | None
-    black: Sequence[str] | None
-    white: Sequence[str] | None
-    mask: Sequence[Path] | None
-    mask_mode: Sequence[str] | None
-    temporal: float = DEFAULTS["temporal"]
+    Raises:
+        UsageError: a flag of another form or out of its range.
+    """
+    for name in PER_LAYER:
+        layer_values(name, flags[name])
+    mask_modes(flags["mask"], flags["mask_mode"])
 
-    def check(self) -> None:
-        """Refuses what can be refused before the image is read.
 
-        Raises:
-            UsageError: a flag of another form or out of its range.
-            InputError: a mask that is not there.
-        """
-        self.check_values()
-        for file, _, _ in mask_modes(self.mask, self.mask_mode):
-            check_input(file)
+def alpha_processing(flags: Mapping[str, Any], image: Image | None = None) -> AlphaProcessing:
+    """What the alpha flags say about this image; without one, all but the masks.
 
-    def check_values(self) -> None:
-        """The part of `check` that asks for no file."""
-        for name in ("gain", "gamma", "black", "white"):
-            layer_values(f"layer_{name}", getattr(self, name))
-        mask_modes(self.mask, self.mask_mode)
+    Raises:
+        UsageError: see `check_values`.
+        InputError: a mask that can't be read or does not fit the image.
+    """
+    from ..alpha.processing import AlphaProcessing
 
-    def processing(self, image: Image | None = None) -> AlphaProcessing:
-        """Everything the flags say about this image; without one, all but the masks.
+    return AlphaProcessing(
+        **{name: flags[name] for name in RESULT_PARAMETERS if name in flags},
+        adjustments=adjustments({name: flags[name] for name in PER_LAYER}),
+        masks=() if image is None else masks(flags["mask"], flags["mask_mode"], image),
+    )
 
-        Raises:
-            UsageError: see `check`.
-            InputError: a mask that can't be read or does not fit the image.
-        """
-        from ..alpha.processing import AlphaProcessing
 
-        return AlphaProcessing(
-            smoothing=self.smoothing,
-            smoothing_eps=self.smoothing_eps,
-            smoothing_strength=self.smoothing_strength,
-            temporal=self.temporal,
-            minimum_alpha=self.minimum_alpha,
-            adjustments=adjustments(self.gain, self.gamma, self.black, self.white),
-            masks=() if image is None else masks(self.mask, self.mask_mode, image),
-        )
+def segment_options(flags: Mapping[str, Any]) -> SegmentOptions:
+    """Everything that the flags say: those of :data:`FLAGS`, and others under the names of the options.
+
+    Raises:
+        UsageError: see `check_values`.
+        PaletteError, InputError: see `given_palette`.
+    """
+    from ..shots.options import ModelSettings, SegmentOptions, ShotMask
+
+    of_options = {field.name for field in fields(SegmentOptions)} - {"model"}
+    chosen = {name: value for name, value in flags.items() if name in of_options}
+    chosen |= {
+        "palette": given_palette(flags["palette"]),
+        "processing": alpha_processing(flags),
+        "masks": [ShotMask(*mask) for mask in mask_modes(flags["mask"], flags["mask_mode"])],
+        "model": ModelSettings(*(flags[name] for name in MODEL_FLAGS)),
+        "views": view_names(flags["views"]),
+    }
+    return SegmentOptions(**chosen)
 
 
 def given_palette(source: str) -> Palette | None:
@@ -467,28 +541,6 @@ def given_palette(source: str) -> Palette | None:
     from ..files.palette_files import named_palette
 
     return named_palette(text)
-
-
-def whole_palette(
-    segmenter: Segmenter, image: Image, given: Palette | None, colors: int | None, seed: int, method: str
-) -> tuple[Palette, float]:
-    """The palette of a run, and the seconds it took: the given colours, filled up from the image to ``colors``.
-
-    Without ``colors`` a given palette is taken as it is. ``method`` is one of the parameter table's.
-
-    Raises:
-        PaletteError: more colours given than asked for.
-    """
-    import time
-
-    from ..palette.image_palette import asked_colors
-
-    started = time.perf_counter()
-    wanted = asked_colors(colors, given)
-    if given is not None and len(given) == wanted:
-        return given, time.perf_counter() - started
-    palette = segmenter.auto_palette(image, wanted, given, seed, method)
-    return palette, time.perf_counter() - started
 
 
 def check_input(path: Path, what: str = "an image file") -> Path:

@@ -77,25 +77,19 @@ def palette(
     with Progress(style=progress_style) as progress:
         with progress.loading("reading"):
             from ..color import ColorSpaces
-            from ..files.reading import read_image
-            from ..palette.image_palette import image_palette
-
-        spaces = ColorSpaces(ocio)
-        if many:
             from ..shots.frames import parse_frames
+            from ..shots.options import SegmentOptions
             from ..shots.shots import find_palette, open_shot, plan
 
-            named = options.view_names(views)
-            shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
-            todo, _, _ = plan(shot, parse_frames(frames) if frames else None, missing)
-            report = progress.stage("finding the palette")
-            found_at = time.perf_counter()
-            found = find_palette(shot, todo, spaces, colors, given, seed, palette_method, report)
-        else:
-            image = read_image(inputs[0], layer=input_layer, clean_nonfinite=clean_nonfinite)
-            progress.stage("finding the palette")
-            found_at = time.perf_counter()
-            found = image_palette(image, colors, given, seed, spaces, palette_method)
+        named = options.view_names(views)
+        shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
+        todo, _, _ = plan(shot, parse_frames(frames) if frames else None, missing)
+        if shot.single:
+            shot.read(*todo[0])
+        report = progress.stage("finding the palette")
+        found_at = time.perf_counter()
+        chosen = SegmentOptions(palette=given, colors=colors, palette_method=palette_method, seed=seed)
+        found = find_palette(shot, todo, ColorSpaces(ocio), chosen, report)
         seconds = time.perf_counter() - found_at
     if output is not None:
         write_palette(output, found, overwrite=overwrite)

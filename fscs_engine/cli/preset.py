@@ -79,29 +79,17 @@ def over_preset(preset: Preset | None, name: str, given: Sequence[str] | None) -
 
 
 @app.command("save")
+@options.takes(*(name for name in PRESET_PARAMETERS if name != "model"))
 def save(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - _ and . name a preset.")],
     base: Annotated[
         Preset | None, preset_option("--from", "Start from this preset. Flags you type win over it.")
     ] = None,
-    colors: options.Colors = None,
-    palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     model: Annotated[str, options.option("model", options.COMPUTE_PANEL, metavar="NAME")] = options.DEFAULTS["model"],
-    smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
-    smoothing_eps: options.SmoothingEps = options.DEFAULTS["smoothing_eps"],
-    smoothing_strength: options.SmoothingStrength = options.DEFAULTS["smoothing_strength"],
-    temporal: Annotated[float, options.option("temporal", options.ALPHA_PANEL, metavar="STRENGTH")] = options.DEFAULTS[
-        "temporal"
-    ],
-    minimum_alpha: options.MinimumAlpha = options.DEFAULTS["minimum_alpha"],
-    layer_gain: options.LayerGain = None,
-    layer_gamma: options.LayerGamma = None,
-    layer_black: options.LayerBlack = None,
-    layer_white: options.LayerWhite = None,
-    working_space: options.WorkingSpace = options.DEFAULTS["working_space"],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
+    **flags: Any,
 ) -> None:
     """Saves the flags you give as a preset; it leaves all others open.
 
@@ -112,7 +100,7 @@ def save(
     fscs preset save softer --from soft --smoothing 16
     """
     # The context knows which flags were given, here or by --from: a value that equals the default may be meant.
-    chosen = {flag: context.params[flag] for flag in PRESET_PARAMETERS}
+    chosen = {"model": model, **flags}
     preset = Preset(
         name,
         {flag: value for flag, value in chosen.items() if not BY_NAME[flag].per_layer and _is_given(context, flag)},

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..palette.palette import Palette
     from ..recolor.looks import NamedLook
     from ..recolor.material import Material
-    from ..shots.sequence import FrameResult, ModelSettings
+    from ..shots.options import ModelSettings
+    from ..shots.sequence import FrameResult
     from ..shots.shots import Shot
 
 LOOK_PANEL = "Look"
@@ -265,7 +266,7 @@ def recolor(
     given = {name: value for name, value in whole.items() if value is not None}
     if not (edits or look or match or harmony or pick):
         raise UsageError("nothing to change", cure="give --set, --look, --match, --harmony or --pick")
-    from ..frames import FramePattern, is_shot
+    from ..shots.frames import FramePattern, is_shot
 
     many = is_shot(inputs)
     if not many:
@@ -283,7 +284,7 @@ def recolor(
             from ..recolor.looks import NamedLook, read_look
             from ..recolor.looks import save_look as write_look
             from ..recolor.material import is_layered
-            from ..shots.sequence import ModelSettings
+            from ..shots.options import ModelSettings
             from ..shots.shots import Listed, open_shot, plan
 
         named = NamedLook(whole=given)
@@ -354,7 +355,7 @@ def recolor(
 
 def parse_frames_of(text: str) -> tuple[int, ...] | None:
     """The frames asked for, or None for all. Raises UsageError."""
-    from ..frames import parse_frames
+    from ..shots.frames import parse_frames
 
     return parse_frames(text) if text else None
 
@@ -424,6 +425,7 @@ class _Source:
         from ..palette.image_palette import asked_colors
         from ..recolor.frames import segmented
         from ..recolor.material import read_material
+        from ..shots.options import SegmentOptions
         from ..shots.shots import find_palette
 
         if self.segmenter is None:
@@ -431,7 +433,8 @@ class _Source:
         wanted = asked_colors(self._colors, self._given)
         found = self._given
         if found is None or len(found) != wanted:
-            found = find_palette(self._shot, self._frames, self.spaces, wanted, self._given, self._seed, self._method)
+            chosen = SegmentOptions(self._given, wanted, self._method, self._seed)
+            found = find_palette(self._shot, self._frames, self.spaces, chosen)
         return segmented(self._shot.read(*self._frames[0]), found, self.segmenter)
 
 
@@ -500,7 +503,7 @@ def _report(
     if not many:
         print_outputs([*written, *saved])
         return
-    from ..frames import format_frames
+    from ..shots.frames import format_frames
 
     for status in ("done", "skipped", "failed"):
         numbers = {result.frame for result in results if result.status == status}

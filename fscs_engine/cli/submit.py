@@ -8,61 +8,25 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import InputError, UsageError
-from ..host.parameters import PARAMETERS
-from . import options, segment
+from . import options
 from .palette import palette as find_palette
+from .preset import PresetFlag, over_preset
 
 if TYPE_CHECKING:
     from ..shots.farm import Flag
 
 FARM_PANEL = "Farm"
 
-NOT_FOR_FARMS = ("preview", "missing", "resume", "dry_run", "progress_style", "overwrite", "as_json")
-"""Flags of ``fscs segment`` that the farm or the job decides, by parameter. ``fscs submit`` doesn't know them."""
 
-OWN = ("inputs", "output", "frames")
-"""Flags of ``fscs segment`` that become job parameters of their own."""
-
-PALETTE_FLAGS = ("palette", "colors", "palette_method", "seed")
-"""Flags that decide the palette, which a farm does once for all frames."""
-PER_LAYER = tuple(parameter.name for parameter in PARAMETERS if parameter.per_layer)
-"""Flags with a value a layer, which a preset fills up layer by layer."""
-
-
-def _with_flags_of_segment(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives ``command`` the flags of ``fscs segment`` too, as keywords.
-
-    Its flags, their texts and their checks so are those of ``fscs segment``, without a second list of them: what typer
-    reads from a function is its signature, so the two signatures are put together here. Passing on everything that is
-    not known, the other way, would take the value of ``-k 7`` for a second input and find mistakes only on the farm.
-    """
-    own = inspect.signature(command).parameters.values()
-    hints = get_type_hints(command, include_extras=True)
-    theirs = get_type_hints(segment.segment, include_extras=True)
-    added = [
-        parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=theirs[parameter.name])
-        for parameter in inspect.signature(segment.segment).parameters.values()
-        if parameter.name not in (*OWN, *NOT_FOR_FARMS)
-    ]
-    kept = [
-        parameter.replace(annotation=hints[parameter.name])
-        for parameter in own
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    command.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*kept, *added)}
-    return command
-
-
-@_with_flags_of_segment
+@options.takes(*options.FLAGS)
 def submit(
     context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="The shot, as for fscs segment.")],
@@ -140,6 +104,7 @@ def submit(
         ),
     ] = False,
     overwrite: Annotated[bool, options.switch("--overwrite", "Replace a bundle that exists.", FARM_PANEL)] = False,
+    preset: PresetFlag = None,
     **look: Any,
 ) -> None:
     """Writes a job that segments a shot on a render farm.
@@ -155,6 +120,7 @@ def submit(
 
     if missing not in ("error", "skip"):
         raise UsageError(f"--missing {missing!r} is not known", cure="use error or skip")
+    look |= {name: over_preset(preset, name, look[name]) for name in options.PER_LAYER}
     given = _given_flags(context, look)
     palette, palette_flags = _palette(look["palette"], look["colors"], given)
     plan = _plan(source, output, look, frames, palette_frames, check=not no_check, skip=missing == "skip")
@@ -163,7 +129,7 @@ def submit(
         outputs=plan.outputs,
         frames=plan.frames,
         shot=plan.shot,
-        flags=tuple(flag for name, flags in given.items() if name not in PALETTE_FLAGS for flag in flags),
+        flags=tuple(flag for name, flags in given.items() if name not in options.PALETTE_FLAGS for flag in flags),
         palette=palette,
         palette_flags=palette_flags,
         palette_name=plan.palette_name,
@@ -211,6 +177,7 @@ def _plan(
         OutputError: an output that can't be written.
     """
     from ..shots.frames import FramePattern, format_frames, parse_frames, pattern_of_folder
+    from ..shots.options import SegmentOptions
     from ..shots.outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
     from ..shots.shots import open_shot, plan
 
@@ -234,10 +201,10 @@ def _plan(
         numbers = sorted({frame for frame, _ in todo} - {frame for frame, _ in lost + gaps})
         left_out = sorted({frame for frame, _ in lost + gaps})
         note = f"missing, and left out of the job: {format_frames(left_out)}" if left_out else ""
-        delivery = Delivery(outputs, stem=shot.name)
+        delivery = Delivery(outputs, SegmentOptions(resume=True), shot.name)
         pairs = [(number, view) for number in numbers for view in shot.views]
         sources = [shot.source(*pair) for pair in pairs]
-        check_delivery(delivery, sources, [shot.place(*pair) for pair in pairs], resume=True)
+        check_delivery(delivery, sources, [shot.place(*pair) for pair in pairs])
         _check_masks(look["mask"] or (), numbers)
     elif wanted is None:
         raise UsageError(f"{source}: its frames can't be counted here", cure="name them, like --frames 1001-1100")
@@ -272,12 +239,11 @@ def _given_flags(context: typer.Context, look: Mapping[str, Any]) -> dict[str, l
     from ..shots.farm import Flag
 
     given: dict[str, list[Flag]] = {}
-    look = {**look, **_layers_of_preset(look)}
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
         is_default = source is None or source.name == "DEFAULT"
-        if name not in look or name == "preset" or (is_default and name not in PER_LAYER):
+        if name not in look or (is_default and name not in options.PER_LAYER):
             continue
         flag = max(parameter.opts, key=len)
         values = look[name] if isinstance(look[name], (list, tuple)) else [look[name]]
@@ -289,12 +255,6 @@ def _given_flags(context: typer.Context, look: Mapping[str, Any]) -> dict[str, l
         if flags:
             given[name] = flags
     return given
-
-
-def _layers_of_preset(look: Mapping[str, Any]) -> dict[str, list[str]]:
-    from .preset import over_preset
-
-    return {name: over_preset(look.get("preset"), name, look[name]) for name in PER_LAYER}
 
 
 def _flag(flag: str, name: str, value: str) -> Flag:

@@ -19,10 +19,10 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Callable, Optional, Union
+from typing import IO, Any, BinaryIO, Callable, Optional, TypeVar, Union
 
 from . import protocol
-from .pictures import LayerMask, Layers, Picture, Pixels, Plate, bytes_of
+from .pictures import LayerMask, Layers, Picture, Pixels, Plate, SharedPixels, bytes_of, shape_of
 from .protocol import JsonObject, WorkerError
 
 __all__ = [
@@ -53,6 +53,10 @@ _PYTHON_CURE = "set the engine's Python in the preferences or in FSCS_PYTHON"
 
 ProgressCallback = Callable[[float, Optional[float]], None]
 CancelledCallback = Callable[[], bool]
+
+
+_Shared = TypeVar("_Shared", bound=SharedPixels)
+_PIXELS = ("layers", "pixels")  # fields of replies that name a file
 
 
 class _Call:
@@ -112,7 +116,7 @@ class Worker:
         self._cancel_timeout = cancel_timeout
         self._lock = threading.Lock()
         self._calls: dict[int, _Call] = {}
-        self._results: weakref.WeakSet[Layers] = weakref.WeakSet()
+        self._results: weakref.WeakSet[SharedPixels] = weakref.WeakSet()
         self._next_id = 0
         self._heard = time.monotonic()
         self._ended = False
@@ -202,6 +206,31 @@ class Worker:
             raise protocol.protocol_error("a palette reply without a palette")
         return palette
 
+    def read(
+        self,
+        image: Picture,
+        working_space: str = "auto",
+        *,
+        ocio: str = "",
+        cancelled: Optional[CancelledCallback] = None,
+    ) -> SharedPixels:
+        """Reads a picture: (H, W, 4) premultiplied in a working space; alpha is 1 where it has none.
+
+        Args:
+            image: the picture.
+            working_space: the space that it is converted to.
+            ocio: whole path of an OpenColorIO config, empty for the built-in one.
+            cancelled: asked often; True cancels.
+
+        Raises:
+            WorkerError: of any code; ``cancelled`` when it was.
+        """
+        request: JsonObject = {"request": "read", "working_space": working_space}
+        if ocio:
+            request["ocio"] = ocio
+        reply = self._ask(request, image, (), None, cancelled)
+        return self._shared(reply, lambda: SharedPixels(self._folder, reply["pixels"], shape_of(reply["shape"], 3)))
+
     def segment(
         self,
         image: Picture,
@@ -217,6 +246,7 @@ class Worker:
         precision: str = "auto",
         tile: int = 0,
         ocio: str = "",
+        output: Optional[Mapping[str, Any]] = None,
         progress: Optional[ProgressCallback] = None,
         cancelled: Optional[CancelledCallback] = None,
     ) -> Layers:
@@ -238,6 +268,8 @@ class Worker:
             precision: "auto", "float32", "float16" or "bfloat16".
             tile: pixels, 0 for automatic.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
+            output: has the engine write the layers instead: ``{"path": …}``, an absolute path as ``fscs segment -o``
+                takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True.
             progress: called with the fraction done and the seconds to go (None while unknown).
             cancelled: asked often; True cancels.
 
@@ -257,8 +289,10 @@ class Worker:
             request["model"] = model
         if ocio:
             request["ocio"] = ocio
+        if output is not None:
+            request["output"] = dict(output)
         reply = self._ask(request, image, masks, progress, cancelled, before, after)
-        return self._layers(reply)
+        return self._shared(reply, lambda: Layers(self._folder, reply))
 
     def cancel(self) -> None:
         """Cancels every call under way; each raises a WorkerError of code ``cancelled``. Returns at once."""
@@ -436,19 +470,20 @@ class Worker:
             number = self._next_id
         self._outbox.put(protocol.encode({"request": "cancel", "id": number, "target": target}))
 
-    def _layers(self, reply: JsonObject) -> Layers:
+    def _shared(self, reply: JsonObject, make: Callable[[], _Shared]) -> _Shared:
         try:
-            layers = Layers(self._folder, reply)
+            pixels = make()
         except (KeyError, TypeError) as error:
-            raise protocol.protocol_error(f"a segment reply that can't be understood ({error!r})") from error
+            raise protocol.protocol_error(f"a {reply['reply']} reply that can't be understood ({error!r})") from error
         with self._lock:
-            self._results.add(layers)
-        return layers
+            self._results.add(pixels)
+        return pixels
 
     def _discard(self, reply: JsonObject) -> None:
-        """Removes the layers of a reply that nobody waits for any more."""
-        with contextlib.suppress(KeyError, TypeError, WorkerError):
-            protocol.remove_shared(self._folder, reply["layers"])
+        """Removes the pixels of a reply that nobody waits for any more."""
+        for name in _PIXELS:
+            with contextlib.suppress(KeyError, TypeError, WorkerError):
+                protocol.remove_shared(self._folder, reply[name])
 
     # The threads that own the pipes
 
@@ -477,7 +512,7 @@ class Worker:
         for call in calls:
             if call is not None:
                 call.messages.put(message)
-            elif "layers" in message:
+            else:
                 self._discard(message)
 
     def _bury(self) -> None:

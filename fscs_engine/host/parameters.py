@@ -7,7 +7,8 @@ names, with the same defaults, ranges and tooltips.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Union
+from numbers import Real
+from typing import Any, Optional, Union
 
 MAXIMUM_COLORS = 16
 """The largest palette anywhere."""
@@ -37,6 +38,19 @@ class Parameter:
     maximum: Optional[float] = None
     choices: tuple[str, ...] = ()
     per_layer: bool = False
+
+    def cure(self, value: Any) -> str:
+        """What to use in place of a value that is not allowed; empty where it is allowed."""
+        if self.choices:
+            return "" if value in self.choices else f"use {' or '.join(self.choices)}"
+        if self.minimum is None or self.maximum is None:
+            return ""
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not is_number:
+            return "use a number"
+        if not self.minimum <= value <= self.maximum:  # also refuses NaN
+            return f"use {self.minimum:g} to {self.maximum:g}"
+        return "use a whole number" if self.kind == "int" and value != int(value) else ""
 
 
 PARAMETERS: tuple[Parameter, ...] = (

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
 from . import protocol
 from .protocol import JsonObject, WorkerError
@@ -77,14 +77,65 @@ class LayerMask:
 Picture = Union[Plate, Pixels]
 
 
-class Layers:
-    """The layers of one picture, mapped from a file in the worker's private folder.
+class SharedPixels:
+    """Pixels that the engine made, mapped from a file in the worker's private folder.
 
     They are there until ``close()`` of them or of their worker, or until nothing refers to this object any more.
 
+    Args:
+        folder: the private folder.
+        name: the file in it, empty where there is none.
+        shape: of the pixels.
+
     Attributes:
-        path: the file: little-endian float32, C order, (K, H, W, 4), top row first, premultiplied.
-        shape: (K, H, W, 4).
+        path: the file: little-endian float32, C order, top row first, premultiplied.
+        shape: ``(H, W, 4)``, or ``(K, H, W, 4)`` of layers.
+    """
+
+    def __init__(self, folder: Path, name: str, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.path = ""
+        self._map: Optional[mmap.mmap] = None
+        if name:
+            self.path = str(protocol.shared_path(folder, name))
+            self._remove = weakref.finalize(self, protocol.remove_shared, folder, name)
+            with protocol.open_shared(folder, name, shape) as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def memory(self) -> memoryview[float]:
+        """The pixels without a copy: a read-only view of float32 of ``shape``; ``numpy.asarray`` takes it.
+
+        Raises:
+            WorkerError: they or their worker were closed.
+        """
+        if self._map is None:
+            raise WorkerError("worker", "these layers are closed", "read them before closing them or their worker")
+        return memoryview(self._map).cast("f", self.shape)
+
+    def close(self) -> None:
+        """Gives the disk space back. Views that are still in use stay readable."""
+        if self._map is not None:
+            with contextlib.suppress(BufferError):  # a view is in use; the mapping goes with it
+                self._map.close()
+            self._map = None
+            self._remove()
+
+    def __enter__(self: _Shared) -> _Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_Shared = TypeVar("_Shared", bound=SharedPixels)
+
+
+class Layers(SharedPixels):
+    """The layers of one picture: pixels (K, H, W, 4), or the files that the engine wrote.
+
+    Attributes:
+        outputs: those files.
+        metadata: what such a file says of itself.
         palette: in the form of the palette file.
         coverage: mean alpha of each layer.
         seconds: what took how long.
@@ -99,8 +150,8 @@ class Layers:
     """
 
     def __init__(self, folder: Path, reply: JsonObject) -> None:
-        name: str = reply["layers"]
-        self.shape: tuple[int, int, int, int] = _layers_shape(reply["shape"])
+        self.outputs: list[str] = reply.get("outputs", [])
+        self.metadata: dict[str, str] = reply.get("metadata", {})
         self.palette: JsonObject = reply["palette"]
         self.coverage: list[float] = reply["coverage"]
         self.seconds: dict[str, float] = reply["seconds"]
@@ -112,43 +163,22 @@ class Layers:
         self.input: str = reply["input"]
         self.data_window: list[int] = reply["data_window"]
         self.display_window: list[int] = reply["display_window"]
-        self.path = str(protocol.shared_path(folder, name))
-        self._remove = weakref.finalize(self, protocol.remove_shared, folder, name)
-        with protocol.open_shared(folder, name, self.shape) as file:
-            self._map: Optional[mmap.mmap] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def memory(self) -> memoryview[float]:
-        """The pixels without a copy: a read-only view of float32, shape (K, H, W, 4); ``numpy.asarray`` takes it.
-
-        Raises:
-            WorkerError: the layers or their worker were closed.
-        """
-        if self._map is None:
-            raise WorkerError("worker", "these layers are closed", "read them before closing them or their worker")
-        return memoryview(self._map).cast("f", self.shape)
-
-    def close(self) -> None:
-        """Gives the disk space back. Views that are still in use stay readable."""
-        if self._map is not None:
-            with contextlib.suppress(BufferError):  # a view is in use; the mapping goes with it
-                self._map.close()
-            self._map = None
-            self._remove()
-
-    def __enter__(self) -> Layers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        name = "" if self.outputs else reply["layers"]
+        super().__init__(folder, name, shape_of(reply["shape"], 4) if name else ())
 
 
-def _layers_shape(sides: Any) -> tuple[int, int, int, int]:
-    limits = (protocol.MAXIMUM_LAYERS, protocol.MAXIMUM_SIDE, protocol.MAXIMUM_SIDE, 4)
-    if not isinstance(sides, list) or len(sides) != 4 or sides[3] != 4:
-        raise protocol.protocol_error(f"layers of shape {sides}")
+def shape_of(sides: Any, count: int) -> tuple[int, ...]:
+    """The shape of pixels as a reply says it: ``count`` sides, of which the last is 4.
+
+    Raises:
+        WorkerError: it can't be that of layers or a picture.
+    """
+    limits = (protocol.MAXIMUM_LAYERS, protocol.MAXIMUM_SIDE, protocol.MAXIMUM_SIDE, 4)[-count:]
+    if not isinstance(sides, list) or len(sides) != count or sides[-1] != 4:
+        raise protocol.protocol_error(f"pixels of shape {sides}")
     if not all(type(side) is int and 1 <= side <= limit for side, limit in zip(sides, limits)):
-        raise protocol.protocol_error(f"layers of shape {sides}")
-    return (sides[0], sides[1], sides[2], sides[3])
+        raise protocol.protocol_error(f"pixels of shape {sides}")
+    return tuple(sides)
 
 
 def bytes_of(what: str, data: Any, shape: Sequence[int]) -> memoryview:

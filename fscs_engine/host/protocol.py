@@ -29,7 +29,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Goes up whenever an old host and a new engine, or the other way round, would no longer understand each other."""
 
 MAXIMUM_LINE = 1 << 20

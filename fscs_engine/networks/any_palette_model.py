@@ -53,6 +53,7 @@ class AnyPaletteModel:
     maximum_colors = MAXIMUM_COLORS
     halo = (_HALO_CELLS + 1) * CELL + _REACH
     own_colors = False
+    predict_released = None
 
     def __init__(self, weights: Weights, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = device, dtype

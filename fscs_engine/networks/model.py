@@ -70,11 +70,18 @@ class Model(Protocol):
         halo: how many pixels away a pixel can still change either prediction.
         own_colors: whether it predicts layer colours pixel by pixel. If not they are the base colours, and the
             exact step does the rest.
+        predict_released: the inference of the paper's released code, for comparison, or None:
+            (image (3, H, W), palette (K, 3), with its filter) → alphas (K, H, W) and colors (K, 3, H, W).
     """
 
     maximum_colors: int
     halo: int
     own_colors: bool
+
+    @property
+    def predict_released(self) -> Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]] | None:
+        """See above."""
+        ...
 
     @property
     def normalized(self) -> bool:

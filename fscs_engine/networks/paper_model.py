@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -74,6 +74,11 @@ class PaperModel:
         del softness
         return palette
 
+    @property
+    def predict_released(self) -> Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]] | None:
+        """See :class:`fscs_engine.networks.model.Model`: the released code has two networks."""
+        return self._predict_released if self.single is None else None
+
     def predict(self, view: View, palette: Tensor, softness: float) -> PaperPrediction:
         """See :class:`fscs_engine.networks.model.Model`; it knows no softness."""
         del softness
@@ -95,7 +100,7 @@ class PaperModel:
         return merged.index_add_(0, filled.owners, colors).div_(filled.counts[:, None, None, None])
 
     @torch.no_grad()
-    def predict_released(self, image: Tensor, palette: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
+    def _predict_released(self, image: Tensor, palette: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
         """The released inference, for comparison: whole picture, palette as given, its filter, its global mean.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,6 +26,9 @@ class FrameWriter(Generic[_Result]):
 
     Args:
         done: called in the thread with each frame's result once its files are there.
+
+    Attributes:
+        seconds: spent on writing the frame that ``done`` is called for.
     """
 
     def __init__(self, done: Callable[[_Result], None]) -> None:
@@ -32,6 +36,7 @@ class FrameWriter(Generic[_Result]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writing")
         self._pending: list[Future[None]] = []
         self._task: FrameTask[_Result] | None = None
+        self.seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -71,16 +76,20 @@ class FrameWriter(Generic[_Result]):
             self._pending.pop(0).result()
 
     def _write(self, task: FrameTask[_Result], opening: Callable[[ExitStack], list[Sink]]) -> None:
+        self.seconds = 0.0
         with ExitStack() as stack:
             sinks = opening(stack)
             while True:
                 item = task.next()
                 if item is None:
                     raise _Abandoned
+                began = time.perf_counter()
                 if isinstance(item, _End):
                     break
                 for sink in sinks:
                     sink.writer.write(item.top, item.layers[sink.working_space])
+                self.seconds += time.perf_counter() - began
+        self.seconds += time.perf_counter() - began
         self._done(item.result)
 
 

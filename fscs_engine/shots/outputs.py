@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from ..color import SRGB, ColorSpaces, in_space, resolve, straight
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import check_targets, make_folder
-from ..files.blending import Blend
 from ..host.naming import METADATA_PREFIX
 from ..image import Image
 from ..runtime.memory import empty
 from .frames import FramePattern
 from .identity import Identity, depth_name
+from .options import SegmentOptions
 
 if TYPE_CHECKING:
     from ..files.movie_layers import MovieLayerWriter
 
-Kind = Literal["exr", "ora", "psd", "png", "tiff", "mov", "mkv"]
+Kind = Literal["exr", "ora", "psd", "png", "tiff", "mov", "mkv", "f32"]
+"""What is written; ``f32`` is float32 without a header, for another process."""
 
 DOCUMENTS: dict[str, Kind] = {".exr": "exr", ".ora": "ora", ".psd": "psd"}
 """Endings of files that hold all layers."""
@@ -68,7 +69,7 @@ class Output:
     @property
     def is_display(self) -> bool:
         """Whether its numbers are display-referred integers, not scene-linear floats."""
-        return self.kind != "exr"
+        return self.kind not in ("exr", "f32")
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,12 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """What is written of: a picture, where it stands in its shot, and all that its files say of themselves."""
+    """What is written of: a picture, where it stands in its shot, all that its files say, and the color spaces."""
 
     place: Place
     image: Image
     identity: Identity
+    spaces: ColorSpaces
 
 
 @dataclass(frozen=True)
@@ -99,31 +101,22 @@ class Delivery:
 
     Attributes:
         outputs: places for the layers.
-        preview: pattern of a contact sheet, or None.
-        working_space: as asked for; ``auto`` depends on the format and the picture.
+        options: how they are written, and all else that was chosen.
         stem: the name in the files of single layers.
-        keep_image: the picture's own channels in EXR too.
-        half: EXR of 16-bit floats.
-        clip: clamp what a format can't hold instead of raising.
-        overwrite: replace existing files.
-        multipart: one EXR part a layer.
-        blend: how the layers of a document are laid over each other, see `files/blending.py`.
     """
 
     outputs: tuple[Output, ...]
-    preview: FramePattern | None = None
-    working_space: str = "auto"
+    options: SegmentOptions = field(default_factory=SegmentOptions)
     stem: str = "image"
-    keep_image: bool = False
-    half: bool = False
-    clip: bool = False
-    overwrite: bool = False
-    multipart: bool = False
-    blend: Blend = "over"
+
+    @property
+    def preview(self) -> FramePattern | None:
+        """The pattern of the contact sheets."""
+        return self.options.sheet
 
     def working_spaces(self, input_space: str, spaces: ColorSpaces) -> list[str]:
         """The working space of each output, then that of the preview; see :func:`fscs_engine.color.resolve`."""
-        found = [resolve(self.working_space, input_space, output.is_display, spaces) for output in self.outputs]
+        found = [resolve(self.options.working_space, input_space, output.is_display, spaces) for output in self.outputs]
         return found + [SRGB] * (self.preview is not None)
 
     @property
@@ -134,10 +127,10 @@ class Delivery:
 
     def depth(self, output: Output) -> str:
         """See :func:`fscs_engine.shots.identity.depth_name`; how a document is laid out belongs to it."""
-        name = depth_name(half=self.half and output.kind == "exr", clip=self.clip)
+        name = depth_name(half=self.options.half and output.kind == "exr", clip=self.options.clip)
         if output.kind in ("ora", "psd"):
-            return f"{name}-{self.blend}"
-        return f"{name}-parts" if self.multipart and output.kind == "exr" else name
+            return f"{name}-{self.options.blend}"
+        return f"{name}-parts" if self.options.multipart and output.kind == "exr" else name
 
     def files(self, place: Place, layers: int) -> list[Path]:
         """Every file of a frame."""
@@ -157,13 +150,7 @@ class Delivery:
             for file in layer_files(output, place, self.stem, len(identity.palette))
         )
 
-    def open(
-        self,
-        stack: ExitStack,
-        frame: Frame,
-        spaces: Sequence[str],
-        movies: OpenMovies | None = None,
-    ) -> list[Sink]:
+    def open(self, stack: ExitStack, frame: Frame, spaces: Sequence[str], movies: OpenMovies) -> list[Sink]:
         """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
 
         Args:
@@ -180,12 +167,8 @@ class Delivery:
                 make_folder(frame.place.file(pattern).parent)
         sinks = []
         for output, space in zip(self.outputs, spaces, strict=False):
-            if not output.is_movie:
-                sinks.append(_OPENERS[output.kind](stack, self, output, frame, space))
-            elif movies is None:
-                raise UsageError("a single image can't be a movie", cure="use --layer-format png or tiff")
-            else:
-                sinks.append(movies.open(stack, self, output, frame, space))
+            opener = movies.open if output.is_movie else _OPENERS[output.kind]
+            sinks.append(opener(stack, self, output, frame, space))
         if self.preview is not None:
             sinks.append(_sheet_sink(stack, self, frame.place.file(self.preview), frame))
         return sinks
@@ -226,10 +209,10 @@ class OpenMovies:
                 width=image.width,
                 layers=len(palette),
                 rate=rate if isinstance(rate, Fraction) else FRAME_RATE,
-                palette_rgb=frame.identity.segmenter.spaces.convert(palette.array, SRGB, space),
+                palette_rgb=frame.spaces.convert(palette.array, SRGB, space),
                 codec="auto" if output.kind == "mov" else "ffv1",
-                clip=delivery.clip,
-                overwrite=delivery.overwrite,
+                clip=delivery.options.clip,
+                overwrite=delivery.options.overwrite,
             )
             self._writers[output, place.view] = self._stack.enter_context(movie)
         if movie.size != (image.height, image.width):
@@ -238,7 +221,7 @@ class OpenMovies:
                 f"{movie.size[1]} x {movie.size[0]}",
                 cure="write EXR, PNG or TIFF, whose frames may differ in size",
             )
-        return Sink(stack.enter_context(_MovieFrame(movie, len(palette))), space, list(movie.paths))
+        return Sink(stack.enter_context(_MovieFrame(movie, len(palette))), space)
 
 
 class _MovieFrame:
@@ -269,11 +252,10 @@ class Writer(Protocol):
 
 @dataclass
 class Sink:
-    """A writer, the working space of its layers, and the files it makes."""
+    """A writer, and the working space of its layers."""
 
     writer: Writer
     working_space: str
-    paths: list[Path]
 
 
 def bare_name(pattern: FramePattern) -> str:
@@ -321,14 +303,13 @@ def layer_files(output: Output, place: Place, stem: str, layers: int) -> list[Pa
     return [path / f"{stem}.layer{number}{numbered}.{suffix}" for number in range(1, layers + 1)]
 
 
-def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence[Place], *, resume: bool) -> None:
+def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence[Place]) -> None:
     """Refuses outputs that can't be written, before anything is computed.
 
     Args:
         delivery: what is to be written.
         sources: the inputs.
         places: the frames, at least one.
-        resume: whether files that exist will be looked at rather than refused.
 
     Raises:
         UsageError: no output, the same twice, one name for several frames or views, or the input itself.
@@ -336,7 +317,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
     """
     if not delivery.outputs and delivery.preview is None:
         raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
-    files = delivery.single_files
+    files, resume = delivery.single_files, delivery.options.resume
     names = [Path(output.path.text).absolute() for output in delivery.outputs]
     names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
     for name in names:
@@ -362,7 +343,7 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
             file = place.file(pattern)
             if pattern.has_number and not file.parent.exists():
                 continue  # a shot's folder is made, as that of single layers
-            _check_file(file, known, overwrite=delivery.overwrite or resume)
+            _check_file(file, known, overwrite=delivery.options.overwrite or resume)
     for output in delivery.outputs:
         if output.is_folder:
             folder = places[0].file(output.path)
@@ -431,18 +412,18 @@ _KEY_READERS: dict[str, Callable[[Path], str]] = {
 }
 
 
-def composite_errors(delivery: Delivery, frame: Frame) -> dict[Path, float]:
+def composite_errors(delivery: Delivery, place: Place, image: Image, spaces: ColorSpaces) -> dict[Path, float]:
     """For each document of a frame, how far it is from the picture when another reader puts it together again."""
     from ..files import ora, psd
 
-    picture = in_space(frame.image, SRGB, frame.identity.segmenter.spaces).pixels
-    if delivery.clip:
+    picture = in_space(image, SRGB, spaces).pixels
+    if delivery.options.clip:
         picture = np.clip(picture, 0.0, 1.0)
     measures = {"ora": ora.composite_error, "psd": psd.composite_error}
     found = {}
     for output in delivery.outputs:
         if output.kind in measures:
-            file = frame.place.file(output.path)
+            file = place.file(output.path)
             found[file] = measures[output.kind](file, picture)
     return found
 
@@ -457,12 +438,12 @@ def _document_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: 
         height=frame.image.height,
         width=frame.image.width,
         palette=frame.identity.palette,
-        blend=delivery.blend,
+        blend=delivery.options.blend,
         metadata=frame.identity.metadata(space, delivery.depth(output)),
-        clip=delivery.clip,
-        overwrite=delivery.overwrite,
+        clip=delivery.options.clip,
+        overwrite=delivery.options.overwrite,
     )
-    return Sink(stack.enter_context(writer), space, [writer.path])
+    return Sink(stack.enter_context(writer), space)
 
 
 def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
@@ -475,15 +456,15 @@ def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame
         width=image.width,
         layers=len(identity.palette),
         metadata=identity.metadata(space, delivery.depth(output)),
-        image=in_space(image, space, identity.segmenter.spaces) if delivery.keep_image else image,
+        image=in_space(image, space, frame.spaces) if delivery.options.keep_image else image,
         color_space=space,
-        half=delivery.half,
-        clip=delivery.clip,
-        overwrite=delivery.overwrite,
-        plate=delivery.keep_image,
-        multipart=delivery.multipart,
+        half=delivery.options.half,
+        clip=delivery.options.clip,
+        overwrite=delivery.options.overwrite,
+        plate=delivery.options.keep_image,
+        multipart=delivery.options.multipart,
     )
-    return Sink(stack.enter_context(writer), space, [writer.path])
+    return Sink(stack.enter_context(writer), space)
 
 
 def _folder_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
@@ -497,25 +478,34 @@ def _folder_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Fr
         delivery.stem,
         height=image.height,
         width=image.width,
-        palette_rgb=identity.segmenter.spaces.convert(identity.palette.array, SRGB, space),
+        palette_rgb=frame.spaces.convert(identity.palette.array, SRGB, space),
         frame=frame.place.number,
         metadata=identity.metadata(space, delivery.depth(output)),
-        clip=delivery.clip,
-        overwrite=delivery.overwrite,
+        clip=delivery.options.clip,
+        overwrite=delivery.options.overwrite,
     )
-    return Sink(stack.enter_context(writer), space, list(writer.paths))
+    return Sink(stack.enter_context(writer), space)
+
+
+def _shared_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame, space: str) -> Sink:
+    from ..files.shared import SharedLayerWriter
+
+    del delivery
+    path, image = frame.place.file(output.path), frame.image
+    writer = SharedLayerWriter(path, height=image.height, width=image.width, layers=len(frame.identity.palette))
+    return Sink(stack.enter_context(writer), space)
 
 
 def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, frame: Frame) -> Sink:
     from ..files.sheet import ContactSheet
 
-    image, identity = frame.image, frame.identity
+    image = frame.image
     # Clipped only where the layers are: the sheet compares it with their sum.
-    picture = identity.segmenter.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
-    if delivery.clip:
+    picture = frame.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
+    if delivery.options.clip:
         picture = np.clip(picture, 0.0, 1.0)
-    sheet = ContactSheet(path, image=picture, palette=identity.palette, overwrite=delivery.overwrite)
-    return Sink(stack.enter_context(sheet), SRGB, [path])
+    sheet = ContactSheet(path, image=picture, palette=frame.identity.palette, overwrite=delivery.options.overwrite)
+    return Sink(stack.enter_context(sheet), SRGB)
 
 
 _OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Frame, str], Sink]] = {
@@ -524,6 +514,7 @@ _OPENERS: dict[str, Callable[[ExitStack, Delivery, Output, Frame, str], Sink]] =
     "psd": _document_sink,
     "png": _folder_sink,
     "tiff": _folder_sink,
+    "f32": _shared_sink,
 }
 
 
@@ -540,4 +531,4 @@ def palette_file(delivery: Delivery) -> Path:
 
 def overwriting(delivery: Delivery) -> Delivery:
     """The same, replacing what is there: of a run that has looked at it."""
-    return replace(delivery, overwrite=True)
+    return replace(delivery, options=replace(delivery.options, overwrite=True))

@@ -23,7 +23,7 @@ from ..networks.device import resolve_device
 from ..runtime.compiling import missing, prepare
 from ..runtime.interrupts import TERMINATION, held_back
 from ..segmenter import Segmenter
-from .sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, ShotWork, Tick, segment_frames
+from .sequence import CANCELLED_CURE, Done, FrameResult, ShotWork, Tick, segment_frames
 
 _CHUNK = 16  # frames that a process takes at once, at most
 
@@ -31,8 +31,6 @@ _CHUNK = 16  # frames that a process takes at once, at most
 def segment_in_processes(
     work: ShotWork,
     frames: Sequence[tuple[int, str]],
-    settings: ModelSettings,
-    jobs: int,
     *,
     tick: Tick = lambda _: None,
     done: Done = lambda _: None,
@@ -41,8 +39,7 @@ def segment_in_processes(
     """Decomposes frames; other arguments and errors as for :func:`fscs_engine.shots.sequence.segment_frames`.
 
     Args:
-        settings: of the model that each process loads.
-        jobs: processes; they share the processor's threads.
+        work: its options name the model that each process loads, and how many share the processor's threads.
 
     Returns:
         The results in the order in which they came.
@@ -50,6 +47,7 @@ def segment_in_processes(
     Raises:
         ProcessError: one of the processes was killed.
     """
+    jobs = work.options.jobs
     context = multiprocessing.get_context("spawn")
     stop, abort = context.Event(), context.Event()
     told: multiprocessing.queues.Queue[FrameResult] = context.Queue()
@@ -66,15 +64,15 @@ def segment_in_processes(
             done(result)
             tick(len(results) / len(frames))
 
-    if missing() and resolve_device(settings.device).type == "cpu":
+    if missing() and resolve_device(work.options.model.device).type == "cpu":
         prepare()  # once, and not in every process
     pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start_process, initargs=(settings, threads, stop, abort, told)
+        jobs, mp_context=context, initializer=_start_process, initargs=(work, threads, stop, abort, told)
     )
     failure: BaseException | None = None
     try:
         with held_back():  # a process that is not told what to do after its start complains
-            waiting = {pool.submit(_process_chunk, work, chunk) for chunk in _chunks(frames, jobs)}
+            waiting = {pool.submit(_process_chunk, chunk) for chunk in _chunks(frames, jobs)}
         while waiting:
             over, waiting = wait(waiting, timeout=0.05, return_when=FIRST_COMPLETED)
             listen()
@@ -113,7 +111,7 @@ def _chunks(frames: Sequence[tuple[int, str]], jobs: int) -> Iterator[Sequence[t
 class _Process:
     """What one of several processes holds between its chunks."""
 
-    settings: ModelSettings
+    work: ShotWork
     stop: multiprocessing.synchronize.Event
     abort: multiprocessing.synchronize.Event
     told: multiprocessing.queues.Queue[FrameResult]
@@ -131,13 +129,13 @@ _process: list[_Process] = []
 
 
 def _start_process(
-    settings: ModelSettings,
+    work: ShotWork,
     threads: int,
     stop: multiprocessing.synchronize.Event,
     abort: multiprocessing.synchronize.Event,
     told: multiprocessing.queues.Queue[FrameResult],
 ) -> None:
-    process = _Process(settings, stop, abort, told)
+    process = _Process(work, stop, abort, told)
     _process.append(process)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
     for number in TERMINATION:
@@ -161,10 +159,10 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _process_chunk(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
+def _process_chunk(frames: Sequence[tuple[int, str]]) -> None:
     process = _process[0]
     if process.segmenter is None:
-        process.segmenter = process.settings.open()
+        process.segmenter = process.work.options.model.open()
 
     def tick(_: float) -> None:
         if process.aborted:
@@ -175,7 +173,7 @@ def _process_chunk(work: ShotWork, frames: Sequence[tuple[int, str]]) -> None:
 
     process.busy = True
     try:
-        segment_frames(work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)
+        segment_frames(process.work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)
     finally:
         process.busy = False
         if process.leaving:

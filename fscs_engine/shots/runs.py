@@ -1,77 +1,35 @@
-"""A run over a shot: what is decided and refused before its first frame, then the frames, then the report."""
+"""A run over a picture or a shot: what is decided and refused before its first frame, the frames, the report.
+
+The command line, Python programs and the worker all come through here: :meth:`Run.of`, :meth:`Run.find_palette`,
+:meth:`Run.segment`.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..alpha.temporal import Moment
 from ..color import ColorSpaces
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import make_folder
 from ..files.palette_files import read_palette, write_palette
-from ..palette.image_palette import DEFAULT_METHOD, asked_colors
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
-from .outputs import Delivery, check_delivery, palette_file
+from .options import SegmentOptions
+from .outputs import Delivery, Output, check_delivery, palette_file, parse_output
 from .processes import segment_in_processes
-from .sequence import Done, FrameResult, ModelSettings, ShotWork, Status, Tick, segment_frames
-from .shots import Shot, find_palette
-
-
-def decide_palette(
-    shot: Shot,
-    frames: Sequence[tuple[int, str]],
-    spaces: ColorSpaces,
-    delivery: Delivery,
-    given: Palette | None,
-    colors: int | None,
-    *,
-    seed: int = 0,
-    method: str = DEFAULT_METHOD,
-    resume: bool = False,
-    tick: Tick = lambda _: None,
-) -> tuple[Palette, Path | None]:
-    """The one palette of a shot.
-
-    Args:
-        shot: the pictures.
-        frames: those to do.
-        spaces: to convert them.
-        delivery: where the layers go.
-        given: colours that stay and come first.
-        colors: K; None for as many as are given, else the default.
-        seed: see :func:`fscs_engine.shots.shots.find_palette`.
-        method: the same.
-        resume: takes the palette that an earlier run kept beside the output.
-        tick: called with the part that is done.
-
-    Returns:
-        The palette, and the file to keep it in where it was not given whole.
-
-    Raises:
-        UsageError: the palette that was kept has another number of colours.
-    """
-    wanted = asked_colors(colors, given)
-    if given is not None and len(given) == wanted:
-        return given, None
-    file = palette_file(delivery)
-    if resume and file.is_file():
-        kept = read_palette(file)
-        if len(kept) != wanted:
-            raise UsageError(
-                f"{file} holds {len(kept)} colors, but {wanted} were asked for",
-                cure="delete it to find a new palette, or ask for that number",
-            )
-        return kept, file
-    return find_palette(shot, frames, spaces, wanted, given, seed, method, tick), file
+from .sequence import Done, FrameResult, ShotWork, Status, Tick, segment_frames
+from .shots import Shot, find_palette, plan
 
 
 @dataclass(frozen=True)
 class ShotReport:
-    """What a run over a shot says of itself.
+    """What a run says of itself.
 
     Attributes:
         palette: of all frames.
@@ -96,71 +54,129 @@ class ShotReport:
         return math.fsum(found) / len(found) if found else None
 
 
-def run_shot(
-    work: ShotWork,
-    frames: Sequence[tuple[int, str]],
-    settings: ModelSettings,
-    *,
-    segmenter: Segmenter,
-    kept_palette: Path | None = None,
-    lost: Sequence[tuple[int, str]] = (),
-    gaps: Sequence[tuple[int, str]] = (),
-    jobs: int = 1,
-    dry_run: bool = False,
-    tick: Tick = lambda _: None,
-    done: Done = lambda _: None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> ShotReport:
-    """Decomposes a shot, once nothing is left to refuse; arguments and errors as for :func:`segment_frames`, and more.
+@dataclass(frozen=True)
+class Run:
+    """What is to be done, once nothing is left to refuse.
 
-    Args:
-        settings: of the model that each of several processes loads.
-        segmenter: the same, loaded, for this process.
-        kept_palette: the file to keep the palette in, of :func:`decide_palette`.
-        lost: (frame, view) of those that were asked for and do not exist, for the report.
+    Attributes:
+        shot: the pictures.
+        delivery: where the layers go, and all that was chosen.
+        todo: (frame, view) of those to do.
+        lost: the same of those that were asked for and do not exist.
         gaps: the same of those that nobody asked for.
-        jobs: processes; they share the processor's threads.
-
-    Raises:
-        UsageError, OutputError: see :func:`fscs_engine.shots.outputs.check_delivery`; or what a movie can't be.
-        InputError: a mask is missing.
     """
-    _check(work, frames, jobs)
-    if kept_palette is not None and not dry_run:
-        _keep_palette(kept_palette, work.palette, overwrite=work.delivery.overwrite or work.resume)
-    began = time.perf_counter()
-    if jobs == 1 or len(frames) == 1 or dry_run:
-        results = segment_frames(work, frames, segmenter, dry_run=dry_run, tick=tick, done=done, cancelled=cancelled)
-    else:
-        results = segment_in_processes(work, frames, settings, jobs, tick=tick, done=done, cancelled=cancelled)
-    seconds = time.perf_counter() - began
-    results += [FrameResult(*frame, "missing", message=str(work.shot.source(*frame))) for frame in lost]
-    views = {view: number for number, view in enumerate(work.shot.views)}
-    results.sort(key=lambda result: (views[result.view], result.frame))
-    return ShotReport(work.palette, tuple(results), tuple(sorted({frame for frame, _ in gaps})), seconds)
 
+    shot: Shot
+    delivery: Delivery
+    todo: Sequence[tuple[int, str]]
+    lost: Sequence[tuple[int, str]]
+    gaps: Sequence[tuple[int, str]]
 
-def _check(work: ShotWork, frames: Sequence[tuple[int, str]], jobs: int) -> None:
-    """Refuses what can be refused before anything is computed or written."""
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}", cure="use at least 1")
-    if jobs > 1 and any(output.is_movie for output in work.delivery.outputs):
-        raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
-    if work.skip_broken and any(output.is_movie for output in work.delivery.outputs):
-        raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
-    places = [work.shot.place(*frame) for frame in frames]
-    sources = [work.shot.source(*frame) for frame in frames]
-    check_delivery(work.delivery, sources, places, resume=work.resume)
-    if not (work.resume or work.delivery.overwrite):
-        for place in places:
-            for file in work.delivery.files(place, len(work.palette)):
-                if file.exists():
-                    cure = "pass --resume or --overwrite, or name another output"
-                    raise OutputError(f"{file}: exists already", cure=cure)
-    if not work.skip_broken:
-        for file in (place.file(mask.pattern) for mask in work.masks for place in places):
-            if not file.is_file():
-                raise InputError(f"{file}: there is no such mask", cure="check --mask")
+    @classmethod
+    def of(cls, shot: Shot, outputs: Sequence[Output | str | Path], options: SegmentOptions) -> Run:
+        """Looks at the frames and the outputs; computes and writes nothing.
+
+        Args:
+            shot: the pictures.
+            outputs: ``layers.exr``, ``layers.####.exr``, or a folder ending with ``/`` for single layers.
+            options: what was chosen.
+
+        Raises:
+            UsageError, OutputError: see :func:`fscs_engine.shots.outputs.check_delivery`; or what a movie can't be.
+            InputError: a frame or a mask is missing.
+        """
+        targets = (
+            each if isinstance(each, Output) else parse_output(str(each), options.layer_format) for each in outputs
+        )
+        run = cls(shot, Delivery(tuple(targets), options, shot.name), *plan(shot, options.numbers, options.missing))
+        run._check()
+        return run
+
+    @property
+    def options(self) -> SegmentOptions:
+        """What was chosen."""
+        return self.delivery.options
+
+    @property
+    def kept_palette(self) -> Path | None:
+        """The file that the palette is kept in; None where it was given whole, or is that of one picture."""
+        given = self.options.given
+        whole = given is not None and len(given) == self.options.wanted
+        return None if whole or self.shot.single else palette_file(self.delivery)
+
+    def find_palette(self, spaces: ColorSpaces, tick: Tick = lambda _: None) -> Palette:
+        """The one palette of all frames: as given, as an earlier run kept it (``resume``), or found.
+
+        Raises:
+            UsageError: the palette that was kept has another number of colors.
+        """
+        options, file = self.options, self.kept_palette
+        if options.given is not None and len(options.given) == options.wanted:
+            return options.given
+        if options.resume and file is not None and file.is_file():
+            kept = read_palette(file)
+            if len(kept) != options.wanted:
+                raise UsageError(
+                    f"{file} holds {len(kept)} colors, but {options.wanted} were asked for",
+                    cure="delete it to find a new palette, or ask for that number",
+                )
+            return kept
+        return find_palette(self.shot, self.todo, spaces, options, tick)
+
+    def segment(
+        self,
+        palette: Palette,
+        segmenter: Segmenter,
+        *,
+        tick: Tick = lambda _: None,
+        done: Done = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        moments: MutableMapping[Any, Moment] | None = None,
+    ) -> ShotReport:
+        """Decomposes the frames; arguments and errors as for :func:`fscs_engine.shots.sequence.segment_frames`.
+
+        Args:
+            palette: of :meth:`find_palette`.
+            segmenter: the model of the options, loaded, for this process; several load their own.
+        """
+        options, file = self.options, self.kept_palette
+        if file is not None and not options.dry_run:
+            _keep_palette(file, palette, overwrite=options.overwrite or options.resume)
+        work = ShotWork(self.shot, palette, self.delivery)
+        began = time.perf_counter()
+        if options.jobs == 1 or len(self.todo) == 1 or options.dry_run:
+            results = segment_frames(
+                work, self.todo, segmenter, tick=tick, done=done, cancelled=cancelled, moments=moments
+            )
+        else:
+            results = segment_in_processes(work, self.todo, tick=tick, done=done, cancelled=cancelled)
+        seconds = time.perf_counter() - began
+        results += [FrameResult(*frame, "missing", message=str(self.shot.source(*frame))) for frame in self.lost]
+        views = {view: number for number, view in enumerate(self.shot.views)}
+        results.sort(key=lambda result: (views[result.view], result.frame))
+        return ShotReport(palette, tuple(results), tuple(sorted({frame for frame, _ in self.gaps})), seconds)
+
+    def _check(self) -> None:
+        """Refuses what can be refused before anything is computed or written."""
+        delivery, options = self.delivery, self.options
+        movies = any(output.is_movie for output in delivery.outputs)
+        if options.jobs > 1 and movies:
+            raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
+        if options.missing == "skip" and movies:
+            raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
+        places = [self.shot.place(*frame) for frame in self.todo]
+        check_delivery(delivery, [self.shot.source(*frame) for frame in self.todo], places)
+        if not (options.resume or options.overwrite):
+            for place in places:
+                for file in delivery.files(place, options.wanted):
+                    if file.exists():
+                        resume = "" if self.shot.single else "--resume or "
+                        cure = f"pass {resume}--overwrite, or name another output"
+                        raise OutputError(f"{file}: exists already", cure=cure)
+        if options.missing == "error":
+            for file in (mask.file(*frame) for mask in options.masks for frame in self.todo):
+                if not file.is_file():
+                    raise InputError(f"{file}: there is no such mask", cure="check --mask")
 
 
 def _keep_palette(file: Path, palette: Palette, *, overwrite: bool) -> None:

@@ -9,30 +9,29 @@ whole or not at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..alpha.processing import AlphaProcessing, Mask
+from ..alpha.processing import AlphaProcessing
 from ..alpha.temporal import RADIUS, Moment, is_cut, window
 from ..color import network_image, straight
 from ..errors import CancelledError, InputError
 from ..evaluation.metrics import flicker
-from ..files.reading import read_mask
-from ..host.key import file_identity, window_identity
+from ..host.key import window_identity
 from ..image import Image
 from ..palette.palette import Palette
-from ..segmenter import Segmenter
+from ..segmenter import Report, Segmenter
 from .frame_writer import FrameWriter
-from .frames import FramePattern
 from .identity import Identity
+from .options import SegmentOptions
 from .outputs import Delivery, Frame, OpenMovies, Place, overwriting
 from .shots import Shot
 
@@ -40,41 +39,7 @@ Status = Literal["done", "skipped", "missing", "failed", "pending"]
 
 CANCELLED_CURE = "the finished frames stay; run again with --resume for the rest"
 
-_NO_PIXELS = np.zeros((0, 0), np.float32)
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """What a :class:`fscs_engine.segmenter.Segmenter` is made of; see there."""
-
-    model: str
-    device: str = "auto"
-    precision: str = "auto"
-    tile: int = 0
-    ocio: str | None = None
-
-    def open(self) -> Segmenter:
-        """Loads the model."""
-        return Segmenter(self.model, device=self.device, precision=self.precision, tile=self.tile, ocio=self.ocio)
-
-
-@dataclass(frozen=True)
-class ShotMask:
-    """A mask that follows the frames, or one file for all of them. See :class:`fscs_engine.alpha.processing.Mask`."""
-
-    pattern: FramePattern
-    mode: Literal["limit", "split"]
-    layers: tuple[int, ...]
-
-    def read(self, place: Place, image: Image | None) -> Mask:
-        """The mask of a frame; without pixels, which no key asks for, where there is no picture to place it on.
-
-        Raises:
-            InputError: missing, broken, or of another size.
-        """
-        file = place.file(self.pattern)
-        pixels = _NO_PIXELS if image is None else read_mask(file, image=image)
-        return Mask(pixels, self.mode, self.layers, identity=file_identity(file))
+_WINDOW_SHARE = 0.5  # of a frame's work, for the progress: seeing all the frames around it
 
 
 @dataclass(frozen=True)
@@ -84,26 +49,17 @@ class ShotWork:
     Attributes:
         shot: the pictures.
         palette: for all frames.
-        processing: the controls; its own masks are for all frames.
-        masks: those that follow the frames, applied after them.
-        delivery: the outputs.
-        input_layer: for the key.
-        clean_nonfinite: for the key.
-        resume: leaves frames alone whose files are whole and of just this work.
-        skip_broken: goes on after a frame that can't be read.
-        measure_flicker: keeps the alphas of the frame before, to compare.
+        delivery: the outputs, and all that was chosen.
     """
 
     shot: Shot
     palette: Palette
-    processing: AlphaProcessing
     delivery: Delivery
-    masks: tuple[ShotMask, ...] = ()
-    input_layer: str = ""
-    clean_nonfinite: bool = False
-    resume: bool = False
-    skip_broken: bool = False
-    measure_flicker: bool = False
+
+    @property
+    def options(self) -> SegmentOptions:
+        """What was chosen."""
+        return self.delivery.options
 
 
 @dataclass(frozen=True)
@@ -115,8 +71,10 @@ class FrameResult:
         view: its view, or "".
         status: ``done``, ``skipped`` (up to date already), ``missing``, ``failed``, or in a dry run ``pending``.
         outputs: its files.
-        error_max: largest recomposition error of what was computed, see :class:`fscs_engine.segmenter.Report`.
+        report: of what was computed; its seconds tell of the writing too.
+        working_spaces: of each output, then of the contact sheet.
         keys: cache key of each output for layers.
+        metadata: what the file of the first output says of itself.
         message: why it failed.
         flicker: from the frame before to this one, see :func:`fscs_engine.evaluation.metrics.flicker`; None where
             not measured.
@@ -127,11 +85,18 @@ class FrameResult:
     view: str
     status: Status
     outputs: tuple[str, ...] = ()
-    error_max: float = 0.0
+    report: Report = field(default_factory=Report)
+    working_spaces: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     flicker: float | None = None
     cut: bool = False
+
+    @property
+    def error_max(self) -> float:
+        """Largest recomposition error of what was computed, see :class:`fscs_engine.segmenter.Report`."""
+        return self.report.error_max
 
 
 Tick = Callable[[float], None]
@@ -143,10 +108,10 @@ def segment_frames(
     frames: Sequence[tuple[int, str]],
     segmenter: Segmenter,
     *,
-    dry_run: bool = False,
     tick: Tick = lambda _: None,
     done: Done = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    moments: MutableMapping[Any, Moment] | None = None,
 ) -> list[FrameResult]:
     """Decomposes frames in this process.
 
@@ -154,10 +119,10 @@ def segment_frames(
         work: what to do.
         frames: (frame, view), neighbours one after the other.
         segmenter: the model.
-        dry_run: only says what would be done.
-        tick: called with the part of all frames that is done.
+        tick: called with the part of all frames that is done; what it raises ends the work at once.
         done: called with each frame's result once its files are there, in the thread that writes.
         cancelled: asked before every frame; the one in hand is finished first.
+        moments: of frames that an earlier call looked at; holds those of the last window afterwards.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -166,12 +131,15 @@ def segment_frames(
     results: list[FrameResult] = []
 
     def finish(result: FrameResult) -> None:
+        if result.status == "done":
+            seconds = {**result.report.seconds, "write": writer.seconds}
+            result = replace(result, report=replace(result.report, seconds=seconds))
         results.append(result)
         done(result)
 
     with ExitStack() as stack:
         movies = stack.enter_context(OpenMovies())
-        reader = _Reader(work, frames, segmenter, sure=not (work.resume or dry_run))
+        reader = _Reader(work, frames, segmenter, moments)
         stack.callback(reader.close)
         writer = stack.enter_context(FrameWriter(finish))
         for position, (frame, view) in enumerate(frames):
@@ -183,69 +151,64 @@ def segment_frames(
                 tick((position + share) / len(frames))
 
             try:
-                loaded = reader.frame(frame, view)
+                loaded = reader.frame(frame, view, part)
             except _UpToDate as found:
                 writer.add_result(found.result)
                 continue
             except InputError as error:
-                if not work.skip_broken:
+                if work.options.missing != "skip":
                     writer.finish()
                     raise
                 writer.add_result(FrameResult(frame, view, "failed", message=str(error)))
                 continue
-            _one_frame(work, loaded, segmenter, reader, writer, movies, part, dry_run)
+            _one_frame(loaded, reader, writer, movies, part)
         writer.finish()
         tick(1.0)
     return results
 
 
 def _one_frame(
-    work: ShotWork,
-    loaded: _Loaded,
-    segmenter: Segmenter,
-    reader: _Reader,
-    writer: FrameWriter[FrameResult],
-    movies: OpenMovies,
-    part: Tick,
-    dry_run: bool,
+    loaded: _Loaded, reader: _Reader, writer: FrameWriter[FrameResult], movies: OpenMovies, part: Tick
 ) -> None:
-    place, image, processing = loaded.place, loaded.image, loaded.processing
+    work, segmenter, options = reader.work, reader.segmenter, reader.work.options
+    image, processing = loaded.image, loaded.processing
     segmenter.check(image, work.palette, processing)
-    moments: Sequence[_Loaded] = [loaded]
-    at, seen = 0, loaded.identity
-    if processing.temporal > 0:
-        moments = reader.around(loaded)
-        at = moments.index(loaded)
-        seen = window_identity([moment.identity for moment in moments], at)
-    wanted = _Wanted.of(work, segmenter, place, image.color_space, processing, seen)
+    around, at, seen = [loaded], 0, loaded.identity
+    if reader.windowed:
+        around = reader.around(loaded)
+        at = around.index(loaded)
+        seen = window_identity([each.identity for each in around], at)
+    wanted = _Wanted.of(work, segmenter, loaded.place, image.color_space, processing, seen)
     result = replace(wanted.result, cut=reader.begins(loaded))
-    if work.resume and processing.temporal > 0 and wanted.is_there:
+    if options.resume and reader.windowed and wanted.is_there:
         writer.add_result(replace(result, status="skipped"))
         return
-    if dry_run:
+    if options.dry_run:
         writer.add_result(replace(result, status="pending"))
         return
-    delivery = overwriting(work.delivery) if work.resume else work.delivery
-    window_moments = [reader.moment(each) for each in moments] if processing.temporal > 0 else []
+    delivery = overwriting(work.delivery) if options.resume else work.delivery
+    moments = [reader.moment(each) for each in around] if reader.windowed else []
+    begun = reader.begun
     strips = segmenter.strips(
         image,
         work.palette,
         processing,
         working_spaces=wanted.spaces,
-        clip=delivery.clip,
-        moments=window_moments,
+        clip=options.clip,
+        moments=moments,
         at=at,
-        progress=part,
+        progress=lambda share: part(begun + (1.0 - begun) * share),
     )
-    written = Frame(place, image, wanted.identity)
+    written = Frame(loaded.place, image, wanted.identity, segmenter.spaces)
     task = writer.begin(lambda stack: delivery.open(stack, written, wanted.spaces, movies))
     alphas = []
     for strip in strips:
-        if work.measure_flicker:
+        if options.measure_flicker:
             alphas.append(strip.alphas)
         task.put(strip)
+        report = strip.report
     measured = reader.compare(loaded, np.concatenate(alphas, axis=1)) if alphas else None
-    task.end(replace(result, error_max=segmenter.report.error_max, flicker=measured))
+    task.end(replace(result, report=report, flicker=measured))
 
 
 @dataclass(frozen=True)
@@ -274,8 +237,8 @@ class _Wanted:
             work.palette,
             processing,
             input_identity,
-            work.input_layer,
-            work.clean_nonfinite,
+            work.options.input_layer,
+            work.options.clean_nonfinite,
         )
         return cls(work, place, identity, work.delivery.working_spaces(color_space, segmenter.spaces))
 
@@ -289,12 +252,15 @@ class _Wanted:
         """What becomes of the frame if all goes well."""
         delivery, place = self.work.delivery, self.place
         keyed = zip(delivery.outputs, self.spaces, strict=False)
+        keys = tuple(self.identity.key(space, delivery.depth(output)) for output, space in keyed)
         return FrameResult(
             place.frame,
             place.view,
             "done",
             tuple(str(file) for file in delivery.files(place, len(self.work.palette))),
-            keys=tuple(self.identity.key(space, delivery.depth(output)) for output, space in keyed),
+            working_spaces=tuple(self.spaces),
+            keys=keys,
+            metadata=self.identity.metadata(self.spaces[0], *(delivery.depth(each) for each in delivery.outputs[:1])),
         )
 
 
@@ -319,10 +285,26 @@ class _Loaded:
 
 
 class _Reader:
-    """Reads frames one ahead, and keeps those of the window; ``sure`` is whether every one will be computed."""
+    """Reads frames one ahead, and keeps those of the window.
 
-    def __init__(self, work: ShotWork, frames: Sequence[tuple[int, str]], segmenter: Segmenter, sure: bool) -> None:
-        self.work, self.segmenter, self.sure = work, segmenter, sure
+    Attributes:
+        windowed: whether the frames around a frame change it.
+        begun: part of the frame's work that was spent on its window.
+    """
+
+    def __init__(
+        self,
+        work: ShotWork,
+        frames: Sequence[tuple[int, str]],
+        segmenter: Segmenter,
+        moments: MutableMapping[Any, Moment] | None,
+    ) -> None:
+        self.work, self.segmenter, self.moments = work, segmenter, moments
+        self.sure = not (work.options.resume or work.options.dry_run)  # that every frame will be computed
+        alone = work.shot.single and len(work.shot.frames("")) == 1
+        self.windowed = work.options.processing.temporal > 0 and not alone
+        self.part: Tick = lambda _: None
+        self.begun = 0.0
         self.threads = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self.next = dict(pairwise(frames))
         self.ahead: dict[tuple[int, str], Future[_Loaded]] = {}
@@ -337,14 +319,19 @@ class _Reader:
         for future in self.ahead.values():
             future.cancel()
         self.threads.shutdown(wait=True)
+        if self.moments is not None:
+            seen = {self._key(each): each.moment for each in self.kept.values() if each.moment is not None}
+            self.moments.clear()
+            self.moments.update(seen)
 
-    def frame(self, frame: int, view: str) -> _Loaded:
-        """A frame; the reading of the next one begins.
+    def frame(self, frame: int, view: str, part: Tick) -> _Loaded:
+        """A frame; the reading of the next one begins. What its window takes is told to ``part``.
 
         Raises:
             _UpToDate: nothing is to be done for it.
             InputError: it can't be read.
         """
+        self.part, self.begun = part, 0.0
         self._begin(frame, view)
         following = self.next.get((frame, view))
         if following is not None:
@@ -367,10 +354,10 @@ class _Reader:
     def _load(self, frame: int, view: str) -> _Loaded:
         work = self.work
         place = work.shot.place(frame, view)
-        if work.resume and work.processing.temporal == 0:
+        if work.options.resume and not self.windowed:
             self._check_to_do(place)
         image = work.shot.read(frame, view)
-        processing = self._masked(place, image) if (frame, view) in self.asked else work.processing
+        processing = self._masked(place, image) if (frame, view) in self.asked else work.options.processing
         return _Loaded(place, image, work.shot.identity(frame, view), processing)
 
     def _check_to_do(self, place: Place) -> None:
@@ -389,8 +376,9 @@ class _Reader:
 
     def _masked(self, place: Place, image: Image | None) -> AlphaProcessing:
         """The processing with the masks that follow the frames."""
-        masks = (mask.read(place, image) for mask in self.work.masks)
-        return replace(self.work.processing, masks=(*self.work.processing.masks, *masks))
+        processing = self.work.options.processing
+        masks = (mask.read(place.frame, place.view, image) for mask in self.work.options.masks)
+        return replace(processing, masks=(*processing.masks, *masks))
 
     def _forget(self, frame: int, view: str) -> None:
         """Lets go what no later window needs."""
@@ -441,9 +429,24 @@ class _Reader:
 
     def moment(self, loaded: _Loaded) -> Moment:
         """A frame's smoothed alphas, computed once for all windows that it is in."""
+        if loaded.moment is None and self.moments is not None:
+            loaded.moment = self.moments.get(self._key(loaded))
         if loaded.moment is None:
-            loaded.moment = self.segmenter.moment(loaded.image, self.work.palette, loaded.processing)
+            begun, share = self.begun, _WINDOW_SHARE / (2 * RADIUS + 1)
+            loaded.moment = self.segmenter.moment(
+                loaded.image,
+                self.work.palette,
+                loaded.processing,
+                progress=lambda done: self.part(begun + share * done),
+            )
+            self.begun += share
         return loaded.moment
+
+    def _key(self, loaded: _Loaded) -> tuple[object, ...]:
+        """What decides a frame's moment."""
+        options = self.work.options
+        read = (loaded.identity, loaded.image.color_space, options.input_layer, options.clean_nonfinite)
+        return self.segmenter, self.work.palette.array.tobytes(), loaded.processing.before_temporal, read
 
     def _seen(self, loaded: _Loaded) -> NDArray[np.float32]:
         """What the networks see of a frame."""

@@ -17,14 +17,24 @@ from ..files.movies import Movie, is_movie
 from ..files.reading import read_color_space, read_image
 from ..host.key import file_identity
 from ..image import Image
-from ..palette.image_palette import DEFAULT_METHOD, shot_palette, shot_samples
+from ..palette.image_palette import shot_palette, shot_samples
 from ..palette.palette import Palette
-from .frames import VIEWS, FramePattern, format_frames, pattern_of_files, pattern_of_folder
+from .frames import VIEWS, FramePattern, format_frames, is_shot, pattern_of_files, pattern_of_folder
+from .options import SegmentOptions
 from .outputs import Place, bare_name
 
 
 class Shot(Protocol):
-    """Frames by number and view. What is asked of it twice gives the same twice."""
+    """Frames by number and view. What is asked of it twice gives the same twice.
+
+    Attributes:
+        single: whether it is one picture, which has no number.
+    """
+
+    @property
+    def single(self) -> bool:
+        """See above."""
+        ...
 
     @property
     def name(self) -> str:
@@ -72,6 +82,7 @@ class Shot(Protocol):
 class _Files:
     """Frames that are a file each."""
 
+    single = False
     layer: str
     clean_nonfinite: bool
 
@@ -138,6 +149,7 @@ class MovieFrames:
     """
 
     views = ("",)
+    single = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -214,13 +226,74 @@ class Listed(_Files):
         return self.files[frame - 1]
 
 
+class Stills:
+    """One picture, or some that follow each other in time and have no numbers. Each is read once and kept.
+
+    Args:
+        name: for the files of single layers.
+        pictures: what reads each, and says its identity.
+        path: the file of the one picture.
+    """
+
+    views = ("",)
+    single = True
+
+    def __init__(
+        self, name: str, pictures: Sequence[Callable[[], tuple[Image, str]]], path: Path | None = None
+    ) -> None:
+        self.name, self._pictures, self._path = name, pictures, path
+        self._read: dict[int, tuple[Image, str]] = {}
+
+    @classmethod
+    def file(cls, path: Path, *, layer: str = "", clean_nonfinite: bool = False) -> Stills:
+        """The picture of a file."""
+
+        def read() -> tuple[Image, str]:
+            return read_image(path, layer=layer, clean_nonfinite=clean_nonfinite), file_identity(path)
+
+        return cls(path.stem, [read], path)
+
+    def _picture(self, frame: int) -> tuple[Image, str]:
+        if frame not in self._read:
+            self._read[frame] = self._pictures[frame]()
+        return self._read[frame]
+
+    def frames(self, view: str) -> tuple[int, ...]:
+        """See :class:`Shot`."""
+        del view
+        return tuple(range(len(self._pictures)))
+
+    def read(self, frame: int, view: str) -> Image:
+        """See :class:`Shot`."""
+        del view
+        return self._picture(frame)[0]
+
+    def color_space(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        return self.read(frame, view).color_space
+
+    def identity(self, frame: int, view: str) -> str:
+        """See :class:`Shot`."""
+        del view
+        return self._picture(frame)[1]
+
+    def place(self, frame: int, view: str) -> Place:
+        """See :class:`Shot`."""
+        return Place(frame, "", view)
+
+    def source(self, frame: int, view: str) -> Path:
+        """See :class:`Shot`."""
+        del view
+        return self._path or Path(f"picture {frame}")
+
+
 def open_shot(
     inputs: Sequence[Path], *, layer: str = "", clean_nonfinite: bool = False, views: Sequence[str] = ()
 ) -> Shot:
     """The shot that some inputs mean.
 
     Args:
-        inputs: one pattern, one folder, one movie, or several files.
+        inputs: one picture, one pattern, one folder, one movie, or several files.
         layer: of multi-layer EXR files.
         clean_nonfinite: repairs NaN and infinity.
         views: names for ``%V``; those of left and right that exist without any.
@@ -229,6 +302,9 @@ def open_shot(
         InputError: nothing there, or not one sequence.
         UsageError: views for inputs without ``%V``, or a pattern among several inputs.
     """
+    if inputs[0].is_file() and not is_shot(inputs):
+        _no_views(views)
+        return Stills.file(inputs[0], layer=layer, clean_nonfinite=clean_nonfinite)
     if len(inputs) == 1 and is_movie(inputs[0]):
         _no_views(views)
         if layer:
@@ -326,10 +402,7 @@ def find_palette(
     shot: Shot,
     frames: Sequence[tuple[int, str]],
     spaces: ColorSpaces,
-    colors: int,
-    given: Palette | None = None,
-    seed: int = 0,
-    method: str = DEFAULT_METHOD,
+    options: SegmentOptions,
     tick: Callable[[float], None] = lambda _: None,
 ) -> Palette:
     """The palette of a shot: of some frames across it, see :func:`fscs_engine.palette.image_palette.shot_samples`.
@@ -344,4 +417,5 @@ def find_palette(
             tick(number / len(samples))
             yield shot.read(frame, frames[0][1])
 
-    return shot_palette(pictures(), len(samples), colors, given, seed, spaces, method)
+    found = (pictures(), len(samples), options.wanted, options.given, options.seed)
+    return shot_palette(*found, spaces, options.palette_method)

@@ -51,6 +51,23 @@ class PaletteRequest:
 
 
 @dataclass(frozen=True)
+class ReadRequest:
+    """What ``read`` asks for: the image in a working space."""
+
+    image: ImageSource
+    working_space: str
+    ocio: Path | None
+
+
+@dataclass(frozen=True)
+class OutputRequest:
+    """The file or folder that ``segment`` writes, and the switches of the options."""
+
+    path: str
+    switches: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class SegmentRequest:
     """What ``segment`` asks for; ``before`` and ``after`` are the frames around the image in time, in their order."""
 
@@ -67,6 +84,18 @@ class SegmentRequest:
     precision: str
     tile: int
     ocio: Path | None
+    output: OutputRequest | None
+
+
+def parse_read(fields: Fields) -> ReadRequest:
+    """Reads a read request. Raises WorkerError (``protocol``)."""
+    request = ReadRequest(
+        image=_parse_image(Fields(fields.mapping("image"), "image")),
+        working_space=fields.text("working_space", BY_NAME["working_space"].default),
+        ocio=_absolute(fields, "ocio"),
+    )
+    fields.end()
+    return request
 
 
 def parse_palette(fields: Fields) -> PaletteRequest:
@@ -102,9 +131,18 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
         precision=_choice("precision", fields.text("precision", BY_NAME["precision"].default)),
         tile=int(_table_value("tile", fields.number("tile", BY_NAME["tile"].default))),
         ocio=_absolute(fields, "ocio"),
+        output=_parse_output(Fields(fields.mapping("output"), "output")) if fields.has("output") else None,
     )
     fields.end()
     return request
+
+
+def _parse_output(output: Fields) -> OutputRequest:
+    path = _absolute_text(output, "path")
+    switches = ("half", "clip", "multipart", "keep_image", "overwrite")
+    found = OutputRequest(path, {name: output.flag(name, False) for name in switches})
+    output.end()
+    return found
 
 
 def _parse_neighbours(fields: Fields, name: str) -> tuple[ImageSource, ...]:
@@ -170,11 +208,13 @@ def _plain(fields: Fields, name: str) -> str:
 
 def _absolute(fields: Fields, name: str) -> Path | None:
     """A path to read, or None if the field is not there. The worker's own folder means nothing to a host."""
-    if not fields.has(name):
-        return None
-    path = Path(fields.text(name))
-    if not path.is_absolute():
-        raise protocol.protocol_error(f"{fields.called(name)} {str(path)!r} is relative", cure="give an absolute path")
+    return Path(_absolute_text(fields, name)) if fields.has(name) else None
+
+
+def _absolute_text(fields: Fields, name: str) -> str:
+    path = fields.text(name)
+    if not Path(path).is_absolute():
+        raise protocol.protocol_error(f"{fields.called(name)} {path!r} is relative", cure="give an absolute path")
     return path
 
 
@@ -204,17 +244,12 @@ _LAYER_NUMBERS = frozenset(str(number) for number in range(1, MAXIMUM_COLORS + 1
 
 def _table_value(name: str, value: float) -> float:
     """Holds a number against the parameter table. Raises WorkerError (``usage``)."""
-    parameter = BY_NAME[name]
-    if parameter.kind == "int" and value != int(value):
-        raise WorkerError("usage", f"{name} is {value:g}", "use a whole number")
-    low, high = parameter.minimum, parameter.maximum
-    if low is not None and high is not None and not low <= value <= high:
-        raise WorkerError("usage", f"{name} is {value:g}", f"use {low:g} to {high:g}")
-    return int(value) if parameter.kind == "int" else value
+    if cure := BY_NAME[name].cure(value):
+        raise WorkerError("usage", f"{name} is {value:g}", cure)
+    return int(value) if BY_NAME[name].kind == "int" else value
 
 
 def _choice(name: str, value: str) -> str:
-    choices = BY_NAME[name].choices
-    if value not in choices:
-        raise WorkerError("usage", f"{name} is {value[:100]!r}", f"use one of {', '.join(choices)}")
+    if cure := BY_NAME[name].cure(value):
+        raise WorkerError("usage", f"{name} is {value[:100]!r}", cure)
     return value

@@ -21,18 +21,29 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from .._version import __version__
 from ..errors import CancelledError, FscsError, NonFiniteError
 from ..host import protocol
 from ..host.key import MASK_SPACE
+from ..host.naming import METADATA_PREFIX
 from ..host.protocol import Fields, JsonObject, WorkerError
 from ..networks.shipped import SHIPPED
-from .requests import ImageSource, MaskSource, PaletteRequest, SegmentRequest, parse_palette, parse_segment
+from .requests import (
+    ImageSource,
+    MaskSource,
+    PaletteRequest,
+    ReadRequest,
+    SegmentRequest,
+    parse_palette,
+    parse_read,
+    parse_segment,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +52,6 @@ if TYPE_CHECKING:
     from ..alpha.processing import AlphaProcessing, Mask
     from ..alpha.temporal import Moment
     from ..image import Image
-    from ..palette.palette import Palette
     from ..segmenter import Segmenter
 
 
@@ -60,27 +70,15 @@ REPORT_EVERY = 0.2
 HEARTBEAT = 1.0
 """Seconds between progress events while it does not."""
 
-WINDOW_SHARE = 0.5
-"""Part of a frame's work that goes into looking at the frames around it."""
-
 
 @dataclass
 class Job:
     """A computation that waits or runs."""
 
     id: int
-    request: PaletteRequest | SegmentRequest
+    request: ReadRequest | PaletteRequest | SegmentRequest
     folder: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The frames around a picture: their moments, its own place among them, and what stands for all in the key."""
-
-    moments: Sequence[Moment]
-    at: int
-    identity: str
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -160,7 +158,7 @@ class Server:
         self._running: Progress | None = None
         self._computing = threading.Event()
         self._segmenters: OrderedDict[tuple[object, ...], Segmenter] = OrderedDict()
-        self._moments: OrderedDict[tuple[object, ...], Moment] = OrderedDict()
+        self._moments: dict[object, Moment] = {}
 
     def run(self) -> NoReturn:
         """Serves until the pipe ends, then ends the process."""
@@ -237,11 +235,13 @@ class Server:
             fields.end()
             self._send({"reply": "shutdown", "id": id})
             self.leave(0)
-        elif request in ("palette", "segment"):
+        elif request in ("read", "palette", "segment"):
             if self._folder is None:
                 raise protocol.protocol_error(f"{request} before hello", cure="say hello first")
-            parsed = parse_palette(fields) if request == "palette" else parse_segment(fields, self._models)
-            self._enqueue(Job(id, parsed, self._folder))
+            if request == "segment":
+                self._enqueue(Job(id, parse_segment(fields, self._models), self._folder))
+            else:
+                self._enqueue(Job(id, (parse_read if request == "read" else parse_palette)(fields), self._folder))
         else:
             raise protocol.protocol_error(f"unknown request {request[:100]!r}")
 
@@ -332,11 +332,42 @@ class Server:
         from ..runtime.memory import release
 
         try:
+            if isinstance(job.request, ReadRequest):
+                return self._picture(job, job.request)
             if isinstance(job.request, PaletteRequest):
                 return self._palette(job, job.request)
             return self._segment(job, job.request, progress)
         finally:
             release()  # minutes can pass until the next one
+
+    def _picture(self, job: Job, request: ReadRequest) -> JsonObject:
+        import numpy as np
+
+        from ..color import ColorSpaces, in_space, resolve
+        from ..files.shared import SharedLayerWriter
+
+        check_cancelled(job)
+        spaces = ColorSpaces(request.ocio)
+        image, identity = self._image(request.image, job.folder)
+        check_cancelled(job)
+        space = resolve(request.working_space, image.color_space, False, spaces)
+        pixels = in_space(image, space, spaces).pixels
+        if not image.has_alpha:
+            pixels = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
+        name = f"pixels-{job.id}.f32"
+        with SharedLayerWriter(job.folder / name, height=image.height, width=image.width, layers=1) as writer:
+            writer.write(0, pixels[None])
+            check_cancelled(job)
+        return {
+            "reply": "read",
+            "id": job.id,
+            "pixels": name,
+            "shape": list(pixels.shape),
+            "working_space": space,
+            "input": identity,
+            "data_window": window_list(image.data_window),
+            "display_window": window_list(image.display_window),
+        }
 
     def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
         check_cancelled(job)
@@ -353,117 +384,66 @@ class Server:
         return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
 
     def _segment(self, job: Job, request: SegmentRequest, progress: Progress) -> JsonObject:
-        import numpy as np
-
         from ..palette.palette import Palette
-        from ..shots.identity import Identity
+        from ..shots.frames import FramePattern
+        from ..shots.options import SegmentOptions
+        from ..shots.outputs import Output
+        from ..shots.runs import Run
+        from ..shots.shots import Stills
 
         started = time.perf_counter()
         check_cancelled(job)
         palette = Palette.from_dict(request.palette)
         segmenter = self._segmenter(request.model, request.device, request.precision, request.tile, request.ocio)
         check_cancelled(job)
-        source = request.image
-        image, identity = self._image(source, job.folder)
+        sources, here = [request.image], 0
+        if request.parameters.get("temporal", 0.0) > 0:
+            sources, here = [*request.before, request.image, *request.after], len(request.before)
+        pictures = [partial(self._image, source, job.folder) for source in sources]
+        shot = Stills("image" if request.image.path is None else request.image.path.stem, pictures, request.image.path)
+        image = shot.read(here, "")
         masks = tuple(self._mask(mask, job.folder, image) for mask in request.masks)
-        check_cancelled(job)
-        processing = _processing(request, masks)
-        space = segmenter.working_space(image, request.working_space)
-        shape = (len(palette), image.height, image.width, 4)
         name = f"layers-{job.id}.f32"
-        around = _Window((), 0, identity)
-        begun = 0.0
-        if processing.temporal > 0 and (request.before or request.after):
-            around = self._window(job, request, segmenter, palette, processing, (image, identity), progress)
-            begun = WINDOW_SHARE
-        else:
-            self._moments.clear()
-        strips = segmenter.strips(
-            image,
-            palette,
-            processing,
-            working_spaces=[space],
-            moments=around.moments,
-            at=around.at,
-            progress=lambda fraction: progress(begun + (1.0 - begun) * fraction),
-            cancelled=job.cancelled.is_set,
+        options = SegmentOptions(
+            palette=palette,
+            processing=_processing(request, masks),
+            working_space=request.working_space,
+            input_layer=request.image.layer,
+            clean_nonfinite=request.image.clean_nonfinite,
+            frames=[here],
+            **({} if request.output is None else request.output.switches),
         )
-        file = protocol.create_shared(job.folder, name, protocol.pixel_bytes(shape))
-        try:
-            with file:
-                for strip in strips:
-                    write_strip(file, strip.layers[space], strip.top, image.height)
+        shared = Output(FramePattern(str(job.folder / name)), "f32")
+        run = Run.of(shot, [shared if request.output is None else request.output.path], options)
+        alike = len({(source.layer, source.clean_nonfinite) for source in sources}) == 1
+
+        def tick(share: float) -> None:
             check_cancelled(job)
-        except BaseException:
+            progress(share)
+
+        (result,) = run.segment(palette, segmenter, tick=tick, moments=self._moments if alike else {}).frames
+        if job.cancelled.is_set():
             protocol.remove_shared(job.folder, name)
-            raise
-        report = segmenter.report
+            check_cancelled(job)
+        shape = [len(palette), image.height, image.width, 4]
+        seconds = {stage: result.report.seconds[stage] for stage in ("alpha", "colour")}
         return {
             "reply": "segment",
             "id": job.id,
-            "layers": name,
-            "shape": list(shape),
+            **({"layers": name, "shape": shape} if request.output is None else {"outputs": list(result.outputs)}),
             "palette": palette.to_dict(),
-            "coverage": [float(value) for value in np.asarray(report.coverage)],
-            "seconds": {**report.seconds, "total": time.perf_counter() - started},
-            "error_max": float(report.error_max),
-            "working_space": space,
+            "coverage": result.report.coverage,
+            "seconds": {**seconds, "total": time.perf_counter() - started},
+            "error_max": result.error_max,
+            "working_space": result.working_spaces[0],
             "model": segmenter.model_name,
             "weights_sha256": segmenter.weights_sha256,
-            "key": Identity(
-                segmenter,
-                image.color_space,
-                palette,
-                processing,
-                around.identity,
-                source.layer,
-                source.clean_nonfinite,
-            ).key(space),
-            "input": around.identity,
+            "key": result.metadata[METADATA_PREFIX + "key"],
+            "input": result.metadata[METADATA_PREFIX + "input"],
+            "metadata": dict(result.metadata),
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
-
-    def _window(
-        self,
-        job: Job,
-        request: SegmentRequest,
-        segmenter: Segmenter,
-        palette: Palette,
-        processing: AlphaProcessing,
-        own: tuple[Image, str],
-        progress: Progress,
-    ) -> _Window:
-        """What the temporal smoothing needs of the frames around, as a shot of ``fscs segment`` has it."""
-        import torch
-
-        from ..alpha.temporal import is_cut, window
-        from ..host.key import window_identity
-
-        here = len(request.before)
-        sources = [*request.before, request.image, *request.after]
-        moments: list[Moment] = []
-        identities: list[str] = []
-        for number, source in enumerate(sources):
-            check_cancelled(job)
-            image, identity = own if number == here else self._image(source, job.folder)
-            settings = (processing.smoothing, processing.smoothing_eps, processing.smoothing_strength)
-            read = (identity, source.color_space, source.layer, source.clean_nonfinite)
-            key = (segmenter, palette.array.tobytes(), settings, read)
-            moment = self._moments.pop(key, None)
-            if moment is None:
-                moment = segmenter.moment(image, palette, processing, cancelled=job.cancelled.is_set)
-            self._moments[key] = moment
-            moments.append(moment)
-            identities.append(identity)
-            progress(WINDOW_SHARE * (number + 1) / len(sources))
-        while len(self._moments) > len(sources):
-            self._moments.popitem(last=False)
-        seen = [torch.from_numpy(moment.seen).permute(2, 0, 1) for moment in moments]
-        cuts = {number for number in range(1, len(seen)) if is_cut(seen[number - 1], seen[number])}
-        near = window(here, range(len(sources)), cuts)
-        at = here - near[0]
-        return _Window([moments[n] for n in near], at, window_identity([identities[n] for n in near], at))
 
     def _segmenter(self, model: str, device: str, precision: str, tile: int, ocio: Path | None) -> Segmenter:
         """The segmenter for these, kept warm."""
@@ -561,29 +541,6 @@ def check_cancelled(job: Job) -> None:
     """Raises CancelledError if the request was cancelled."""
     if job.cancelled.is_set():
         raise CancelledError("cancelled")
-
-
-def write_strip(file: BinaryIO, layers: NDArray[np.float32], top: int, height: int) -> None:
-    """Writes rows of every layer into the file of all of them.
-
-    Written, not copied into a mapping: a full disk is an error then instead of the end of the process, and the
-    pages don't count as the worker's memory.
-
-    Args:
-        file: K × ``height`` × W × 4 float32.
-        layers: (K, h, W, 4) premultiplied.
-        top: the first of the h rows.
-        height: H of the picture.
-    """
-    import numpy as np
-
-    colors, rows, width, channels = layers.shape
-    row_bytes = protocol.pixel_bytes((width, channels))
-    for number in range(colors):
-        view = np.ascontiguousarray(layers[number], dtype="<f4").data.cast("B")
-        file.seek((number * height + top) * row_bytes)
-        while view:
-            view = view[file.write(view) :]
 
 
 def window_list(window: Any) -> list[int]:

@@ -274,8 +274,8 @@ def test_progress_rises_to_1_and_coverage_is_the_mean_alpha(segmenter):
     (strip,) = segmenter.strips(image, palette_of(4), working_spaces=["srgb"], progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1)
-    np.testing.assert_allclose(segmenter.report.coverage, strip.alphas.mean(axis=(1, 2)), atol=1e-6)
-    assert segmenter.report.seconds["alpha"] > 0
+    np.testing.assert_allclose(strip.report.coverage, strip.alphas.mean(axis=(1, 2)), atol=1e-6)
+    assert strip.report.seconds["alpha"] > 0
 
 
 def test_progress_reaches_1_without_networks_too(segmenter):

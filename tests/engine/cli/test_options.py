@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.cli import options
+from fscs_engine.color import ColorSpaces
 from fscs_engine.errors import UsageError
 from fscs_engine.host.parameters import PARAMETERS
 from fscs_engine.image import Image
-from fscs_engine.palette.image_palette import image_palette
+from fscs_engine.shots.options import SegmentOptions
+from fscs_engine.shots.shots import Stills, find_palette
 
 NUMBERS = [p for p in PARAMETERS if p.kind in ("int", "float")]
 CHOICES = [p for p in PARAMETERS if p.choices]
@@ -49,7 +51,8 @@ def test_layer_values_refuse(given_):
 
 
 def test_adjustments_collect_what_is_said_of_a_layer():
-    edits = options.adjustments(["3=1.5"], ["1=2"], ["3=0.25"], None)
+    given_ = {"layer_gain": ["3=1.5"], "layer_gamma": ["1=2"], "layer_black": ["3=0.25"], "layer_white": None}
+    edits = options.adjustments(given_)
     assert list(edits) == [1, 3]
     assert (edits[3].gain, edits[3].black, edits[3].gamma, edits[3].white) == (1.5, 0.25, 1.0, 1.0)
     assert (edits[1].gain, edits[1].gamma) == (1.0, 2.0)
@@ -82,13 +85,9 @@ def test_whole_palette_is_found_by_the_method_asked_for():
     picture[40:48, 60:70] = (0.8, 0.1, 0.1)
     image = Image.from_pixels(picture, "srgb")
 
-    class Finder:
-        """The part of a Segmenter that finds palettes, without a model."""
-
-        def auto_palette(self, image, colors, given, seed, method):
-            return image_palette(image, colors, given, seed, method=method)
-
+    shot = Stills("picture", [lambda: (image, "")])
     for method, found in (("kmeans", False), ("salient", True)):
-        palette, _ = options.whole_palette(Finder(), image, options.given_palette("#101010"), 5, 0, method)
+        chosen = SegmentOptions(palette="#101010", colors=5, palette_method=method)
+        palette = find_palette(shot, [(0, "")], ColorSpaces(), chosen)
         assert palette.colors[0].hex == "#101010"
         assert bool(np.abs(palette.array - (0.8, 0.1, 0.1)).max(axis=1).min() < 1e-4) is found

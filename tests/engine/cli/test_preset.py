@@ -39,16 +39,10 @@ def run(*arguments: str) -> dict[str, object]:
     small = typer.Typer()
 
     @small.command()
-    def one(
-        plain: Annotated[str, typer.Option("--plain")] = "plain",
-        smoothing: options.Smoothing = options.DEFAULTS["smoothing"],
-        minimum_alpha: options.MinimumAlpha = options.DEFAULTS["minimum_alpha"],
-        colors: options.Colors = None,
-        layer_gain: options.LayerGain = None,
-        preset: PresetFlag = None,
-    ) -> None:
-        got.update(plain=plain, smoothing=smoothing, minimum_alpha=minimum_alpha, colors=colors)
-        got["layer_gain"] = options.layer_values("layer_gain", over_preset(preset, "layer_gain", layer_gain))
+    @options.takes("smoothing", "minimum_alpha", "colors", "layer_gain")
+    def one(plain: Annotated[str, typer.Option("--plain")] = "plain", preset: PresetFlag = None, **flags: Any) -> None:
+        got.update(plain=plain, **flags)
+        got["layer_gain"] = options.layer_values("layer_gain", over_preset(preset, "layer_gain", flags["layer_gain"]))
 
     typer.main.get_command(small).main(list(arguments), standalone_mode=False)
     return got

@@ -18,7 +18,7 @@ import OpenImageIO as oiio
 import pytest
 from PIL import Image
 
-from fscs_engine.cli import segment, submit
+from fscs_engine.cli import options, segment, submit
 from fscs_engine.files.palette_files import write_palette
 from fscs_engine.palette.palette import Palette
 from fscs_engine.presets import Preset, save_preset
@@ -79,15 +79,19 @@ def program(path, text):
     return path
 
 
+OF_THE_FARM = {"preview", "missing", "resume", "dry_run", "progress_style", "overwrite", "as_json"}
+"""Flags of ``fscs segment`` that the farm or the job decides."""
+
+
 def test_the_lists_of_flags_name_flags_of_segment():
     theirs = set(inspect.signature(segment.segment).parameters)
-    lists = (submit.OWN, submit.NOT_FOR_FARMS, submit.PALETTE_FLAGS, submit.PER_LAYER)
+    lists = (OF_THE_FARM, options.PALETTE_FLAGS, options.PER_LAYER, options.ALPHA_FLAGS, options.MODEL_FLAGS)
     assert {name for names in lists for name in names} - theirs == set()
 
 
 def test_submit_has_all_other_flags_of_segment():
     ours = inspect.signature(submit.submit).parameters
-    look = set(inspect.signature(segment.segment).parameters) - {*submit.OWN, *submit.NOT_FOR_FARMS}
+    look = set(inspect.signature(segment.segment).parameters) - {"inputs", "output", "frames", *OF_THE_FARM}
     assert look <= set(ours)
     assert {"smoothing", "model", "mask"} <= look
     assert not set(ours) & {"preview", "resume", "as_json"}

@@ -42,7 +42,7 @@ def decomposed(model, image, palette, tile=0, rows=None, done=lambda _: None):
     height, width = image.shape[1:]
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     view = View(height, width, image.device, tile, lambda top, bottom: pixels[top:bottom], done)
-    prediction = model.predict(view, palette)
+    prediction = model.predict(view, palette, 0.5)
     alphas, colors = [], []
     for top in range(0, height, rows or height):
         bottom = min(height, top + (rows or height))

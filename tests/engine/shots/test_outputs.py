@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from fscs_engine.files.tiff import TiffLayerWriter
 from fscs_engine.host.naming import METADATA_PREFIX
 from fscs_engine.palette.palette import Palette
 from fscs_engine.shots.frames import FramePattern
+from fscs_engine.shots.options import SegmentOptions
 from fscs_engine.shots.outputs import (
     Delivery,
     Place,
@@ -40,7 +43,11 @@ def _here(tmp_path, monkeypatch):
 
 def delivery(*texts, kind="png", preview=None, **options):
     outputs = tuple(parse_output(text, kind) for text in texts)
-    return Delivery(outputs, None if preview is None else FramePattern(preview), stem="plate", **options)
+    return Delivery(outputs, SegmentOptions(preview=preview, **options), "plate")
+
+
+def check(wanted, sources, places, *, resume):
+    check_delivery(replace(wanted, options=replace(wanted.options, resume=resume)), sources, places)
 
 
 @pytest.mark.parametrize(
@@ -135,37 +142,37 @@ def test_names_without_their_number(text, name):
 )
 def test_what_can_not_be_delivered_is_refused(wanted, places, message):
     with pytest.raises(UsageError, match=message):
-        check_delivery(wanted, [], places, resume=False)
+        check(wanted, [], places, resume=False)
 
 
 def test_movies_can_not_be_resumed():
-    check_delivery(delivery("l/", kind="mkv"), [], [FIRST], resume=False)
+    check(delivery("l/", kind="mkv"), [], [FIRST], resume=False)
     with pytest.raises(UsageError, match="--resume"):
-        check_delivery(delivery("l/", kind="mkv"), [], [FIRST], resume=True)
+        check(delivery("l/", kind="mkv"), [], [FIRST], resume=True)
 
 
 def test_what_is_there_is_replaced_only_where_asked_for():
     Path("l.1001.exr").touch()
     with pytest.raises(OutputError, match=r"l\.1001\.exr"):
-        check_delivery(delivery("l.####.exr"), [], [FIRST, SECOND], resume=False)
-    check_delivery(delivery("l.####.exr"), [], [FIRST, SECOND], resume=True)
-    check_delivery(delivery("l.####.exr", overwrite=True), [], [FIRST, SECOND], resume=False)
+        check(delivery("l.####.exr"), [], [FIRST, SECOND], resume=False)
+    check(delivery("l.####.exr"), [], [FIRST, SECOND], resume=True)
+    check(delivery("l.####.exr", overwrite=True), [], [FIRST, SECOND], resume=False)
 
 
 def test_the_input_is_never_replaced_under_whatever_name():
     Path("plate.exr").touch()
     Path("link.exr").hardlink_to("plate.exr")
     with pytest.raises(UsageError, match="is the input"):
-        check_delivery(delivery("link.exr", overwrite=True), [Path("plate.exr")], [Place()], resume=False)
+        check(delivery("link.exr", overwrite=True), [Path("plate.exr")], [Place()], resume=False)
 
 
 def test_a_folder_of_a_shot_need_not_be_there_and_a_file_can_not_be_one():
-    check_delivery(delivery("new/folder/l.####.exr", "other/new/"), [], [FIRST], resume=False)
+    check(delivery("new/folder/l.####.exr", "other/new/"), [], [FIRST], resume=False)
     with pytest.raises(OutputError, match="no-such"):
-        check_delivery(delivery("no-such/l.exr"), [], [Place()], resume=False)
+        check(delivery("no-such/l.exr"), [], [Place()], resume=False)
     Path("file").touch()
     with pytest.raises(OutputError, match="file is a file"):
-        check_delivery(delivery("file/layers/"), [], [FIRST], resume=False)
+        check(delivery("file/layers/"), [], [FIRST], resume=False)
 
 
 def write(kind, metadata):
@@ -174,6 +181,7 @@ def write(kind, metadata):
     layers[..., 3] = 1.0
     size = {"height": 40, "width": 30, "metadata": metadata, "overwrite": True}
     palette = Palette.from_hex("#404040")
+    writer: Any
     if kind == "exr":
         writer = ExrLayerWriter(Path("l.exr"), layers=1, color_space="lin_rec709", **size)
     elif kind in ("ora", "psd"):

@@ -22,10 +22,11 @@ from fscs_engine import (
     ModelSettings,
     Palette,
     Segmenter,
+    SegmentOptions,
     ShotMask,
     segment,
-    segment_sequence,
 )
+from fscs_engine import segment_sequence as segment_with_options
 from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
 from fscs_engine.errors import CancelledError, InputError, OutputError, ProcessError, UsageError
 from fscs_engine.files.exr import read_layers, write_exr
@@ -42,6 +43,15 @@ from fscs_engine.shots.shots import open_shot, plan
 ROOT = Path(__file__).resolve().parents[3]
 HEIGHT, WIDTH, FRAMES = 48, 64, 8
 COLORS = Palette.from_hex("#270a05,#a53615,#e1b389,#f6e9d9")
+
+
+def segment_sequence(source, output, palette=None, processing=None, **more):
+    """The options as keywords."""
+    told = {name: more.pop(name) for name in ("progress", "done", "cancelled") if name in more}
+    more |= {"colors": palette} if isinstance(palette, int) else {"palette": palette}
+    return segment_with_options(
+        source, output, SegmentOptions(processing=processing or AlphaProcessing(), **more), **told
+    )
 
 
 def frame(number: int, cut: int | None = None) -> np.ndarray:
@@ -97,7 +107,7 @@ def test_every_frame_adds_up_and_keeps_its_number(shot, tmp_path):
 
 def test_a_frame_of_a_shot_is_the_frame_alone(shot, tmp_path):
     segment_sequence(shot, tmp_path / "o.####.exr", COLORS)
-    alone = segment(shot.with_name("plate.1003.exr"), COLORS)
+    alone = segment(shot.with_name("plate.1003.exr"), SegmentOptions(palette=COLORS))
     assert np.array_equal(read_layers(tmp_path / "o.1003.exr").layers, alone.pixels)
 
 
@@ -196,10 +206,11 @@ def test_what_is_not_computed_needs_no_networks(shot, tmp_path, monkeypatch, how
     segmenter = Segmenter()
     monkeypatch.setattr(segmenter.model, "predict", None)
     opened = open_shot([shot])
-    delivery = Delivery((parse_output(str(tmp_path / f"{'l' if how == 'resume' else 'm'}.####.exr")),))
-    work = ShotWork(opened, COLORS, calm, delivery, resume=how == "resume")
+    output = parse_output(str(tmp_path / f"{'l' if how == 'resume' else 'm'}.####.exr"))
+    options = SegmentOptions(processing=calm, resume=how == "resume", dry_run=how != "resume")
+    work = ShotWork(opened, COLORS, Delivery((output,), options))
     todo, _, _ = plan(opened, None, "error")
-    results = segment_frames(work, todo, segmenter, dry_run=how != "resume")
+    results = segment_frames(work, todo, segmenter)
     assert {result.status for result in results} == {"skipped" if how == "resume" else "pending"}
 
 

@@ -13,6 +13,7 @@ from fscs_engine.errors import InputError, UsageError
 from fscs_engine.files.exr import write_exr
 from fscs_engine.host.key import file_identity
 from fscs_engine.image import Image
+from fscs_engine.shots.options import SegmentOptions
 from fscs_engine.shots.shots import find_palette, open_shot, plan
 
 
@@ -125,7 +126,7 @@ def test_the_palette_is_of_frames_across_the_shot_and_of_the_first_view():
     shot = open_shot([Path("%V/p.#.exr")])
     todo, _, _ = plan(shot, None, "error")
     told = []
-    found = find_palette(shot, todo, ColorSpaces(), 3, tick=told.append)
+    found = find_palette(shot, todo, ColorSpaces(), SegmentOptions(colors=3), told.append)
     assert len({color.hex for color in found}) == 3  # one of each frame
     assert max(color.rgb[1] for color in found) < 0.7
     assert told[0] == 0

@@ -16,6 +16,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, Mask
+from fscs_engine.color import ColorSpaces, in_space
+from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.reading import read_image
 from fscs_engine.host import client, protocol
 from fscs_engine.host.client import LayerMask, Pixels, Plate, Worker
@@ -205,6 +207,62 @@ class TestSegment:
         first = key(picture())
         assert key(picture()) == first
         assert len({first, key(picture(seed=1)), key(picture(), parameters={"smoothing": 4})}) == 3
+
+
+class TestOutput:
+    def test_the_engine_writes_what_it_would_hand_over(self, worker, tmp_path):
+        array = picture()
+        with worker.segment(pixels_of(array, "lin_rec709"), PALETTE) as layers:
+            pixels = np.array(layers.memory())
+            key = layers.key
+        path = tmp_path / "layers.exr"
+        written = worker.segment(pixels_of(array, "lin_rec709"), PALETTE, output={"path": str(path)})
+        assert written.outputs == [str(path)]
+        layered = read_layers(path)
+        np.testing.assert_array_equal(layered.layers, pixels)
+        assert written.metadata.items() <= layered.metadata.items()
+        assert written.metadata["softcolor:key"] == written.key == key
+        with pytest.raises(WorkerError, match="closed"):
+            written.memory()
+        again = refused(
+            lambda: worker.segment(pixels_of(array, "lin_rec709"), PALETTE, output={"path": str(path)}), "output"
+        )
+        assert "exists already" in again.message
+        folder = {"path": f"{tmp_path}/layers/", "half": True, "overwrite": True}
+        assert len(worker.segment(pixels_of(array), PALETTE, output=folder).outputs) == len(COLORS)
+
+    def test_the_input_is_never_replaced(self, worker, tmp_path):
+        path = tmp_path / "plate.exr"
+        write_exr(path, Image.from_pixels(picture(), "lin_rec709"))
+        before = path.read_bytes()
+        refused(
+            lambda: worker.segment(Plate(str(path)), PALETTE, output={"path": str(path), "overwrite": True}), "usage"
+        )
+        assert path.read_bytes() == before
+
+
+class TestRead:
+    @pytest.mark.parametrize("channels", [3, 4])
+    def test_a_picture_in_a_working_space(self, worker, channels):
+        array = picture(channels=channels)
+        with worker.read(pixels_of(array), "srgb") as same, worker.read(pixels_of(array), "lin_rec709") as linear:
+            found = np.asarray(same.memory())
+            assert found.shape == same.shape == (24, 40, 4)
+            np.testing.assert_array_equal(found[..., :channels], array)
+            if channels == 3:
+                assert (found[..., 3] == 1).all()
+            wanted = in_space(Image.from_pixels(array, "srgb"), "lin_rec709", ColorSpaces()).pixels
+            np.testing.assert_array_equal(np.asarray(linear.memory())[..., :channels], wanted)
+        with pytest.raises(WorkerError, match="closed"):
+            same.memory()
+
+    def test_of_a_plate(self, worker, tmp_path):
+        path = tmp_path / "plate.png"
+        PillowImage.fromarray((picture() * 255).astype(np.uint8)).save(path)
+        with worker.read(Plate(str(path)), "srgb") as result:
+            np.testing.assert_array_equal(np.asarray(result.memory())[..., :3], read_image(path).pixels)
+        refused(lambda: worker.read(Plate(str(tmp_path / "missing.png"))), "input")
+        refused(lambda: worker.read(Plate(str(path)), "nowhere"), "color-space")
 
 
 class TestPalette:
@@ -464,14 +522,6 @@ def test_models_stay_warm(monkeypatch):
     assert len(serving._segmenters) == server.WARM_MODELS
     assert serving._segmenter("paper", "cpu", "auto", 0, None) is first, "the one least used has gone"
     assert len(made) == 3
-
-
-def test_strips_are_written_where_they_belong(tmp_path):
-    layers = np.arange(3 * 5 * 2 * 4, dtype=np.float32).reshape(3, 5, 2, 4)
-    with protocol.create_shared(tmp_path, "layers.f32", layers.nbytes) as file:
-        server.write_strip(file, layers[:, 3:], 3, 5)
-        server.write_strip(file, layers[:, :3], 0, 5)
-    np.testing.assert_array_equal(np.fromfile(tmp_path / "layers.f32", "<f4").reshape(layers.shape), layers)
 
 
 def test_a_file_is_known_by_its_bytes_and_pixels_by_themselves(worker, tmp_path):
