@@ -25,8 +25,8 @@ SHIPPED: dict[str, ShippedWeights] = {
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
-LIVE_WEIGHTS = "161079c71db9102003715a31fec73ebd48b85ed0d04dcc99929b3ed1e8cab2b1"
-LIVE_MODEL = "6d7f6195138981ccc9af83b325078a321f7d4c80f95ba064d32e0cc09b7250be"
+LIVE_WEIGHTS = "8666b5321ffdf6c483b960d093282d17634c75d22d7cfe98b2bc594d2ca8f483"
+LIVE_MODEL = "49ecf9c5c86825ff6db332b6e3179a76ad73116c7c0bbec79f5232222fabbb2a"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,

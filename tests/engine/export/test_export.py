@@ -12,6 +12,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -147,8 +148,9 @@ def test_onnx_gives_what_the_engine_gives(files, session, height, width, colors)
 
 
 def test_what_the_palette_decides_is_as_exact_in_onnx(tmp_path):
-    """Of the shipped weights: distances of colours that are a millionth off would show in all that follows."""
-    network, file = Segmenter(device="cpu").model.network.palette, tmp_path / "palette.onnx"
+    """Of the shipped weights: distances of colors that are a millionth off would show in all that follows."""
+    model: Any = Segmenter(device="cpu").model
+    network, file = model.network.palette, tmp_path / "palette.onnx"
     names = ["palette", "softness", "base", "offsets", "log_scales"]
     with export._traced_quietly():
         torch.onnx.export(
