@@ -265,7 +265,7 @@ def recolor(
     given = {name: value for name, value in whole.items() if value is not None}
     if not (edits or look or match or harmony or pick):
         raise UsageError("nothing to change", cure="give --set, --look, --match, --harmony or --pick")
-    from ..frames import FramePattern, is_shot
+    from ..shots.frames import FramePattern, is_shot
 
     many = is_shot(inputs)
     if not many:
@@ -354,7 +354,7 @@ def recolor(
 
 def parse_frames_of(text: str) -> tuple[int, ...] | None:
     """The frames asked for, or None for all. Raises UsageError."""
-    from ..frames import parse_frames
+    from ..shots.frames import parse_frames
 
     return parse_frames(text) if text else None
 
@@ -500,7 +500,7 @@ def _report(
     if not many:
         print_outputs([*written, *saved])
         return
-    from ..frames import format_frames
+    from ..shots.frames import format_frames
 
     for status in ("done", "skipped", "failed"):
         numbers = {result.frame for result in results if result.status == status}

@@ -20,7 +20,6 @@ from ..errors import CancelledError, InputError, ProcessError
 from ..files.atomic import make_folder
 from ..files.palette_files import named_palette
 from ..files.reading import read_image
-from ..frames import FramePattern
 from ..host.edits import Look
 from ..host.naming import METADATA_PREFIX
 from ..image import Image
@@ -28,6 +27,7 @@ from ..palette.image_palette import image_palette
 from ..palette.palette import Palette, squared_distances
 from ..runtime.interrupts import held_back
 from ..segmenter import Segmenter
+from ..shots.frames import FramePattern
 from ..shots.outputs import Place, stored_key
 from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, ModelSettings, Tick
 from ..shots.shots import Shot
