@@ -127,7 +127,7 @@ def test_a_plug_in_without_the_engine_says_so(node, host, package: Path) -> None
     shutil.rmtree(package / "engine_wheel")
     host.answers += [len(module("installing").pythons()), sys.executable, 0]
     module("buttons").install_engine(node)
-    assert "comes without the engine" in host.messages[-1][1]
+    assert "carries no engine" in host.messages[-1][1]
 
 
 def test_a_closed_window_changes_nothing(node, host) -> None:
