@@ -166,9 +166,9 @@ def parse_frames(text: str, scene: Any) -> list[int]:
 def command(arguments: list[str]) -> int:
     """``blender -b FILE --command soft_color_segment``. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="blender -b FILE --command soft_color_segment", description=fill.__doc__)
-    parser.add_argument("--frames", default="", help="1-100 or 1-9,20; the scene's own range without it")
-    parser.add_argument("--node", action="append", default=[], help="name of a node; all without it")
-    parser.add_argument("--scene", default="", help="name of a scene; the active one without it")
+    parser.add_argument("--frames", default="", help="as in 1-100 or 1-9,20; without it, the frame range of the scene")
+    parser.add_argument("--node", action="append", default=[], help="one node; without it, all nodes")
+    parser.add_argument("--scene", default="", help="another scene; without it, the active one")
     try:
         chosen = parser.parse_args(arguments)
     except SystemExit as end:

@@ -321,7 +321,7 @@ def _header(file: BinaryIO, path: Path, name: str) -> Header:
         raise ExrError(f"{path} is damaged") from error
     width, height = right - left + 1, bottom - top + 1
     if compression not in ROWS or not all(kind in TYPES for _, kind in channels):
-        raise ExrError(f"{path} is compressed in a way that is not read here")
+        raise ExrError(f"{path} uses a compression this add-on does not read")
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
         raise ExrError(f"{path} is damaged")
     return Header(channels, compression, left, top, width, height, texts)

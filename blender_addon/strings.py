@@ -9,7 +9,7 @@ from __future__ import annotations
 from .fscs.protocol import WorkerError
 
 NAME = "Soft Color Segment"
-NODE_TOOLTIP = "Take the image apart into layers, one for each color of the palette, that add up to it"
+NODE_TOOLTIP = "Split the image into layers, one for each color of the palette, that add up to it"
 FILL_COMMAND = "blender -b FILE --command soft_color_segment"
 
 # Controls
@@ -17,16 +17,16 @@ FILL_COMMAND = "blender -b FILE --command soft_color_segment"
 CHOICES = {
     "palette_method": {
         "kmeans": ("K-Means", "Find the colors of the large areas"),
-        "salient": ("Salient", "Give small areas of strong color a color of their own too"),
+        "salient": ("Salient", "Also give small areas of strong color a color of their own"),
     },
     "mask_mode": {
         "limit": ("Limit", "Multiply the layer by the mask. The other layers take what it loses"),
-        "split": ("Split", "Divide what two layers have: the first where the mask is white, the second where black"),
+        "split": ("Split", "Share two layers by the mask: the first where it is white, the second where it is black"),
     },
     "device": {
-        "auto": ("Automatic", "Use a GPU where there is one"),
-        "cpu": ("CPU", "Use the processor"),
-        "cuda": ("CUDA", "Use a GPU by NVIDIA"),
+        "auto": ("Automatic", "Use a GPU if there is one"),
+        "cpu": ("CPU", "Use the CPU"),
+        "cuda": ("CUDA", "Use an NVIDIA GPU"),
         "mps": ("Metal", "Use the GPU of a Mac"),
     },
     "precision": {
@@ -39,16 +39,16 @@ CHOICES = {
 """Of the parameter table's choices."""
 
 PASS_MODES = {
-    "ADDITIVE": ("Additive", "Layers that are put together by Add, in any order, or by Disjoint Over"),
-    "OVER": ("Over", "Layers that are put together by Alpha Over, Layer 1 at the bottom"),
+    "ADDITIVE": ("Additive", "Recombine the layers with Add, in any order, or with Disjoint Over"),
+    "OVER": ("Over", "Stack the layers with Alpha Over, Layer 1 at the bottom"),
 }
-PASSES = ("Passes", "Choose how the layers are put together again")
+PASSES = ("Passes", "Choose how to recombine the layers")
 COLOR = ("Color", "Set the color of this layer, as it looks on the screen (sRGB)")
 COLOR_NAME = ("Name", "Name this color, for palette files and outputs")
-LOCK = ("Lock", "Keep this color. Auto Palette finds the others around it")
-FOUND = ("Found", "Whether this color was chosen or found")
-MASKED = ("Masked", "Have the mask work on this layer. Mode Split takes the first two layers marked")
-SEED = ("Seed", "Choose another automatic palette")
+LOCK = ("Lock", "Keep this color when Auto Palette finds the others")
+FOUND = ("Found", "Show whether this color was chosen or found")
+MASKED = ("Masked", "Apply the mask to this layer. Mode Split takes the first two marked layers")
+SEED = ("Seed", "Change the seed to get another automatic palette")
 PALETTE_PANEL = "Palette"
 ALPHA_PANEL = "Alpha"
 LAYERS_PANEL = "Layers"
@@ -58,13 +58,13 @@ LAYER = "Layer {number}"
 # Buttons
 
 SEGMENT = ("Segment", "Compute the layers of this frame")
-AUTO_PALETTE = ("Auto Palette", "Find the colors of this frame. Colors that are locked stay and come first")
-FILL_CACHE = ("Fill Cache", "Compute the layers of every frame of the scene, so that it can be rendered anywhere")
-FREEZE = ("Freeze to EXR", "Turn the node into a plain group over EXR files, which renders without this add-on")
+AUTO_PALETTE = ("Auto Palette", "Find the palette of this frame. Locked colors stay and come first")
+FILL_CACHE = ("Fill Cache", "Compute the layers of every frame, so that the scene renders on any computer")
+FREEZE = ("Freeze to EXR", "Replace the node with a plain group that reads EXR files and renders without this add-on")
 CANCEL = ("Cancel", "Stop the computation of this node")
-IMPORT_PALETTE = ("Import Palette", "Take the colors of a palette file: JSON, GIMP palette or a list of hex colors")
-EXPORT_PALETTE = ("Export Palette", "Write the colors to a palette file. Its ending decides: .json, .gpl or .txt")
-PRESETS = ("Presets", "Take the controls of a preset, one of those that `fscs preset save` made")
+IMPORT_PALETTE = ("Import Palette", "Load the colors of a palette file: JSON, GIMP palette or a list of hex colors")
+EXPORT_PALETTE = ("Export Palette", "Save the colors as a palette file: .json, .gpl or .txt")
+PRESETS = ("Presets", "Set the controls from a preset made with `fscs preset save`")
 BUILD_RECOMBINE = (
     "Build Recombine Tree",
     "Add nodes that put the layers together again, as Passes says, and link them wherever Combined is linked",
@@ -77,11 +77,11 @@ CACHE_SIZE = "{frames} of {count} frames, {size} on disk"
 USED_ENVIRONMENT = "{variable} is set: it wins over the Python below"
 MAKE_SINGLE_USER = ("Make Single-User", "Give each use of the group a copy of its own, with layers of its own")
 NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors, now and whenever the palette changes")
-CLEAR_CACHE = ("Clear Cache", "Remove the layers of this node from the disk")
-PICK_COLOR = ("Pick Color", "Take this color from a picture: click on it in an Image Editor or in the backdrop")
+CLEAR_CACHE = ("Clear Cache", "Delete the cache files of this node")
+PICK_COLOR = ("Pick Color", "Pick this color from an image: click in an Image Editor or in the backdrop")
 PICKING = "Click on a color in an Image Editor or in the backdrop     Esc, right mouse button: cancel"
-FRAMES = ("Frames", "1-100 or 1-9,20; empty: the scene's range")
-FRAMES_IN_A_ROW = ("Frames", "1-100; empty: the scene's range")
+FRAMES = ("Frames", "Set the frames, as in 1-100 or 1-9,20. Empty: the frame range of the scene")
+FRAMES_IN_A_ROW = ("Frames", "Set the frames, as in 1-100. Empty: the frame range of the scene")
 PRESET = "Preset"
 
 # What the node says
@@ -89,32 +89,32 @@ PRESET = "Preset"
 UP_TO_DATE = "Up to date"
 STALE = "Stale: press Segment"
 PRESS_SEGMENT = "Press Segment"
-LINK_AN_IMAGE = "Link an image"
+LINK_AN_IMAGE = "Connect an image"
 NOT_IN_LIBRARY_CACHE = "No layers in its cache"
-CHANGED_MEANWHILE = "The number of colors or the frame changed meanwhile: press Segment"
-FRAME_NOT_COMPUTED = "Frame {frame} is not computed: press Segment"
-CACHE_NOT_BROUGHT = "The cache could not be brought along ({error}): press Segment"
+CHANGED_MEANWHILE = "The number of colors or the frame changed: press Segment"
+FRAME_NOT_COMPUTED = "Frame {frame} is not segmented: press Segment"
+CACHE_NOT_BROUGHT = "The cache could not be moved along ({error}): press Segment"
 CANCELLED = "Cancelled"
 CANCELLING = "Cancelling"
 LINKED_FROM = "Linked from {file}"
 LINKED_BUTTON = "Linked from {file}: open that file, or append it"
-AT_WORK = "This node is at work: press Cancel first"
-NOTHING_UNDER_WAY = "Nothing is under way"
+AT_WORK = "This node is busy: press Cancel first"
+NOTHING_UNDER_WAY = "Nothing is running"
 SELECT_A_NODE = "Select a Soft Color Segment node"
 FRAMES_COMPUTED = "{count} frames computed"
 FRAMES_REMOVED = "{count} frames removed"
-FROZEN = "{name} is a plain group now"
-NO_PRESETS = "There are no presets yet: fscs preset save NAME makes one"
-FREEZE_FIRST = "This Blender crashes on this file where the add-on is missing: freeze the node first."
+FROZEN = "{name} is now a plain group"
+NO_PRESETS = "There are no presets yet: create one with fscs preset save NAME"
+FREEZE_FIRST = "This Blender crashes on this file if the add-on is missing: freeze the node first."
 FREEZE_FIRST_BLACK = "Where the add-on is missing, the layers are transparent black: freeze the node first."
 NOT_FROZEN_TITLE = "Not frozen"
 NOT_FROZEN = (
     "Blender {version} without the Soft Color Segment add-on crashes when it renders this file. "
-    "Press Freeze to EXR before you hand it on."
+    "Press Freeze to EXR before you pass it on."
 )
 NOT_FROZEN_BLACK = (
     "Blender {version} without the Soft Color Segment add-on renders the layers of this file as transparent black. "
-    "Press Freeze to EXR before you hand it on."
+    "Press Freeze to EXR before you pass it on."
 )
 NOTE_NAME = "Needs Soft Color Segment"
 NOTE = """\
@@ -129,7 +129,7 @@ Or open the file where it is installed and press Freeze to EXR on each of these 
 {nodes}
 """
 NO_PASSES_TITLE = "No passes for a frame"
-NOT_KEPT = "The layers can't be kept in {folder} ({error}): choose another cache folder"
+NOT_KEPT = "The layers can't be stored in {folder} ({error}): choose another cache folder"
 
 NOT_WATCHED = "{said} (3D scene not watched: {what})"
 RIGID_BODIES = "Rigid Bodies"
@@ -155,25 +155,28 @@ TO_GO = "{done}, {time} to go"
 
 # Errors
 
-NOTHING_LINKED = ("nothing is linked to the Image input", "link a picture, a movie, Render Layers or any other node")
+NOTHING_LINKED = (
+    "nothing is connected to the Image input",
+    "connect an image, a movie, Render Layers or any other node",
+)
 MADE_BY_COMPOSITOR = (
     "the input is made by the compositor, which can't be asked while it renders",
     f"fill the cache first: {FILL_COMMAND}",
 )
-FILE_UNREADABLE = ("{path} can't be read ({error})", "see that the file is there")
-SPLIT_NEEDS_TWO = ("the mask is to be split between two layers", "mark two layers as masked")
-NOTHING_MASKED = ("a mask is connected but no layer is masked", "mark a layer, or unlink the mask")
+FILE_UNREADABLE = ("{path} can't be read ({error})", "check that the file exists")
+SPLIT_NEEDS_TWO = ("split needs two masked layers", "mark two layers as masked")
+NOTHING_MASKED = ("a mask is connected but no layer is masked", "mark a layer, or disconnect the mask")
 GROUP_USED_DIFFERENTLY = (
-    "{name} is in the group {group}, which is used with different inputs, and has one set of layers only",
+    "{name} is in the group {group}, which is used with different inputs but has only one set of layers",
     "press Make Single-User, which gives each use a copy of the group of its own",
 )
 IS_LINKED = (
     "{name} is linked from {library} and can't be changed here{why}",
     "open {library} and press Segment or Fill Cache there, or append instead of linking",
 )
-BEHIND_HAS_NONE = ("{name}, whose layers flow into it, has none: {why}", "press Segment there first")
+BEHIND_HAS_NONE = ("{name}, which feeds it, has no layers: {why}", "press Segment there first")
 NODE_GONE = ("the node is gone", "")
-NO_SUCH_NODE = ("there is no Soft Color Segment node {names}", "see its name")
+NO_SUCH_NODE = ("there is no Soft Color Segment node {names}", "check its name")
 NO_SUCH_PRESET = ("There is no preset {name}", "")
 NO_SUCH_COLOR = ("there is no color {number}", "use another one")
 WRONG_FRAMES = ("frames {frames}: {error}", "give a range like 1-100")
@@ -183,8 +186,8 @@ STOPPED = ("cancelled", "")
 
 NOT_IN_CACHE = "frame {frame} is not in the cache ({path})"
 DAMAGED = "frame {frame} is damaged in the cache ({error})"
-NOT_OURS = "frame {frame} in the cache is not one of ours ({path})"
-STALE_FRAME = "frame {frame} in the cache is stale: the settings or the picture changed since ({path})"
+NOT_OURS = "frame {frame} in the cache is not a cache file of this add-on ({path})"
+STALE_FRAME = "frame {frame} in the cache is stale: the settings or the image changed ({path})"
 OTHER_COUNT = "frame {frame} in the cache has {found} layers, the node has {wanted}"
 IN_SEQUENCER = (
     "{name} is in a compositor modifier of the strip {strip}, where it is given no layers",
@@ -195,57 +198,55 @@ UNWATCHED = (
     "the layers of frame {frame} come from a 3D scene with {what}, whose changes can't be seen: "
     "press Segment or Fill Cache after each change, and turn on Trust the Scene in the node's sidebar"
 )
-NO_PALETTE = f"{{why}}, and its palette is not chosen yet: press Auto Palette, or fill the cache with: {FILL_COMMAND}"
-NOT_MADE_NOW = "{why}, and can't be made now: {error}"
+NO_PALETTE = f"{{why}}, and it has no palette yet: press Auto Palette, or fill the cache: {FILL_COMMAND}"
+NOT_MADE_NOW = "{why}, and can't be computed now: {error}"
 
 NOT_IN_COMPOSITOR = (
     "the input is not part of what scene {scene} composites",
-    "put the group that the node is in into the scene's compositor",
+    "use the group with the node in the compositor of the scene",
 )
 NO_PIXELS = (
     "frame {frame}: the render gave no pixels of the input",
-    "render the frame, and see that the compositor and its nodes are not switched off",
+    "render the frame, and check that the compositor and its nodes are on",
 )
-CAPTURE_UNREADABLE = ("the captured picture can't be read ({error})", "try again")
+CAPTURE_UNREADABLE = ("the rendered input can't be read ({error})", "try again")
 RENDER_FAILED = ("the render of the input failed ({error})", "render the frame and fix what it reports")
 RENDER_STOPPED = ("the render of the input was stopped", "")
-RENDERS_ALREADY = ("Blender renders already", "wait for its end, or stop it by Esc")
+RENDERS_ALREADY = ("Blender is already rendering", "wait until it ends, or press Esc to stop it")
 
-NEVER_SAVED = ("the .blend was never saved, so there is no place for the files", "save it first")
+NEVER_SAVED = ("the .blend file was never saved, so the files have no folder", "save it first")
 FRAMES_WITH_GAPS = ("the frames to freeze have gaps", "give one range like 1-100, with a step of 1")
 FOLDER_UNWRITABLE = ("{folder} can't be written ({error})", "free some disk space there")
-FOLDER_NOT_MADE = ("{folder} can't be made ({error})", "free some disk space there")
+FOLDER_NOT_MADE = ("{folder} can't be created ({error})", "free some disk space there")
 
 
-NO_PICTURE_HERE = ("there is no picture", "click on one in an Image Editor, or in the backdrop")
-BESIDE_PICTURE = ("there is no picture", "click inside of it")
-PIXELS_NOT_TOLD = ("Blender does not tell the pixels of {name}", "show the picture itself, or link a Viewer")
+NO_PICTURE_HERE = ("there is no image here", "click in an Image Editor or in the backdrop")
+BESIDE_PICTURE = ("there is no image here", "click inside the image")
+PIXELS_NOT_TOLD = ("Blender gives no access to the pixels of {name}", "show the image itself, or connect a Viewer")
 
 # Preferences
 
 ENGINE_PYTHON = (
     "Python of the Engine",
-    "Choose the Python, or the environment folder, that has the engine. Empty: the one Install Engine made. "
-    "The environment variable {variable} wins over it",
+    "Choose the Python or the environment folder that has the engine. Empty: what Install Engine installed. "
+    "The environment variable {variable} overrides it",
 )
 BASE_PYTHON = (
     "Python to Install With",
-    "Choose the Python 3.11 or newer that the engine's environment is made with. Empty: Blender's own, "
-    "else one of the system",
+    "Choose a Python 3.11 or newer to install the engine with. Empty: Blender's own, or one of the system",
 )
 TORCH_BUILD = ("PyTorch", "Choose the build of PyTorch that Install Engine downloads")
 TORCH_BUILDS = {
     "CPU": ("CPU", "Download the smallest build, which runs everywhere"),
-    "STANDARD": ("GPU (PyPI)", "Download the build of PyPI: on Linux with NVIDIA's CUDA, several gigabytes"),
+    "STANDARD": ("GPU (PyPI)", "Download the build on PyPI: on Linux with NVIDIA CUDA, several gigabytes"),
 }
 PACKAGE_SOURCE = (
     "Package Source",
-    "Set the address of a package index to look in too, or a folder of wheels to install from without the network. "
-    "Empty: PyPI",
+    "Set another package index to use as well, or a folder of wheels to install without a network. Empty: PyPI",
 )
 CACHE_DIRECTORY = (
     "Cache Folder",
-    "Choose where layers are kept. Empty: {folder} beside the .blend, where a render farm finds them",
+    "Choose where layers are stored. Empty: {folder} beside the .blend file, where a render farm finds them",
 )
 MEMORY_LIMIT = (
     "Memory for Layers (MB)",
@@ -255,21 +256,21 @@ ENGINE = "Engine"
 CACHE = "Cache"
 FOLDER = "Folder"
 
-INSTALL_ENGINE = ("Install Engine", "Make an environment for the engine and download what it needs (about 300 MB)")
+INSTALL_ENGINE = ("Install Engine", "Install the engine into an environment of its own; downloads about 300 MB")
 INSTALL_AGAIN = "Install Engine Again"
-CANCEL_INSTALLATION = ("Cancel", "Stop the installation and remove what it made")
-REMOVE_ENGINE = ("Remove", "Remove the environment that Install Engine made")
-CHECK_ENGINE = ("Check", "Check whether the engine works, and say what is wrong")
-OPEN_LOG = ("Show Logs", "Open the folder of the engine's logs")
+CANCEL_INSTALLATION = ("Cancel", "Stop the installation and remove its files")
+REMOVE_ENGINE = ("Remove", "Remove the environment of the engine")
+CHECK_ENGINE = ("Check", "Check whether the engine works, and report what is wrong")
+OPEN_LOG = ("Show Logs", "Open the folder with the logs of the engine")
 ALLOW_ONLINE = "Allow Online Access"
 
-UNDER_WAY_ALREADY = "An installation or a check is under way already"
-NOT_REMOVED = "{path} can't be removed ({error}): close every Blender first"
-CHECK_BROKE_OFF = "the check broke off"
+UNDER_WAY_ALREADY = "An installation or a check is already running"
+NOT_REMOVED = "{path} can't be removed ({error}): close all Blender windows first"
+CHECK_BROKE_OFF = "the check failed"
 NO_LOG = "There is no log yet"
-OFFLINE_MODE = "Blender was started with --offline-mode: start it without, or set a folder as Package Source"
+OFFLINE_MODE = "Blender was started with --offline-mode: start it without, or choose a folder as Package Source"
 NOT_ONLINE = "Blender may not go online: turn on Allow Online Access in Preferences > System > Network"
-ONLINE_NEEDED = "Installing needs Blender's permission to go online"
+ONLINE_NEEDED = "Installing needs permission to go online"
 INSTALLATION_CANCELLED = "The installation was cancelled"
 CHECKING = "Checking …"
 
@@ -278,7 +279,7 @@ ENGINE_CURE = (
     "or set the Python of the Engine there or in {variable}"
 )
 NO_ENGINE = ("the engine is not installed", ENGINE_CURE)
-NO_WHEEL = ("this add-on carries no engine", "install the add-on from its released zip")
+NO_WHEEL = ("this add-on comes without the engine", "install the add-on from its released zip")
 NOT_ABSOLUTE = ("{source} is {setting!r}, which is not an absolute path", ENGINE_CURE)
 PYTHON_OF_VARIABLE = "the variable {variable}"
 PYTHON_OF_PREFERENCES = "the Python of the Engine in the preferences"

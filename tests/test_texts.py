@@ -14,7 +14,10 @@ from fscs_engine.host.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(
-    file for folder in ("fscs_engine",) for file in (ROOT / folder).rglob("*.py") if "training" not in file.parts
+    file
+    for folder in ("fscs_engine", "blender_addon")
+    for file in (ROOT / folder).rglob("*.py")
+    if "training" not in file.parts
 )
 BRITISH = re.compile(r"\b\w*(colour|grey|neighbour|licence|behaviour|normalis|recognis)\w*", re.IGNORECASE)
 PRIVATE = re.compile(r"\b(whole path|linked in|make room|anew|mend|knobs stand|said nothing)\b", re.IGNORECASE)
@@ -109,3 +112,16 @@ def test_tooltips_of_parameters_begin_with_a_verb(parameter) -> None:
     assert begins_with_a_verb(parameter.tooltip)
     if parameter.kind in ("int", "float"):
         assert re.search(r"(Higher|Larger) values|[Vv]alues above", parameter.tooltip), "say what a higher value does"
+
+
+def test_tooltips_in_blender_begin_with_a_verb() -> None:
+    tree = ast.parse((ROOT / "blender_addon" / "strings.py").read_text(encoding="utf-8"))
+    pairs = [
+        [part.value for part in node.elts if isinstance(part, ast.Constant)]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2
+    ]
+    # Errors are pairs too, but begin with a small letter or have no cure.
+    tooltips = [pair[1] for pair in pairs if len(pair) == 2 and pair[0][:1].isupper() and pair[1][:1].isupper()]
+    assert len(tooltips) > 30
+    assert [tooltip for tooltip in tooltips if not begins_with_a_verb(tooltip)] == []

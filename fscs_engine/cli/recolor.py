@@ -146,7 +146,7 @@ def recolor(
         typer.Option(
             "--match",
             metavar="PICTURE|LAYERS.exr|PALETTE|COLORS",
-            help="Give the layers the colors of another picture or palette: each layer the one that suits it best by "
+            help="Give the layers the colors of another image or palette: each layer the one that suits it best by "
             "color and coverage.",
             rich_help_panel=LOOK_PANEL,
         ),
@@ -226,7 +226,7 @@ def recolor(
             "--jobs",
             metavar="N",
             min=1,
-            help="How many processes work on a shot. They share the processor's threads and need memory each.",
+            help="How many processes share the frames. They share the CPU threads; each needs its own memory.",
             rich_help_panel=options.SHOT_PANEL,
         ),
     ] = 1,
@@ -272,7 +272,7 @@ def recolor(
     if not many:
         options.check_input(inputs[0], "a layered EXR or an image")
         options.refuse_shot_flags(inputs[0], {"--frames": frames, "--views": views, "--resume": resume})
-    options.check_suffix(output, pictures.PICTURE_SUFFIXES, "a picture")
+    options.check_suffix(output, pictures.PICTURE_SUFFIXES, "an image")
     for file in (save_look, *(() if many else (output, preview))):
         if file is not None:
             options.check_free(file, inputs[0], overwrite=overwrite)

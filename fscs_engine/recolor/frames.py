@@ -241,8 +241,8 @@ def recolor_frames(
                 raise CancelledError("cancelled", cure=CANCELLED_CURE)
     except BrokenProcessPool as error:
         raise ProcessError(
-            "one of the processes ended before its work was done",
-            cure="the system ends what takes too much memory: try again with fewer --jobs and with --resume",
+            "a process ended before its work was done",
+            cure="the system may have run out of memory: try again with fewer --jobs and with --resume",
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -102,7 +102,7 @@ def test_engine_killed_in_the_middle(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
     stopped = blender.run("frames.py", "killed", shot, check=False)
     assert stopped.status == NO_PASSES
-    assert "can't be made now: the engine's process ended by signal 9" in stopped.err
+    assert "can't be computed now: the engine's process ended by signal 9" in stopped.err
     assert not list(shot.glob("sum_*.exr"))
     stopped = blender.run("frames.py", "render", shot, variables=NOWHERE, check=False)
     assert stopped.status == NO_PASSES

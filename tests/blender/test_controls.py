@@ -40,8 +40,8 @@ def test_controls(controls: dict) -> None:
     assert (idle["cancel"], busy["cancel"]) == (True, False)
     assert (idle["export_palette"], busy["export_palette"]) == (False, False)
     assert [name for name in busy if name not in idle] == ["progress 0.25 25%"]
-    assert "This node is at work: press Cancel first" in controls["why"]
-    assert "Nothing is under way" in controls["why not cancel"]
+    assert "This node is busy: press Cancel first" in controls["why"]
+    assert "Nothing is running" in controls["why not cancel"]
 
     assert controls["counts"] == [[16, 16, 16], [16, 16, 16], [1, 1, 1]]
     assert [(before, after) for _, before, after in controls["stale"]] == [(False, True)] * 11, controls["stale"]

@@ -42,7 +42,7 @@ def test_several_nodes_are_filled_and_rendered_in_one_go(blender, photograph: Pa
 def test_a_node_behind_another_needs_its_layers(blender, photograph: Path, tmp_path: Path) -> None:
     blender.run("several.py", "make", photograph, tmp_path)
     said = blender.run("several.py", "second", photograph, tmp_path).result
-    assert "whose layers flow into it" in said
+    assert "which feeds it" in said
     assert "press Segment there first" in said
 
 

@@ -126,7 +126,7 @@ def test_without_an_engine_everything_says_what_to_do(blender):
     assert "not installed" in connect
     assert "press Install Engine" in connect
     assert "press Install Engine" in check
-    assert "carries no engine" in install
+    assert "comes without the engine" in install
 
 
 CHECK = """
