@@ -250,8 +250,8 @@ def _palette_tab(knobs: Knobs) -> None:
         4,
         "mode",
         "Mode",
-        "Cached: layers from the EXR files of the Cache tab. Live: computed by NukeX's Inference nodes, at most "
-        f"{LIVE_COLORS} colors. Bypass: the image as it comes in.",
+        "Chooses where the layers come from. Cached: the EXR cache files. Live: NukeX's Inference nodes, at most "
+        f"{LIVE_COLORS} colors. Bypass: passes the image through.",
         MODES[0],
         choices=MODES,
     )
@@ -260,7 +260,7 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "auto_palette",
         "Auto Palette",
-        "Finds a palette in this frame. Locked colors stay and come first. One undo takes it back.",
+        "Finds a palette in this frame. Locked colors stay and come first. One undo reverts it.",
         "auto_palette",
         "+STARTLINE",
     )
@@ -273,7 +273,7 @@ def _palette_tab(knobs: Knobs) -> None:
     knobs.button(
         "load_preset",
         "Preset",
-        "Takes the controls of a preset, one of those that `fscs preset save` made. One undo takes it back.",
+        "Sets the controls from a preset made with `fscs preset save`. One undo reverts it.",
         "load_preset",
     )
     knobs.knob(
@@ -285,8 +285,8 @@ def _palette_tab(knobs: Knobs) -> None:
         limits=(1, MAXIMUM_COLORS),
         flag="+STARTLINE",
     )
-    knobs.knob(12, "sample_position", "Sample at", "Sets where in the image Sample takes the color from.", "{0 0}")
-    knobs.button("sample", "Sample", "Takes the color of the image at this position into the palette.", "sample")
+    knobs.knob(12, "sample_position", "Sample at", "Sets the position in the image that Sample reads.", "{0 0}")
+    knobs.button("sample", "Sample", "Puts the color at this position of the image into the palette.", "sample")
     for n in layer_numbers():
         color = " ".join(number(value) for value in FIRST_PALETTE[n - 1])
         knobs.knob(
@@ -339,7 +339,8 @@ def _alpha_tab(knobs: Knobs) -> None:
         1,
         "mask_layers",
         "Mask Layers",
-        "The numbers of the layers that the mask is for, with blanks between: one or more to limit, two to split.",
+        "Sets the layers that the mask applies to, as numbers with spaces between: one or more for limit, two for "
+        "split.",
         "1",
     )
     knobs.knob(
@@ -353,7 +354,8 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "working_space",
         BY_NAME["working_space"].label,
-        "Says what the image's values mean. The layers are in the same space and add up to the image there.",
+        "Says which color space the image is in. The layers are delivered in the same space and add up to the "
+        "image there.",
         SPACES[0],
         choices=SPACES,
     )
@@ -361,13 +363,13 @@ def _output_tab(knobs: Knobs) -> None:
         1,
         "layer_prefix",
         "Layer Prefix",
-        "Names the layers in the stream: each begins with it. Give each node of a chain its own, then press Rename.",
+        "Sets the start of the layer names in the stream. Give each node in a chain its own, then press Rename.",
         LAYER_PREFIX,
     )
     knobs.button(
         "rename_layers",
         "Rename",
-        "Gives the layers the names that begin with Layer Prefix.",
+        "Renames the layers to begin with Layer Prefix.",
         "rename_layers",
         "-STARTLINE",
     )
@@ -375,7 +377,8 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "layer_color",
         "Layer Colors",
-        "premultiplied: the layers add up with Plus. straight: their colors are not multiplied by their alpha.",
+        "Chooses how the layers come out. premultiplied: add them with Plus. straight: colors are not multiplied "
+        "by alpha.",
         "premultiplied",
         choices=("premultiplied", "straight"),
     )
@@ -383,7 +386,7 @@ def _output_tab(knobs: Knobs) -> None:
         6,
         "remove_other",
         "Remove Other Layers",
-        "Takes all other layers of the input out of the stream, but for rgba.",
+        "Removes all other layers of the input from the stream, except rgba.",
         "false",
         flag="+STARTLINE",
     )
@@ -391,29 +394,36 @@ def _output_tab(knobs: Knobs) -> None:
         4,
         "view",
         "View",
-        "Chooses what rgba shows. layers: the image itself, untouched. recomposition: the sum of the layers. error: "
-        "how far the sum is from the image. one layer: that of the number below. The layers stay in the stream with "
-        "each of them. alpha sheet: the alphas of all layers side by side in full size, in a larger image without the "
-        "rest.",
+        "Chooses what rgba shows. layers: the image itself, unchanged. recomposition: the sum of the layers. "
+        "error: the difference of the sum from the image. one layer: the layer with the number below. All these "
+        "keep the layers in the stream. alpha sheet: the alphas of all layers side by side at full size, in a "
+        "larger image without the layers.",
         VIEWS[0],
         choices=VIEWS,
     )
     knobs.knob(
         3, "view_layer", "Layer", "Chooses the layer that View shows with 'one layer'.", "1", limits=(1, MAXIMUM_COLORS)
     )
-    knobs.knob(7, "error_gain", "Error Gain", "Multiplies what View shows with 'error'.", "8", limits=(1, 1000))
+    knobs.knob(
+        7,
+        "error_gain",
+        "Error Gain",
+        "Multiplies the error that View shows. Higher values make small errors visible.",
+        "8",
+        limits=(1, 1000),
+    )
     knobs.knob(
         1,
         "matte_layers",
         "Matte to Alpha",
-        "Puts the alpha of these layers into rgba.alpha, added up, for masks below: their numbers with blanks between, "
-        "as 1 3. Nothing here leaves rgba.alpha alone.",
+        "Puts the sum of the alphas of these layers into rgba.alpha, as a matte. Write their numbers with spaces "
+        "between, as in 1 3. Empty keeps rgba.alpha.",
         '""',
     )
     knobs.button(
         "export_layers",
         "Export Layers",
-        "Makes a Shuffle2 and a Grade for each layer and joins them with Merge plus, in a backdrop.",
+        "Creates a Shuffle2 and a Grade for each layer and adds them with Merge (plus), in a backdrop.",
         "export_layers",
         "+STARTLINE",
     )
@@ -425,8 +435,8 @@ def _cache_tab(knobs: Knobs) -> None:
         2,
         "cache_file",
         "File",
-        "Names the EXR files of the layers, with %04d or #### for the frame and %V for the view. Render writes "
-        "them, or 'fscs segment' does.",
+        "Names the EXR cache files of the layers, with %04d or #### for the frame and %V for the view. Render or "
+        "'fscs segment' writes them.",
         '""',
     )
     knobs.knob(3, "first_frame", "First Frame", "Sets the first frame that has layers.", "1")
@@ -438,19 +448,18 @@ def _cache_tab(knobs: Knobs) -> None:
     knobs.button(
         "render_preview", "Render This Frame", "Computes the layers of the current frame only.", "render_frame"
     )
-    knobs.button("clear", "Clear", "Deletes the layers' files of these frames, after asking.", "clear")
+    knobs.button("clear", "Clear", "Deletes the cache files of these frames, after asking.", "clear")
     knobs.button(
         "read_from_cache",
         "Read from Cache",
-        "Sets the palette and all other controls to those that the file of this frame was made with. One undo takes "
-        "it back.",
+        "Sets the palette and all other controls to those of the cache file of this frame. One undo reverts it.",
         "read_from_cache",
     )
     knobs.knob(
         6,
         "only_missing",
         "Only Missing Frames",
-        "Leaves out frames whose file is as the controls and the image say.",
+        "Skips frames whose cache file matches the controls and the image.",
         "true",
         flag="+STARTLINE",
     )
@@ -458,8 +467,7 @@ def _cache_tab(knobs: Knobs) -> None:
         4,
         "missing_frames",
         "Missing Frames",
-        "Chooses what comes out of a frame that has no file. error: an error. bypass: the image as it comes in, "
-        "without layers.",
+        "Chooses what a frame without a cache file gives. error: an error. bypass: the image without layers.",
         MISSING[0],
         choices=MISSING,
     )
@@ -467,8 +475,8 @@ def _cache_tab(knobs: Knobs) -> None:
         4,
         "image_check",
         "If Image Changed",
-        "Chooses what a render below does where the image is not the one that the layers were made of. error: it "
-        "ends. warn: it says so and goes on. off: it does not look.",
+        "Chooses what a render below does if the image changed since its layers were rendered. error: it stops. "
+        "warn: it prints a warning and continues. off: it does not check.",
         CHECKS[0],
         choices=CHECKS,
     )
@@ -479,12 +487,10 @@ def _cache_tab(knobs: Knobs) -> None:
         1,
         "status",
         "Status",
-        "Says whether the file of this frame is as the controls and the image say.",
+        "Shows whether the cache file of this frame matches the controls and the image.",
         flag="+DISABLED +DO_NOT_WRITE",
     )
-    knobs.button(
-        "check_status", "Check", "Looks at the image and at all frames, and says how they are.", "check_status"
-    )
+    knobs.button("check_status", "Check", "Checks the image and all frames, and reports their state.", "check_status")
 
 
 def _troubleshoot_tab(knobs: Knobs) -> None:
@@ -499,21 +505,21 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
     knobs.button(
         "install_engine",
         "Install Engine",
-        "Makes an environment for the engine in your own folders, with a Python 3.11 or newer of this computer. Nuke's "
-        "own is too old for it.",
+        "Installs the engine into an environment in your own folders, with a Python 3.11 or newer on this "
+        "computer. Nuke's own Python is too old for it.",
         "install_engine",
         "+STARTLINE",
     )
     knobs.button(
-        "locate_engine", "Locate Engine", "Chooses the Python of an engine that is installed already.", "locate_engine"
+        "locate_engine", "Locate Engine", "Chooses the Python of an engine that is already installed.", "locate_engine"
     )
-    knobs.button("check", "Check", "Runs 'fscs doctor', starts the engine and says whether all is well.", "check")
-    knobs.button("show_log", "Show Log", "Shows the end of what the engine and its installation wrote.", "show_log")
+    knobs.button("check", "Check", "Runs 'fscs doctor', starts the engine and reports what is wrong.", "check")
+    knobs.button("show_log", "Show Log", "Shows the end of the log of the engine and its installation.", "show_log")
     knobs.knob(
         1,
         "softcolor_version",
         "Version",
-        "Of the plug-in that made this node; the plug-in knows its nodes by it.",
+        "Holds the version of the plug-in that made this node. The plug-in finds its nodes by it.",
         __version__,
         flag="+INVISIBLE",
     )
@@ -523,7 +529,7 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
                 7,
                 f"p{n}{letter}",
                 f"p{n}{letter}",
-                f"Palette color {n} in sRGB, for the checks and for Live.",
+                f"Holds palette color {n} in sRGB, for the checks and for Live.",
                 expression(_encoded(n, channel)),
                 flag="+INVISIBLE",
             )
@@ -572,24 +578,24 @@ def checks() -> list[tuple[str, str, str]]:
         same_layers.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
     masked = "[string equal [metadata exr/softcolor:mask] [concat [value parent.mask_mode] [value parent.mask_layers]]]"
     unmasked = "[string equal [metadata exr/softcolor:mask] {}]"
-    again = "Press Render on the Cache tab, or set the knob back"
+    again = "Press Render on the Cache tab, or reset the knob"
     sides = [f"Cache.{side}==img.{side}" for side in ("width", "height")]
     same_format = "&&".join([*sides, "abs(Cache.pixel_aspect-img.pixel_aspect)<0.0001"])
     return [
         (
             "CheckRange",
             IN_RANGE,
-            "This frame is not between First Frame and Last Frame of the Cache tab. Set them and press Render.",
+            "This frame is outside First Frame and Last Frame on the Cache tab. Change them and press Render.",
         ),
         (
             "CheckFile",
             "[string length [metadata exr/softcolor:key]]==64",
-            "The cached file is no file of layers. Choose one that Render or 'fscs segment' wrote.",
+            "The cache file holds no layers. Choose one that Render or 'fscs segment' wrote.",
         ),
         (
             "CheckFormat",
             f"root.proxy||({same_format})",
-            "The image has another format than the cached layers. Set it back, or press Render on the Cache tab.",
+            "The image has another format than the cached layers. Reset it, or press Render on the Cache tab.",
         ),
         (
             "CheckCount",
@@ -600,13 +606,13 @@ def checks() -> list[tuple[str, str, str]]:
             "CheckSpace",
             "[string equal [metadata exr/softcolor:working_space] [value parent.working_space]]"
             "&&[string equal [metadata exr/softcolor:model] [value parent.model]]",
-            f"The working space or the model is not that of the cached layers. {again}.",
+            f"The working space or the model differs from the cached layers. {again}.",
         ),
         ("CheckPalette", "&&".join(same_colors), f"The palette changed since the layers were rendered. {again}."),
         (
             "CheckSettings",
             "&&".join(same_scalars),
-            f"A smoothing or minimum alpha changed since the layers were rendered. {again}.",
+            f"Smoothing or minimum alpha changed since the layers were rendered. {again}.",
         ),
         (
             "CheckLayers",
@@ -690,13 +696,13 @@ def _live(script: Script, plate: str) -> str:
         (
             "LiveLayers",
             "&&".join(["parent.use_mask==0", "parent.temporal==0", *neutral]),
-            "Live knows no masks, no temporal smoothing and no gain, gamma, black or white point of layers. Set them "
-            "back, or use Cached.",
+            "Live has no masks, no temporal smoothing and no gain, gamma, black or white point of layers. Reset "
+            "them, or use Cached.",
         ),
         (
             "LiveModel",
             "[string equal [value parent.model] any-palette]",
-            "Live has the model any-palette only. Choose it, or mode Cached.",
+            "Live has only the model any-palette. Choose it, or use Cached.",
         ),
     ]
     checked = plate
@@ -827,7 +833,7 @@ def gizmo() -> str:
         " help "
         + quoted(
             "Takes the image apart into a layer for each color of a palette. The layers are in the stream as "
-            f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them up with Plus and they are the image."
+            f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them with Plus to get the image back."
         ),
         f" knobChanged {quoted(hook.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}",
         f" onCreate {quoted(hook.format('created(nuke.thisNode())'))}",

@@ -6,7 +6,7 @@ import traceback
 import nuke
 
 if sys.version_info < (3, 9):  # noqa: UP036
-    nuke.tprint("Soft Color Segment needs Nuke 14 or newer: only its cached layers can be used here.")
+    nuke.tprint("Soft Color Segment needs Nuke 14 or newer. Here it can only use cached layers.")
 else:
     try:
         nuke.pluginAddPath("./icons")

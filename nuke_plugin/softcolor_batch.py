@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"softcolor_batch: error: {error}", file=sys.stderr)
         return 130 if error.code == "cancelled" else 1
     except RuntimeError as error:
-        print(f"softcolor_batch: error: {error}: see that Nuke can open the script", file=sys.stderr)
+        print(f"softcolor_batch: error: {error}: check that Nuke can open the script", file=sys.stderr)
         return 1
     print(f"softcolor_batch: {len(numbers)} frames done", flush=True)
     return 0

@@ -137,7 +137,7 @@ class Rows:
         nuke.frame(FRAME + 1)
         failed = self.node.hasError() or self.node.treeHasError()
         nuke.frame(FRAME)
-        _true(failed, "it was not seen")
+        _true(failed, "it was not noticed")
         return ""
 
     def a_render_aborts(self) -> str:
@@ -191,7 +191,7 @@ class Rows:
         nuke.frame(FRAME + 50)
         failed = self.node.hasError() or self.node.treeHasError()
         nuke.frame(FRAME)
-        _true(failed, "a frame outside of the range was not seen")
+        _true(failed, "a frame outside the range was not noticed")
         return f"the node itself: {self.node.firstFrame()} to {self.node.lastFrame()}"
 
     def names_keep_their_places(self) -> str:
@@ -253,7 +253,7 @@ class Rows:
         failed = self.node.hasError() or self.node.treeHasError()
         self.node.setInput(0, self.plate)
         nuke.delete(half)
-        _true(failed, "it was not seen")
+        _true(failed, "it was not noticed")
         _true(not self.node.hasError(), "an error stays")
         return ""
 

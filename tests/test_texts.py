@@ -15,7 +15,7 @@ from fscs_engine.host.parameters import PARAMETERS
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(
     file
-    for folder in ("fscs_engine", "blender_addon")
+    for folder in ("fscs_engine", "blender_addon", "nuke_plugin")
     for file in (ROOT / folder).rglob("*.py")
     if "training" not in file.parts
 )
@@ -124,4 +124,11 @@ def test_tooltips_in_blender_begin_with_a_verb() -> None:
     # Errors are pairs too, but begin with a small letter or have no cure.
     tooltips = [pair[1] for pair in pairs if len(pair) == 2 and pair[0][:1].isupper() and pair[1][:1].isupper()]
     assert len(tooltips) > 30
+    assert [tooltip for tooltip in tooltips if not begins_with_a_verb(tooltip)] == []
+
+
+def test_tooltips_of_the_gizmo_begin_with_a_verb() -> None:
+    text = (ROOT / "nuke_plugin" / "SoftColorSegment.gizmo").read_text(encoding="utf-8")
+    tooltips = set(re.findall(r' t "((?:[^"\\]|\\.)*)"', text))
+    assert len(tooltips) > 40
     assert [tooltip for tooltip in tooltips if not begins_with_a_verb(tooltip)] == []

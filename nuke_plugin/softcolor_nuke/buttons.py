@@ -48,8 +48,8 @@ def told(action: Callable[[nuke.Group], None]) -> Callable[[nuke.Group], None]:
         except Exception:  # a fault of the plug-in must not end in a window full of Python
             nuke.tprint(traceback.format_exc())
             _say(
-                f"{TITLE}: something went wrong inside the plug-in. Save the text of the Script Editor or terminal "
-                "and report it. The node and its files are as they were."
+                f"{TITLE}: something went wrong inside the plug-in. Save the text of the Script Editor or the terminal "
+                "and report it. The node and its files are unchanged."
             )
         finally:
             callbacks.update(node)
@@ -188,14 +188,16 @@ def clear(node: nuke.Group) -> None:
             if path.is_file() and _is_of_layers(path):
                 found.append(path)
     if not found:
-        _say(f"{TITLE}: there are no files of layers in this range.")
-    elif nuke.ask(f"Delete {len(found)} files of layers, {found[0].name} to {found[-1].name}?"):
+        _say(f"{TITLE}: there are no cache files in this range.")
+    elif nuke.ask(f"Delete {len(found)} cache files, {found[0].name} to {found[-1].name}?"):
         try:
             for path in found:
                 path.unlink()
         except OSError as error:
             message = f"{error.filename} can't be deleted ({error.strerror})"
-            raise WorkerError("output", message, "see who has it open, and whether its folder is writable") from error
+            raise WorkerError(
+                "output", message, "close the programs that use it, and check that its folder is writable"
+            ) from error
         finally:
             upstream.read_again(node.node("Cache"))
 
@@ -257,7 +259,7 @@ def load_preset(node: nuke.Group) -> None:
     """Takes the controls of a preset, one of those that ``fscs preset save`` made."""
     presets = read_presets(engine.python_path())
     if not presets:
-        raise WorkerError("usage", "there are no presets yet", "make one with: fscs preset save NAME")
+        raise WorkerError("usage", "there are no presets yet", "create one with: fscs preset save NAME")
     names = [str(preset["name"]) for preset in presets]
     chosen = nuke.choice(TITLE, "Preset", names)
     if chosen is not None:
@@ -316,7 +318,7 @@ def check(node: nuke.Group) -> None:
     """Runs ``fscs doctor``, starts the engine's process, and says how things are."""
     python = engine.python_path()
     with Task(f"{TITLE}: check") as task:
-        task.progress(0.1, "asking the engine")
+        task.progress(0.1, "checking the engine")
         found = checking.examine(python, __version__, environment=clean_environment(), stop=task.cancelled)
         if not found.works:
             raise WorkerError("worker", f"{python}: " + "; ".join(found.wrong), found.cure)
@@ -325,14 +327,14 @@ def check(node: nuke.Group) -> None:
     lines = [f"Plug-in {__version__}, Nuke {nuke.NUKE_VERSION_STRING}", *found.lines, f"Models: {models}", str(python)]
     node["versions"].setValue("\n".join(lines))
     if nuke.GUI:
-        nuke.message("\n".join([f"{TITLE}: all is well.", *lines]))
+        nuke.message("\n".join([f"{TITLE}: everything works.", *lines]))
     else:
         nuke.tprint("\n".join(lines))
 
 
 ANOTHER = "Another Python ..."
 DOWNLOAD = "Download PyTorch for the CPU (about 300 MB)"
-DOWNLOAD_ALL = "Download PyTorch as PyPI has it: on Linux with NVIDIA's CUDA, several gigabytes"
+DOWNLOAD_ALL = "Download PyTorch as it is on PyPI: on Linux with NVIDIA CUDA, several gigabytes"
 FOLDER = "Take the packages from a folder of wheels"
 
 
@@ -357,12 +359,12 @@ def install_engine(node: nuke.Group) -> None:
         return
     wanted = installing.plan(python, source, cpu_only=ways[int(way)] != DOWNLOAD_ALL)
     if source and not wanted.offline:
-        raise WorkerError("usage", f"{source} is no folder", "choose the folder with the wheels in it")
+        raise WorkerError("usage", f"{source} is not a folder", "choose the folder with the wheels")
     with Task(f"{TITLE}: install") as task:
         installed = installing.run(wanted, task.progress, task.cancelled)
     text = f"{TITLE}: the engine is installed."
     if engine.python_path() != installed:
-        text += f" The variable {engine.PYTHON_VARIABLE} names another one, which goes on to be used."
+        text += f" The variable {engine.PYTHON_VARIABLE} names another one, which is still used."
     _say(text)
 
 

@@ -203,7 +203,7 @@ def state(node: nuke.Group, frame: int, view: str, *, sure: bool = False) -> str
     header = exr.read_header(path)
     found = settings.difference(settings.of_node(node, frame), header)
     if found:
-        return f"frame {frame}: {found} since it was rendered: press Render on the Cache tab, or set it back"
+        return f"frame {frame}: {found} since it was rendered: press Render on the Cache tab, or reset it"
     return _image_change(node, frame, view, header) if sure else ""
 
 

@@ -53,7 +53,7 @@ def python_path() -> Path:
             return checked_python(source, setting, CURE)
     installed = install.installed_python(install.data_folder(), __version__)
     if installed is None:
-        raise WorkerError("worker", "the engine is not installed, or Nuke does not know where", CURE)
+        raise WorkerError("worker", "the engine is not installed, or Nuke can't find it", CURE)
     return installed
 
 

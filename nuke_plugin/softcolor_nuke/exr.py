@@ -186,7 +186,7 @@ def read_capture(path: Union[str, os.PathLike[str]]) -> Capture:
         data = Path(path).read_bytes()
         header = header_of(io.BytesIO(data), path)
         if not header.scanlines or header.attributes["compression"] not in ROWS:
-            raise ValueError("of a kind that is not read here")
+            raise ValueError("it is of a kind this plug-in does not read")
         return _capture(data, header)
     except OSError as error:
         message = f"{os.fspath(path)} can't be read ({error.strerror})"

@@ -31,7 +31,7 @@ def plan(python: str, source: str, *, cpu_only: bool = True) -> install.Plan:
     folder = Path(__file__).resolve().parents[1] / CARRIED
     wheels = sorted(folder.glob("fscs_engine-*.whl"))
     if not wheels:
-        raise WorkerError("worker", "this plug-in carries no engine", "unpack the plug-in's released zip again")
+        raise WorkerError("worker", "this plug-in comes without the engine", "unpack the plug-in's released zip again")
     return install.Plan(
         wheel=wheels[-1],
         constraints=folder / "constraints.txt",

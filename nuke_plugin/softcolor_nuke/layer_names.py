@@ -31,7 +31,7 @@ def rename(node: nuke.Group, prefix: str) -> None:
     if prefix == before:
         return
     if not _PREFIX.match(prefix):
-        cure = "begin with a letter and use letters and digits only"
+        cure = "begin with a letter, and use only letters and digits"
         raise WorkerError("usage", f"layers can't be called {prefix!r}", cure)
     known = nuke.layers()
     for n in range(1, MAXIMUM_COLORS + 1):

@@ -31,11 +31,11 @@ def cache_template(node: nuke.Group) -> str:
     template = upstream.template_of(node)
     cure = "choose a file on the Cache tab, such as /shot/softcolor/layers.%04d.exr"
     if not template:
-        raise WorkerError("usage", "there is no file for the layers", cure)
+        raise WorkerError("usage", "no cache file is set", cure)
     if not Path(template).is_absolute() or not template.lower().endswith(".exr"):
         raise WorkerError("usage", f"{template!r} is not the absolute path of an .exr file", cure)
     if not frames.has_view(template) and len(nuke.views()) > 1 and upstream.differs_by_view(node):
-        message = f"the image has a file for each view and {template} is one for all"
+        message = f"the image has several views, but {template} is one file for all"
         raise WorkerError("usage", message, "put %V into the name on the Cache tab")
     return template
 
@@ -57,21 +57,23 @@ def render(
     """
     template = cache_template(node)
     if not numbers:
-        raise WorkerError("usage", "the range holds no frame", "set First Frame and Last Frame")
+        raise WorkerError("usage", "the frame range is empty", "set First Frame and Last Frame")
     wanted = settings.of_node(node, numbers[0])
     if node.input(0) is None:
         raise WorkerError("usage", "there is no image", "connect the img input")
     if wanted.mask is not None and node.input(1) is None:
-        raise WorkerError("usage", "Use Mask is on and there is no mask", "connect the mask input, or turn it off")
+        raise WorkerError(
+            "usage", "Use Mask is on, but no mask is connected", "connect the mask input, or turn Use Mask off"
+        )
     first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
     outside = [number for number in numbers if not first <= number <= last]
     if outside:
         message = f"frame {outside[0]} is not between First Frame {first} and Last Frame {last}"
         raise WorkerError("usage", message, "set them on the Cache tab; the node reads no other frames")
     if len(numbers) > 1 and not frames.has_frame(template):
-        raise WorkerError("usage", f"{template} has no place for the frame", "put %04d or #### into the name")
+        raise WorkerError("usage", f"{template} has no frame number", "put %04d or #### into the name")
     if len(views) > 1 and not frames.has_view(template):
-        raise WorkerError("usage", f"{template} has no place for the view", "put %V into the name")
+        raise WorkerError("usage", f"{template} has no view", "put %V into the name")
     worker = engine.connect()
     above = upstream.state(node, state_flags())
     jobs = [(frame, view) for frame in numbers for view in views]
@@ -140,7 +142,7 @@ class _Plates:
                 except WorkerError as error:
                     if number == frame or error.code == "cancelled":
                         raise
-                    message = f"{error.message}, which the temporal smoothing of frame {frame} looks at"
+                    message = f"{error.message}, which the temporal smoothing of frame {frame} needs"
                     raise WorkerError(error.code, message, f"{error.cure}, or set Temporal Smoothing to 0") from error
         found = [self._kept[view, number] for number in near]
         here = near.index(frame)
@@ -227,13 +229,13 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
         if str(error).startswith("Cancel"):
             raise WorkerError("cancelled", "cancelled") from error
         message = f"Nuke could not write frame {frame} of the image ({error})"
-        raise WorkerError("input", message, "see that the image shows at this frame in a viewer") from error
+        raise WorkerError("input", message, "check that a Viewer shows the image at this frame") from error
     finally:
         write["disable"].setValue(True)
         write["file"].setValue("")
     if not path.is_file():
         raise WorkerError(
-            "input", f"Nuke wrote no image for frame {frame}", "see that the image is there and not black"
+            "input", f"Nuke wrote no image for frame {frame}", "check that the image exists and is not black"
         )
     return exr.read_capture(path)
 

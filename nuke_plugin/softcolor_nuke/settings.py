@@ -140,7 +140,7 @@ def palette_of(node: nuke.Group, frame: int, only_locked: bool = False) -> JsonO
 
 def _mask_of(node: nuke.Group, colors: int) -> tuple[str, tuple[int, ...]]:
     mode, text = str(node["mask_mode"].value()), str(node["mask_layers"].value())
-    cure = "write their numbers with blanks between, as 1 3"
+    cure = "write their numbers with spaces between, as in 1 3"
     try:
         numbers = tuple(int(word) for word in text.split())
     except ValueError as error:
@@ -148,7 +148,7 @@ def _mask_of(node: nuke.Group, colors: int) -> tuple[str, tuple[int, ...]]:
     if not numbers or not all(1 <= number <= colors for number in numbers):
         raise WorkerError("usage", f"Mask Layers is {text!r}, the layers are 1 to {colors}", cure)
     if mode == "split" and len(numbers) != 2:
-        raise WorkerError("usage", f"Mask Layers is {text!r}", "name two layers to split, as 1 3")
+        raise WorkerError("usage", f"Mask Layers is {text!r}", "name two layers to split, as in 1 3")
     return mode, numbers
 
 

@@ -69,7 +69,7 @@ def test_the_render_ends_without_the_plugin_where_a_frame_is_missing(comp: str, 
 
 @pytest.mark.parametrize(
     ("knob", "value", "said"),
-    [("smoothing", 4, "smoothing"), ("layer_gain2", 2.0, "gain"), ("colors", 5, "number of colors")],
+    [("smoothing", 4, "Smoothing"), ("layer_gain2", 2.0, "gain"), ("colors", 5, "number of colors")],
 )
 def test_the_render_ends_without_the_plugin_where_settings_changed(
     comp: str, farm, tmp_path: Path, knob: str, value: float, said: str
@@ -151,12 +151,12 @@ def test_a_batch_that_can_not_be_done(comp: str, host, plugin: Path, tmp_path: P
     script = tmp_path / "comp.nk"
     script.write_text(comp, encoding="utf-8")
     assert batch.main([str(script), "SoftColorSegment1", "--frame=1001"]) == 1
-    assert "is no range" in capsys.readouterr().err
+    assert "is not a frame range" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1", "1001", "--frame=1001"]) == 2
     assert batch.main([str(script), "--gpu"]) == 2
     assert "nuke -t softcolor_batch.py" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1", "9-1"]) == 1
-    assert "write the first frame first" in capsys.readouterr().err
+    assert "put the first frame first" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1"]) == 1
     assert "Install Engine" in capsys.readouterr().err
 

@@ -127,7 +127,7 @@ def test_a_plug_in_without_the_engine_says_so(node, host, package: Path) -> None
     shutil.rmtree(package / "engine_wheel")
     host.answers += [len(module("installing").pythons()), sys.executable, 0]
     module("buttons").install_engine(node)
-    assert "carries no engine" in host.messages[-1][1]
+    assert "comes without the engine" in host.messages[-1][1]
 
 
 def test_a_closed_window_changes_nothing(node, host) -> None:
@@ -144,7 +144,7 @@ def test_check_says_what_there_is(node, host, engine_python: Path, monkeypatch: 
     monkeypatch.setenv("FSCS_PYTHON", str(engine_python))
     buttons.check(node)
     kind, said = host.messages[-1]
-    assert kind == "message" and "all is well" in said and "PyTorch" in said and "any-palette" in said
+    assert kind == "message" and "everything works" in said and "PyTorch" in said and "any-palette" in said
     assert node["versions"].value().startswith("Plug-in ") and str(engine_python) in node["versions"].value()
 
 

@@ -205,7 +205,7 @@ def test_live_adds_up_to_the_plate(node, space):
         ("colors", 9, "at most 8 colors"),
         ("layer_gain2", 0.5, "no gain"),
         ("use_mask", True, "no masks"),
-        ("model", "paper", "any-palette only"),
+        ("model", "paper", "only the model any-palette"),
     ],
 )
 def test_what_live_can_not_do_is_said(node, knob, value, message):

@@ -119,7 +119,7 @@ def test_nodes_that_ask_for_other_frames_end_no_render(cached, tmp_path: Path, c
     nuke.execute(write, frame, frame)
     assert (tmp_path / f"out.{frame:04d}.exr").is_file()
     cached["smoothing"].setValue(4)
-    with pytest.raises(RuntimeError, match="smoothing or minimum alpha changed"):
+    with pytest.raises(RuntimeError, match="Smoothing or minimum alpha changed"):
         nuke.execute(write, frame, frame)
 
 

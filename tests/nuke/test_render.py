@@ -305,7 +305,7 @@ def test_clear_deletes_only_layers(made, host, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("Eb*/*")] == ["layers.1002.exr"]
     made["last_frame"].setValue(1001)
     module("buttons").clear(made)
-    assert "no files of layers" in host.messages[-1][1]
+    assert "no cache files" in host.messages[-1][1]
 
 
 def test_clear_says_what_it_can_not_delete(made, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +318,9 @@ def test_clear_says_what_it_can_not_delete(made, host, tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "unlink", refused)
     host.answers.append(True)
     module("buttons").clear(made)
-    assert "layers.1001.exr can't be deleted (Permission denied): see who has it open" in host.messages[-1][1]
+    assert (
+        "layers.1001.exr can't be deleted (Permission denied): close the programs that use it" in host.messages[-1][1]
+    )
     monkeypatch.undo()
 
 

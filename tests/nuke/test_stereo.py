@@ -67,5 +67,5 @@ def test_a_file_for_all_views_of_a_stereo_image_is_refused(stereo, host, tmp_pat
 def test_more_views_than_names_are_refused(stereo, tmp_path: Path) -> None:
     stereo.input(0)["file"].setValue(f"{tmp_path}/left/plate.%04d.exr")
     stereo["cache_file"].setValue(f"{tmp_path}/layers.%04d.exr")
-    with pytest.raises(module("fscs.protocol").WorkerError, match="no place for the view"):
+    with pytest.raises(module("fscs.protocol").WorkerError, match="has no view"):
         render(stereo, views=VIEWS)

@@ -44,7 +44,7 @@ def test_the_layers_are_those_of_a_shot(shot, host, tmp_path: Path, engine_pytho
     captured = [path for path in host.written if path.endswith("plate.exr")]
     assert len(captured) == 5
     shot["temporal"].setValue(0)
-    with host.at(1003), pytest.raises(PictureError, match="smoothing or minimum alpha changed"):
+    with host.at(1003), pytest.raises(PictureError, match="Smoothing or minimum alpha changed"):
         shot._picture()
 
 
