@@ -43,6 +43,8 @@ def draw(results: dict[str, Any], kodak: dict[str, Any], target: Path) -> None:
         axes.annotate(row, (x, y), (6, 6), textcoords="offset points", fontsize=8)
     for marker, (row, title) in zip("sD", RELEASED.items(), strict=True):
         mean = kodak[row]["mean"]
+        if "torn_edges" not in mean:
+            continue  # measured before there were torn edges
         axes.plot([mean["sparsity"]], [mean["torn_edges"]], marker, color="0.35", label=title)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")

@@ -1,6 +1,8 @@
-"""Contact sheets of a model beside those of the released weights, to be looked at: a folder of PNGs, left and right.
+"""Sheets of a model beside those of the released weights, to be looked at: a folder of PNGs.
 
-Eight Kodak images with the palettes of the shared data, four other pictures with palettes that are found.
+``NAME.png`` has the contact sheets, left and right. ``NAME_recolored.png`` is a recolor sheet: each layer in turn gets
+the opposite hue, with its matte below; the model's own row first, then that of the released weights. Ten Kodak images
+with the palettes of the shared data, six other images with automatic palettes.
 """
 
 from __future__ import annotations
@@ -14,15 +16,31 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from fscs_engine import AlphaProcessing, Segmenter, apply_look, read_image
+from fscs_engine.color import ColorSpaces
+from fscs_engine.files.palette_files import read_palette
+from fscs_engine.host.edits import LayerEdit, Look
+from fscs_engine.palette.image_palette import image_palette
+from fscs_engine.palette.palette import Palette
 
 ROOT = Path(__file__).resolve().parent.parent
 FSCS = [sys.executable, "-m", "fscs_engine"]
 
-KODAK = ("kodim03", "kodim04", "kodim05", "kodim14", "kodim15", "kodim19", "kodim20", "kodim23")
-OTHERS = ("fscs2020_apple.jpg", "harmon_fivek_a4503-kme_0411.png", "koyama2018_magic.png", "tan2018_turquoise.png")
+KODAK = (
+    *("kodim03", "kodim04", "kodim05", "kodim07", "kodim14", "kodim15"),
+    *("kodim17", "kodim19", "kodim20", "kodim23"),
+)
+OTHERS = (
+    *("fscs2020_apple.jpg", "harmon_fivek_a4503-kme_0411.png", "harmon_fivek_a4510-Duggan_090305_5511.png"),
+    *("koyama2018_cezanne.png", "koyama2018_magic.png", "tan2018_turquoise.png"),
+)
 RELEASED_RADIUS = 3
 _TITLE, _SIZE, _GAP = 44, 24, 8
+_RECOLORED = 3500  # pixels, width of a recolor sheet
 
 
 def sheet(picture: Path, palette: str, model: str, options: list[str], target: Path) -> Image.Image:
@@ -43,6 +61,24 @@ def beside(sheets: dict[str, Image.Image]) -> Image.Image:
         whole.paste(picture, (left, _TITLE))
         left += picture.width + _GAP
     return whole
+
+
+def recolored(picture: Path, palette: Palette, model: str, smoothing: int) -> NDArray[np.uint8]:
+    """The image with each layer in turn in the opposite hue, and the layer's matte below. (2 H, K W, 3)."""
+    segmenter = Segmenter(model)
+    layers = segmenter.segment(read_image(picture), palette, AlphaProcessing(smoothing=smoothing), working_space="srgb")
+    columns = []
+    for number, layer in enumerate(layers.pixels, 1):
+        seen = apply_look(layers.pixels, palette, "srgb", Look({number: LayerEdit(hue=180.0)}))[..., :3]
+        columns.append(np.concatenate((seen, layer[..., 3:].repeat(3, axis=2))))
+    return np.round(np.clip(np.concatenate(columns, axis=1), 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def recolor_sheet(picture: Path, palette: Palette, models: dict[str, tuple[str, int]]) -> Image.Image:
+    """Rows of :func:`recolored` of models, with the smoothing of each, one below the other."""
+    rows = [recolored(picture, palette, model, smoothing) for model, smoothing in models.values()]
+    sheet = Image.fromarray(np.concatenate(rows))
+    return sheet.resize((_RECOLORED, round(sheet.height * _RECOLORED / sheet.width)), Image.Resampling.LANCZOS)
 
 
 def write_palette(file: Path, values: list[str]) -> None:
@@ -95,6 +131,11 @@ def main() -> None:
             other = sheet(picture, palette, str(released), filtered, Path(scratch) / f"{picture.stem}_released.png")
             target = folder / f"{picture.stem}.png"
             beside({Path(model).stem: own, "released weights": other}).save(target)
+            found = image_palette(read_image(picture), 7, None, 0, ColorSpaces(None)) if palette == "auto" else None
+            models = {Path(model).stem: (model, 0), "released weights": (str(released), RELEASED_RADIUS)}
+            recolor_sheet(picture, found or read_palette(palette), models).save(
+                folder / f"{picture.stem}_recolored.png"
+            )
             print(target, flush=True)
 
 

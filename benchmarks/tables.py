@@ -107,7 +107,7 @@ def scores() -> str:
             if exact and name in ("psnr", "ssim"):
                 cells.append("exact")
             else:
-                cells.append(form.format(mean[name]))
+                cells.append(_optional(mean.get(name), form))
         cells.append("{:.1e}".format(result["recomposition_error_max"]))
         cells += [
             _optional(result["absent_alpha_mean"], "{:.4f}"),
@@ -253,7 +253,7 @@ def curve() -> str:
     lines = _head(["softness", *(title for title, _, _ in columns)])
     rows = results | {title: kodak[row] for row, title in RELEASED.items()}
     for row, result in rows.items():
-        cells = [row, *(form.format(result["mean"][name]) for _, name, form in columns)]
+        cells = [row, *(_optional(result["mean"].get(name), form) for _, name, form in columns)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

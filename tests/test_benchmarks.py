@@ -24,7 +24,10 @@ from fscs_engine.networks.shipped import SHIPPED
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-KINDS = ("sharp edges", "soft edges", "defocus", "motion blur", "thin structures", "transparency")
+KINDS = (
+    *("sharp edges", "soft edges", "defocus", "motion blur", "thin structures", "transparency"),
+    *("wide transitions", "gradients"),
+)
 
 
 def script(name: str) -> ModuleType:
@@ -83,9 +86,16 @@ def test_size_and_speed_are_of_the_shipped_weights(name: str) -> None:
 
 def test_the_curve_is_of_the_shipped_weights() -> None:
     results = json.loads((RESULTS / "curve.json").read_text())
-    assert results["any-palette"]["weights_sha256"] == SHIPPED["any-palette"].sha256
-    assert len(results) > 1
+    assert {result["weights_sha256"] for result in results.values()} == {SHIPPED["any-palette"].sha256}
+    assert list(results) == [f"{softness:g}" for softness in curve.SETTINGS]
     assert curve.PICTURE.is_file()
+
+
+def test_softness_trades_one_way_only() -> None:
+    """Few layers at its one end, no torn edges at its other, and nothing turns back between them."""
+    means = [result["mean"] for result in json.loads((RESULTS / "curve.json").read_text()).values()]
+    assert [mean["sparsity"] for mean in means] == sorted(mean["sparsity"] for mean in means)
+    assert [mean["torn_edges"] for mean in means] == sorted((mean["torn_edges"] for mean in means), reverse=True)
 
 
 @pytest.mark.parametrize("name", ["truth", "truth-fresh"])
@@ -254,30 +264,13 @@ def test_both_models_are_compared_on_the_same_frame(tmp_path: Path, monkeypatch:
     assert written.count("| 3.00 GiB | 2.00 GiB |") == 2
 
 
-def trained(**losses: float) -> dict[str, Any]:
-    return {"losses": {"sparsity": 0.01, "layer_distance": 5.0, **losses}}
-
-
-def test_points_of_the_curve_are_called_by_what_differs() -> None:
-    trainings = {"any-palette": trained(), "a.safetensors": trained(sparsity=0.03), "b.safetensors": trained()}
-    trainings["c.safetensors"] = trained(sparsity=0.03, layer_distance=2.5)
-    assert curve.names(trainings) == {
-        "any-palette": "any-palette",
-        "a.safetensors": "sparsity 0.03",
-        "b.safetensors": "trained further, the losses the same",
-        "c.safetensors": "sparsity 0.03, layer distance 2.5",
-    }
-    with pytest.raises(SystemExit, match=r"d.safetensors: its losses weigh the same as those of a.safetensors"):
-        curve.names({**trainings, "d.safetensors": trained(sparsity=0.03)})
-
-
 def test_the_curve_is_drawn_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def result(sparsity: float, variance: float) -> dict[str, Any]:
-        mean = {"sparsity": sparsity, "color_variance_weighted": variance, "visible_layers": 2.0, "flat_noise": 0.01}
-        return {**trained(distance=4.0), "mean": mean}
+    def result(sparsity: float, torn: float) -> dict[str, Any]:
+        mean = {"sparsity": sparsity, "torn_edges": torn, "torn_share": 0.01, "color_variance_weighted": 0.004}
+        return {"weights_sha256": "a", "mean": mean | {"visible_layers": 2.0, "flat_noise": 0.01}}
 
-    results = {"any-palette": result(0.5, 0.004), "sparsity 0.03": result(0.4, 0.005)}
-    released = {row: result(2.0, 0.006) for row in tables.RELEASED}
+    results = {"0": result(0.4, 0.3), "0.5": result(0.6, 0.07), "1": result(0.8, 0.02)}
+    released = {row: result(2.0, 0.05) for row in tables.RELEASED}
     curve.draw(results, released, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as drawn:
         assert drawn.width > 800
@@ -286,10 +279,34 @@ def test_the_curve_is_drawn_and_written(tmp_path: Path, monkeypatch: pytest.Monk
     for name, content in (("curve", results), ("kodak", released)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     rows = tables.curve().splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == [
-        "| sparsity 0.03",
-        "| any-palette",
-        "| released weights and filter",
-        "| released weights and filter, made exact",
-        f"| {tables.OPTIMUM_TITLE}",
-    ]
+    assert rows[1] == "| 0.5 | 0.07 | 1.00% | 0.60 | 2.00 | 0.0040 | 0.0100 |"
+    titles = [*results, *tables.RELEASED.values()]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {title}" for title in titles]
+
+
+class TestMatting:
+    """The errors of Rhemann et al. 2009 on alphas with known answers."""
+
+    def test_the_truth_has_none(self) -> None:
+        true = np.random.default_rng(0).random((24, 30))
+        assert [measure(true, true) for measure in truth.MATTING.values()] == [0.0, 0.0, 0.0, 0.0]
+
+    def test_of_a_constant_offset(self) -> None:
+        true = np.full((20, 25), 0.5)
+        assert truth.matting.sum_of_absolute_differences(true + 0.1, true) == pytest.approx(0.05)
+        assert truth.matting.mean_squared_error(true + 0.1, true) == pytest.approx(0.01)
+        assert truth.matting.gradient_error(true + 0.1, true) == pytest.approx(0.0, abs=1e-12)
+
+    def test_an_island_is_not_connected_and_a_hole_in_the_solid_part_has_an_edge(self) -> None:
+        true = np.zeros((40, 40))
+        true[:20] = 1.0
+        island = true.copy()
+        island[30:34, 30:34] = 1.0
+        assert truth.matting.connectivity_error(island, true) == pytest.approx(16 / 1000)
+        assert truth.matting.gradient_error(island, true) > 0
+
+
+def test_an_edit_of_the_true_layers_has_no_error(photographs: list[NDArray[np.uint8]]) -> None:
+    picture = composites.composite(photographs, "gradients", 2)
+    assert truth.edit_error(picture.alphas, picture.colors, picture) == 0
+    assert truth.edit_error(picture.alphas[::-1], picture.colors[::-1], picture) > 5

@@ -42,7 +42,18 @@ _FLAGS = {
     "distance_form": "--distance-form",
     **{
         name: f"--loss-{name.replace('_', '-')}"
-        for name in ("reconstruction", "centering", "layer_distance", "visible", "flat", "absent", "steady", "truth")
+        for name in (
+            "reconstruction",
+            "centering",
+            "layer_distance",
+            "visible",
+            "flat",
+            "absent",
+            "steady",
+            "torn",
+            "truth",
+            "truth_gradient",
+        )
     },
 }
 """The flags that only one kind of model has a use for."""
@@ -134,8 +145,15 @@ def train(
         float | None,
         _loss("--loss-steady", "changes by other light and by things entering the image", ANY_PALETTE_PANEL),
     ] = None,
+    torn: Annotated[
+        float | None, _loss("--loss-torn", "alphas that jump where the image does not", ANY_PALETTE_PANEL)
+    ] = None,
     truth: Annotated[
         float | None, _loss("--loss-truth", "the distance to the known alphas of composites", ANY_PALETTE_PANEL)
+    ] = None,
+    truth_gradient: Annotated[
+        float | None,
+        _loss("--loss-truth-gradient", "the distance to the gradients of these alphas", ANY_PALETTE_PANEL),
     ] = None,
     device: options.Device = options.DEFAULTS["device"],
     overwrite: options.Overwrite = False,
@@ -189,7 +207,9 @@ def train(
                 flat=flat,
                 absent=absent,
                 steady=steady,
+                torn=torn,
                 truth=truth,
+                truth_gradient=truth_gradient,
             ),
         )
         initial = None if start_from is None else load_weights(start_from)

@@ -85,8 +85,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Softness",
         "float",
         0.65,
-        "Sets how wide the transitions between layers are. 0 gives crisp mattes with few layers in a pixel; higher "
-        "values mix layers wherever colors blend, without jumps in smooth areas. The model paper does not know it.",
+        "Sets how wide the transitions between layers are. Higher values mix layers wherever colors blend, without "
+        "jumps in smooth areas; 0 gives crisp mattes with few layers in a pixel. The model paper does not use it.",
         0.0,
         1.0,
     ),

@@ -91,7 +91,7 @@ def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
     size = torch.ones_like(length) * (count / MAXIMUM_COLORS)
     common = torch.cat((mean, spread, unmixed.amin(dim=1, keepdim=True)), dim=2).expand(-1, count, -1)
     own = (palette, out, length, nearest_other(apart), apart.mean(dim=2, keepdim=True), size, unmixed)
-    asked = (8.0 * softness - 4.0)[:, None, None].expand(len(palette), count, 1)
+    asked = (8.0 * softness - 4.0)[:, None, None].expand(palette.shape[0], count, 1)
     return torch.cat((*own, common, asked), dim=2)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from ..runtime.compiling import compiled, planes
 
 _RUN = 128  # pixels
+_LARGEST = np.float32(1e30)
+"""A power of a bright color is at most this: a finite number, and so are sums of it."""
 
 _TINY = 1e-30  # cube roots of less are 0
 _FIRST_GUESS = 0x2A512CE3  # the bits of a float over 3, plus this, are those of its cube root within 4 %
@@ -249,7 +251,7 @@ def _raise(numbers: Any, alpha: Any, power: Any) -> None:
     for x in range(_RUN):
         divisor = alpha[x] if alpha[x] > 0 else np.float32(1.0)
         straight = numbers[x] / divisor
-        raised = abs(straight) ** power * divisor
+        raised = min(abs(straight) ** power, _LARGEST) * divisor
         numbers[x] = raised if straight > 0 else -raised
 
 

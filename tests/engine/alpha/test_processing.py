@@ -66,9 +66,13 @@ adjustments = st.builds(
 )
 def test_alphas_stay_in_range_and_add_to_1(seed, colors, zeros, smoothing, eps, strength, minimum, adjustment, masks):
     processing = AlphaProcessing(
-        smoothing, eps, strength, minimum, adjustment,
-        tuple(Mask(random_mask(seed + i), mode, layers) for i, (mode, layers) in enumerate(masks)),
-    )  # fmt: skip
+        smoothing=smoothing,
+        smoothing_eps=eps,
+        smoothing_strength=strength,
+        minimum_alpha=minimum,
+        adjustments=adjustment,
+        masks=tuple(Mask(random_mask(seed + i), mode, layers) for i, (mode, layers) in enumerate(masks)),
+    )
     processing.check(colors, *SIZE)
     alphas = run(*case(seed, colors, zeros), processing)
     assert alphas.shape == (colors, *SIZE)

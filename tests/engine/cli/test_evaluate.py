@@ -12,6 +12,8 @@ SCORES = {
     "color_variance_weighted",
     "visible_layers",
     "flat_noise",
+    "torn_edges",
+    "torn_share",
 }
 
 

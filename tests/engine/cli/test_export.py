@@ -53,7 +53,7 @@ def test_what_can_not_be_done(fscs, weights, tmp_path, monkeypatch):
     fscs("export", "onnx", "-o", tmp_path / "m.pt", "--model", weights).failed_with(2, "m.pt", ".onnx")
     fscs("export", "torchscript", "-o", tmp_path / "m.onnx", "--model", weights).failed_with(2, "m.onnx", ".pt")
     fscs("export", "onnx", "--model", weights).failed_with(2, "-o")
-    fscs("export", "onnx", "-o", tmp_path / "no" / "m.onnx", "--model", weights).failed_with(2, "make the folder")
+    fscs("export", "onnx", "-o", tmp_path / "no" / "m.onnx", "--model", weights).failed_with(2, "create the folder")
     monkeypatch.setitem(sys.modules, "onnx", None)
     fscs("export", "onnx", "-o", tmp_path / "m.onnx", "--model", weights).failed_with(
         2, 'not installed: pip install "fscs-engine[export]"'

@@ -194,7 +194,7 @@ def test_both_give_what_the_command_line_writes(files, session, script):
     plate = Image.from_pixels(image[0].permute(1, 2, 0).contiguous().numpy(), "srgb")
     colors = Palette.from_array(palette.numpy())
     layers = Segmenter(files.weights, device="cpu").segment(
-        plate, colors, AlphaProcessing(smoothing=0), working_space="srgb"
+        plate, colors, AlphaProcessing(smoothing=0, softness=float(SOFTNESS)), working_space="srgb"
     )
     wanted = torch.from_numpy(layers.pixels).permute(0, 3, 1, 2)
     same(by_onnx(session, image, palette), (wanted[:, 3], wanted), within=1e-4)
@@ -240,6 +240,7 @@ def test_what_the_onnx_file_says_of_itself(files, session):
     assert [(one.name, one.shape) for one in session.get_inputs()] == [
         ("image", [1, 3, "H", "W"]),
         ("palette", ["K", 3]),
+        ("softness", [1]),
     ]
     assert [(one.name, one.shape) for one in session.get_outputs()] == [
         ("alphas", [1, "K", "H", "W"]),
@@ -328,9 +329,9 @@ def test_a_failure_leaves_nothing_behind(files, tmp_path, monkeypatch):
 def test_pictures_of_another_kind_are_refused_by_the_runtime(session):
     image, palette = picture(8, 8, 3)
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="image"):
-        session.run(None, {"image": image[:, :2].numpy(), "palette": palette.numpy()})
+        by_onnx(session, image[:, :2], palette)
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="float"):
-        session.run(None, {"image": image.numpy().astype(np.float64), "palette": palette.numpy()})
+        by_onnx(session, image.double(), palette)
 
 
 # The model of Nuke's Inference nodes.
@@ -424,7 +425,9 @@ def test_every_attribute_is_live_after_scripting(live):
         setattr(live, name, value)
     before = both_halves(live, image)
     changed = {name: (value + 0.4) % 1.0 for name, value in usual.items() if re.fullmatch(r"p\d[rgb]", name)}
-    changed.update(colors=3.0, space=1.0, smoothing=9.0, smoothing_eps=0.1, smoothing_strength=0.3, minimum_alpha=0.3)
+    changed.update(
+        colors=3.0, space=1.0, softness=0.0, smoothing=9.0, smoothing_eps=0.1, smoothing_strength=0.3, minimum_alpha=0.3
+    )
     assert set(changed) == set(live_model.ATTRIBUTES) - {"first"}
     for name, value in changed.items():
         setattr(live, name, value)

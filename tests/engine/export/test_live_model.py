@@ -80,5 +80,5 @@ def test_it_is_what_a_host_is_told():
     assert COLORS == LIVE_COLORS
     assert len(CHANNELS_OUT) == 16
     assert [name for name in ATTRIBUTES if name in BY_NAME] == [
-        *("colors", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+        *("colors", "softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
     ]

@@ -266,13 +266,13 @@ def test_enlarged_models_are_interpolated_between_the_middles_of_cells():
 class TestNetwork:
     @pytest.mark.parametrize("colors", range(2, 17))
     def test_any_number_of_colors(self, network, colors):
-        alphas, base = network(picture(21, 35), torch.rand(1, colors, 3, generator=generator(colors)))
+        alphas, base = network(picture(21, 35), torch.rand(1, colors, 3, generator=generator(colors)), SOFTNESS)
         assert (alphas.shape, base.shape) == ((1, colors, 21, 35), (1, colors, 3))
         assert_on_the_simplex(alphas)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (8, 8), (9, 33)])
     def test_any_size(self, network, size):
-        alphas, _ = network(picture(*size), torch.rand(1, 5, 3, generator=generator(1)))
+        alphas, _ = network(picture(*size), torch.rand(1, 5, 3, generator=generator(1)), SOFTNESS)
         assert alphas.shape == (1, 5, *size)
         assert_on_the_simplex(alphas)
 

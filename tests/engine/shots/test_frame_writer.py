@@ -29,7 +29,7 @@ class Disk:
         @contextmanager
         def opened():
             rows = _Rows(self.broken == name)
-            yield Sink(rows, "srgb", [])
+            yield Sink(rows, "srgb")
             self.files[name] = rows.tops
 
         return lambda stack: [stack.enter_context(opened())]
