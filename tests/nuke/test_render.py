@@ -301,7 +301,7 @@ def test_clear_deletes_only_layers(made, host, tmp_path: Path) -> None:
     write_plate(tmp_path / "Ebène 1" / "layers.1002.exr")
     host.answers.append(True)
     module("buttons").clear(made)
-    assert "Delete 1 files of layers" in host.messages[-1][1]
+    assert "Delete 1 cache files" in host.messages[-1][1]
     assert [path.name for path in tmp_path.glob("Eb*/*")] == ["layers.1002.exr"]
     made["last_frame"].setValue(1001)
     module("buttons").clear(made)

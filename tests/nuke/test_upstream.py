@@ -248,7 +248,7 @@ def test_layers_of_layers(chain, host, tmp_path: Path) -> None:
     assert layers_of(picture, 3).any()
     above["smoothing"].setValue(2)
     assert "the image changed" in callbacks.state(below, 1001, "main", sure=True)
-    with pytest.raises(PictureError, match="smoothing"):
+    with pytest.raises(PictureError, match="Smoothing"):
         below._picture()
     render(above)
     above["smoothing"].setValue(0)
