@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -223,10 +224,10 @@ def begin(folder: Path, heights: Sequence[int], space: str) -> dict[str, Any]:
     }
 
 
-def child(part: str, folder: Path, environment: dict[str, str], arguments: Sequence[str]) -> Any:
-    """Runs a part in a process of its own, with these additions to the environment."""
+def child(part: str, folder: Path, environment: dict[str, str], arguments: Sequence[str], engine: Path = ROOT) -> Any:
+    """Runs a part in a process of its own with the engine of a folder and these additions to the environment."""
     command = [sys.executable, str(Path(__file__).resolve()), _CHILD, part, str(folder), *arguments]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(engine), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment}
     return json.loads(subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout)
 
@@ -241,10 +242,13 @@ def measure(picture: Path, heights: Sequence[int], rounds: int, threads: int) ->
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         child("prepare", folder, environment, arguments)
+        fresh = folder / "fresh"  # compiled loops are also looked for beside the engine's own files
+        shutil.copytree(ROOT / "fscs_engine", fresh / "fscs_engine", ignore=shutil.ignore_patterns("__pycache__"))
         for space in SPACES:
             cached = {**environment, "FSCS_CACHE": str(folder / f"cache {space}")}
             begun[space] = {
-                cache: child("begin", folder, cached, [*arguments, "--space", space]) for cache in ("empty", "filled")
+                cache: child("begin", folder, cached, [*arguments, "--space", space], fresh)
+                for cache in ("empty", "filled")
             }
         compared = child("compare", folder, cached, arguments)
     facts = {"threads": compared["threads"], "colors": COLORS, "picture": picture.name, "load_before": load}
