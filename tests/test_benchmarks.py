@@ -202,7 +202,7 @@ def composite_of_two(rows: list[list[float]]) -> Any:
 def test_the_error_is_the_share_of_misplaced_alpha() -> None:
     picture = composite_of_two([[1, 0.75], [0, 0.25]])
     assert truth.error(picture.alphas, picture) == 0
-    assert truth.error(truth.nearest_color(picture), picture) == pytest.approx(0.125)
+    assert truth.error(truth.nearest_color(picture)[0], picture) == pytest.approx(0.125)
     assert truth.error(1 - picture.alphas, composite_of_two([[1, 1], [0, 0]])) == pytest.approx(0.875)
 
 
