@@ -266,10 +266,7 @@ def matting(name: str = "truth") -> str:
     for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
         kinds = result["matting"].values()
         means = {error: sum(kind[error] for kind in kinds) / len(kinds) for error in errors}
-        cells = [
-            LABELS.get(row, row),
-            *(f"{value:.4f}" if e == "MSE" else f"{value:.2f}" for e, value in means.items()),
-        ]
+        cells = [LABELS.get(row, row), *(f"{value:.3g}" for value in means.values())]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
