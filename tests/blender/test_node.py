@@ -87,12 +87,12 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
     assert found["files"] == {".json": 5, ".gpl": 5, ".txt": 5}
     assert found["names"] == [True, True, False]
     assert found["other colors"] == 2
-    assert "is not a palette" in found["broken"]
+    assert "is not a hex color" in found["broken"]
 
 
 def test_messages(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph).result
-    assert "nothing is linked" in found["unlinked"]
+    assert "nothing is connected" in found["unlinked"]
     assert "no layer is masked" in found["mask"]
     assert "ended by signal 9" in found["killed"]
     assert "try again with a smaller tile" in found["killed"]

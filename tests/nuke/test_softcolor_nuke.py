@@ -515,7 +515,8 @@ def test_a_cached_file_that_fits_is_said_to(node, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "message"), [("", "no cache file"), ("layers.exr", "absolute path"), ("/a/layers.%04d.png", "absolute path")]
+    ("template", "message"),
+    [("", "no cache file"), ("layers.exr", "absolute path"), ("/a/layers.%04d.png", "absolute path")],
 )
 def test_a_place_for_the_cache_is_needed(node, template: str, message: str) -> None:
     node["cache_file"].setValue(template)
