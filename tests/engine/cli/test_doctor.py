@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import torch
 
@@ -21,7 +22,7 @@ def test_json(fscs):
     found = finished.json
     assert found["version"] == __version__
     assert found["python"] == platform.python_version()
-    assert found["packages"]["torch"] == torch.__version__
+    assert found["packages"]["torch"] == metadata.version("torch")
     assert found["threads"] == torch.get_num_threads()
     assert "cpu" in [device["device"] for device in found["devices"]]
     assert [(model["name"], model["ok"]) for model in found["models"]] == [(name, True) for name in SHIPPED]
