@@ -1,7 +1,7 @@
 """The error measures of natural image matting (Rhemann et al. 2009, "A perceptually motivated online benchmark").
 
-Each takes one alpha found and the true one, (H, W) in [0, 1]; 0 is the truth. As in their evaluation there is no
-trimap of ours: all pixels count. Sums are given for a thousand pixels of error, as theirs are.
+Each takes one alpha found and the true one, (H, W) in [0, 1]; 0 is the truth. Theirs count the unknown area of
+a trimap; here there is none, and all pixels count. Sums are divided by 1000.
 """
 
 from __future__ import annotations

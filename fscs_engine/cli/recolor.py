@@ -220,16 +220,7 @@ def recolor(
             options.SHOT_PANEL,
         ),
     ] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            metavar="N",
-            min=1,
-            help="How many processes share the frames. They share the CPU threads; each needs its own memory.",
-            rich_help_panel=options.SHOT_PANEL,
-        ),
-    ] = 1,
+    jobs: options.Jobs = 1,
     palette: options.PaletteSource = options.AUTO,
     colors: options.Colors = None,
     palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
