@@ -11,6 +11,7 @@ job of a shell ignores Ctrl-C) goes on ignoring it.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def interruptible() -> Iterator[None]:
         yield
         return
     _state.came = False
-    with _handled(dict.fromkeys(ALL, _interrupt)):
+    with _raised_again(), _handled(dict.fromkeys(ALL, _interrupt)):
         try:
             yield
         except Exception as error:
@@ -123,11 +124,33 @@ def held_back() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+@contextmanager
+def _raised_again() -> Iterator[None]:
+    """Within it an interruption that is lost is raised again: what C calls back can raise nothing into the work."""
+    before = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, Interrupted):
+            _raise_soon()
+        else:
+            before(lost)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     _state.came = True
     if not hasattr(signal, "SIGALRM"):
         raise Interrupted
-    if not _state.pending:
+    _raise_soon()
+
+
+def _raise_soon() -> None:
+    if not _state.pending and hasattr(signal, "SIGALRM"):
         _state.pending = True
         _state.alarm = signal.signal(signal.SIGALRM, lambda *_: check())
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)

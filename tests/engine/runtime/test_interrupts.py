@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import signal
@@ -74,6 +75,37 @@ def test_an_interruption_is_raised_once():
         with pytest.raises(Interrupted):
             check()
         check()
+
+
+def test_an_interruption_that_a_callback_of_c_swallows_is_raised_again(capsys):
+    @ctypes.CFUNCTYPE(ctypes.c_int)
+    def callback() -> int:
+        check()
+        return 0
+
+    hook, went_on = sys.unraisablehook, False
+    with pytest.raises(Interrupted), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+        callback()
+        went_on = True
+        check()
+    assert went_on
+    assert sys.unraisablehook is hook
+    assert not capsys.readouterr().err
+
+
+def test_what_else_is_lost_in_a_callback_is_shown_as_ever(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+
+    @ctypes.CFUNCTYPE(ctypes.c_int)
+    def callback() -> int:
+        raise KeyError("lost")
+
+    with interruptible():
+        callback()
+        check()
+    assert [type(lost.exc_value) for lost in shown] == [KeyError]
 
 
 def test_only_the_main_thread_is_interrupted():
