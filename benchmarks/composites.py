@@ -1,8 +1,8 @@
-"""Pictures whose true alphas are known: five layers, each a photograph pulled to one colour, laid over each other.
+"""Pictures whose true alphas are known: five layers, each a photograph pulled to one color, laid over each other.
 
 The test set of ``truth.py``, made of photographs that no training saw. A picture is a scene: a background and four
 things in front of it, whose outlines are drawn, taken from a photograph, or grown (hair, wires, twigs), then treated
-as a camera would: sharp, soft, out of focus, moving, thin or see-through. Both surfaces and colours are those of the
+as a camera would: sharp, soft, out of focus, moving, thin or see-through. Both surfaces and colors are those of the
 photographs. The seeds are fixed.
 """
 
@@ -36,25 +36,25 @@ PICTURES = 7
 LAYERS = 5
 
 LEAST_APART = 0.2
-"""Between two palette colours."""
+"""Between two palette colors."""
 
 LEAST_OFF_LINE = 0.1
-"""Of a palette colour from the line between any two others: nearer, it could as well be a mixture of them."""
+"""Of a palette color from the line between any two others: nearer, it could as well be a mixture of them."""
 
 _LEAST_SHARE, _LEAST_THIN_SHARE, _LARGEST_SHARE = 0.03, 0.012, 0.7  # of a layer, mean alpha
 _SIDES = (256, 384)
 _MARGIN = 56  # drawn around the picture, so that blurs know what lies beyond its border
 _LENS = 0.5  # sigma in pixels: no lens is sharper
-_TEXTURE = (0.02, 0.06)  # standard deviation of a layer's colours
+_TEXTURE = (0.02, 0.06)  # standard deviation of a layer's colors
 _HUE = 0.5  # of a photograph's variation in hue that is left
 _LEAST_VISIBLE = 1 / 512  # what 8 bits can't show is nothing
-_PATCH = 4  # a colour is the mean of (2 · 4 + 1)² pixels of a photograph
+_PATCH = 4  # a color is the mean of (2 · 4 + 1)² pixels of a photograph
 _ATTEMPTS = 400
 
 
 @dataclass(frozen=True, eq=False)
 class Composite:
-    """A picture and what it is made of. Straight sRGB in [0, 1]; image = Σ alpha × colour.
+    """A picture and what it is made of. Straight sRGB in [0, 1]; image = Σ alpha × color.
 
     Attributes:
         name: kind and number.
@@ -62,7 +62,7 @@ class Composite:
         image: (H, W, 3) float32.
         alphas: (K, H, W) float32 in [0, 1], adding to 1.
         colors: (K, H, W, 3) float32.
-        palette: (K, 3) float32, mean colour of what is seen of each layer.
+        palette: (K, 3) float32, mean color of what is seen of each layer.
     """
 
     name: str
@@ -140,7 +140,7 @@ def composite(photographs: Sequence[NDArray[np.uint8]], kind: str, number: int) 
         found = _attempt(frame, kind)
         if found is not None:
             return Composite(f"{kind} {number + 1}", kind, *found)
-    raise ValueError("the photographs hold no colours that are far enough from each other")
+    raise ValueError("the photographs hold no colors that are far enough from each other")
 
 
 def digest(pictures: Iterable[Composite]) -> str:
@@ -156,7 +156,7 @@ _Parts = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], ND
 
 
 def _attempt(frame: _Frame, kind: str) -> _Parts | None:
-    """Image, alphas, colours and palette; None where a layer is hardly seen, or two are too much alike."""
+    """Image, alphas, colors and palette; None where a layer is hardly seen, or two are too much alike."""
     chosen = frame.rng.permutation(len(frame.photographs))[:LAYERS]
     bases = _base_colors(frame.rng, [frame.photographs[i] for i in chosen])
     if bases is None:
@@ -188,18 +188,18 @@ def _over(mattes: Sequence[Plane]) -> Plane:
     return np.stack([through, *alphas[::-1]])
 
 
-# --- Surfaces and colours ---------------------------------------------------------------------------------------------
+# --- Surfaces and colors ---------------------------------------------------------------------------------------------
 
 
 def _base_colors(rng: np.random.Generator, photographs: Sequence[NDArray[np.uint8]]) -> Plane | None:
-    """A colour of each photograph (K, 3), far enough from those of the others; None where none is found."""
+    """A color of each photograph (K, 3), far enough from those of the others; None where none is found."""
     colors: list[Plane] = []
     for photograph in photographs:
         for _ in range(60):
             y, x = (int(rng.integers(_PATCH, size - _PATCH)) for size in photograph.shape[:2])
             patch = photograph[y - _PATCH : y + _PATCH + 1, x - _PATCH : x + _PATCH + 1]
             color = patch.reshape(-1, 3).mean(axis=0) / 255
-            # A little farther than asked for: the colour that is seen can differ.
+            # A little farther than asked for: the color that is seen can differ.
             if _distinct(np.array([*colors, color]), LEAST_APART + 0.02, LEAST_OFF_LINE + 0.02):
                 colors.append(color)
                 break
@@ -209,7 +209,7 @@ def _base_colors(rng: np.random.Generator, photographs: Sequence[NDArray[np.uint
 
 
 def _distinct(colors: Plane, apart: float, off_line: float) -> bool:
-    """Whether all colours (K, 3) are so far apart, and so far from the lines between two others."""
+    """Whether all colors (K, 3) are so far apart, and so far from the lines between two others."""
     for i, color in enumerate(colors):
         others = np.delete(colors, i, axis=0)
         if len(others) and np.linalg.norm(others - color, axis=1).min() < apart:
@@ -224,7 +224,7 @@ def _distinct(colors: Plane, apart: float, off_line: float) -> bool:
 
 
 def _surface(frame: _Frame, photograph: NDArray[np.uint8], base: Plane, layer: _Layer) -> Plane:
-    """A crop of a photograph pulled to one colour, (H, W, 3): its own variation, but weak."""
+    """A crop of a photograph pulled to one color, (H, W, 3): its own variation, but weak."""
     rng = frame.rng
     if rng.random() < 0.5 and min(photograph.shape[:2]) >= max(frame.height, frame.width):
         photograph = photograph.transpose(1, 0, 2)
@@ -241,7 +241,7 @@ def _surface(frame: _Frame, photograph: NDArray[np.uint8], base: Plane, layer: _
     variation = gray + _HUE * (seen - gray)
     variation -= variation.mean(axis=(0, 1))
     variation /= max(float(np.sqrt(np.square(variation).mean())), 1e-6)
-    # Lamps, windows and deep shadows would be colours of their own: large differences are drawn in.
+    # Lamps, windows and deep shadows would be colors of their own: large differences are drawn in.
     length = np.linalg.norm(variation, axis=-1, keepdims=True) / math.sqrt(3)
     variation *= np.tanh(length / 2) / np.maximum(length / 2, 1e-6)
     variation *= layer.texture / max(float(np.sqrt(np.square(variation).mean())), 1e-6)
@@ -578,7 +578,7 @@ def _moving_scene(frame: _Frame) -> list[_Layer]:
 
 
 def _thin_scene(frame: _Frame) -> list[_Layer]:
-    """Two kinds of thin things over two broad ones, so that a strand passes before several colours."""
+    """Two kinds of thin things over two broad ones, so that a strand passes before several colors."""
     layers = [_background(frame), _opaque(frame), _opaque(frame)]
     growths = (_hair, _wires, _twigs)
     for chosen in frame.rng.permutation(len(growths))[:2]:

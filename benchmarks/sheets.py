@@ -82,7 +82,7 @@ def recolor_sheet(picture: Path, palette: Palette, models: dict[str, tuple[str, 
 
 
 def write_palette(file: Path, values: list[str]) -> None:
-    """A palette file from R, G, B of each colour in 0-255."""
+    """A palette file from R, G, B of each color in 0-255."""
     numbers = [float(value) / 255 for value in values]
     colors = [{"rgb": numbers[i : i + 3], "name": "", "locked": False} for i in range(0, len(numbers), 3)]
     file.write_text(json.dumps({"version": 1, "space": "srgb", "colors": colors}), encoding="utf-8")

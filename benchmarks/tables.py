@@ -45,7 +45,7 @@ RELEASED = {
 }
 """Rows of ``kodak.json`` that stand beside the curve, and what they are called there."""
 
-LABELS = {"nearest colour": "nearest color", "what the network sees": "network input", "cells": "coarse grid"}
+LABELS = {"nearest color": "nearest color", "what the network sees": "network input", "cells": "coarse grid"}
 """What rows and columns of the results are called in the tables, where that differs."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
@@ -229,7 +229,7 @@ def speed() -> str:
     )
     for row, result in ours.items():
         total = median(result["seconds"][small])
-        alpha, layers = median(result["report"][small]["alpha"]), median(result["report"][small]["colour"])
+        alpha, layers = median(result["report"][small]["alpha"]), median(result["report"][small]["color"])
         conversion = median(result["stages"][f"of layers: to {result['working_space']}"])
         parts = [median(result["stages"][stage]) for stage in stages]
         parts += [alpha, layers, conversion, total - alpha - layers, total]

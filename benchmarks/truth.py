@@ -118,7 +118,7 @@ def measure(method: Method, pictures: list[Composite]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures nearest colour, the released weights with and without their filter, and the models that are named."""
+    """Measures nearest color, the released weights with and without their filter, and the models that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["any-palette", "paper"], help="names or .safetensors files")
     parser.add_argument("--fresh", action="store_true", help="other composites, on which nothing was chosen")
@@ -137,7 +137,7 @@ def main() -> None:
         store(results, name, {"test_set_sha256": test_set, **facts, **result})
         print(f"{name}: {result['mean']:.4f}", {kind: round(mean, 4) for kind, mean in result["kinds"].items()})
 
-    keep("nearest colour", nearest_color)
+    keep("nearest color", nearest_color)
     with tempfile.TemporaryDirectory() as folder:
         released = Segmenter(import_released(shared / "peers" / "fscs_official", Path(folder)))
     for name, radius in (("filter", RELEASED_RADIUS), ("no filter", 0)):

@@ -54,7 +54,7 @@ SEQUENCES = {
 
 Pixels = NDArray[np.float32]
 Decompose = Callable[[Pixels, Palette], tuple[Pixels, Pixels]]
-"""(H, W, 3) sRGB and a palette → alphas (K, H, W) and straight colours (K, H, W, 3)."""
+"""(H, W, 3) sRGB and a palette → alphas (K, H, W) and straight colors (K, H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def smoothed(alphas: list[Pixels], clip: Clip, frames: list[Pixels]) -> list[Pix
 
 
 def recomposition_error(alphas: Pixels, frame: Pixels, palette: Palette) -> float:
-    """Largest error of a frame with the palette's own colours through the exact step."""
+    """Largest error of a frame with the palette's own colors through the exact step."""
     colors = torch.from_numpy(palette.array)[:, :, None, None].repeat(1, 1, *frame.shape[:2])
     boxed = torch.ones(frame.shape[:2], dtype=torch.bool)
     moved = exact_colors(torch.from_numpy(alphas), colors, planes(frame), boxed).permute(0, 2, 3, 1).numpy()

@@ -1,6 +1,6 @@
-"""Soft Color Segment: takes a picture apart into K RGBA layers of one colour each, which add up to it.
+"""Soft Color Segment: takes a picture apart into K RGBA layers of one color each, which add up to it.
 
-Shapes are letters throughout: B batch, K palette size, U different palette colours, C channels, H rows from the
+Shapes are letters throughout: B batch, K palette size, U different palette colors, C channels, H rows from the
 top, W columns. Importing this package loads neither torch nor OpenColorIO; the names below load what they need.
 """
 

@@ -1,4 +1,4 @@
-"""Colour spaces, by OpenColorIO: what the networks see, and what layers are delivered in.
+"""Color spaces, by OpenColorIO: what the networks see, and what layers are delivered in.
 
 The networks see the sRGB encoding with Rec.709 primaries in [0, 1]: an encoding, never a view or tone map.
 """
@@ -75,7 +75,7 @@ class ColorSpaces:
         return canonical
 
     def is_display_referred(self, name: str) -> bool:
-        """Whether values of this space are encoded for the eye, so that colours belong into [0, 1].
+        """Whether values of this space are encoded for the eye, so that colors belong into [0, 1].
 
         Raises:
             ColorSpaceError: unknown name.
@@ -107,7 +107,7 @@ class ColorSpaces:
         )
 
     def convert(self, rgb: NDArray[np.float32], source: str, target: str) -> NDArray[np.float32]:
-        """Converts colours.
+        """Converts colors.
 
         Args:
             rgb: (..., 3) float32, straight.
@@ -148,7 +148,7 @@ def _first_line(error: Exception) -> str:
 
 
 def straight(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours c without their alpha: RGB/A where A > 0, RGB elsewhere (additive fire and glows).
+    """Colors c without their alpha: RGB/A where A > 0, RGB elsewhere (additive fire and glows).
 
     Args:
         pixels: (..., 3 or 4) premultiplied.
@@ -190,7 +190,7 @@ def in_space(image: Image, space: str, spaces: ColorSpaces) -> Image:
 def network_image(
     color: NDArray[np.float32], space: str, spaces: ColorSpaces
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the networks see of straight colours, and how much brighter the colours really are.
+    """What the networks see of straight colors, and how much brighter the colors really are.
 
     Negative values become 0. A pixel whose largest linear Rec.709 channel m is above 1 is divided by m: the
     networks see its hue and saturation at full brightness, continuously, and pixels within [0, 1] are left as
@@ -229,7 +229,7 @@ def _visible_light(color: NDArray[np.float32], space: str, spaces: ColorSpaces) 
 def layer_colors(
     colors: NDArray[np.float32], gain: NDArray[np.float32], target: str, spaces: ColorSpaces
 ) -> NDArray[np.float32]:
-    """Takes layer colours from the networks' space to the working space, made brighter where the picture was.
+    """Takes layer colors from the networks' space to the working space, made brighter where the picture was.
 
     Args:
         colors: (K, H, W, 3) sRGB in [0, 1].

@@ -27,12 +27,12 @@ _BLOCK = 32  # rows that a thread takes at a time
 
 
 class Decomposition:
-    """Processed alphas and the model's colours of one picture, with what neighbouring strips share.
+    """Processed alphas and the model's colors of one picture, with what neighboring strips share.
 
     Args:
-        model: finds alphas and colours.
+        model: finds alphas and colors.
         image: the picture, checked.
-        palette: 1 to 16 colours, of which the model takes the different ones.
+        palette: 1 to 16 colors, of which the model takes the different ones.
         processing: the alpha processing, checked.
         spaces: to convert the picture.
         device: where tensors go.
@@ -44,9 +44,9 @@ class Decomposition:
         cancelled: asked after every tile.
 
     Attributes:
-        base: (K, 3) sRGB in [0, 1], the colours that the layers lie about.
+        base: (K, 3) sRGB in [0, 1], the colors that the layers lie about.
         base_values: the same in memory.
-        seconds: spent in ``alpha`` and ``colour`` so far.
+        seconds: spent in ``alpha`` and ``color`` so far.
 
     Raises:
         CancelledError: ``cancelled`` said so; the methods raise it too.
@@ -80,7 +80,7 @@ class Decomposition:
         base = self._model.base_colors(self.palette, processing.softness) if len(different) > 1 else self.palette
         self.base = base[self._owners]
         self.base_values: NDArray[np.float32] = self.base.cpu().numpy()  # now, as it waits for the device
-        self.seconds = {"alpha": 0.0, "colour": 0.0}
+        self.seconds = {"alpha": 0.0, "color": 0.0}
         self._prediction: Prediction | None = None  # K = 1 needs none
         if len(self.palette) > 1 and (model.own_colors or not moments):
             # Nothing in the view leads back here: pictures are large, and have to go when their last strip has gone.
@@ -93,7 +93,7 @@ class Decomposition:
 
     @torch.no_grad()
     def decompose(self, top: int, bottom: int) -> tuple[Tensor, Tensor]:
-        """Processed alphas (K, h, W) and the model's own colours (K, 3, h, W) in sRGB, of rows top to bottom."""
+        """Processed alphas (K, h, W) and the model's own colors (K, 3, h, W) in sRGB, of rows top to bottom."""
         started = time.perf_counter()
         height = self.image.height
         own_colors = self._prediction is not None and self._model.own_colors
@@ -112,7 +112,7 @@ class Decomposition:
             colors = self._prediction.colors(top, bottom, above, seen, merged)[self._owners]
         else:
             colors = self.base[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
-        self.seconds["colour"] += time.perf_counter() - started
+        self.seconds["color"] += time.perf_counter() - started
         return alphas[:, top - above : bottom - above].contiguous(), colors
 
     @property
@@ -121,7 +121,7 @@ class Decomposition:
         return not self._moments and self._model.normalized and not self.processing.reach
 
     def smoothed(self, top: int, bottom: int) -> Tensor:
-        """Alphas of the different colours in rows top to bottom, smoothed: (U, h, W) adding to 1."""
+        """Alphas of the different colors in rows top to bottom, smoothed: (U, h, W) adding to 1."""
         reach = self.processing.reach
         first, last = max(0, top - reach), min(self.image.height, bottom + reach)
         if self._prediction:

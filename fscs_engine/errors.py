@@ -7,7 +7,7 @@ class FscsError(Exception):
     """Base of every error that is the user's to cure.
 
     Args:
-        message: what is wrong; names the file, flag or colour.
+        message: what is wrong; names the file, flag or color.
         cure: what to do about it.
 
     Attributes:
@@ -40,7 +40,7 @@ class InputError(FscsError):
 
 
 class PaletteError(FscsError):
-    """A palette that can't be used: too many colours, a colour out of [0, 1], an unreadable file."""
+    """A palette that can't be used: too many colors, a color out of [0, 1], an unreadable file."""
 
     code = "palette"
 

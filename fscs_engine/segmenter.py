@@ -1,4 +1,4 @@
-"""The three stages in one: palette, alphas, colours, computed strip by strip so that memory stays bounded."""
+"""The three stages in one: palette, alphas, colors, computed strip by strip so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Report:
     """What a run says of itself.
 
     Attributes:
-        seconds: spent in ``alpha`` (network and processing) and ``colour`` (residues, exact step, conversion).
+        seconds: spent in ``alpha`` (network and processing) and ``color`` (residues, exact step, conversion).
         error_max: largest recomposition error of any working space as the layers add up in float32, relative to
             the largest of 1 and the pixel's |channels|, straight and premultiplied, alpha included.
         coverage: (K,) mean alpha of each layer.
     """
 
-    seconds: dict[str, float] = field(default_factory=lambda: {"alpha": 0.0, "colour": 0.0})
+    seconds: dict[str, float] = field(default_factory=lambda: {"alpha": 0.0, "color": 0.0})
     error_max: float = 0.0
     coverage: list[float] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ class Segmenter:
 
     @property
     def maximum_colors(self) -> int:
-        """The most different palette colours the model takes."""
+        """The most different palette colors the model takes."""
         return self.model.maximum_colors
 
     def auto_palette(
@@ -135,7 +135,7 @@ class Segmenter:
         """Refuses what can't be done, before anything is computed or written.
 
         Raises:
-            PaletteError: more different colours than the model takes.
+            PaletteError: more different colors than the model takes.
             UsageError: see :meth:`AlphaProcessing.check`.
             NonFiniteError: NaN or infinity in the picture.
         """
@@ -165,11 +165,11 @@ class Segmenter:
 
         Args:
             image: the picture.
-            palette: 1 to 16 colours.
+            palette: 1 to 16 colors.
             processing: the alpha processing; None is its default.
             working_spaces: resolved names; each gets its own exact step.
             clip: in display-referred working spaces the picture is clipped to [0, 1] first, its alpha too, and
-                colour without alpha is left out, so that the layers fit integer files and add up to the clipped
+                color without alpha is left out, so that the layers fit integer files and add up to the clipped
                 picture.
             moments: of the frames around in time, from :meth:`moment` with the same palette and processing, this
                 picture's own among them; none leaves the temporal smoothing out.
@@ -232,7 +232,7 @@ class Segmenter:
                     layers[space] = output[:, top:bottom]
                 error = max(error, exact.write(top, alphas, colors, space, layers[space]))
             totals += alphas.sum(dim=2).cpu().double().sum(dim=1).numpy()
-            run.seconds["colour"] += time.perf_counter() - started
+            run.seconds["color"] += time.perf_counter() - started
             coverage = (totals / (image.height * image.width)).tolist()
             yield Strip(top, layers, alphas.cpu().numpy(), Report(dict(run.seconds), error, coverage))
 
@@ -246,7 +246,7 @@ class Segmenter:
         progress: Progress = lambda _: None,
         cancelled: Cancelled = lambda: False,
     ) -> Moment:
-        """A frame as its neighbours in time see it; arguments and errors as for :meth:`strips`.
+        """A frame as its neighbors in time see it; arguments and errors as for :meth:`strips`.
 
         Of the processing only the smoothing counts.
         """
@@ -296,18 +296,18 @@ class Segmenter:
         exact: bool = True,
         released: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Alphas and straight colours in sRGB, for measuring.
+        """Alphas and straight colors in sRGB, for measuring.
 
         Args:
             image: the picture.
-            palette: the colours.
+            palette: the colors.
             processing: the alpha processing; None is its default.
-            exact: False leaves out the exact step: the colours as the residue predictor gives them.
+            exact: False leaves out the exact step: the colors as the residue predictor gives them.
             released: the released inference instead (paper model only): palette order as given, its filter
                 unclamped where ``processing.smoothing`` is not 0, whole-picture mean, no exact step.
 
         Returns:
-            (K, H, W) and (K, H, W, 3), float32. Where alpha is 0 the colour is the one that the layer lies about.
+            (K, H, W) and (K, H, W, 3), float32. Where alpha is 0 the color is the one that the layer lies about.
 
         Raises:
             UsageError: ``released`` with another model, K or size than it can do.

@@ -332,7 +332,7 @@ class Rows:
         self.plate.setXYpos(500, 500)
         self.plate["label"].setValue("moved")
         found = callbacks.state(self.node, FRAME, view, sure=True)
-        _true(not found, f"moved and labelled: {found}")
+        _true(not found, f"moved and labeled: {found}")
         grade = nuke.createNode("Grade", inpanel=False)
         grade.setInput(0, self.plate)
         self.node.setInput(0, grade)

@@ -103,7 +103,7 @@ def test_softness_trades_one_way_only() -> None:
 def test_the_truth_is_that_of_the_shipped_weights(model: str, name: str) -> None:
     results = json.loads((RESULTS / f"{name}.json").read_text())
     assert results[model]["weights_sha256"] == SHIPPED[model].sha256
-    assert results[model]["test_set_sha256"] == results["nearest colour"]["test_set_sha256"]
+    assert results[model]["test_set_sha256"] == results["nearest color"]["test_set_sha256"]
     assert len(results[model]["pictures"]) == len(KINDS) * composites.PICTURES
 
 

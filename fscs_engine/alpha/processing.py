@@ -1,7 +1,7 @@
-"""Alpha processing: everything between the alpha predictor and the colours, always in the same order.
+"""Alpha processing: everything between the alpha predictor and the colors, always in the same order.
 
-normalise (Eq. 5) → smoothing → clamp and normalise → temporal smoothing (`temporal.py`) → minimum alpha and per-layer
-black and white point, gain, gamma → normalise → masks. Alphas enter and leave in [0, 1] and leave adding to 1.
+normalize (Eq. 5) → smoothing → clamp and normalize → temporal smoothing (`temporal.py`) → minimum alpha and per-layer
+black and white point, gain, gamma → normalize → masks. Alphas enter and leave in [0, 1] and leave adding to 1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Mask:
     """A hand in the distribution of the alphas.
 
     Attributes:
-        pixels: (H, W) float32 in [0, 1]; data, greys are soft.
+        pixels: (H, W) float32 in [0, 1]; data, grays are soft.
         mode: ``limit`` multiplies each of ``layers`` by the mask and gives what is lost to the others;
             ``split`` pools the two ``layers`` and gives mask × pool to the first, the rest to the second.
         layers: layer numbers from 1; two of them for ``split``.
@@ -90,7 +90,7 @@ class AlphaProcessing:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether the normalised alphas of a picture by itself leave as they came."""
+        """Whether the normalized alphas of a picture by itself leave as they came."""
         edited = any(adjustment != LayerAdjustment() for adjustment in self.adjustments.values())
         return not (self.reach or self.minimum_alpha > 0 or edited or self.masks)
 
@@ -159,10 +159,10 @@ def process_alphas(
     """The whole chain for a picture by itself: :func:`smooth_alphas`, then :func:`edit_alphas`.
 
     Args:
-        raw: (U, H, W) alphas of the U different palette colours, each ≥ 0, before Eq. 5.
+        raw: (U, H, W) alphas of the U different palette colors, each ≥ 0, before Eq. 5.
         image: (3, H, W) sRGB in [0, 1], what the network saw.
-        palette: (U, 3) sRGB in [0, 1], the different colours.
-        duplicates: for each different colour the positions (from 0) that it has in the user's palette of K
+        palette: (U, 3) sRGB in [0, 1], the different colors.
+        duplicates: for each different color the positions (from 0) that it has in the user's palette of K
             entries; an alpha is split evenly over them.
         processing: the controls, already checked.
         masks: (H, W) each, the part of ``processing.masks`` that lies over ``image``.
@@ -219,7 +219,7 @@ def edit_alphas(
 
 
 def duplicates_of(palette: Palette) -> list[list[int]]:
-    """The positions of each different colour, in order of first appearance."""
+    """The positions of each different color, in order of first appearance."""
     positions: dict[tuple[float, ...], list[int]] = {}
     for position, color in enumerate(palette.array.tolist()):
         positions.setdefault(tuple(color), []).append(position)
@@ -227,7 +227,7 @@ def duplicates_of(palette: Palette) -> list[list[int]]:
 
 
 def owners_of(duplicates: Sequence[Sequence[int]]) -> list[int]:
-    """For each entry of the user's palette, which of the different colours it is."""
+    """For each entry of the user's palette, which of the different colors it is."""
     owners = [0] * sum(len(positions) for positions in duplicates)
     for color, positions in enumerate(duplicates):
         for position in positions:
@@ -236,7 +236,7 @@ def owners_of(duplicates: Sequence[Sequence[int]]) -> list[int]:
 
 
 def nearest_color(image: Tensor, palette: Tensor) -> Tensor:
-    """Index of the palette colour nearest to each pixel. image (3, H, W), palette (K, 3) → (H, W) int64."""
+    """Index of the palette color nearest to each pixel. image (3, H, W), palette (K, 3) → (H, W) int64."""
     best = torch.full(image.shape[1:], torch.inf, device=image.device, dtype=image.dtype)
     index = torch.zeros(image.shape[1:], device=image.device, dtype=torch.int64)
     for number, color in enumerate(palette):
@@ -248,7 +248,7 @@ def nearest_color(image: Tensor, palette: Tensor) -> Tensor:
 
 
 def normalize(alphas: Tensor, nearest: Tensor) -> Tensor:
-    """Eq. 5; where all alphas are 0, alpha is 1 for the nearest colour. (K, H, W), (H, W) → (K, H, W)."""
+    """Eq. 5; where all alphas are 0, alpha is 1 for the nearest color. (K, H, W), (H, W) → (K, H, W)."""
     total = alphas.sum(dim=0)
     empty = ~(total > 0)
     alphas = alphas / torch.where(empty, 1.0, total)
@@ -259,10 +259,10 @@ def normalize(alphas: Tensor, nearest: Tensor) -> Tensor:
 def _adjust(
     alphas: Tensor, image: Tensor, palette: Tensor, duplicates: Sequence[Sequence[int]], processing: AlphaProcessing
 ) -> Tensor:
-    """Minimum alpha, per-layer controls, the floor, duplicates, normalise. (U, H, W) → (K, H, W).
+    """Minimum alpha, per-layer controls, the floor, duplicates, normalize. (U, H, W) → (K, H, W).
 
-    Every entry of a duplicated colour edits the whole alpha of that colour and takes its share afterwards, so
-    duplicates without edits of their own, merged, give what the colour alone gives.
+    Every entry of a duplicated color edits the whole alpha of that color and takes its share afterwards, so
+    duplicates without edits of their own, merged, give what the color alone gives.
     """
     owners = owners_of(duplicates)
     layers = torch.empty((len(owners), *alphas.shape[1:]), dtype=alphas.dtype, device=alphas.device)
@@ -286,7 +286,7 @@ def _adjust(
 def _fill_empty(
     layers: Tensor, image: Tensor, palette: Tensor, owners: Sequence[int], open_entries: Sequence[int]
 ) -> Tensor:
-    """Where nothing is left, alpha is 1 for the nearest colour among the layers that were not emptied by gain 0."""
+    """Where nothing is left, alpha is 1 for the nearest color among the layers that were not emptied by gain 0."""
     colors = sorted({owners[entry] for entry in open_entries})
     nearest = nearest_color(image, palette[colors])
     empty = ~(layers.sum(dim=0) > 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LUMA = (0.299, 0.587, 0.114)
-"""Weights of the grey guide, as in the released code (Rec.601)."""
+"""Weights of the gray guide, as in the released code (Rec.601)."""
 
 
 def reach(radius: int) -> int:

@@ -1,6 +1,6 @@
-"""Temporal smoothing: the alphas of a frame and of its neighbours, mixed where the picture stands still.
+"""Temporal smoothing: the alphas of a frame and of its neighbors, mixed where the picture stands still.
 
-In the alpha processing it comes after the smoothing within the frame, its clamp and its normalise, and before the
+In the alpha processing it comes after the smoothing within the frame, its clamp and its normalize, and before the
 minimum alpha and the controls of the layers. What is mixed are alphas that add to 1, with weights that add to 1, so
 the result adds to 1 too; small weights leave alphas below the floor, which the rest of the chain takes out. The exact
 step afterwards keeps every frame exact.
@@ -10,7 +10,7 @@ How a sequence uses it:
 1. Shots: :func:`is_cut` on every pair of consecutive whole frames, as the networks see them.
 2. For each frame the :func:`window` around it. It reaches to frames that are not asked for too (of another chunk of
    the work), so a frame's result depends on its window alone, never on where a chunk begins.
-3. Raw alphas of all frames of the window with the same palette, through normalise, smoothing, clamp and normalise;
+3. Raw alphas of all frames of the window with the same palette, through normalize, smoothing, clamp and normalize;
    then :func:`temporal_mean`; then the rest of the processing, for this frame alone. In strips or tiles the parts
    need ``REACH`` rows and columns more on every side. Alphas of a frame serve all the windows it is in.
 
@@ -39,7 +39,7 @@ REACH = 1
 
 _DRIFT = 3 / 255
 _GRAIN = 9 / 255
-"""Change of the mean colour, and root mean square change, over 3×3 pixels, that each leave a weight of 1/e. Grain
+"""Change of the mean color, and root mean square change, over 3×3 pixels, that each leave a weight of 1/e. Grain
 moves the mean little, so the first can be small: light that grows stronger is not taken for noise."""
 
 _THUMBNAIL = 16
@@ -54,7 +54,7 @@ class Moment:
 
     Attributes:
         seen: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
-        alphas: (U, H, W) float32 of the U different palette colours, smoothed, adding to 1 along U.
+        alphas: (U, H, W) float32 of the U different palette colors, smoothed, adding to 1 along U.
     """
 
     seen: NDArray[np.float32]
@@ -65,7 +65,7 @@ def temporal_mean(alphas: Sequence[Tensor], images: Sequence[Tensor], frame: int
     """A weighted mean of the alphas over the frames of a window, pixel by pixel.
 
     The weight is 1 for the frame at hand; for another it is strength · exp(−m² / drift² − s² / grain²), where m is
-    the mean and s the root mean square of the colour's change over 3×3 pixels, each of the channel where it is
+    the mean and s the root mean square of the color's change over 3×3 pixels, each of the channel where it is
     largest. An edge that moves by a pixel changes both, on both of its sides, so nothing is drawn behind it; the
     grain of single pixels changes neither by much. Weights fall smoothly, so nothing jumps at a threshold.
 
@@ -115,7 +115,7 @@ def window(frame: int, frames: Sequence[int], cuts: Collection[int] = (), radius
         radius: how many before and after, at least 0.
 
     Returns:
-        Neighbours in ``frames``; the frame at hand is at ``window(…).index(frame)``.
+        Neighbors in ``frames``; the frame at hand is at ``window(…).index(frame)``.
 
     Raises:
         UsageError: the frame is not one of the sequence.
@@ -138,7 +138,7 @@ def is_cut(before: Tensor, after: Tensor) -> bool:
 
     Both are shrunk to 16×16. What all of them changed alike, the exposure, is taken away (the median of each
     channel's changes); it is a cut if half of what is left is large. So neither something that enters the frame nor
-    a flickering lamp makes one. A cut that is missed does little harm: pixels of another colour weigh nothing.
+    a flickering lamp makes one. A cut that is missed does little harm: pixels of another color weigh nothing.
 
     Deterministic and symmetric. It waits for the device that the frames are on; small frames can stay on the CPU.
 

@@ -529,10 +529,10 @@ def segment_options(flags: Mapping[str, Any]) -> SegmentOptions:
 
 
 def given_palette(source: str) -> Palette | None:
-    """The colours that ``--palette`` gives, or None for ``auto``.
+    """The colors that ``--palette`` gives, or None for ``auto``.
 
     Raises:
-        PaletteError: a colour or file that can't be used.
+        PaletteError: a color or file that can't be used.
         InputError: the file is missing.
     """
     text = source.strip()

@@ -1,4 +1,4 @@
-"""``fscs palette``: the colours of an image or a shot."""
+"""``fscs palette``: the colors of an image or a shot."""
 
 from __future__ import annotations
 

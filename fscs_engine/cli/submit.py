@@ -278,7 +278,7 @@ def _palette(
 
     Raises:
         PaletteError: a palette that can't be read.
-        UsageError: fewer colours than the palette has, or a file that is to be filled up.
+        UsageError: fewer colors than the palette has, or a file that is to be filled up.
     """
     from ..shots.farm import Flag
 

@@ -22,7 +22,7 @@ from ..palette.palette import Palette, PaletteColor
 from . import metrics
 
 ABSENT_COLOR = PaletteColor.from_hex("#ff00ff")
-"""A colour that photographs hardly hold; it takes the last place of the palette to see who falls for it."""
+"""A color that photographs hardly hold; it takes the last place of the palette to see who falls for it."""
 
 
 class Decomposer(Protocol):
@@ -46,7 +46,7 @@ class Decomposer(Protocol):
         exact: bool = True,
         released: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Alphas (K, H, W) and straight sRGB colours (K, H, W, 3) of what the networks see of the picture."""
+        """Alphas (K, H, W) and straight sRGB colors (K, H, W, 3) of what the networks see of the picture."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ImageScores:
         scores: the measures.
         recomposition_error: largest |Σ α·u − c| over pixels and channels, in straight sRGB;
             α·u and the sum in float32.
-        absent_alpha: mean alpha of the last layer when its colour is ``ABSENT_COLOR``; None where not asked for, or
+        absent_alpha: mean alpha of the last layer when its color is ``ABSENT_COLOR``; None where not asked for, or
             where it is the only layer.
         permutation_change: largest change of an alpha when the palette comes in another order; None where not
             asked for.
@@ -179,7 +179,7 @@ def evaluate(
             also where the palette is permuted.
         exact: whether the exact step closes the decomposition.
         released: whether the released code's inference is reproduced.
-        absent: also measures the alpha that a colour gets that is not in the picture.
+        absent: also measures the alpha that a color gets that is not in the picture.
         permuted: also measures how much alphas change with the palette reversed and rotated by one.
         read: how a file becomes an image.
         progress: called with the share done, 0 to 1.
@@ -269,11 +269,11 @@ def measure(
 
 
 def permute_processing(processing: AlphaProcessing, order: Sequence[int]) -> AlphaProcessing:
-    """The same processing for a palette in another order: what is set for a layer follows its colour.
+    """The same processing for a palette in another order: what is set for a layer follows its color.
 
     Args:
         processing: for the palette as it is.
-        order: for each place of the new palette, from 0, the place its colour had.
+        order: for each place of the new palette, from 0, the place its color had.
     """
     place = {old + 1: new + 1 for new, old in enumerate(order)}
     return replace(
@@ -284,10 +284,10 @@ def permute_processing(processing: AlphaProcessing, order: Sequence[int]) -> Alp
 
 
 def read_palettes_csv(path: str | Path) -> dict[str, Palette]:
-    """Reads palettes for several pictures: no header; a file stem, then R, G, B of each colour in 0–255.
+    """Reads palettes for several pictures: no header; a file stem, then R, G, B of each color in 0–255.
 
     Args:
-        path: the CSV file. All rows have the same number of colours.
+        path: the CSV file. All rows have the same number of colors.
 
     Returns:
         Palette by stem.
@@ -324,7 +324,7 @@ def read_palettes_csv(path: str | Path) -> dict[str, Palette]:
 
 
 def _variants(palette: Palette, absent: bool, permuted: bool) -> list[tuple[int, ...] | None]:
-    """What is decomposed besides the palette itself: None for the absent colour, an order for a permutation."""
+    """What is decomposed besides the palette itself: None for the absent color, an order for a permutation."""
     places = tuple(range(len(palette)))
     variants: list[tuple[int, ...] | None] = []
     if absent and len(places) > 1:

@@ -1,6 +1,6 @@
 """Measures of a decomposition. Each one alone can be gamed: read them together.
 
-All take numpy arrays of any float kind and add up in float64. Shapes: K layers, H, W. Pictures and layer colours
+All take numpy arrays of any float kind and add up in float64. Shapes: K layers, H, W. Pictures and layer colors
 are straight sRGB in [0, 1]; alphas add to 1 in every pixel. Sizes that have no answer (no flat area, a picture
 smaller than a window) give NaN, which a mean has to leave out.
 """
@@ -18,7 +18,7 @@ VISIBLE_ALPHA = 0.01
 """A layer is seen in a pixel where its alpha is above this."""
 
 FLAT_DIFFERENCE = 3 / 255
-"""Neighbours, in the picture or in time, that differ by less than this in every channel are a flat area."""
+"""Neighbors, in the picture or in time, that differ by less than this in every channel are a flat area."""
 
 TORN = 4 / 255
 """A pair of neighbors is torn where its alphas jump by more than the picture does by this much."""
@@ -137,7 +137,7 @@ def visible_layers(alphas: Array) -> float:
 
 
 def flat_noise(alphas: Array, image: Array) -> float:
-    """Alpha noise in flat areas: mean of ½ Σ|Δα| over the pairs of neighbours of nearly the same colour.
+    """Alpha noise in flat areas: mean of ½ Σ|Δα| over the pairs of neighbors of nearly the same color.
 
     Pairs are pixels side by side and one above the other; they count where every channel of the picture differs by
     less than 3/255.
@@ -194,7 +194,7 @@ def torn_edges(alphas: Array, image: Array, palette: Array) -> tuple[float, floa
 
 
 def flicker(alphas_before: Array, alphas: Array, image_before: Array, image: Array) -> float:
-    """Alpha noise in time: mean of ½ Σ|Δα| from one frame to the next over the pixels of nearly the same colour.
+    """Alpha noise in time: mean of ½ Σ|Δα| from one frame to the next over the pixels of nearly the same color.
 
     Pixels count where every channel of the picture changes by less than 3/255. Both frames have the same palette.
 

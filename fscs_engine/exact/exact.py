@@ -1,4 +1,4 @@
-"""The exact step: colours that add up to the picture whatever the alphas are (paper Eq. 1 as a hard constraint)."""
+"""The exact step: colors that add up to the picture whatever the alphas are (paper Eq. 1 as a hard constraint)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..host.parameters import MAXIMUM_COLORS
 
 
 def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor | None) -> Tensor:
-    """Moves layer colours so that Σ αu = c.
+    """Moves layer colors so that Σ αu = c.
 
-    With Σα = 1, adding e = c - Σαu to every visible layer's colour gives Σαu = c. Where colours are boxed to
+    With Σα = 1, adding e = c - Σαu to every visible layer's color gives Σαu = c. Where colors are boxed to
     [0, 1], e is spread over the layers that can still move, clipped, and again; in each round a layer reaches
     its bound or the error is gone, so K rounds are enough (u = c is feasible).
 
@@ -46,9 +46,9 @@ def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor |
 
 
 def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
-    """:func:`exact_colors` in operations that export, boxed to [0, 1] and from the base colours on.
+    """:func:`exact_colors` in operations that export, boxed to [0, 1] and from the base colors on.
 
-    There, in every round each layer that can still move moves by the same step, so all in all each colour moves by
+    There, in every round each layer that can still move moves by the same step, so all in all each color moves by
     the same t as far as its bound: u = clip(b + t, 0, 1), with one t a pixel and channel. Only t is kept.
 
     Args:
@@ -57,7 +57,7 @@ def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
         image: (1, 3, H, W) in [0, 1].
 
     Returns:
-        Straight colours u (1, K, 3, H, W) in [0, 1] with Σαu = image; those of layers with alpha 0 mean nothing.
+        Straight colors u (1, K, 3, H, W) in [0, 1] with Σαu = image; those of layers with alpha 0 mean nothing.
     """
     weights, start = alphas[:, :, None], base[None, :, :, None, None]
     moved = torch.zeros_like(image)

@@ -21,11 +21,11 @@ _BLOCK = 32  # rows that a thread takes at a time
 
 
 class ExactLayers:
-    """Makes the layers of one picture from alphas and colours.
+    """Makes the layers of one picture from alphas and colors.
 
     Args:
         image: the picture.
-        base: (K, 3) sRGB in [0, 1], the colours that the layers lie about; None where each pixel has its own.
+        base: (K, 3) sRGB in [0, 1], the colors that the layers lie about; None where each pixel has its own.
         spaces: for the conversions.
         device: of the tensors.
         clip: see :meth:`fscs_engine.segmenter.Segmenter.strips`.
@@ -53,7 +53,7 @@ class ExactLayers:
             The largest error relative to the largest of 1 and the pixel's |channels|.
 
         Raises:
-            RangeError: a colour or layer is beyond the numbers of float32.
+            RangeError: a color or layer is beyond the numbers of float32.
         """
         if self._device.type == "cpu" and self._base is not None and self._is_proportional(space):
             error = self._by_loops(top, alphas.numpy(), self._base, space, out)
@@ -67,14 +67,14 @@ class ExactLayers:
         return error
 
     def _is_proportional(self, space: str) -> bool:
-        """Whether a highlight's gain multiplies colours of the space, or there is no highlight at all."""
+        """Whether a highlight's gain multiplies colors of the space, or there is no highlight at all."""
         spaces = self._spaces
         if self._bright is None:
             self._bright = bool((straight(self._image.pixels) > 1).any())
         return spaces.is_linear(space) or (self._image.color_space == SRGB and not self._bright)
 
     def _converted(self, base: NDArray[np.float32], space: str) -> NDArray[np.float32]:
-        """The colours that the layers lie about in a working space, (K, 3)."""
+        """The colors that the layers lie about in a working space, (K, 3)."""
         return layer_colors(base[:, None, None], np.ones((1, 1), np.float32), space, self._spaces)[:, 0, 0]
 
     def _by_loops(
@@ -85,7 +85,7 @@ class ExactLayers:
         space: str,
         out: NDArray[np.float32],
     ) -> float:
-        """:meth:`write` for layers of one colour each."""
+        """:meth:`write` for layers of one color each."""
         base = self._converted(base, space)
 
         def work(first: int, last: int) -> float:
@@ -98,7 +98,7 @@ class ExactLayers:
         return math.nan if any(math.isnan(error) for error in errors) else max(errors)
 
     def _by_tensors(self, top: int, alphas: Tensor, colors: Tensor, space: str, out: NDArray[np.float32]) -> float:
-        """:meth:`write` for any layer colours, on any device."""
+        """:meth:`write` for any layer colors, on any device."""
         goal = self._goal(top, top + alphas.shape[1], space)
         boxed = None
         if goal.boxed:
@@ -153,10 +153,10 @@ class _Goal:
 
     Attributes:
         gain: (h, W) ≥ 1, how much brighter the picture is than what the networks see.
-        target: (h, W, 3) straight colours.
+        target: (h, W, 3) straight colors.
         total: (h, W, 4) premultiplied.
-        associated: (h, W) what straight colours are multiplied by.
-        boxed: whether layer colours stay in [0, 1] where the target is in it.
+        associated: (h, W) what straight colors are multiplied by.
+        boxed: whether layer colors stay in [0, 1] where the target is in it.
     """
 
     gain: NDArray[np.float32]
@@ -167,7 +167,7 @@ class _Goal:
 
 
 def _check_range(target: NDArray[np.float32], top: int, space: str) -> None:
-    """Refuses colours that the working space's numbers can't hold."""
+    """Refuses colors that the working space's numbers can't hold."""
     if not np.isfinite(target).all():
         y, x, _ = (int(i) for i in np.argwhere(~np.isfinite(target))[0])
         raise RangeError(f"pixel x {x}, y {y + top} has no finite value in {space}", cure="use another working space")

@@ -1,6 +1,6 @@
-"""The exact step on the CPU for layers of one colour each, as loops that numba compiles.
+"""The exact step on the CPU for layers of one color each, as loops that numba compiles.
 
-`exact.py` has the same mathematics for any layer colours and any device, plane by plane; here a row's layers are made
+`exact.py` has the same mathematics for any layer colors and any device, plane by plane; here a row's layers are made
 and closed while they are in the cache. Tests hold both equal.
 """
 
@@ -18,17 +18,17 @@ _RUN = 128  # pixels
 def layer_rows(
     alphas: Any, base: Any, gain: Any, target: Any, total: Any, association: Any, opacity: Any, in_gamut: bool, out: Any
 ) -> float:
-    """Rows of layers: the exact step for one colour a layer, alpha association, and the rounding settled.
+    """Rows of layers: the exact step for one color a layer, alpha association, and the rounding settled.
 
     Args:
         alphas: (K, h, W) adding to 1.
-        base: (K, 3) layer colours in the working space.
+        base: (K, 3) layer colors in the working space.
         gain: (h, W) what they are multiplied by.
-        target: (h, W, 3) straight colours of the picture in the working space.
+        target: (h, W, 3) straight colors of the picture in the working space.
         total: (h, W, 4) what the layers must add up to, premultiplied.
-        association: (h, W) what straight colours are multiplied by.
+        association: (h, W) what straight colors are multiplied by.
         opacity: (h, W) the picture's own alpha.
-        in_gamut: whether layer colours stay in [0, 1] where the picture's are.
+        in_gamut: whether layer colors stay in [0, 1] where the picture's are.
         out: (K, h, W, 4), written.
 
     Returns:
@@ -110,7 +110,7 @@ def _find_largest(a: Any, largest: Any, most: Any) -> None:
 
 @inner
 def _measure(goal: Any, in_gamut: bool, inside: Any, scale: Any) -> None:
-    """Where layer colours stay in [0, 1], and what errors are relative to; both (n,), written."""
+    """Where layer colors stay in [0, 1], and what errors are relative to; both (n,), written."""
     one, zero = np.float32(1.0), np.float32(0.0)
     bound = one if in_gamut else zero
     for x in range(_RUN):
@@ -169,10 +169,10 @@ def _fit_channel(a: Any, base: Any, gain: Any, goal: Any, inside: Any, color: An
 
     Args:
         a: (K, n) alphas.
-        base: (K,) the layers' colours.
+        base: (K,) the layers' colors.
         gain: (n,) what they are multiplied by.
         goal: (n,) what Σ a · color becomes.
-        inside: (n,) 1 where colours stay in [0, 1], else 0.
+        inside: (n,) 1 where colors stay in [0, 1], else 0.
         color: (K, n), written.
         error: (n,) scratch memory.
         free: (n,) scratch memory.

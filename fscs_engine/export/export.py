@@ -54,10 +54,10 @@ class Exported:
 
 
 class ExportedModel(nn.Module):
-    """Alphas of the network, made to add to 1, and colours by the exact step alone.
+    """Alphas of the network, made to add to 1, and colors by the exact step alone.
 
     Every loop has a fixed number of rounds, enough for ``MAXIMUM_COLORS``: those of the network take theirs from the
-    palette's size and must be traced with that many colours. Further rounds change nothing.
+    palette's size and must be traced with that many colors. Further rounds change nothing.
     """
 
     def __init__(self, network: AnyPaletteNetwork) -> None:
@@ -266,7 +266,7 @@ def _loaded(model: str | Path) -> tuple[AnyPaletteNetwork, Weights]:
 
 
 def _example() -> tuple[Tensor, Tensor, Tensor]:
-    """What the model is traced with: the most colours, and sides that are no multiples of anything."""
+    """What the model is traced with: the most colors, and sides that are no multiples of anything."""
     palette = torch.linspace(0.0, 1.0, 3 * MAXIMUM_COLORS).reshape(MAXIMUM_COLORS, 3)
     return torch.zeros(1, 3, 37, 51), palette, torch.full((1,), 0.5)
 

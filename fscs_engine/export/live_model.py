@@ -202,7 +202,7 @@ class LiveModel(nn.Module):
         return every[:count].clamp(0.0, 1.0)
 
     def owners(self, palette: Tensor) -> List[int]:  # noqa: UP006  # TorchScript of old PyTorch
-        """For each colour the first that equals it."""
+        """For each color the first that equals it."""
         found: List[int] = []  # noqa: UP006
         for number in range(palette.shape[0]):
             first = number
@@ -229,7 +229,7 @@ class LiveModel(nn.Module):
         return self.normalized(alphas * (alphas >= least).to(torch.float32), nearest)
 
     def normalized(self, alphas: Tensor, nearest: Tensor) -> Tensor:
-        """Eq. 5; where all alphas are 0, alpha is 1 for the nearest colour."""
+        """Eq. 5; where all alphas are 0, alpha is 1 for the nearest color."""
         total = alphas.sum(dim=1, keepdim=True)
         return torch.where(total > 0.0, alphas / torch.where(total > 0.0, total, torch.ones_like(total)), nearest)
 

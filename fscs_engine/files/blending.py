@@ -6,14 +6,14 @@ their sum and layer 1 at the bottom, a document is painted in one of two ways:
 - ``over``: Normal mode. A layer that lets the layers below it through by 1 − β_i is seen in the end with weight
   β_i · Π_{j>i} (1 − β_j). That is w_i for all of them just when β_i = w_i / (1 − Σ_{j>i} w_j), which is
   w_i / (1 − A + Σ_{j≤i} w_j); for an opaque picture w_i / Σ_{j≤i} w_j. Then all layers together cover A, and the
-  premultiplied composite is Σ w_i · u_i. The colours u_i stay as they are.
-- ``add``: Linear Dodge. Opaque layers of the colours (w_i / A) · u_i over opaque black add up to the picture's
-  straight colour. A, where it is not 1 everywhere, has to come from something else: in PSD from the black layer, to
+  premultiplied composite is Σ w_i · u_i. The colors u_i stay as they are.
+- ``add``: Linear Dodge. Opaque layers of the colors (w_i / A) · u_i over opaque black add up to the picture's
+  straight color. A, where it is not 1 everywhere, has to come from something else: in PSD from the black layer, to
   which the others are clipped, in OpenRaster from one more layer on top, which only masks.
 
 Both hold in the values as they are stored, sRGB-encoded, which is where those programs blend.
 
-Every colour and every alpha is rounded once, by at most half a level, δ. Over: with the composite of the layers below
+Every color and every alpha is rounded once, by at most half a level, δ. Over: with the composite of the layers below
 off by E, that of one more layer is off by at most β·δ + δ + (1 − β)·E, the first layer of an opaque picture by δ, of
 any other by 2·δ. Add: by δ a layer, and by δ for the alpha. Either way K layers are off by at most (K + 1)·δ, in any
 order: 1.2e-4 for 16 layers of 16 bits, 0.016 for 7 layers of 8 bits.
@@ -81,7 +81,7 @@ def error_bound(layers: int, bits: Bits) -> float:
 
 
 def layer_titles(palette: Palette) -> list[str]:
-    """What the layers are called, layer 1 first: the artist's names, or the colours in hex. Printable characters."""
+    """What the layers are called, layer 1 first: the artist's names, or the colors in hex. Printable characters."""
     names = ("".join(c for c in color.name if c.isprintable()).strip() for color in palette)
     return [name or color.hex for name, color in zip(names, palette, strict=True)]
 
@@ -100,7 +100,7 @@ def painted_rows(
 
     Args:
         layers: (K, h, W, 4) float32, premultiplied, sRGB.
-        palette_rgb: (K, 3) sRGB; the colour of a layer where its alpha is 0.
+        palette_rgb: (K, 3) sRGB; the color of a layer where its alpha is 0.
         blend: "over" or "add".
         bits: 8 or 16.
         clip: clamp what lies outside [0, 1], and alphas that add up to more than 1, instead of raising.

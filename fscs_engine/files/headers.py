@@ -1,4 +1,4 @@
-"""What a file's header says about colour, and which of its attributes an output keeps."""
+"""What a file's header says about color, and which of its attributes an output keeps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _DROPPED_OF_EXR = re.compile(
 
 
 def known_space(name: str) -> str | None:
-    """The engine's name of a colour space that files can be marked with, or None: "ACEScg" → "acescg"."""
+    """The engine's name of a color space that files can be marked with, or None: "ACEScg" → "acescg"."""
     return _ALIASES.get(name.strip().lower())
 
 
@@ -113,7 +113,7 @@ def kept_attributes(spec: oiio.ImageSpec, file_format: str) -> dict[str, object]
 
 
 def set_header(spec: oiio.ImageSpec, attributes: Mapping[str, object], color_space: str) -> None:
-    """Writes kept attributes and the marks of a colour space into ``spec``, of an EXR file.
+    """Writes kept attributes and the marks of a color space into ``spec``, of an EXR file.
 
     A space that has no marks keeps the chromaticities among ``attributes``, if any.
     """

@@ -21,7 +21,7 @@ class LayerDocument:
         path: the file.
         height: rows of the picture.
         width: its columns.
-        palette: K colours.
+        palette: K colors.
         blend: "over" or "add", see ``blending.py``.
         bits: of the layers and the merged image, 16 or 8.
         metadata: text to store, by name; ``read_metadata`` of the format gives it back.
@@ -34,7 +34,7 @@ class LayerDocument:
 
     Raises:
         OutputError: the file exists, or can't be written.
-        RangeError: on writing, a straight colour or an alpha lies outside [0, 1].
+        RangeError: on writing, a straight color or an alpha lies outside [0, 1].
         UsageError: another blend or depth.
     """
 

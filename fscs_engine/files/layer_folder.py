@@ -32,7 +32,7 @@ class LayerFolder(ABC):
     Args:
         folder: where the files go; made if it is missing.
         names: of the K files.
-        palette_rgb: (K, 3) sRGB in [0, 1]; the colour of a layer where its alpha is 0.
+        palette_rgb: (K, 3) sRGB in [0, 1]; the color of a layer where its alpha is 0.
         clip: clamp what lies outside [0, 1] instead of raising.
         overwrite: replace existing files.
 
@@ -41,7 +41,7 @@ class LayerFolder(ABC):
 
     Raises:
         OutputError: a file exists, or can't be written.
-        RangeError: on writing, a straight colour or an alpha lies outside [0, 1].
+        RangeError: on writing, a straight color or an alpha lies outside [0, 1].
     """
 
     KIND: ClassVar[str]
@@ -66,7 +66,7 @@ class LayerFolder(ABC):
         """Raises ValueError where not everything was written."""
 
     def _stored(self, straight: NDArray[np.float32]) -> NDArray[Any]:
-        """Straight colours in [0, 1] as a file takes them."""
+        """Straight colors in [0, 1] as a file takes them."""
         return levels(straight, 16)
 
     def __enter__(self) -> Self:
@@ -116,14 +116,14 @@ class PictureFolder(LayerFolder):
     """Writes layers strip by strip into ``stem.layer1.png`` … of 16 bits, straight, sRGB.
 
     Memory does not grow with the height. Equal calls give equal bytes. Added up, the files give the picture to within
-    (K + 1) / 131070: each colour and each alpha is rounded once.
+    (K + 1) / 131070: each color and each alpha is rounded once.
 
     Args:
         folder: where the files go; made if it is missing.
         stem: the picture's name.
         height: rows of the picture.
         width: its columns.
-        palette_rgb: (K, 3) sRGB in [0, 1]; the colour of a layer where its alpha is 0.
+        palette_rgb: (K, 3) sRGB in [0, 1]; the color of a layer where its alpha is 0.
         frame: the frame number as it stands in a sequence's file names: ``stem.layer1.1001.png``.
         metadata: text to store in each file, by name.
         clip: clamp what lies outside [0, 1] instead of raising.

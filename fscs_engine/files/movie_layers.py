@@ -41,7 +41,7 @@ _ENCODINGS = {
         "yuva444p10le",
         ".mov",
         "mov",
-        # The finest quantiser, always: as good as the encoder's search for one of a given size, and faster.
+        # The finest quantizer, always: as good as the encoder's search for one of a given size, and faster.
         {"profile": "4444", "alpha_bits": "16", "vendor": "apl0", "flags": "+qscale", "global_quality": "118"},
         matrix=1,
         transfer=1,
@@ -55,7 +55,7 @@ _ENCODINGS = {
 class MovieLayerWriter(LayerFolder):
     """Writes layers frame by frame into ``stem.layer1.mov`` …, which all appear when the block ends, or none.
 
-    Files hold straight RGBA, the palette's colour where the alpha is 0. Equal calls give equal bytes. ``png`` and
+    Files hold straight RGBA, the palette's color where the alpha is 0. Equal calls give equal bytes. ``png`` and
     ``ffv1`` keep 16 bits: added up, the movies give the picture to within (K + 1) / 131070. ``prores`` is ProRes 4444
     of 10 bits, BT.709, limited range, and loses a little more.
 
@@ -77,7 +77,7 @@ class MovieLayerWriter(LayerFolder):
 
     Raises:
         OutputError: a file exists, or can't be written.
-        RangeError: on writing, a straight colour or an alpha lies outside [0, 1].
+        RangeError: on writing, a straight color or an alpha lies outside [0, 1].
         UsageError: PyAV or the encoder is missing, or the codec can't hold the size or rate.
     """
 

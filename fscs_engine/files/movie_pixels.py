@@ -1,4 +1,4 @@
-"""What the decoded frames of movies mean: planes of YUV, grey or RGB become R'G'B' in [0, 1], upright."""
+"""What the decoded frames of movies mean: planes of YUV, gray or RGB become R'G'B' in [0, 1], upright."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Coding:
     """How the numbers of a frame become R'G'B'.
 
     Attributes:
-        planes: the format of planes to bring a frame to first: YUV, grey or RGB(A).
+        planes: the format of planes to bring a frame to first: YUV, gray or RGB(A).
         kind: "yuv", "gray" or "rgb".
         alpha: whether it has alpha.
         bits: of a number.
         full: whether all of the numbers' range is used.
         weights: of red and blue in luma.
-        centered: whether subsampled colour lies in the middle of its pixels, also across.
-        shifts: how often colour is halved across and down.
+        centered: whether subsampled color lies in the middle of its pixels, also across.
+        shifts: how often color is halved across and down.
     """
 
     planes: str
@@ -149,7 +149,7 @@ def pixels_of(frame: Any, coding: Coding) -> NDArray[np.float32]:
         chroma * 2 * (1 - blue),
         top,
     )
-    # Colour lies on the left pixel of its pair and between its two rows, but for JPEG.
+    # Color lies on the left pixel of its pair and between its two rows, but for JPEG.
     across = _places(width, coding.shifts[0], coding.centered)
     down = _places(height, coding.shifts[1], True)
     alpha = planes[3] if coding.alpha else _NO_PLANE.astype(planes[0].dtype)
@@ -167,7 +167,7 @@ def stored_plane(plane: Any, bits: int) -> NDArray[Any]:
 
 
 def _places(size: int, shift: int, centered: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """For each pixel the two samples of subsampled colour around it, and the share of the second."""
+    """For each pixel the two samples of subsampled color around it, and the share of the second."""
     samples = -(-size >> shift)
     offset = 0.5 * (1 << shift) - 0.5 if centered else 0.0
     place = np.clip((np.arange(size) - offset) / (1 << shift), 0, samples - 1)

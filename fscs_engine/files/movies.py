@@ -44,7 +44,7 @@ class Movie:
     """A movie of which any frame can be read. Frames are numbered from 1, in the order in which they are shown.
 
     Range and matrix are read as the stream has them. A stream that does not say is BT.709 from 720 lines up, else
-    BT.601, and of limited range (RGB and grey: full). What lies outside [0, 1] after that (super-whites) is clipped.
+    BT.601, and of limited range (RGB and gray: full). What lies outside [0, 1] after that (super-whites) is clipped.
     The transfer curves of BT.709, BT.601, BT.1886 and the like are taken as the sRGB encoding: the numbers stay as
     they are, as compositing programs have it. Primaries are taken for those of Rec.709. Of interlaced movies there
     are no whole frames, so they are refused. Turned movies (of telephones) come upright.

@@ -34,7 +34,7 @@ _MERGED = "mergedimage.png"
 _THUMBNAIL = "Thumbnails/thumbnail.png"
 
 # A program that knows no "svg:dst-in" paints the masking layer as a normal one. It holds the picture itself, so the
-# colours are right even then.
+# colors are right even then.
 _MASK = "alpha of the picture"
 _BACKGROUND = "black"
 
@@ -42,7 +42,7 @@ _BACKGROUND = "black"
 class OraLayerWriter(LayerDocument):
     """Writes layers strip by strip into one OpenRaster document, which appears when the block ends without an error.
 
-    The layers are 16-bit (or 8-bit) PNG, straight, sRGB, layer 1 at the bottom, named as the palette's colours or by
+    The layers are 16-bit (or 8-bit) PNG, straight, sRGB, layer 1 at the bottom, named as the palette's colors or by
     their hex. With ``blend="over"`` they are normal layers; with ``"add"`` opaque ones in "svg:plus" over black, below
     a layer in "svg:dst-in" if the picture has an alpha. The composite is the picture to within (K + 1) / 131070 at 16
     bits, (K + 1) / 510 at 8 (see ``blending.py``), where a program blends in the stored values and in 16 bits. Krita

@@ -35,7 +35,7 @@ _XMP_PROPERTY = f"{{{_NAMESPACE}}}metadata"
 class PsdLayerWriter(LayerDocument):
     """Writes layers strip by strip into one PSD document, which appears when the block ends without an error.
 
-    RGB, 16 bits a channel (or 8), with the sRGB profile; layer 1 at the bottom, named as the palette's colours or by
+    RGB, 16 bits a channel (or 8), with the sRGB profile; layer 1 at the bottom, named as the palette's colors or by
     their hex. With ``blend="over"`` they are normal layers; with ``"add"`` opaque ones in Linear Dodge (Add) over
     black, clipped to the black layer, which carries the alpha, if the picture has one. The document's own merged image
     is the picture. The layers' composite is the picture to within (K + 1) / 131070 at 16 bits, (K + 1) / 510 at 8 (see
@@ -165,7 +165,7 @@ class PsdLayerWriter(LayerDocument):
             data = ChannelDataList(list(threads.map(packed, planes[[3, 0, 1, 2]])))
         blocks = TaggedBlocks()
         blocks.set_data(Tag.UNICODE_LAYER_NAME, title)
-        # What is clipped is blended with the colour of the layer it is clipped to, then shares its transparency.
+        # What is clipped is blended with the color of the layer it is clipped to, then shares its transparency.
         blocks.set_data(Tag.BLEND_CLIPPING_ELEMENTS, 1)
         identities = (ChannelID.TRANSPARENCY_MASK, ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2)
         record = LayerRecord(

@@ -24,7 +24,7 @@ _LISTED = 20
 def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", clean_nonfinite: bool = False) -> Image:
     """Reads a picture of any format that OpenImageIO knows.
 
-    One channel is grey, two are grey and alpha, three RGB, four RGBA. Of more channels, or named layers, the layer
+    One channel is gray, two are gray and alpha, three RGB, four RGBA. Of more channels, or named layers, the layer
     asked for is taken, else the channels without a layer's name (else the only layer there is). Of an EXR file of
     several parts, the first with RGB. Straight alpha is multiplied in, in float32; a photograph is turned upright.
 
@@ -33,7 +33,7 @@ def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", 
         layer: a layer's name ("diffuse" for the channels diffuse.R, …) or a part's; "" is the root layer.
         color_space: what the values are; "auto" takes it from the header's names and chromaticities for EXR, HDR and
             float TIFF ("lin_rec709" where there are none), "srgb" for integer files.
-        clean_nonfinite: replace NaN and infinity by the mean of the finite neighbours (0 where there are none)
+        clean_nonfinite: replace NaN and infinity by the mean of the finite neighbors (0 where there are none)
             instead of raising an error.
 
     Returns:
@@ -69,7 +69,7 @@ def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", 
 
 
 def read_color_space(path: str | Path, *, layer: str = "") -> str:
-    """The colour space that :func:`read_image` would find, without decoding a pixel.
+    """The color space that :func:`read_image` would find, without decoding a pixel.
 
     Raises:
         InputError: as ``read_image``, as far as the header shows it.
@@ -79,7 +79,7 @@ def read_color_space(path: str | Path, *, layer: str = "") -> str:
 
 
 def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.float32]:
-    """Reads a mask: the file's first channel as data, never linearised.
+    """Reads a mask: the file's first channel as data, never linearized.
 
     Args:
         path: the file.
@@ -150,7 +150,7 @@ class OpenedImage:
         except MemoryError:
             raise InputError(f"{self.path}: is too large for the memory", cure="use a smaller image") from None
         complaint = self.input.geterror()
-        # libjpeg only warns of a file that is cut off, and paints the rest grey. Stray bytes do no harm.
+        # libjpeg only warns of a file that is cut off, and paints the rest gray. Stray bytes do no harm.
         if read is None or (complaint and "extraneous bytes" not in complaint):
             raise _unreadable(self.path, complaint)
         indices = [i - first for i in channels]
@@ -328,7 +328,7 @@ def _role(name: str) -> str:
 
 
 def _roles(opened: OpenedImage, part: int, names: Sequence[str]) -> _Channels:
-    """Sorts the channels of one layer into RGB(A) or grey(A): by name where that says it, else by position."""
+    """Sorts the channels of one layer into RGB(A) or gray(A): by name where that says it, else by position."""
     short = {name.rpartition(".")[2].upper() for name in names}
     if short & {"RY", "BY"}:
         raise _luminance_chroma(opened.path)
@@ -361,7 +361,7 @@ def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float3
 
 
 def _to_rgb(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W, 1 to 4) → (H, W, 3 or 4): grey becomes RGB."""
+    """(H, W, 1 to 4) → (H, W, 3 or 4): gray becomes RGB."""
     channels = pixels.shape[2]
     if channels > 2:
         return pixels
@@ -397,7 +397,7 @@ def _check_finite(
 
 
 def clean(pixels: NDArray[np.float32]) -> None:
-    """Replaces NaN and infinity by the mean of the finite neighbours, 0 where there are none. (H, W, C), in place."""
+    """Replaces NaN and infinity by the mean of the finite neighbors, 0 where there are none. (H, W, C), in place."""
     rows, columns, channels = np.nonzero(~np.isfinite(pixels))
     total = np.zeros(len(rows), np.float64)
     count = np.zeros(len(rows), np.float64)

@@ -32,14 +32,14 @@ _CHECKER_SIDE = 8
 class ContactSheet:
     """Takes layers strip by strip; writes one 8-bit PNG when the block ends without an error.
 
-    Shows the picture, the recomposition, eight times its error, the palette with each colour's share, and for each
-    layer the layer over a checkerboard, its alpha, its colour, hex, name and coverage. Only thumbnails are kept: each
+    Shows the picture, the recomposition, eight times its error, the palette with each color's share, and for each
+    layer the layer over a checkerboard, its alpha, its color, hex, name and coverage. Only thumbnails are kept: each
     of their pixels is the mean of a block, that of the error its largest value, so that one bad pixel is seen.
 
     Args:
         path: the file.
         image: (H, W, 3) float32, sRGB, straight, in [0, 1].
-        palette: K colours.
+        palette: K colors.
         overwrite: replace an existing file.
 
     Raises:
@@ -92,7 +92,7 @@ class ContactSheet:
             self._covered[number] += sums[:, 3].sum()
             total += layer
         self._pictures[block_row] += np.add.reduceat(picture.sum(axis=0, dtype=np.float64), edges, axis=0)
-        # The layers add up to the premultiplied picture; where it has no alpha, to its colours as they are.
+        # The layers add up to the premultiplied picture; where it has no alpha, to its colors as they are.
         alpha = total[..., 3:]
         error = np.abs(total[..., :3] - picture * np.where(alpha > 0, alpha, 1)).max(axis=(0, 2))
         self._errors[block_row] = np.maximum(self._errors[block_row], np.maximum.reduceat(error, edges))
@@ -185,7 +185,7 @@ class _Sheet:
     def bars(
         self, row: int, column: int, colors: Sequence[tuple[float, float, float]], coverage: NDArray[np.float64]
     ) -> None:
-        """Draws each colour as a bar as long as its share of the picture."""
+        """Draws each color as a bar as long as its share of the picture."""
         x, y = self._corner(row, column)
         width, height = self.cell
         self.draw.rectangle((x, y, x + width - 1, y + height - 1), fill=_CELL)
@@ -220,7 +220,7 @@ def _enlarged(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _over_checker(layer: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(h, w, 4) premultiplied → (h, w, 3) over a grey checkerboard."""
+    """(h, w, 4) premultiplied → (h, w, 3) over a gray checkerboard."""
     height, width = layer.shape[:2]
     side = max(1, _CHECKER_SIDE // max(1, THUMBNAIL // 2 // max(height, width)))
     odd = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2

@@ -18,7 +18,7 @@ ROWS = 64
 of the 16 that ZIP packs together in EXR, so that every core has some."""
 
 TOLERANCE = 1e-6
-"""How far outside [0, 1] a colour or alpha may lie by rounding alone."""
+"""How far outside [0, 1] a color or alpha may lie by rounding alone."""
 
 
 class Strips:
@@ -106,7 +106,7 @@ def straight_layer(
     kind: str = "PNG",
     clip: bool = False,
 ) -> NDArray[np.float32]:
-    """A layer for a file of straight colours.
+    """A layer for a file of straight colors.
 
     Args:
         layer: (h, W, 4) float32, premultiplied, in sRGB.
@@ -121,7 +121,7 @@ def straight_layer(
         (h, W, 4) float32, straight, in [0, 1].
 
     Raises:
-        RangeError: a straight colour or an alpha lies outside [0, 1].
+        RangeError: a straight color or an alpha lies outside [0, 1].
     """
     alpha = layer[..., 3:]
     seen = alpha > 0
@@ -130,7 +130,7 @@ def straight_layer(
     straight[..., 3:] = alpha
     if not clip:
         outside = ~((straight >= -TOLERANCE) & (straight <= 1 + TOLERANCE))
-        # A glow without alpha has no straight colour at all.
+        # A glow without alpha has no straight color at all.
         outside[..., :3] = np.where(seen, outside[..., :3], ~(np.abs(layer[..., :3]) <= TOLERANCE))
         if outside.any():
             y, x, channel = np.argwhere(outside)[0]

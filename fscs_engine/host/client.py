@@ -181,7 +181,7 @@ class Worker:
         Args:
             image: the picture.
             colors: K, 1 to 16.
-            given: colours to keep, in the form of the palette file; they come first.
+            given: colors to keep, in the form of the palette file; they come first.
             seed: equal seeds give equal palettes.
             palette_method: one of the choices of the parameter of this name, empty for its default.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
@@ -351,9 +351,9 @@ class Worker:
         """Brings the pixels where the worker finds them, asks, and takes the pixels away again."""
         with contextlib.ExitStack() as files:
             request["image"] = self._picture_fields(image, files)
-            for name, neighbours in (("before", before), ("after", after)):
-                if neighbours:
-                    request[name] = [self._picture_fields(neighbour, files) for neighbour in neighbours]
+            for name, neighbors in (("before", before), ("after", after)):
+                if neighbors:
+                    request[name] = [self._picture_fields(neighbor, files) for neighbor in neighbors]
             if masks:
                 request["masks"] = [self._mask_fields(mask, files) for mask in masks]
             return self._call(request, progress, cancelled)

@@ -17,7 +17,7 @@ LIVE_COLORS = 8
 """The largest palette of Nuke's mode Live."""
 
 ALPHA_FLOOR = 1e-6
-"""Alphas below this become 0 before the last normalise."""
+"""Alphas below this become 0 before the last normalize."""
 
 TEMPORAL_RADIUS = 2
 """Frames before and after a frame that the temporal smoothing looks at."""

@@ -22,7 +22,7 @@ class Plate:
         path: its whole path.
         color_space: "auto", "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
         layer: the layer of an EXR to take, empty for the root layer.
-        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
+        clean_nonfinite: replaces NaN and infinity by their neighbors' mean instead of refusing them.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Pixels:
         width: W.
         channels: C.
         color_space: "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
-        clean_nonfinite: replaces NaN and infinity by their neighbours' mean instead of refusing them.
+        clean_nonfinite: replaces NaN and infinity by their neighbors' mean instead of refusing them.
     """
 
     data: Any
@@ -140,7 +140,7 @@ class Layers(SharedPixels):
         coverage: mean alpha of each layer.
         seconds: what took how long.
         error_max: largest difference between the sum of the layers and the picture.
-        working_space: the colour space in which the layers add up.
+        working_space: the color space in which the layers add up.
         model: the model's name.
         weights_sha256: of its weights.
         key: the cache key of this result.

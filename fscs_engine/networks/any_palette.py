@@ -1,13 +1,13 @@
 """The `any-palette` network: one set of weights for every K, unchanged by the palette's order.
 
-A small U-Net sees the picture shrunk to cells of 8×8 pixels, once for each palette colour with shared weights, and
-gives every cell a *local colour model* of that colour: ten numbers that say how likely a colour near it belongs to
-this layer. They are interpolated to full size, where each pixel's own colour decides, so edges are the picture's.
+A small U-Net sees the picture shrunk to cells of 8×8 pixels, once for each palette color with shared weights, and
+gives every cell a *local color model* of that color: ten numbers that say how likely a color near it belongs to
+this layer. They are interpolated to full size, where each pixel's own color decides, so edges are the picture's.
 A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
-Σ αp towards the pixel. In these the local colour models go on counting as a prior: from the first alphas alone, a
-pixel half-way between two colours would come to one mixture or to another as the light changes. The entries know of
+Σ αp towards the pixel. In these the local color models go on counting as a prior: from the first alphas alone, a
+pixel half-way between two colors would come to one mixture or to another as the light changes. The entries know of
 each other by their mean (Zaheer et al. 2017), so their order can't matter. How strongly the steps draw, and to which
-colours, the palette alone decides (`palette_network.py`).
+colors, the palette alone decides (`palette_network.py`).
 
 Everything here is plain PyTorch on any device. For the CPU `cell_network.py` has the same mathematics of the cells, and
 `loops.py` that from the interpolation on; tests hold both equal.
@@ -85,7 +85,7 @@ def box_mean(planes: Tensor, radius: int) -> Tensor:
 def denoise(image: Tensor) -> Tensor:
     """The picture without its grain: a guided filter with the picture as its own guide.
 
-    Alphas follow this picture, the layers' colours the true one: grain ends up in the colours and not in the mattes.
+    Alphas follow this picture, the layers' colors the true one: grain ends up in the colors and not in the mattes.
 
     Args:
         image: (B, 3, H, W) sRGB in [0, 1].
@@ -115,7 +115,7 @@ def cells_of(image: Tensor) -> Tensor:
 def step_matrix(palette: Tensor) -> Tensor:
     """The palette less its mean over the largest eigenvalue of its Gram matrix: a unit gradient step.
 
-    (B, K, 3) → (B, K, 3), zero where all colours are (nearly) one.
+    (B, K, 3) → (B, K, 3), zero where all colors are (nearly) one.
     """
     centered = palette - palette.mean(dim=1, keepdim=True)
     gram = centered.transpose(1, 2) @ centered
@@ -154,7 +154,7 @@ def gradient_step(
 def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any, size: Any) -> Tensor:
     """Draws Σ αp to the pixel by the layers that are there, each in proportion to its alpha.
 
-    The change of least Σ (Δα)² / α that gives Σ αp = c, short of it by ``tolerance``, the variance that colours may
+    The change of least Σ (Δα)² / α that gives Σ αp = c, short of it by ``tolerance``, the variance that colors may
     have within a layer: an alpha of 0 or 1 stays what it is. An alpha becomes 0 at the least, and doubles at most.
 
     Args:
@@ -182,7 +182,7 @@ def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any
 
 
 def local_logits(models: Tensor, difference: Tensor) -> Tensor:
-    """The local colour model: a quadratic form in the pixel's colour less the palette colour.
+    """The local color model: a quadratic form in the pixel's color less the palette color.
 
     Args:
         models: (B, K, ≥ 10, N).
@@ -282,11 +282,11 @@ class AnyPaletteNetwork(nn.Module):
         )
 
     def models(self, cells: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None) -> Tensor:
-        """The local colour models.
+        """The local color models.
 
         Args:
             cells: (B, 6, h, w), see :func:`cells_of`.
-            palette: (B, K, 3) sRGB in [0, 1], not the base colours.
+            palette: (B, K, 3) sRGB in [0, 1], not the base colors.
             offsets: (B, K, C) of the :class:`PaletteEmbedding`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
 
@@ -314,7 +314,7 @@ class AnyPaletteNetwork(nn.Module):
         return torch.cat((models[:, :, :-2], gates), dim=2)
 
     def pixel_alphas(self, models: Tensor, colors: Tensor, embedding: PaletteEmbedding, shares: Tensor) -> Tensor:
-        """Alphas of pixels whose local colour models are at hand.
+        """Alphas of pixels whose local color models are at hand.
 
         Args:
             models: (B, K, 13, N).
@@ -346,7 +346,7 @@ class AnyPaletteNetwork(nn.Module):
         """image (B, 3, H, W), palette (B, K, 3), both sRGB in [0, 1], softness (B,) or (1,) in [0, 1].
 
         Returns:
-            Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colours (B, K, 3), which the layers lie about.
+            Alphas (B, K, H, W) ≥ 0, adding to 1, and the base colors (B, K, 3), which the layers lie about.
         """
         height, width = image.shape[2:]
         embedding = self.embed(palette, softness)
@@ -364,7 +364,7 @@ def upsample(models: Tensor, height: int, width: int) -> Tensor:
 
 @torch.no_grad()
 def mixtures(cells: Tensor, palette: Tensor) -> Tensor:
-    """Which mixture of the palette comes near each cell's mean colour. (B, 6, h, w), (B, K, 3) → (B, K, h, w)."""
+    """Which mixture of the palette comes near each cell's mean color. (B, 6, h, w), (B, K, 3) → (B, K, h, w)."""
     mean = cells[:, :3].flatten(2)
     distance = (mean[:, None] - palette[..., None]).square().sum(dim=2)
     steps, mixed = step_matrix(palette), sparsemax(-SHARPNESS * distance)

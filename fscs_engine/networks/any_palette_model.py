@@ -1,4 +1,4 @@
-"""The `any-palette` model: cells and local colour models of the whole picture first, then its rows."""
+"""The `any-palette` model: cells and local color models of the whole picture first, then its rows."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from .weights import Weights
 _GRID = 4  # cells; what the network's coarsest level sees as one
 _HALO_CELLS = 32  # of the network, a multiple of the grid
 _REACH = 2 * DENOISE_RADIUS  # rows around a row that decide its denoised colors
-_TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colours: bounds the memory
+_TILE_ENTRIES = {"cpu": 2**20, "cuda": 2**22, "mps": 2**20}  # cells of a tile, times colors: bounds the memory
 _BLOCK = 64  # rows that a thread takes at a time, a multiple of the cell
 _CELLS = 2048  # that a thread takes at a time
 _CELL_SHARE, _NETWORK_SHARE = 0.1, 0.3  # of the time, for the progress
 
 
 class AnyPaletteModel:
-    """One set of weights for 1 to 16 colours, unchanged by their order. See `any_palette.py`.
+    """One set of weights for 1 to 16 colors, unchanged by their order. See `any_palette.py`.
 
-    A layer has one base colour in the whole picture: the exact step alone closes the sum.
+    A layer has one base color in the whole picture: the exact step alone closes the sum.
 
     Args:
         weights: with ``widths`` in its metadata.
@@ -98,7 +98,7 @@ class AnyPaletteModel:
 
 
 class AnyPalettePrediction:
-    """One picture's local colour models, and its rows made of them.
+    """One picture's local color models, and its rows made of them.
 
     See :class:`fscs_engine.networks.model.Prediction`.
     """
@@ -128,7 +128,7 @@ class AnyPalettePrediction:
         return rows
 
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
-        """The base colours, (U, 3, h, W) without memory of its own."""
+        """The base colors, (U, 3, h, W) without memory of its own."""
         del first, seen, alphas
         return self.embedding.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
@@ -156,7 +156,7 @@ class AnyPalettePrediction:
 
     @torch.no_grad()
     def local_models(self, cells: Tensor) -> Tensor:
-        """The local colour models of all cells: (6, ch, cw) → (U, 13, ch, cw).
+        """The local color models of all cells: (6, ch, cw) → (U, 13, ch, cw).
 
         By tiles of cells with a halo, on the network's grid.
         """
@@ -183,7 +183,7 @@ class AnyPalettePrediction:
         return whole
 
     def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
-        """The local colour models (U, 13, h', w') of some cells, from ``corner`` on."""
+        """The local color models (U, 13, h', w') of some cells, from ``corner`` on."""
         palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
         network = CellNetwork(self.model.network, kept=alone)

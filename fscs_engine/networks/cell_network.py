@@ -58,7 +58,7 @@ class CellNetwork:
         corner: tuple[int, int],
         out: NDArray[np.float32],
     ) -> None:
-        """The local colour models of a part of the cells.
+        """The local color models of a part of the cells.
 
         Args:
             cells: (6, h, w).

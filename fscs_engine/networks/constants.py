@@ -10,11 +10,11 @@ DENOISE_VARIANCE = 1e-3
 """Window and variance (three channels added) of the smoothing that keeps grain out of the alphas."""
 
 PLANES = 13
-"""Of a local colour model: the logit's constant, 3 linear and 6 quadratic factors, the bias of the gradient steps, and
+"""Of a local color model: the logit's constant, 3 linear and 6 quadratic factors, the bias of the gradient steps, and
 the gates of the gradient steps and of the fitting steps."""
 
 SHARPNESS = 20.0
-"""Before training, the logit of a colour is minus this many times the squared distance."""
+"""Before training, the logit of a color is minus this many times the squared distance."""
 
 GRADIENT_STEPS = 6
 FITTING_STEPS = 3
@@ -27,4 +27,4 @@ FARTHEST_BEHIND = 6.0
 MIXING_STEPS = 8
 MIXING_SIZE = 1.5
 MIXING_SHARPENING = 0.01
-"""Projected gradient on the cells' mean colours, one of the network's inputs."""
+"""Projected gradient on the cells' mean colors, one of the network's inputs."""

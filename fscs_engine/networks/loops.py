@@ -1,6 +1,6 @@
 """The full-size part of the `any-palette` model on the CPU, as loops that numba compiles.
 
-In PyTorch this part is memory traffic: 12 planes a colour at full size. Here a row is interpolated and decided while
+In PyTorch this part is memory traffic: 12 planes a color at full size. Here a row is interpolated and decided while
 it is in the cache. The mathematics is that of `any_palette.py`, which runs on every other device; tests hold both
 equal. The loops are compiled at their first call, for the machine at hand, and kept in a cache; they release the
 interpreter, so that threads share the rows. Innermost are short runs of pixels, which become vector instructions.
@@ -58,7 +58,7 @@ def coarse_rows(image: Any, out: Any) -> None:
 
 @loop("in3 out3 out3s")
 def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
-    """:func:`coarse_rows` with memory for sums of colours and of squares, less the cell's first colour."""
+    """:func:`coarse_rows` with memory for sums of colors and of squares, less the cell's first color."""
     height, width = image.shape[0], image.shape[1]
     part = np.float32(1.0 / (CELL * CELL))
     for row in range(out.shape[1]):
@@ -195,7 +195,7 @@ def coarse_mixtures(colors: Any, palette: Any, steps: Any, out: Any) -> None:
     """:func:`fscs_engine.networks.any_palette.mixtures` of some cells.
 
     Args:
-        colors: (3, N), their mean colours.
+        colors: (3, N), their mean colors.
         palette: (U, 3).
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         out: (U, N), written.
@@ -256,14 +256,14 @@ def alpha_rows(
     shares: Any,
     out: Any,
 ) -> None:
-    """Rows of alphas, interpolation of the local colour models included.
+    """Rows of alphas, interpolation of the local color models included.
 
     Args:
         denoised: (3, h, W) rows of the denoised picture.
         top: which row of the picture the first of them is.
         order: (U,) which plane of ``out`` each entry has.
         models: (U, 13, ch, cw), all cells of the picture.
-        palette: (U, 3), the base colours.
+        palette: (U, 3), the base colors.
         steps: (U, 3), see :func:`fscs_engine.networks.any_palette.step_matrix`.
         sizes: (T,) of the steps.
         sharpening: (T,) 1 + the sharpening of the steps.
@@ -350,7 +350,7 @@ def _alpha_rows(
 def _gather(row: Any, x0: int, out: Any) -> None:
     """A run of pixels out of a row, in the order that the loops work in: every first pixel of a ramp, every second...
 
-    Neighbouring numbers then have neighbouring ramps, which are neighbours in memory. Pixels outside are left alone.
+    Neighboring numbers then have neighboring ramps, which are neighbors in memory. Pixels outside are left alone.
     """
     for j in range(_RAMPS):
         for k in range(CELL):
@@ -410,7 +410,7 @@ def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) 
         rise: the same shape.
         ramp: the run's first.
         pixels: planes of the run in the order of :func:`_gather`, as is all below.
-        color: (3,) the entry's palette colour.
+        color: (3,) the entry's palette color.
         out: (_RUN,), written.
     """
     p0, p1, p2 = color[0], color[1], color[2]
@@ -565,7 +565,7 @@ def _project(logits: Any, most: Any, palette: Any, pixels: Any, alphas: Any) -> 
         logits: (U, _RUN).
         most: the largest of them; the thresholds are written, and where more than four count, all the rest.
         palette: (U, 3).
-        pixels: planes of the run; what the alphas leave of the colours is written.
+        pixels: planes of the run; what the alphas leave of the colors is written.
         alphas: (U, _RUN), written.
     """
     one, zero = np.float32(1.0), np.float32(0.0)
@@ -631,7 +631,7 @@ def _grow_thresholds(logits: Any, most: Any) -> None:
 
 @inner
 def _normalize(alphas: Any, total: Any, palette: Any, pixels: Any) -> None:
-    """Alphas (U, _RUN) over their total (_RUN,), which is lost; what they leave of the colours is written."""
+    """Alphas (U, _RUN) over their total (_RUN,), which is lost; what they leave of the colors is written."""
     for x in range(3 * _RUN):
         pixels[_LEFT_RED + x] = pixels[_RED + x]
     for x in range(_RUN):

@@ -1,4 +1,4 @@
-"""A model: what finds alphas and layer colours, behind one small interface."""
+"""A model: what finds alphas and layer colors, behind one small interface."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class View:
 
 
 class Prediction(Protocol):
-    """What a model finds in one picture for one palette (U, 3) of different colours. Rows are asked for downwards."""
+    """What a model finds in one picture for one palette (U, 3) of different colors. Rows are asked for downwards."""
 
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Raw alphas of these rows, (U, h, W) float32, each ≥ 0. They may overlap with rows asked for before."""
         ...
 
     def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
-        """Layer colours u of these rows from *processed* alphas.
+        """Layer colors u of these rows from *processed* alphas.
 
         Args:
             top: first row.
@@ -66,9 +66,9 @@ class Model(Protocol):
     """What the segmenter asks of a model.
 
     Attributes:
-        maximum_colors: the most different colours it takes.
+        maximum_colors: the most different colors it takes.
         halo: how many pixels away a pixel can still change either prediction.
-        own_colors: whether it predicts layer colours pixel by pixel. If not they are the base colours, and the
+        own_colors: whether it predicts layer colors pixel by pixel. If not they are the base colors, and the
             exact step does the rest.
         predict_released: the inference of the paper's released code, for comparison, or None:
             (image (3, H, W), palette (K, 3), with its filter) → alphas (K, H, W) and colors (K, 3, H, W).
@@ -89,7 +89,7 @@ class Model(Protocol):
         ...
 
     def base_colors(self, palette: Tensor, softness: float) -> Tensor:
-        """The colours that the layers lie about: the palette's, or colours near them.
+        """The colors that the layers lie about: the palette's, or colors near them.
 
         (U, 3) sRGB in [0, 1], all different, at least two → the same shape and range. The picture has no part in it.
         Softness in [0, 1], see :meth:`predict`.

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from ..host.parameters import MAXIMUM_COLORS
 
 NEAR = 0.08
-"""Palette colours that are nearer than this share their alphas, see :func:`shares_of`."""
+"""Palette colors that are nearer than this share their alphas, see :func:`shares_of`."""
 
 _FEATURES, _WIDTH = 19, 40
-_OFF_LINES = 0.12  # from there on a colour is hardly taken for a mixture
-_WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colours
+_OFF_LINES = 0.12  # from there on a color is hardly taken for a mixture
+_WIDENING, _LARGEST_MOVE = 0.05, 0.1  # of base colors
 _LARGEST_LOG_SCALE = 2.0  # logarithm of a factor
 
 
@@ -23,7 +23,7 @@ class PaletteEmbedding(NamedTuple):
     """What the palette alone decides: the same in every frame and every tile.
 
     Attributes:
-        base: (B, K, 3) sRGB in [0, 1], the base colours, which the layers lie about.
+        base: (B, K, 3) sRGB in [0, 1], the base colors, which the layers lie about.
         offsets: (B, K, C) of each entry's planes in the network's first block.
         sizes: (B, T) factors of the gradient steps.
         sharpening: (B, T) ≥ 0.
@@ -42,9 +42,9 @@ class PaletteEmbedding(NamedTuple):
 class PaletteNetwork(nn.Module):
     """Reads the palette as a set (Zaheer et al. 2017).
 
-    Palette colours are mostly means of areas, so half of each area is beyond all their mixtures: base colours lie
-    further apart. And a palette says what its mixtures mean: where every colour is off the lines between the others, a
-    colour in between is a soft edge or a veil, and what differs within a layer is its surface; where colours follow
+    Palette colors are mostly means of areas, so half of each area is beyond all their mixtures: base colors lie
+    further apart. And a palette says what its mixtures mean: where every color is off the lines between the others, a
+    color in between is a soft edge or a veil, and what differs within a layer is its surface; where colors follow
     each other as shades, it is one more shade.
 
     Args:
@@ -98,7 +98,7 @@ def palette_features(palette: Tensor, softness: Tensor) -> Tensor:
 def distances(palette: Tensor) -> Tensor:
     """How far each entry is from each other. (B, K, 3) → (B, K, K).
 
-    ``torch.cdist`` becomes another formula in ONNX files, which is off by 1e-6 and by more where colours are near.
+    ``torch.cdist`` becomes another formula in ONNX files, which is off by 1e-6 and by more where colors are near.
     """
     return (palette[:, :, None] - palette[:, None]).square().sum(dim=3).sqrt()
 
@@ -106,7 +106,7 @@ def distances(palette: Tensor) -> Tensor:
 def nearest_other(apart: Tensor) -> Tensor:
     """How far each entry is from the nearest other.
 
-    :func:`distances` (B, K, K) → (B, K, 1), at most 1, which is also what a colour has that has no others.
+    :func:`distances` (B, K, K) → (B, K, 1), at most 1, which is also what a color has that has no others.
     """
     return (apart + 2.0 * _itself(apart)).amin(dim=2, keepdim=True).clamp_max(1.0)
 
@@ -114,7 +114,7 @@ def nearest_other(apart: Tensor) -> Tensor:
 def off_lines(palette: Tensor) -> Tensor:
     """How far each entry is from the nearest line between two others.
 
-    (B, K, 3) → (B, K, 1), at most 1, which is also what a colour has that has no others.
+    (B, K, 3) → (B, K, 1), at most 1, which is also what a color has that has no others.
     """
     itself = 2.0 * _itself(palette)
     lines = palette[:, None] - palette[:, :, None]  # B, from, to, 3
@@ -133,7 +133,7 @@ def _itself(entries: Tensor) -> Tensor:
 
 
 def shares_of(palette: Tensor) -> Tensor:
-    """How palette colours that are hardly apart share their alphas, as equal ones share them equally.
+    """How palette colors that are hardly apart share their alphas, as equal ones share them equally.
 
     What belongs to which of them can't be seen: a level of light would throw whole areas from one layer to the other.
     Three times over, so that in a row of shades those that are up to three links apart share too.
@@ -143,7 +143,7 @@ def shares_of(palette: Tensor) -> Tensor:
 
     Returns:
         (B, K, K): which part of the alpha of the second each first one has, adding to 1 over the first. The identity
-        where no two colours are near.
+        where no two colors are near.
     """
     nearness = (1.0 - (distances(palette) / NEAR) ** 4).clamp_min(0.0)
     shares = nearness / nearness.sum(dim=1, keepdim=True)

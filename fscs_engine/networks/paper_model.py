@@ -1,4 +1,4 @@
-"""The `paper` model: the two U-Nets of Tables 3 and 4, tile by tile, with any palette of at most their K colours."""
+"""The `paper` model: the two U-Nets of Tables 3 and 4, tile by tile, with any palette of at most their K colors."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _GPU_TILE = 1536
 class PaperModel:
     """The two U-Nets of Tables 3 and 4 with weights for a fixed K.
 
-    Fewer colours come as repeated entries, whose alphas are added and whose colours are averaged (paper §5.5).
+    Fewer colors come as repeated entries, whose alphas are added and whose colors are averaged (paper §5.5).
     The palette is sorted before the networks see it, so its order does not matter; they are trained so.
 
-    Zero-centring: the released residue predictor subtracts the mean over the whole picture, so that tiles and
-    frames disagree. Weights trained here learn centred residues (``centering`` = ``none``: nothing is
+    Zero-centering: the released residue predictor subtracts the mean over the whole picture, so that tiles and
+    frames disagree. Weights trained here learn centerd residues (``centering`` = ``none``: nothing is
     subtracted). For the released weights (``chart``) the mean is taken over a chart of the palette's own flat
-    colours instead of the picture: it depends on the palette alone.
+    colors instead of the picture: it depends on the palette alone.
 
     Args:
         weights: with ``colors``, ``centering`` and optionally ``skip`` and ``single_network`` in its metadata.
@@ -92,7 +92,7 @@ class PaperModel:
         return merged.index_add_(0, filled.owners, raw)
 
     def predict_colors(self, image: Tensor, filled: FilledPalette, alphas: Tensor) -> Tensor:
-        """Layer colours of a tile from processed alphas (U, H, W) → (U, 3, H, W)."""
+        """Layer colors of a tile from processed alphas (U, H, W) → (U, 3, H, W)."""
         shares = alphas / filled.counts[:, None, None]
         residues = self._residues(image, filled.full, shares[filled.owners])
         colors = (residues - filled.center).add_(filled.full[..., None, None]).clamp_(0.0, 1.0)
@@ -109,7 +109,7 @@ class PaperModel:
             smooth: with the guided filter of radius 3, eps 1e-6, which it leaves unclamped.
 
         Returns:
-            Alphas (K, H, W), which can leave [0, 1] after its filter, and colours (K, 3, H, W) in [0, 1].
+            Alphas (K, H, W), which can leave [0, 1] after its filter, and colors (K, 3, H, W) in [0, 1].
         """
         from ..alpha.smoothing import gray, guided_filter
 
@@ -145,9 +145,9 @@ class PaperModel:
         return FilledPalette(full, owners, counts, center)
 
     def _chart_mean(self, full: Tensor) -> Tensor:
-        """Mean residue over a chart of the palette's flat colours, (K, 3, 1, 1).
+        """Mean residue over a chart of the palette's flat colors, (K, 3, 1, 1).
 
-        Each row of the chart holds all colours, turned by two places from the row above. On twelve photographs this
+        Each row of the chart holds all colors, turned by two places from the row above. On twelve photographs this
         was within 0.014 of the picture's own mean residue, which itself is 0.33 on average.
         """
         numbers = torch.arange(len(full), device=self.device)
@@ -173,7 +173,7 @@ class FilledPalette:
 
     Attributes:
         full: (K, 3) sorted, with repeated entries.
-        owners: (K,) which of the U colours each is.
+        owners: (K,) which of the U colors each is.
         counts: (U,) how often each is repeated.
         center: what is subtracted from residues, (K, 3, 1, 1) or a scalar 0.
     """

@@ -264,7 +264,7 @@ def _clear(cells: Any, first: int) -> None:
 
 @loop("in4 int64 out4s")
 def model_rows(found: Any, column: int, out: Any) -> None:
-    """The network's last planes as local colour models, see ``AnyPaletteNetwork.models``.
+    """The network's last planes as local color models, see ``AnyPaletteNetwork.models``.
 
     Args:
         found: (h', K, w + 1, 13); the last two planes are the gates' logits.

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "weights"
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """A weights file of the package, the sha256 it must have, and the most different colours it takes."""
+    """A weights file of the package, the sha256 it must have, and the most different colors it takes."""
 
     file: str
     sha256: str

@@ -78,16 +78,16 @@ class UNet(nn.Module):
 
 
 def palette_planes(palette: Tensor, height: int, width: int) -> Tensor:
-    """K single-colour images (paper §4.2). (B, K, 3) → (B, K, 3, H, W), a view without a copy."""
+    """K single-color images (paper §4.2). (B, K, 3) → (B, K, 3, H, W), a view without a copy."""
     return palette[..., None, None].expand(*palette.shape, height, width)
 
 
 class AlphaPredictor(nn.Module):
-    """Table 3: image and K single-colour planes in, K raw alphas out.
+    """Table 3: image and K single-color planes in, K raw alphas out.
 
     Shape:
         image (B, 3, H, W) sRGB in [0, 1], palette (B, K, 3) sRGB in [0, 1] → alphas (B, K, H, W) in (0, 1),
-        before the normalisation of Eq. 5.
+        before the normalization of Eq. 5.
     """
 
     def __init__(self, colors: int, skip: bool = True) -> None:
@@ -101,7 +101,7 @@ class AlphaPredictor(nn.Module):
 
 
 class ResiduePredictor(nn.Module):
-    """Table 4: image, K single-colour planes and K processed alphas in, K residues out, not yet centred.
+    """Table 4: image, K single-color planes and K processed alphas in, K residues out, not yet centerd.
 
     Shape:
         image (B, 3, H, W), palette (B, K, 3), alphas (B, K, H, W) → residues (B, K, 3, H, W) in (-1, 1).

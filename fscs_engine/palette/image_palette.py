@@ -17,7 +17,7 @@ from .palette import Palette, kmeans_palette
 from .salient import salient_palette
 
 METHODS = MappingProxyType({"kmeans": kmeans_palette, "salient": salient_palette})
-"""The choices of the parameter ``palette_method``, and what finds the colours for each."""
+"""The choices of the parameter ``palette_method``, and what finds the colors for each."""
 
 DEFAULT_METHOD = str(BY_NAME["palette_method"].default)
 
@@ -42,21 +42,21 @@ def image_palette(
     spaces: ColorSpaces | None = None,
     method: str = DEFAULT_METHOD,
 ) -> Palette:
-    """Finds K colours.
+    """Finds K colors.
 
     See :func:`fscs_engine.palette.palette.kmeans_palette` and :func:`fscs_engine.palette.salient.salient_palette`.
 
     Args:
         image: see :func:`shot_palette`, of which this is the case of one frame.
         colors: K, 1 to 16.
-        given: colours that stay as they are and come first; the rest is found around them.
+        given: colors that stay as they are and come first; the rest is found around them.
         seed: same picture and seed, same palette.
         spaces: to convert the picture; None is the built-in config.
         method: ``kmeans`` or ``salient``.
 
     Raises:
         UsageError: no such method.
-        PaletteError: K out of range, or fewer than the given colours.
+        PaletteError: K out of range, or fewer than the given colors.
         NonFiniteError: NaN or infinity in the picture.
     """
     return shot_palette([image], 1, colors, given, seed, spaces, method)

@@ -1,6 +1,6 @@
-"""Palettes: the K colours that the layers are made for, typed in by hand or found by K-means.
+"""Palettes: the K colors that the layers are made for, typed in by hand or found by K-means.
 
-Colours are sRGB-encoded RGB with Rec.709 primaries in [0, 1], the space that the networks see.
+Colors are sRGB-encoded RGB with Rec.709 primaries in [0, 1], the space that the networks see.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DECIMALS = 6
 
 
 def canonical_order(colors: ArrayLike) -> NDArray[np.intp]:
-    """The order of the automatic colours: from dark to light, equal lightness by red, green, blue.
+    """The order of the automatic colors: from dark to light, equal lightness by red, green, blue.
 
     Lightness is the Rec.709-weighted sum of the sRGB values.
 
@@ -44,7 +44,7 @@ def canonical_order(colors: ArrayLike) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class PaletteColor:
-    """One palette colour.
+    """One palette color.
 
     Args:
         rgb: sRGB-encoded, each in [0, 1].
@@ -65,12 +65,12 @@ class PaletteColor:
 
     @property
     def hex(self) -> str:
-        """The colour in 8 bits a channel: ``PaletteColor((1, 0.5, 0)).hex == "#ff8000"``."""
+        """The color in 8 bits a channel: ``PaletteColor((1, 0.5, 0)).hex == "#ff8000"``."""
         return hex_of(self.rgb)
 
     @classmethod
     def from_hex(cls, text: str, name: str = "", locked: bool = False) -> PaletteColor:
-        """A colour from ``"#aabbcc"``, ``"aabbcc"`` or ``"#abc"``.
+        """A color from ``"#aabbcc"``, ``"aabbcc"`` or ``"#abc"``.
 
         Raises:
             PaletteError: anything else.
@@ -81,10 +81,10 @@ class PaletteColor:
 
 @dataclass(frozen=True)
 class Palette:
-    """1 to 16 palette colours in the order of their layers. Equal entries are allowed.
+    """1 to 16 palette colors in the order of their layers. Equal entries are allowed.
 
     Raises:
-        PaletteError: no colour, or more than 16.
+        PaletteError: no color, or more than 16.
 
     Example:
         >>> Palette.from_hex("#000000, #ff8000").array.shape
@@ -105,12 +105,12 @@ class Palette:
 
     @property
     def array(self) -> NDArray[np.float32]:
-        """The colours as (K, 3) float32, sRGB in [0, 1]."""
+        """The colors as (K, 3) float32, sRGB in [0, 1]."""
         return np.array([color.rgb for color in self.colors], dtype=np.float32)
 
     @classmethod
     def from_array(cls, colors: ArrayLike) -> Palette:
-        """A palette of unnamed colours from (K, 3) sRGB in [0, 1].
+        """A palette of unnamed colors from (K, 3) sRGB in [0, 1].
 
         Raises:
             PaletteError: another shape or range.
@@ -122,10 +122,10 @@ class Palette:
 
     @classmethod
     def from_hex(cls, text: str | Sequence[str]) -> Palette:
-        """A palette from ``"#aabbcc,#ddeeff"`` or from a list of hex colours.
+        """A palette from ``"#aabbcc,#ddeeff"`` or from a list of hex colors.
 
         Raises:
-            PaletteError: a part is no hex colour, or there are none or too many.
+            PaletteError: a part is no hex color, or there are none or too many.
         """
         parts = text.split(",") if isinstance(text, str) else text
         return cls(tuple(PaletteColor.from_hex(part) for part in parts))
@@ -157,7 +157,7 @@ def palette_errors() -> Iterator[None]:
 
 
 def check_size(colors: int, what: str = "asked for") -> None:
-    """Raises PaletteError unless ``colors`` is a number of colours a palette can have."""
+    """Raises PaletteError unless ``colors`` is a number of colors a palette can have."""
     if isinstance(colors, bool) or not isinstance(colors, int) or not 1 <= colors <= MAXIMUM_COLORS:
         raise PaletteError(f"{what} {short(colors)} colors", cure=f"use 1 to {MAXIMUM_COLORS} colors")
 
@@ -174,23 +174,23 @@ def kmeans_palette(
 
     Same pixels and seed, same palette: see :func:`found_palette`, which this is a method of.
 
-    With given colours it is Lloyd's algorithm with fixed centres: a given colour takes the pixels nearest to it
-    and stays where it is, the free centres take the rest and move to their means. The free centres start by
+    With given colors it is Lloyd's algorithm with fixed centers: a given color takes the pixels nearest to it
+    and stays where it is, the free centers take the rest and move to their means. The free centers start by
     k-means++ (Arthur and Vassilvitskii 2007) from the given ones, and the best of four starts is kept.
 
     Args:
         pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
         colors: K, from 1 to 16.
-        given: colours that come first, in their order, unchanged.
+        given: colors that come first, in their order, unchanged.
         seed: of the sampling and the starts.
         weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
             the weights are left out of account.
 
     Returns:
-        The given colours, then the found ones from dark to light.
+        The given colors, then the found ones from dark to light.
 
     Raises:
-        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+        PaletteError: K is out of range or less than the number of given colors, or there are no pixels.
     """
 
     def find(sample: Sample, fixed: NDArray[np.float64], free: int) -> NDArray[np.float64]:
@@ -206,7 +206,7 @@ class Sample:
     Attributes:
         pixels: (N, 3) sRGB in [0, 1], rounded as palettes are; N is at most 50,000.
         counts: (N,) how much each counts, above 0.
-        thinning: every ``thinning``-th pixel still has more different colours than are to be found.
+        thinning: every ``thinning``-th pixel still has more different colors than are to be found.
     """
 
     pixels: NDArray[np.float64]
@@ -215,8 +215,8 @@ class Sample:
 
 
 Finder = Callable[[Sample, NDArray[np.float64], int], NDArray[np.float64]]
-"""What a method has of its own: a sample, the given colours (G, 3) and a number F in, the F colours (F, 3) that are
-still missing out, in any order. The sample has more than F different colours that are not given."""
+"""What a method has of its own: a sample, the given colors (G, 3) and a number F in, the F colors (F, 3) that are
+still missing out, in any order. The sample has more than F different colors that are not given."""
 
 
 def found_palette(
@@ -231,25 +231,25 @@ def found_palette(
     """Finds a palette by a method: all that methods have in common.
 
     Same pixels and seed, same palette: the pixels are thinned to at most 50,000, one drawn at random from each
-    of as many equal runs of the picture, by a seeded generator; the colours are rounded to six decimals, so that
+    of as many equal runs of the picture, by a seeded generator; the colors are rounded to six decimals, so that
     the order in which threads add up does not show.
 
-    A picture with fewer distinct colours than asked for gives repeated entries.
+    A picture with fewer distinct colors than asked for gives repeated entries.
 
     Args:
         pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
         colors: K, from 1 to 16.
         find: the method.
-        given: colours that come first, in their order, unchanged.
+        given: colors that come first, in their order, unchanged.
         seed: of the sampling.
         weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
             the weights are left out of account.
 
     Returns:
-        The given colours, then the found ones from dark to light.
+        The given colors, then the found ones from dark to light.
 
     Raises:
-        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+        PaletteError: K is out of range or less than the number of given colors, or there are no pixels.
     """
     check_size(colors)
     fixed = () if given is None else given.colors
@@ -265,7 +265,7 @@ def found_palette(
     centers = np.array([color.rgb for color in fixed], dtype=np.float64).reshape(-1, 3)
     thinning = _THINNING
     distinct = _distinct(sample[::thinning], centers)
-    if len(distinct) <= free:  # rare colours may be in the rest
+    if len(distinct) <= free:  # rare colors may be in the rest
         thinning = 1
         distinct = _distinct(sample, centers)
     if len(distinct) <= free:
@@ -300,19 +300,19 @@ def _sample(
         chosen = np.arange(total)
     if visible is not None:
         chosen = visible[chosen]
-    # rounded as the palette will be, so that colours which it can't tell apart count as one
+    # rounded as the palette will be, so that colors which it can't tell apart count as one
     sample = flat[chosen].astype(np.float64).clip(0.0, 1.0).round(_DECIMALS)
     return sample, np.ones(len(sample)) if counts is None else counts[chosen].astype(np.float64)
 
 
 def _distinct(pixels: NDArray[np.float64], fixed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distinct colours (N, 3) of the pixels, but for the fixed ones."""
+    """The distinct colors (N, 3) of the pixels, but for the fixed ones."""
     distinct = np.unique(pixels, axis=0)
     return distinct[(squared_distances(distinct, fixed) > _SAME).all(axis=0)]
 
 
 def _kmeans(sample: Sample, colors: int, seed: int) -> NDArray[np.float64]:
-    """Centres (colors, 3) by scikit-learn."""
+    """Centers (colors, 3) by scikit-learn."""
     from sklearn.cluster import KMeans  # here, because they take most of a second to import
     from threadpoolctl import threadpool_limits
 
@@ -323,7 +323,7 @@ def _kmeans(sample: Sample, colors: int, seed: int) -> NDArray[np.float64]:
 
 
 def _fill(sample: Sample, fixed: NDArray[np.float64], free: int, seed: int) -> NDArray[np.float64]:
-    """Free centres (free, 3) around fixed ones, which take their pixels but stay; scikit-learn can't hold any.
+    """Free centers (free, 3) around fixed ones, which take their pixels but stay; scikit-learn can't hold any.
 
     The starts compete on the thinned sample; the best of them settles on all of it.
     """
@@ -345,7 +345,7 @@ def _start(
     free: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Fixed centres and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
+    """Fixed centers and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
     centers = fixed
     nearest = squared_distances(sample, fixed).min(axis=0)
     for _ in range(free):
@@ -359,9 +359,9 @@ def _start(
 def _lloyd(
     sample: NDArray[np.float64], counts: NDArray[np.float64], centers: NDArray[np.float64], fixed: int
 ) -> tuple[NDArray[np.float64], float]:
-    """Lloyd's steps until the centres settle; the first ``fixed`` of them stay. Returns them and what they cost.
+    """Lloyd's steps until the centers settle; the first ``fixed`` of them stay. Returns them and what they cost.
 
-    A centre that no pixel is nearest to stays where it is: it is a pixel's own colour, or a mean of some.
+    A center that no pixel is nearest to stays where it is: it is a pixel's own color, or a mean of some.
     """
     cost = np.inf
     for _ in range(_STEPS):

@@ -1,8 +1,8 @@
 """A palette that has a place for small saturated regions, which K-means averages away.
 
-The palette is chosen for what layers are: mixtures. A pixel costs what the best mixture of two palette colours leaves
-of it, plus something for mixing at all. So shades between two colours of the palette ask for no colour of their own,
-and a colour that no mixture gives, the red of a motorbike among greys, does, small as it is.
+The palette is chosen for what layers are: mixtures. A pixel costs what the best mixture of two palette colors leaves
+of it, plus something for mixing at all. So shades between two colors of the palette ask for no color of their own,
+and a color that no mixture gives, the red of a motorbike among grays, does, small as it is.
 
 Distances are those of Oklab (Björn Ottosson, "A perceptual color space for image processing", 2020) with the lightness
 scaled down: light and shadow change it, hue and saturation tell the families apart.
@@ -27,25 +27,25 @@ _MOST_CELLS = 1024
 _MOST_CANDIDATES = 192
 
 _FAMILY = 0.06
-"""Standard deviation of the bell within which colours count as one family."""
+"""Standard deviation of the bell within which colors count as one family."""
 _RARE = 2e-3
 """Share of a family below which it is taken for noise."""
 _POPULATION = 0.35
 """A family with n times the pixels weighs n to the power of this."""
 _CHROMA = 5.0
-"""A colour of chroma c, which reaches 0.3, weighs 1 + this × c."""
+"""A color of chroma c, which reaches 0.3, weighs 1 + this × c."""
 _MIXING = 0.15
-"""What mixing costs, in parts of the variance of the colours mixed. At 0 mixtures are as good as a colour of their own,
-at 1 none is better than the nearest colour, as in K-means."""
+"""What mixing costs, in parts of the variance of the colors mixed. At 0 mixtures are as good as a color of their own,
+at 1 none is better than the nearest color, as in K-means."""
 _APART = 0.1
-"""Distance, lightness in full, below which colours are near-duplicates: none is chosen while there are others."""
+"""Distance, lightness in full, below which colors are near-duplicates: none is chosen while there are others."""
 _ROUNDS = 2
-"""How often each colour is chosen anew, given all others."""
+"""How often each color is chosen anew, given all others."""
 _NEAR = 0.03
-"""Radius about a chosen cell within which pixels make its colour."""
+"""Radius about a chosen cell within which pixels make its color."""
 
 _EVEN = 0.08
-"""Largest difference of a channel between neighbours in one region."""
+"""Largest difference of a channel between neighbors in one region."""
 _STRAY = 0.1
 """What a pixel outside any region counts."""
 
@@ -73,27 +73,27 @@ def salient_palette(
     seed: int = 0,
     weights: NDArray[np.floating] | None = None,
 ) -> Palette:
-    """Finds a palette in which small saturated regions have a colour.
+    """Finds a palette in which small saturated regions have a color.
 
     Same pixels and seed, same palette: see :func:`.palette.found_palette`, which this is a method of.
 
-    The colours come one by one, each the one that lowers the cost of the whole picture the most; then each is
+    The colors come one by one, each the one that lowers the cost of the whole picture the most; then each is
     chosen anew, given all others. Each is the mean of pixels that are nearly alike.
 
     Args:
         pixels: (..., 3) sRGB, straight, clipped to [0, 1] here. Of a picture (H, W, 3), stray pixels and lines
             count less than regions.
         colors: K, from 1 to 16.
-        given: colours that come first, in their order, unchanged. The rest is chosen for what they leave.
+        given: colors that come first, in their order, unchanged. The rest is chosen for what they leave.
         seed: of the sampling.
         weights: (...) how much each pixel counts, e.g. its alpha; those of 0 or less not at all. Where all are,
             the weights are left out of account.
 
     Returns:
-        The given colours, then the found ones from dark to light.
+        The given colors, then the found ones from dark to light.
 
     Raises:
-        PaletteError: K is out of range or less than the number of given colours, or there are no pixels.
+        PaletteError: K is out of range or less than the number of given colors, or there are no pixels.
 
     Example:
         >>> picture = np.full((40, 40, 3), 0.5)
@@ -111,7 +111,7 @@ def salient_palette(
 
 
 def region_weights(picture: NDArray[np.floating]) -> NDArray[np.float32]:
-    """1 where a pixel has a neighbour like itself both in its row and in its column, less elsewhere.
+    """1 where a pixel has a neighbor like itself both in its row and in its column, less elsewhere.
 
     Args:
         picture: (H, W, 3) sRGB.
@@ -119,11 +119,11 @@ def region_weights(picture: NDArray[np.floating]) -> NDArray[np.float32]:
     Returns:
         (H, W).
     """
-    inside = _has_like_neighbour(picture) & _has_like_neighbour(picture.swapaxes(0, 1)).T
+    inside = _has_like_neighbor(picture) & _has_like_neighbor(picture.swapaxes(0, 1)).T
     return np.where(inside, np.float32(1.0), np.float32(_STRAY))
 
 
-def _has_like_neighbour(picture: NDArray[np.floating]) -> NDArray[np.bool_]:
+def _has_like_neighbor(picture: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether the pixel above or below is alike, (H, W); of a single row, all have one."""
     if len(picture) == 1:
         return np.ones(picture.shape[:2], dtype=np.bool_)
@@ -142,7 +142,7 @@ def oklab(rgb: Floats) -> Floats:
 
 
 def _find(sample: Sample, fixed: Floats, free: int) -> Floats:
-    """The method. Sample, given colours (G, 3), F → (F, 3)."""
+    """The method. Sample, given colors (G, 3), F → (F, 3)."""
     scale = np.array([_LIGHTNESS, 1.0, 1.0])
     seen, kept = oklab(sample.pixels) * scale, oklab(fixed) * scale
     cell = _cells(sample, seen, _CELLS_A_COLOR * free)
@@ -158,7 +158,7 @@ def _find(sample: Sample, fixed: Floats, free: int) -> Floats:
     found = np.empty((free, 3))
     for number, own_cell in enumerate(chosen):
         place = len(fixed) + number
-        # The cell itself is always among them: its pixels may all be nearer to another colour.
+        # The cell itself is always among them: its pixels may all be nearer to another color.
         own = ((nearest == place) & (distances[place] <= _NEAR**2)) | (cell == own_cell)
         found[number] = np.average(sample.pixels[own], axis=0, weights=sample.counts[own])
     return found
@@ -168,7 +168,7 @@ def _cells(sample: Sample, seen: Floats, enough: int) -> NDArray[np.intp]:
     """The cell of the histogram that each pixel lies in, numbered from 0.
 
     The cells are halved until there are enough, or doubled until there are not too many. Where no size gives enough,
-    each colour of the sample is a cell.
+    each color of the sample is a cell.
     """
     above = seen - seen.min(axis=0)
     side = _CELL
@@ -192,8 +192,8 @@ def _packed(places: Floats) -> NDArray[np.int64]:
 
 
 def _choose(means: Floats, shares: Floats, given: Floats, free: int) -> NDArray[np.intp]:
-    """Which of the cells (M, 3) of these shares (M,) become colours, besides the given ones (G, 3): (F,)."""
-    # A family's share is taken within a radius that the cells' size has no part in: noise spreads a colour over many
+    """Which of the cells (M, 3) of these shares (M,) become colors, besides the given ones (G, 3): (F,)."""
+    # A family's share is taken within a radius that the cells' size has no part in: noise spreads a color over many
     # cells, and must not make more of it.
     families = np.einsum("mn,n->m", np.exp(-squared_distances(means, means) / (2 * _FAMILY**2)), shares)
     common = max(np.count_nonzero(families >= _RARE), free + len(given))
@@ -241,7 +241,7 @@ def _choose(means: Floats, shares: Floats, given: Floats, free: int) -> NDArray[
 
 
 def _mixed(cells: Floats, pool: Floats, partner: Floats, alone: Floats) -> Floats:
-    """What each cell c costs as the best mixture of a colour p of the pool and the partner q: (J, N).
+    """What each cell c costs as the best mixture of a color p of the pool and the partner q: (J, N).
 
     The mixture (1 − t) p + t q costs ‖c − (1 − t) p − t q‖² + m t (1 − t) ‖q − p‖², m of :data:`_MIXING`; the second
     is m times the variance of what is mixed. It is quadratic in t.

@@ -1,6 +1,6 @@
 """A shot as a job for render farms, in the words of Open Job Description (``jobtemplate-2023-09``).
 
-``openjd run`` runs the job on one computer, AWS Deadline Cloud on many. Step ``Palette`` decides the colours once, step
+``openjd run`` runs the job on one computer, AWS Deadline Cloud on many. Step ``Palette`` decides the colors once, step
 ``Segment`` takes the frames apart, some in each task. The engine is one program with arguments: nothing of the job goes
 through a shell or a script, and every path is a job parameter, which a farm may map and never reads as a format string.
 

@@ -21,7 +21,7 @@ class Identity:
     Attributes:
         segmenter: the model, its precision, the OpenColorIO config.
         input_space: the color space of the picture.
-        palette: the K colours.
+        palette: the K colors.
         processing: the alpha processing.
         input_identity: sha256 of the input, of :func:`fscs_engine.host.key.file_identity` or ``pixels_identity``.
         input_layer: the layer of the file that was read.

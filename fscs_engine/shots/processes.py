@@ -1,4 +1,4 @@
-"""Shots in several processes, each of which takes a few neighbouring frames at a time."""
+"""Shots in several processes, each of which takes a few neighboring frames at a time."""
 
 from __future__ import annotations
 

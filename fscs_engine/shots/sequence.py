@@ -117,7 +117,7 @@ def segment_frames(
 
     Args:
         work: what to do.
-        frames: (frame, view), neighbours one after the other.
+        frames: (frame, view), neighbors one after the other.
         segmenter: the model.
         tick: called with the part of all frames that is done; what it raises ends the work at once.
         done: called with each frame's result once its files are there, in the thread that writes.
@@ -230,7 +230,7 @@ class _Wanted:
         processing: AlphaProcessing,
         input_identity: str,
     ) -> _Wanted:
-        """Of a picture in some colour space."""
+        """Of a picture in some color space."""
         identity = Identity(
             segmenter,
             color_space,
@@ -363,7 +363,7 @@ class _Reader:
     def _check_to_do(self, place: Place) -> None:
         """Raises _UpToDate for a frame that is done already, which need not be decoded to know it.
 
-        What temporal smoothing sees of a frame's neighbours depends on cuts, and those are seen in the pictures.
+        What temporal smoothing sees of a frame's neighbors depends on cuts, and those are seen in the pictures.
         """
         work, frame, view = self.work, place.frame, place.view
         if not all(file.exists() for file in work.delivery.files(place, len(work.palette))):

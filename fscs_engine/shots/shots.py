@@ -407,7 +407,7 @@ def find_palette(
 ) -> Palette:
     """The palette of a shot: of some frames across it, see :func:`fscs_engine.palette.image_palette.shot_samples`.
 
-    Only the first view is looked at, so that both eyes get the same colours.
+    Only the first view is looked at, so that both eyes get the same colors.
     """
     first = [frame for frame, view in frames if view == frames[0][1]]
     samples = shot_samples(first)

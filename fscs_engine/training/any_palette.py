@@ -1,7 +1,7 @@
 """How the `any-palette` model is trained: on photographs without truth, and on composites whose alphas are known.
 
-On photographs the exact step closes the decomposition, so that the colour that a layer is given beside its palette
-colour is the residue e = c - Σαp (L_r of the paper is zero by construction). What is made small is that residue (L_a
+On photographs the exact step closes the decomposition, so that the color that a layer is given beside its palette
+color is the residue e = c - Σαp (L_r of the paper is zero by construction). What is made small is that residue (L_a
 and the squared form of L_d), the sparsity score, the number of layers that are just visible, and the change of alphas
 where the picture does not change. On composites the alphas are drawn to the true ones.
 """
@@ -30,7 +30,7 @@ from .trainer import Samples, TrainingConfig
 
 _PALETTE_PIXELS = 1000
 _MOMENTS = 2  # photographs of a batch that are seen a moment later too
-_CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colours that are hardly apart
+_CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colors that are hardly apart
 _JUMPS = 20.0  # and so much more, times the change itself, anywhere: one jump is worse than many small steps
 _OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure than their palette
 _EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
@@ -47,7 +47,7 @@ class AnyPaletteLosses:
     ``distance`` and ``layer_distance`` weigh the squared residue, in the mean over pixels and in the mean over
     layers (of the alpha-weighted means); ``visible`` a smooth count of the layers above 1 %; ``steady`` the change
     of alphas when the light changes by a level or two and when something else enters the picture; a large change counts
-    for more than its size. Where palette colours are hardly apart, ``sparsity`` and ``visible`` count less and
+    for more than its size. Where palette colors are hardly apart, ``sparsity`` and ``visible`` count less and
     ``steady`` more.
     """
 
@@ -127,7 +127,7 @@ class AnyPaletteConfig(TrainingConfig):
 def window_alphas(
     networks: nn.Module, image: Tensor, palette: Tensor, window: Tensor, softness: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Alphas (B, K, S/2, S/2) and pixels (B, 3, S/2, S/2) of a window of the crops, and the base colours (B, K, 3).
+    """Alphas (B, K, S/2, S/2) and pixels (B, 3, S/2, S/2) of a window of the crops, and the base colors (B, K, 3).
 
     Args:
         networks: an :class:`AnyPaletteNetwork`.
@@ -156,7 +156,7 @@ def window_alphas(
 
 
 def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
-    """How much it is worth to have few layers in a pixel: little where its colours are hardly apart.
+    """How much it is worth to have few layers in a pixel: little where its colors are hardly apart.
 
     alphas (B, K, H, W), palette (B, K, 3) → (B, H, W) in [0, 1].
     """
@@ -208,7 +208,7 @@ def photograph_losses(alphas: Tensor, colors: Tensor, base: Tensor, absent: Tens
         alphas: (B, K, H, W).
         colors: (B, 3, H, W), c.
         base: (B, K, 3).
-        absent: (B, K), 1 where a palette colour is nowhere near the picture's.
+        absent: (B, K), 1 where a palette color is nowhere near the picture's.
         worth: (B, H, W), see :func:`worth_telling_apart`.
     """
     mixed = (base.transpose(1, 2) @ alphas.flatten(2)).view_as(colors)
@@ -297,7 +297,7 @@ def _random_contrast(faded: float, rng: np.random.Generator) -> float:
 def _photograph_sample(
     photo: NDArray[np.uint8], crop: int, colors: int, contrast: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """A crop (3, S, S), a palette (K, 3) in random order, and which of its colours are nowhere near (K,)."""
+    """A crop (3, S, S), a palette (K, 3) in random order, and which of its colors are nowhere near (K,)."""
     recolor = random_recoloring(rng)
     square = random_crop(photo, crop, rng)
     source = (square if rng.random() < 0.4 else photo).reshape(-1, 3)

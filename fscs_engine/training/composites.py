@@ -1,4 +1,4 @@
-"""Training pictures whose alphas are known: soft masks of many kinds over textured layers of one colour each.
+"""Training pictures whose alphas are known: soft masks of many kinds over textured layers of one color each.
 
 All random numbers come from the generator that is given.
 """
@@ -17,8 +17,8 @@ from ..networks.palette_network import off_lines
 
 Plane = NDArray[np.float32]
 
-_LEAST_APART = 0.15  # between two palette colours of a composite
-_OFF_LINES = 0.12  # of half the palettes: distance of a colour from the lines between the others
+_LEAST_APART = 0.15  # between two palette colors of a composite
+_OFF_LINES = 0.12  # of half the palettes: distance of a color from the lines between the others
 _SOLID = 0.65  # of the sharp composites, as most things are
 _WIDE = 0.5  # of the composites have transitions of any width, evenly over its logarithm
 _WIDEST = (0.5, 60.0)  # sigma in pixels
@@ -28,12 +28,12 @@ _RAMPS = 0.2  # of the masks of these are linear ramps or halos across the pictu
 def composite(
     textures: Sequence[NDArray[np.float32]], colors: int, decoys: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """One picture of ``colors`` layers, whose palette has ``decoys`` more colours that are nowhere in it.
+    """One picture of ``colors`` layers, whose palette has ``decoys`` more colors that are nowhere in it.
 
     Args:
         textures: (S, S, 3) photographs in [0, 1], any number of them; layers and masks are made of them.
         colors: layers, at least 1.
-        decoys: palette colours without a layer.
+        decoys: palette colors without a layer.
         rng: decides everything.
 
     Returns:
@@ -64,13 +64,13 @@ def composite(
 
 
 def _apart_colors(count: int, rng: np.random.Generator, off_lines: float) -> NDArray[np.float32]:
-    """Random colours (count, 3), some greyish, at some distance from each other and from the lines between two.
+    """Random colors (count, 3), some grayish, at some distance from each other and from the lines between two.
 
     Without a distance from the lines some are between two others, which is what a soft edge of those two passes
     through: only its place tells which it is.
     """
     found: list[NDArray[np.float32]] = []
-    ease = 1.0  # many colours can't be far from each other
+    ease = 1.0  # many colors can't be far from each other
     while len(found) < count:
         if not off_lines and len(found) > 1 and rng.random() < 0.12:
             first, second = rng.choice(len(found), 2, replace=False)
@@ -89,12 +89,12 @@ def _apart_colors(count: int, rng: np.random.Generator, off_lines: float) -> NDA
 
 
 def _least_apart(colors: NDArray[np.float32]) -> float:
-    """Smallest distance between the last colour and another; colours (count, 3)."""
+    """Smallest distance between the last color and another; colors (count, 3)."""
     return float(np.linalg.norm(colors[:-1] - colors[-1], axis=1).min(initial=np.inf))
 
 
 def _least_off_line(colors: NDArray[np.float32]) -> float:
-    """Smallest distance between a colour and the line between two others; colours (count, 3)."""
+    """Smallest distance between a color and the line between two others; colors (count, 3)."""
     return float(off_lines(torch.from_numpy(colors)[None]).min())
 
 

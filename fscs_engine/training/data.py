@@ -100,7 +100,7 @@ class PhotoCrops:
     Args:
         folder: see :class:`Photographs`.
         crop: side of the square crops in pixels.
-        colors: K of the network; fewer distinct colours come as repeated entries.
+        colors: K of the network; fewer distinct colors come as repeated entries.
         seed: of everything random here.
 
     Raises:
@@ -131,7 +131,7 @@ class PhotoCrops:
         recolor = random_recoloring(rng)
         colors = self.colors if rng.random() < 0.75 else int(rng.integers(1, self.colors + 1))
         palette = kmeans_colors(recolor(pixels), colors, rng)
-        if rng.random() < 0.1:  # a palette by hand can hold a colour that is nowhere in the picture
+        if rng.random() < 0.1:  # a palette by hand can hold a color that is nowhere in the picture
             palette[rng.integers(len(palette))] = rng.random(3)
             crop_palette = False
         palette = palette[canonical_order(palette)]
@@ -150,16 +150,16 @@ def random_crop(photo: NDArray[np.uint8], side: int, rng: np.random.Generator) -
 
 
 def kmeans_colors(pixels: NDArray[np.float32], colors: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """K-means centres. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
+    """K-means centers. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
     # Threads of K-means add up in any order: with one the palette does not depend on their number.
     with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colours than clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colors than clusters
         means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
     return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)
 
 
 def random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A random turn of hue, change of saturation and of tone: photographs alone hold few saturated colours.
+    """A random turn of hue, change of saturation and of tone: photographs alone hold few saturated colors.
 
     Returns:
         A function from (..., 3) uint8 to (..., 3) float32 in [0, 1]. Two times in five it changes nothing.
@@ -170,7 +170,7 @@ def random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]],
     gamma = np.exp(rng.uniform(np.log(0.6), np.log(1.6)))
     gray = np.full((3, 3), 1 / 3)
     axis = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / np.sqrt(3)
-    turn = gray + saturation * (np.cos(angle) * (np.eye(3) - gray) + np.sin(angle) * axis)  # about the grey axis
+    turn = gray + saturation * (np.cos(angle) * (np.eye(3) - gray) + np.sin(angle) * axis)  # about the gray axis
 
     def recolor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         tone = (pixels.astype(np.float32) / np.float32(255)) ** np.float32(gamma)

@@ -38,7 +38,7 @@ def recomposition(alphas: Tensor, colors: Tensor) -> Tensor:
 
 
 def reconstruction_loss(alphas: Tensor, colors: Tensor, image: Tensor) -> Tensor:
-    """Eq. 6 with the layer colours, Eq. 7 with the palette colours. Returns a scalar."""
+    """Eq. 6 with the layer colors, Eq. 7 with the palette colors. Returns a scalar."""
     return F.l1_loss(recomposition(alphas, colors), image)
 
 
@@ -55,11 +55,11 @@ def sparsity_loss(alphas: Tensor, weights: Tensor | float = 1.0) -> Tensor:
 
 
 def centering_loss(alphas: Tensor, residues: Tensor, applies: Tensor) -> Tensor:
-    """How far a layer's mean colour lies from its palette colour: the zero-centring that needs no frame.
+    """How far a layer's mean color lies from its palette color: the zero-centering that needs no frame.
 
     The mean residue of each layer, weighted by alpha, is drawn to zero in training; at inference nothing is
     subtracted, so a pixel does not depend on the rest of the frame. ``applies`` (B,) is 1 where the palette was
-    made from this very crop (elsewhere the crop's mean has no reason to be the palette colour).
+    made from this very crop (elsewhere the crop's mean has no reason to be the palette color).
     """
     mass = alphas.sum(dim=(2, 3))[..., None]  # B, K, 1
     mean = (alphas[:, :, None] * residues).sum(dim=(3, 4)) / mass.clamp_min(1.0)
@@ -73,8 +73,8 @@ def total_loss(
     """Eq. 9.
 
     Args:
-        alphas: (B, K, H, W), normalised (Eq. 5).
-        residues: (B, K, 3, H, W) as predicted (and centred, where that is asked for).
+        alphas: (B, K, H, W), normalized (Eq. 5).
+        residues: (B, K, 3, H, W) as predicted (and centerd, where that is asked for).
         palette: (B, K, 3) sRGB in [0, 1].
         image: (B, 3, H, W) sRGB in [0, 1].
         crop_palette: (B,), 1 where the palette was made from the crop, else 0.

@@ -119,8 +119,8 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
     parameters, adjustments = _parse_parameters(Fields(fields.mapping("parameters", {}), "parameters"))
     request = SegmentRequest(
         image=_parse_image(Fields(fields.mapping("image"), "image")),
-        before=_parse_neighbours(fields, "before"),
-        after=_parse_neighbours(fields, "after"),
+        before=_parse_neighbors(fields, "before"),
+        after=_parse_neighbors(fields, "after"),
         palette=fields.mapping("palette"),
         parameters=parameters,
         adjustments=adjustments,
@@ -145,7 +145,7 @@ def _parse_output(output: Fields) -> OutputRequest:
     return found
 
 
-def _parse_neighbours(fields: Fields, name: str) -> tuple[ImageSource, ...]:
+def _parse_neighbors(fields: Fields, name: str) -> tuple[ImageSource, ...]:
     found = fields.items(name, [])
     if len(found) > TEMPORAL_RADIUS or not all(isinstance(image, dict) for image in found):
         raise protocol.protocol_error(f"{fields.called(name)} is not a list of at most {TEMPORAL_RADIUS} images")

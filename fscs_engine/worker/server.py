@@ -426,7 +426,7 @@ class Server:
             protocol.remove_shared(job.folder, name)
             check_cancelled(job)
         shape = [len(palette), image.height, image.width, 4]
-        seconds = {stage: result.report.seconds[stage] for stage in ("alpha", "colour")}
+        seconds = {stage: result.report.seconds[stage] for stage in ("alpha", "color")}
         return {
             "reply": "segment",
             "id": job.id,
@@ -516,7 +516,7 @@ def _processing(request: SegmentRequest, masks: tuple[Mask, ...]) -> AlphaProces
 
 
 def registered_models() -> dict[str, int]:
-    """The models that a request may name, and how many colours each takes."""
+    """The models that a request may name, and how many colors each takes."""
     return {name: shipped.colors for name, shipped in SHIPPED.items()}
 
 

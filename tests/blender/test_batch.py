@@ -28,7 +28,7 @@ def cached(folder: Path) -> list[Path]:
 
 
 def palette_of(path: Path) -> list[float]:
-    """The colours that a frame in the cache was made with, one after the other."""
+    """The colors that a frame in the cache was made with, one after the other."""
     palette = json.loads(oiio.ImageInput.open(str(path)).spec()["softcolor:palette"])
     return np.ravel([color["rgb"] for color in palette["colors"]]).tolist()
 

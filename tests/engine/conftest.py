@@ -49,7 +49,7 @@ def engine_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bad_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python whose "engine" is ``misbehaving.py``; the variable MISBEHAVIOUR says how."""
+    """A Python whose "engine" is ``misbehaving.py``; the variable MISBEHAVIOR says how."""
     folder = tmp_path_factory.mktemp("bad")
     package = folder / "packages" / "fscs_engine" / "worker"
     package.mkdir(parents=True)

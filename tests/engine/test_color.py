@@ -1,4 +1,4 @@
-"""Colour spaces: conversions against their formulas, the networks' view, working-space names."""
+"""Color spaces: conversions against their formulas, the networks' view, working-space names."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def test_there_and_back(space):
     np.testing.assert_allclose(SPACES.convert(SPACES.convert(image, "srgb", space), space, "srgb"), image, atol=1e-5)
 
 
-def test_grey_stays_grey_in_acescg():
-    grey = np.full((1, 1, 3), 0.18, np.float32)
-    np.testing.assert_allclose(SPACES.convert(grey, "lin_rec709", "acescg"), grey, atol=1e-5)
+def test_gray_stays_gray_in_acescg():
+    gray = np.full((1, 1, 3), 0.18, np.float32)
+    np.testing.assert_allclose(SPACES.convert(gray, "lin_rec709", "acescg"), gray, atol=1e-5)
 
 
 def test_same_space_is_untouched():
@@ -110,7 +110,7 @@ def test_a_users_config_reaches_our_names(tmp_path):
     file = tmp_path / "studio.ocio"
     file.write_text(config.serialize())
     spaces = ColorSpaces(file)
-    grey = np.full((1, 1, 3), 0.18, np.float32)
-    log = spaces.convert(grey, "acescg", "ARRI LogC4")
-    np.testing.assert_allclose(log, 0.2784, atol=1e-3)  # ARRI's own figure for mid grey
-    np.testing.assert_allclose(spaces.convert(log, "ARRI LogC4", "acescg"), grey, atol=1e-4)
+    gray = np.full((1, 1, 3), 0.18, np.float32)
+    log = spaces.convert(gray, "acescg", "ARRI LogC4")
+    np.testing.assert_allclose(log, 0.2784, atol=1e-3)  # ARRI's own figure for mid gray
+    np.testing.assert_allclose(spaces.convert(log, "ARRI LogC4", "acescg"), gray, atol=1e-4)

@@ -200,7 +200,7 @@ def test_a_photograph_gives_the_same_alphas_from_every_space(segmenter):
 
 
 def test_a_highlight_stays_out_of_the_other_layers(segmenter):
-    """Brightness is taken to the layers' own colours first: what an additive rest alone would spread everywhere."""
+    """Brightness is taken to the layers' own colors first: what an additive rest alone would spread everywhere."""
     image = coffee(32, 32)
     linear = segmenter.spaces.convert(image.pixels, "srgb", "lin_rec709")
     linear[8:16, 8:16] = (40.0, 4.0, 2.0)

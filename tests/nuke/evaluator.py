@@ -491,7 +491,7 @@ class Evaluator:
         illegal = sorted({*cat.channels_in, *cat.channels_out} - INFERENCE_CHANNELS)
         if illegal:
             raise PictureError(f"{node.fullName()}: invalid map<K,T> key: {', '.join(illegal)}")
-        attributes = node["serialiseKnob"]._values()
+        attributes = node["serializeKnob"]._values()
         unknown = sorted(set(attributes) - cat.attributes)
         if unknown:
             raise PictureError(f"{node.fullName()}: the model has no {', '.join(unknown)}")
@@ -521,7 +521,7 @@ class Evaluator:
         with self.host.at(frame):
             file = self.host.file_name(node["file"])
         if not node["raw"].value() and node["colorspace"].value() not in ("default", "linear"):
-            raise NotInFake(f"{node.fullName()}: the evaluator converts no colours")
+            raise NotInFake(f"{node.fullName()}: the evaluator converts no colors")
         self.read.append(file)
         try:
             picture = read_exr(file, node.fullName())

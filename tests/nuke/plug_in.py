@@ -45,7 +45,7 @@ def write_plate(path: Path, channels: str = "RGBA", *, seed: int = 3, depth: boo
 
 
 def node_over(host: Any, plate: str, cache: str) -> Any:
-    """A new node below a Read of ``plate``, with three colours and its files at ``cache``."""
+    """A new node below a Read of ``plate``, with three colors and its files at ``cache``."""
     import nuke
 
     host.load(

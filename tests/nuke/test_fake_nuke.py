@@ -23,7 +23,7 @@ Group {
  mode "by pass"
  addUserKnob {7 amount l Amount R 0 5}
  amount {{"frame * 2"}}
- addUserKnob {18 color1 l "Colour \\[1]" +HIDDEN}
+ addUserKnob {18 color1 l "Color \\[1]" +HIDDEN}
  color1 {0.1 0.2 0.3}
  addUserKnob {1 log l Log +DO_NOT_WRITE}
  addUserKnob {1 made l Made}
@@ -241,7 +241,7 @@ def test_user_knobs_have_their_values(host, tool):
     assert tool["mode"].getValue() == 1
     assert tool["mode"].tooltip() == "A tip"
     assert tool["color1"].value() == [0.1, 0.2, 0.3]
-    assert tool["color1"].label() == "Colour [1]"
+    assert tool["color1"].label() == "Color [1]"
     assert not tool["color1"].visible()
     assert tool["count"].value() == 3
     assert tool["place"].x() == 4

@@ -90,7 +90,7 @@ def test_buttons_say_that_the_plugin_is_missing(comp: str, farm) -> None:
     assert node["status"].value().strip() == ""  # no old words from where the comp was saved
 
 
-def test_words_and_colour_on_the_node(comp: str, host) -> None:
+def test_words_and_color_on_the_node(comp: str, host) -> None:
     import nuke
 
     node, callbacks = nuke.toNode("SoftColorSegment1"), module("callbacks")

@@ -25,7 +25,7 @@ from fscs_engine.segmenter import Segmenter
 
 GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"
 COLORS = np.array([[0.02, 0.02, 0.03], [0.8, 0.75, 0.6], [0.6, 0.1, 0.05], [0.05, 0.3, 0.1], [0.1, 0.2, 0.6]])
-"""Linear Rec.709, as the node's colour knobs have it."""
+"""Linear Rec.709, as the node's color knobs have it."""
 
 SIZE = Size(48, 32)
 BOX = (-4, -2, 52, 30)
@@ -265,4 +265,4 @@ def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
 def test_the_gizmo_and_the_model_agree_on_names(host):
     group = host.load(GIZMO.read_text(encoding="utf-8"))[0]
     for name in ("Live1", "Live5"):
-        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(live_model.ATTRIBUTES)
+        assert set(host.node_at(group, name)["serializeKnob"]._pairs()) == set(live_model.ATTRIBUTES)

@@ -209,7 +209,7 @@ def test_what_nuke_wrote_is_read(plugin: Path, tmp_path: Path, compression: str,
 
 
 @pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
-def test_colours_as_opencolorio_has_them(plugin: Path, space: str) -> None:
+def test_colors_as_opencolorio_has_them(plugin: Path, space: str) -> None:
     colors = np.random.default_rng(1).random((50, 3)).astype(np.float32)
     expected = ColorSpaces(None).convert(colors, "srgb", space)
     here = [module("working_space").from_srgb(color, space) for color in colors.tolist()]
@@ -362,7 +362,7 @@ def test_a_file_of_another_kind_is_seen(node) -> None:
     assert module("settings").difference(wanted, {}) != "" and failed(node, {})[0] == "CheckFile"
 
 
-def test_names_of_colours_can_not_fool_the_checks(node) -> None:
+def test_names_of_colors_can_not_fool_the_checks(node) -> None:
     node["colors"].setValue(2)
     node["name1"].setValue('"rgb":[9,9,9] layer_gain "1":"7" \\')
     metadata, _ = described(node)
@@ -395,7 +395,7 @@ def test_a_mask_is_part_of_the_settings(node) -> None:
 
 
 @pytest.mark.parametrize("colors", [0, 17])
-def test_more_colours_than_the_slider_has_are_refused(node, host, colors: int) -> None:
+def test_more_colors_than_the_slider_has_are_refused(node, host, colors: int) -> None:
     node["colors"].setValue(colors)
     for button in (module("buttons").auto_palette, module("buttons").render):
         node["cache_file"].setValue("/shot/layers.%04d.exr")

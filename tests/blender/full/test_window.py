@@ -115,7 +115,7 @@ def test_nothing_moves_while_it_works(seen) -> None:
     assert max(seen["height"]) - min(seen["height"]) < 1.0
 
 
-def test_buttons_are_grey_while_it_works(seen, shown: Path) -> None:
+def test_buttons_are_gray_while_it_works(seen, shown: Path) -> None:
     assert seen["segmented"]["palette"] == seen["palette"]["palette"], "Auto Palette was pressed meanwhile"
     for name, (left, top, right, bottom) in seen["buttons"].items():
         idle, busy = (
@@ -133,7 +133,7 @@ def test_result_appears_by_itself(seen, shown: Path) -> None:
     size = (after.shape[1], after.shape[0])
     with Image.open(shown / "photo.png") as picture:
         photo = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) / 255.0
-    # Blender's view transform changes the colours, so likeness is all there is to ask for.
+    # Blender's view transform changes the colors, so likeness is all there is to ask for.
     assert np.corrcoef(before.ravel(), photo.ravel())[0, 1] > 0.95, "a new node does not pass the image through"
 
 

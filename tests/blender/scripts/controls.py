@@ -1,4 +1,4 @@
-"""The node's controls and buttons: their words, when they are grey, and what they do to the layers.
+"""The node's controls and buttons: their words, when they are gray, and what they do to the layers.
 ``controls.py PICTURE``."""
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from soft_color_segment.session import SESSION
 
 class Layout:
     """Stands for Blender's layout, which nothing but a window has: takes what Blender's own takes, notes what is shown
-    with whether it is grey."""
+    with whether it is gray."""
 
     api = bpy.types.UILayout.bl_rna
 
-    def __init__(self, shown: list[Any], grey: bool = False) -> None:
-        self.shown, self.grey = shown, grey
+    def __init__(self, shown: list[Any], gray: bool = False) -> None:
+        self.shown, self.gray = shown, gray
         self.pointers: dict[str, Any] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "enabled":
-            self.grey = self.grey or not value
-        elif name in ("shown", "grey", "pointers"):
+            self.gray = self.gray or not value
+        elif name in ("shown", "gray", "pointers"):
             super().__setattr__(name, value)
         else:
             assert name in self.api.properties, name
@@ -47,27 +47,27 @@ class Layout:
 
     def called(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if name in ("row", "column", "box"):
-            return Layout(self.shown, self.grey)
+            return Layout(self.shown, self.gray)
         if name == "panel":
-            return Layout(self.shown, self.grey), Layout(self.shown, self.grey)
+            return Layout(self.shown, self.gray), Layout(self.shown, self.gray)
         if name == "context_pointer_set":
             self.pointers[arguments[0]] = arguments[1]
         elif name == "operator":
             category, operator = arguments[0].split(".")
             button = getattr(getattr(bpy.ops, category), operator)
             with bpy.context.temp_override(**self.pointers):
-                self.shown.append([operator, self.grey or not button.poll()])
+                self.shown.append([operator, self.gray or not button.poll()])
             return type("Properties", (), {})()
         elif name == "prop":
             assert arguments[1] in arguments[0].bl_rna.properties, arguments
-            self.shown.append([arguments[1], self.grey])
+            self.shown.append([arguments[1], self.gray])
         elif name == "progress":
-            self.shown.append([f"progress {options['factor']:.2f} {options['text']}", self.grey])
+            self.shown.append([f"progress {options['factor']:.2f} {options['text']}", self.gray])
         return None
 
 
 def drawn(node: Any) -> dict[str, bool]:
-    """All that the node and the sidebar show of a node but texts, and whether it is grey."""
+    """All that the node and the sidebar show of a node but texts, and whether it is gray."""
     shown: list[Any] = []
     ui.draw_node(node, bpy.context, Layout(shown))
     ui.draw_sidebar(node, bpy.context, Layout(shown))
@@ -124,7 +124,7 @@ for parameter in PARAMETERS:
         found["choices"][parameter.name] = words
         assert tuple(word[0] for word in words) == parameter.choices
 
-# Grey while it works
+# Gray while it works
 tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
 found["idle"] = drawn(node)
 SESSION.running[node.uid] = jobs.Running(waiting(), jobs.Progress())
@@ -135,7 +135,7 @@ engaged.end_all()
 found["why not cancel"] = said(node, "cancel")
 tree.links.remove(node.inputs["Mask"].links[0])
 
-# The smallest and the largest number of colours
+# The smallest and the largest number of colors
 found["counts"] = []
 for colors in (16, 17, 1):
     node.colors = colors
@@ -176,7 +176,7 @@ for name, change in (
     found["stale"].append([name, before, stale(node)])
     t.press("segment", node)
 
-# Names of outputs, after the artist's or what the colour looks like
+# Names of outputs, after the artist's or what the color looks like
 node.palette[0].label = "Rosé"
 node.palette[1].color = (1.0, 0.0, 0.5)
 t.press("name_outputs", node)

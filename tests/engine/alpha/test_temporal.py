@@ -104,7 +104,7 @@ def test_equal_frames_count_alike() -> None:
     torch.testing.assert_close(half, (0.5 * torch.stack(alphas).sum(dim=0) + 0.5 * alphas[2]) / 3)
 
 
-def test_weights_fall_smoothly_with_the_change_of_colour() -> None:
+def test_weights_fall_smoothly_with_the_change_of_color() -> None:
     changes = torch.linspace(0, 20 / 255, 81).tolist()
     here = torch.full((3, 5, 5), 0.4)
     alphas = [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
@@ -151,10 +151,10 @@ def test_a_moving_edge_leaves_no_trail(speed: float, contrast: float) -> None:
     for own, result in zip(alone, mixed, strict=True):
         assert (result - own).abs().amax() < 0.01
     plain = torch.stack(alone).mean(dim=0)
-    assert (plain - alone[2]).abs().amax() > 0.35  # what a mean that does not look at the colours draws
+    assert (plain - alone[2]).abs().amax() > 0.35  # what a mean that does not look at the colors draws
 
 
-def test_what_enters_changes_nothing_beyond_its_neighbours() -> None:
+def test_what_enters_changes_nothing_beyond_its_neighbors() -> None:
     generator = torch.Generator().manual_seed(4)
     still = picture()[:, 100:140, 200:280]
     frames = [(still + GRAIN * torch.randn(still.shape, generator=generator)).clamp(0, 1) for _ in range(5)]

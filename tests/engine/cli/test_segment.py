@@ -66,7 +66,7 @@ def test_json_has_the_fields_that_scripts_rely_on(fscs, photo, tmp_path):
     result = finished.json
     assert set(result) == JSON_FIELDS
     assert [set(color) for color in result["palette"]] == [{"rgb", "hex", "name", "locked"}] * 3
-    assert set(result["seconds"]) == {"palette", "alpha", "colour", "write", "total"}
+    assert set(result["seconds"]) == {"palette", "alpha", "color", "write", "total"}
     assert all(value >= 0 for value in result["seconds"].values())
     assert len(result["coverage"]) == 3
     assert sum(result["coverage"]) == pytest.approx(1, abs=1e-6)

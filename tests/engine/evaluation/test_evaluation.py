@@ -1,4 +1,4 @@
-"""The evaluation: its rows, its means, the absent colour, permutations, and palettes from CSV."""
+"""The evaluation: its rows, its means, the absent color, permutations, and palettes from CSV."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SPACES = ColorSpaces(None)
 
 
 class NearColors:
-    """Soft shares by distance to the palette colours, closed exactly; with knobs for what an evaluation must notice.
+    """Soft shares by distance to the palette colors, closed exactly; with knobs for what an evaluation must notice.
 
     Args:
-        first_bonus: favours the first entry, so that the palette's order matters.
+        first_bonus: favors the first entry, so that the palette's order matters.
         error: added to red of every layer.
     """
 
@@ -81,7 +81,7 @@ PALETTE = Palette.from_hex("#202020,#c03030,#30a040,#e0e0d0")
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> list[Path]:
-    """Two 8-bit PNG pictures of smooth colour."""
+    """Two 8-bit PNG pictures of smooth color."""
     rng = np.random.default_rng(0)
     paths = []
     for name in ("first é", "second"):
@@ -143,7 +143,7 @@ def test_palette_is_found_where_none_is_given(photographs: list[Path]) -> None:
         assert row.palette == kmeans_palette(read_image(row.image).pixels, 3, seed=4)
 
 
-def test_absent_colour_takes_the_last_place(photographs: list[Path]) -> None:
+def test_absent_color_takes_the_last_place(photographs: list[Path]) -> None:
     segmenter = NearColors()
     result = evaluate(photographs[:1], segmenter, palettes=palettes_for(photographs), absent=True)
     changed = segmenter.calls[1][0]
@@ -154,13 +154,13 @@ def test_absent_colour_takes_the_last_place(photographs: list[Path]) -> None:
     assert result.absent_alpha == result.images[0].absent_alpha
 
 
-def test_only_colour_can_not_be_absent(photographs: list[Path]) -> None:
+def test_only_color_can_not_be_absent(photographs: list[Path]) -> None:
     result = evaluate(photographs, NearColors(), colors=1, absent=True, permuted=True)
     assert result.absent_alpha is None
     assert result.permutation_change == 0
 
 
-def test_permutations_are_compared_colour_by_colour(photographs: list[Path]) -> None:
+def test_permutations_are_compared_color_by_color(photographs: list[Path]) -> None:
     palettes = palettes_for(photographs)
     segmenter = NearColors()
     result = evaluate(photographs, segmenter, palettes=palettes, permuted=True)
@@ -176,7 +176,7 @@ def test_permutations_are_compared_colour_by_colour(photographs: list[Path]) -> 
     assert partial.permutation_change == max(row.permutation_change or 0 for row in partial.images)
 
 
-def test_adjustments_follow_their_colour_when_permuted(photographs: list[Path]) -> None:
+def test_adjustments_follow_their_color_when_permuted(photographs: list[Path]) -> None:
     processing = AlphaProcessing(adjustments={2: LayerAdjustment(gain=9.0), 4: LayerAdjustment(gain=0.0)})
     result = evaluate(
         photographs, NearColors(), palettes=palettes_for(photographs), processing=processing, permuted=True
@@ -186,7 +186,7 @@ def test_adjustments_follow_their_colour_when_permuted(photographs: list[Path]) 
 
 
 @given(st.permutations(range(5)))
-def test_permuted_processing_names_the_same_colours(order: list[int]) -> None:
+def test_permuted_processing_names_the_same_colors(order: list[int]) -> None:
     mask = Mask(np.zeros((2, 2), np.float32), "split", (2, 5))
     processing = AlphaProcessing(adjustments={1: LayerAdjustment(gain=2.0)}, masks=(mask,), minimum_alpha=0.1)
     permuted = permute_processing(processing, order)

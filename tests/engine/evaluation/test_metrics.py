@@ -14,7 +14,7 @@ from fscs_engine.evaluation import metrics
 
 
 def random_layers(layers: int, height: int, width: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Alphas (K, H, W) that add to 1, some of them 0, and colours (K, H, W, 3)."""
+    """Alphas (K, H, W) that add to 1, some of them 0, and colors (K, H, W, 3)."""
     rng = np.random.default_rng(seed)
     raw = rng.random((layers, height, width)) * (rng.random((layers, height, width)) > 0.4)
     raw[0] += 1e-3
@@ -113,7 +113,7 @@ def test_order_of_the_layers_does_not_matter(shape: tuple[int, int, int, int]) -
     )
 
 
-def test_colour_variance_unweighted_counts_every_pixel() -> None:
+def test_color_variance_unweighted_counts_every_pixel() -> None:
     colors = np.zeros((2, 1, 4, 3), np.float32)
     colors[0, 0, :, 0] = (0, 1, 0, 1)
     colors[0, 0, :, 2] = (0, 0, 0, 0.4)
@@ -121,7 +121,7 @@ def test_colour_variance_unweighted_counts_every_pixel() -> None:
     assert metrics.color_variance(colors) == pytest.approx(expected)
 
 
-def test_colour_variance_weighted_counts_what_is_seen() -> None:
+def test_color_variance_weighted_counts_what_is_seen() -> None:
     colors = np.zeros((2, 1, 3, 3), np.float32)
     colors[0, 0, :, 1] = (0.2, 0.8, 0.9)
     alphas = np.array([[[0.75, 0.25, 0.0]], [[0.25, 0.75, 1.0]]], np.float32)
@@ -130,7 +130,7 @@ def test_colour_variance_weighted_counts_what_is_seen() -> None:
     assert metrics.color_variance(colors, alphas) == pytest.approx(expected, rel=1e-6)
 
 
-def test_colour_variance_weighted_leaves_out_empty_layers() -> None:
+def test_color_variance_weighted_leaves_out_empty_layers() -> None:
     alphas, colors = random_layers(3, 5, 5, 0)
     empty = np.concatenate((alphas, np.zeros((1, 5, 5), np.float32)))
     more = np.concatenate((colors, colors[:1]))
@@ -138,7 +138,7 @@ def test_colour_variance_weighted_leaves_out_empty_layers() -> None:
     assert math.isnan(metrics.color_variance(colors, np.zeros_like(alphas)))
 
 
-def test_colour_variance_weighted_takes_negative_alphas_as_none() -> None:
+def test_color_variance_weighted_takes_negative_alphas_as_none() -> None:
     alphas, colors = random_layers(2, 4, 4, 1)
     alphas[0, 0, 0] = 0.0
     negative = alphas.copy()
@@ -159,9 +159,9 @@ def test_visible_layers_are_over_one_percent() -> None:
 
 
 def levels(rows: list[list[int]]) -> NDArray[np.float32]:
-    """A grey picture from 8-bit levels, as a file is read."""
-    grey = np.array(rows, np.uint8).astype(np.float32) / np.float32(255)
-    return np.repeat(grey[..., None], 3, axis=2)
+    """A gray picture from 8-bit levels, as a file is read."""
+    gray = np.array(rows, np.uint8).astype(np.float32) / np.float32(255)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def test_torn_edges_are_jumps_beyond_the_images() -> None:
@@ -254,7 +254,7 @@ def test_flicker_is_between_none_and_all(shape: tuple[int, int, int, int]) -> No
     assert metrics.flicker(before, before, image, image) == 0
 
 
-def test_recompose_is_the_sum_of_alpha_times_colour() -> None:
+def test_recompose_is_the_sum_of_alpha_times_color() -> None:
     alphas, colors = random_layers(4, 3, 5, 2)
     expected = np.einsum("khw,khwc->hwc", alphas.astype(np.float64), colors.astype(np.float64))
     result = metrics.recompose(alphas, colors)

@@ -1,4 +1,4 @@
-"""Exported files give what the engine gives, for every size and number of colours."""
+"""Exported files give what the engine gives, for every size and number of colors."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def add_up(alphas: Tensor, layers: Tensor, image: Tensor) -> None:
     assert (alphas.sum(dim=1) - 1.0).abs().max() <= 1e-6
     assert torch.equal(layers[:, :, 3], alphas)
     assert layers.min() >= 0
-    assert (layers[:, :, :3] - alphas[:, :, None]).max() <= 1e-6  # straight colours are at most 1
+    assert (layers[:, :, :3] - alphas[:, :, None]).max() <= 1e-6  # straight colors are at most 1
     assert (layers[:, :, :3].sum(dim=1) - image).abs().max() <= 1e-6
 
 
@@ -212,7 +212,7 @@ def test_both_give_what_the_command_line_writes(files, session, script):
 def test_layers_of_both_add_up_for_any_picture(session, script, height, width, colors, seed, extreme):
     image, palette = picture(height, width, colors, seed)
     if extreme:
-        image, palette = image.round(), palette.round()  # no layer has room, palette colours are repeated
+        image, palette = image.round(), palette.round()  # no layer has room, palette colors are repeated
     add_up(*by_onnx(session, image, palette), image)
     add_up(*script(image, palette, SOFTNESS), image)
 
@@ -337,7 +337,7 @@ def test_pictures_of_another_kind_are_refused_by_the_runtime(session):
 # The model of Nuke's Inference nodes.
 
 PALETTE = np.array([[0.1, 0.1, 0.1], [0.9, 0.8, 0.7], [0.8, 0.2, 0.1], [0.1, 0.1, 0.1], [0.2, 0.5, 0.3]], np.float32)
-"""The first and the fourth are one colour."""
+"""The first and the fourth are one color."""
 
 
 @pytest.fixture(scope="module")

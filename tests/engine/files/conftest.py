@@ -71,7 +71,7 @@ PhotoLayers = Callable[..., tuple[np.ndarray, np.ndarray]]
 def photo_layers() -> PhotoLayers:
     """``photo_layers(7, alpha=True)``: soft layers (K, 72, 96, 4) of a photograph, and the photograph itself.
 
-    Both float32, premultiplied, sRGB; colours in [0, 1], alphas with many zeros; the layers add up to the photograph.
+    Both float32, premultiplied, sRGB; colors in [0, 1], alphas with many zeros; the layers add up to the photograph.
     """
     file = Path(__file__).resolve().parents[3] / "examples" / "coffee.png"
     photo = np.asarray(Pillow.open(file).convert("RGB").resize((96, 72)), np.float64) / 255
@@ -83,7 +83,7 @@ def photo_layers() -> PhotoLayers:
         alphas /= alphas.sum(axis=0)
         colors = np.repeat(photo[None], count, axis=0)
         if count > 1:
-            # Any colours of which the mixture is the photograph: moved apart, as far as [0, 1] lets all of them go.
+            # Any colors of which the mixture is the photograph: moved apart, as far as [0, 1] lets all of them go.
             apart = rng.normal(0, 0.3, colors.shape)
             apart -= (alphas * apart).sum(axis=0)
             room = np.where(apart > 0, 1 - colors, colors) / np.maximum(np.abs(apart), 1e-9)

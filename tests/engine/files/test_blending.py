@@ -39,7 +39,7 @@ def test_the_interpreter_follows_the_formulas() -> None:
     assert blended(layer(0.5, 0.5, 0.5, 0.5), layer(1, 0, 0, 0.5)) == [0.625, 0.125, 0.125, 0.75]
     assert blended(layer(0.2, 0.7, 0, 1), layer(0.3, 0.6, 0.5, 1, mode="add")) == [0.5, 1, 0.5, 1]
     assert blended(layer(0.2, 0.2, 0.2, 1), layer(0.4, 0, 0, 0.5, mode="add")) == [0.4, 0.2, 0.2, 1]
-    # Addition on nothing is the colour itself.
+    # Addition on nothing is the color itself.
     assert blended(layer(0.4, 0, 1, 0.5, mode="add")) == [0.2, 0, 0.5, 0.5]
     assert blended(layer(0.4, 0, 1, 0.5, mode="plus"), layer(1, 0, 1, 0.25, mode="plus")) == [0.45, 0, 0.75, 0.75]
     assert blended(layer(0.4, 0, 1, 0.5), layer(1, 1, 1, 0.5, mode="mask")) == [0.1, 0, 0.25, 0.25]
@@ -91,7 +91,7 @@ def test_rounding_stays_in_its_bound(
 
 
 def test_the_bound_is_not_far_from_what_happens() -> None:
-    # The deepest stack, of colours as far apart as can be, over many pixels.
+    # The deepest stack, of colors as far apart as can be, over many pixels.
     rng = np.random.default_rng(0)
     weights = rng.random((16, 400, 50)).astype(np.float32)
     weights /= weights.sum(axis=0)

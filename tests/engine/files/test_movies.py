@@ -1,4 +1,4 @@
-"""Movies: exact colours whatever the tags say, every frame by its number, damage named, layers that add up."""
+"""Movies: exact colors whatever the tags say, every frame by its number, damage named, layers that add up."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def to_yuv(rgb: np.ndarray, matrix: int, span: int, bits: int) -> np.ndarray:
 
 
 def patches(seed: int = 0) -> np.ndarray:
-    """(48, 64, 3) R'G'B' in [0, 1], one colour each 16 x 16."""
+    """(48, 64, 3) R'G'B' in [0, 1], one color each 16 x 16."""
     rng = np.random.default_rng(seed)
     return rng.random((3, 4, 3)).repeat(16, axis=0).repeat(16, axis=1)
 
 
 def inner(pixels: np.ndarray) -> np.ndarray:
-    """The middles of the patches, which subsampled colour leaves as they are."""
+    """The middles of the patches, which subsampled color leaves as they are."""
     return pixels.reshape(3, 16, 4, 16, -1)[:, 4:12, :, 4:12]
 
 
@@ -95,8 +95,8 @@ def numbered(count: int, height: int = 48, width: int = 64) -> list[list[np.ndar
     for number in range(1, count + 1):
         luma = np.full((height, width), 16 + 6 * number, np.uint8)
         luma[:, width // 2 :] = 40 + 3 * ((np.arange(width // 2) + number) % 50)
-        grey = np.full((-(-height // 2), -(-width // 2)), 128, np.uint8)
-        frames.append([luma, grey, grey])
+        gray = np.full((-(-height // 2), -(-width // 2)), 128, np.uint8)
+        frames.append([luma, gray, gray])
     return frames
 
 
@@ -131,7 +131,7 @@ def test_movies_are_known_by_their_ending() -> None:
         (".mkv", "rawvideo", "nv12", 8),
     ],
 )
-def test_known_colours_come_back_by_their_tags(
+def test_known_colors_come_back_by_their_tags(
     tmp_path: Path, suffix: str, codec: str, pixels: str, bits: int, matrix: int, span: int
 ) -> None:
     rgb = patches()
@@ -145,7 +145,7 @@ def test_known_colours_come_back_by_their_tags(
     path = save_movie(tmp_path / f"a{suffix}", [planes] * 2, codec, pixels, tags=(matrix, span, 1), options=lossless)
     with Movie(path) as movie:
         found = inner(movie.read(2).pixels)
-    # Rounding to the file's numbers alone: half a step of luma and, for blue, 0.94 of one of colour.
+    # Rounding to the file's numbers alone: half a step of luma and, for blue, 0.94 of one of color.
     step = 1 / (2**bits - 1) if span == FULL else 1 / (219 * 2 ** (bits - 8))
     assert np.abs(found - inner(rgb)).max() <= 1.45 * step
     # What stands in the file is what comes out: another matrix or range would be off by far more.
@@ -174,12 +174,12 @@ def test_untagged_streams_go_by_their_height(tmp_path: Path, height: int, meant:
 
 def test_superwhites_are_clipped_and_ends_are_exact(tmp_path: Path) -> None:
     luma = np.array([[16, 235, 255, 0]], np.uint8).repeat(2, axis=0)
-    grey = np.full_like(luma, 128)
-    with Movie(save_movie(tmp_path / "a.mkv", [[luma, grey, grey]])) as movie:
+    gray = np.full_like(luma, 128)
+    with Movie(save_movie(tmp_path / "a.mkv", [[luma, gray, gray]])) as movie:
         np.testing.assert_array_equal(movie.read(1).pixels[0, :, 0], np.float32([0, 1, 1, 0]))
 
 
-def test_colour_lies_on_the_left_pixel_and_between_two_rows(tmp_path: Path) -> None:
+def test_color_lies_on_the_left_pixel_and_between_two_rows(tmp_path: Path) -> None:
     luma = np.full((4, 8), 126, np.uint8)
     red = np.array([[128, 138, 148, 158], [148, 158, 168, 178]], np.uint8)
     path = save_movie(tmp_path / "a.mkv", [[luma, np.full_like(red, 128), red]], pixels="yuv420p")
@@ -191,7 +191,7 @@ def test_colour_lies_on_the_left_pixel_and_between_two_rows(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("pixels", ["rgb24", "rgba", "rgb48be", "rgba64be", "gray", "gray16be", "ya8"])
-def test_rgb_and_grey_keep_every_bit(tmp_path: Path, pixels: str) -> None:
+def test_rgb_and_gray_keep_every_bit(tmp_path: Path, pixels: str) -> None:
     shape = av.VideoFormat(pixels)
     channels, top = len(shape.components), 2 ** shape.components[0].bits - 1
     values = np.random.default_rng(0).integers(0, top + 1, (9, 7, channels))
@@ -219,8 +219,8 @@ def test_rgb_and_grey_keep_every_bit(tmp_path: Path, pixels: str) -> None:
 
 
 def test_alpha_of_vp9_is_not_left_out(tmp_path: Path) -> None:
-    luma, grey, alpha = (np.full(size, value, np.uint8) for size, value in (((8, 8), 126), ((4, 4), 128), ((8, 8), 51)))
-    path = save_movie(tmp_path / "a.webm", [[luma, grey, grey, alpha]] * 2, "libvpx-vp9", "yuva420p")
+    luma, gray, alpha = (np.full(size, value, np.uint8) for size, value in (((8, 8), 126), ((4, 4), 128), ((8, 8), 51)))
+    path = save_movie(tmp_path / "a.webm", [[luma, gray, gray, alpha]] * 2, "libvpx-vp9", "yuva420p")
     with Movie(path) as movie:
         np.testing.assert_allclose(movie.read(2).pixels[4, 4], [0.1, 0.1, 0.1, 0.2], atol=0.01)
 
@@ -476,7 +476,7 @@ def test_pixel_aspect_is_kept(tmp_path: Path) -> None:
 
 
 def soft_layers(seed: int, count: int, height: int, width: int, sharpness: float = 4.0) -> np.ndarray:
-    """(K, H, W, 4) float32 premultiplied, alphas adding to 1, some of them 0, colours in [0, 1]."""
+    """(K, H, W, 4) float32 premultiplied, alphas adding to 1, some of them 0, colors in [0, 1]."""
     rng = np.random.default_rng(seed)
     alphas = rng.random((count, height, width)) ** sharpness
     alphas[alphas < 0.02] = 0
@@ -487,7 +487,7 @@ def soft_layers(seed: int, count: int, height: int, width: int, sharpness: float
 
 
 def smooth_layers(seed: int, count: int, height: int, width: int) -> np.ndarray:
-    """As ``soft_layers``, of colours and alphas that change slowly, as pictures do."""
+    """As ``soft_layers``, of colors and alphas that change slowly, as pictures do."""
     y, x = np.mgrid[:height, :width] / 20
     rng = np.random.default_rng(seed)
     waves = [0.5 + 0.5 * np.sin(y * a + x * b + c) for a, b, c in rng.normal(size=(4 * count, 3))]
@@ -559,7 +559,7 @@ def test_equal_frames_give_equal_bytes(tmp_path: Path, codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["prores", "png", "ffv1"])
-def test_where_nothing_is_covered_stands_the_palette_colour(tmp_path: Path, codec: str) -> None:
+def test_where_nothing_is_covered_stands_the_palette_color(tmp_path: Path, codec: str) -> None:
     layers = np.zeros((2, 16, 16, 4), np.float32)
     layers[0] = 1
     _, second = write(tmp_path, [layers], codec=codec)

@@ -1,4 +1,4 @@
-"""PNG layers: straight colours, the error bound of 16 bits, all files or none."""
+"""PNG layers: straight colors, the error bound of 16 bits, all files or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PALETTE = np.array([[1, 0, 0], [0.2, 0.4, 0.6], [0, 0, 0], [1, 1, 1]] * 4, np.fl
 
 
 def soft_layers(seed: int, count: int, height: int, width: int, sharpness: float = 1.0) -> np.ndarray:
-    """(K, H, W, 4) float32 premultiplied, alphas adding to 1, colours in [0, 1]."""
+    """(K, H, W, 4) float32 premultiplied, alphas adding to 1, colors in [0, 1]."""
     rng = np.random.default_rng(seed)
     alphas = rng.random((count, height, width)) ** sharpness + 1e-12
     alphas = (alphas / alphas.sum(axis=0)).astype(np.float32)[..., None]
@@ -69,7 +69,7 @@ def test_added_up_the_files_give_the_picture(seed: int, count: int, height: int,
     assert np.abs(sum(file[..., 3] for file in files) - image[..., 3]).max() <= bound
 
 
-def test_colours_are_straight(tmp_path: Path) -> None:
+def test_colors_are_straight(tmp_path: Path) -> None:
     layers = soft_layers(0, 3, 9, 11)
     for layer, path in zip(layers, write(tmp_path, layers), strict=True):
         file = stored(path)
@@ -81,7 +81,7 @@ def test_colours_are_straight(tmp_path: Path) -> None:
             np.testing.assert_allclose(np.asarray(picture) / 255, file, atol=1 / 255)
 
 
-def test_where_nothing_is_covered_stands_the_palette_colour(tmp_path: Path) -> None:
+def test_where_nothing_is_covered_stands_the_palette_color(tmp_path: Path) -> None:
     layers = np.zeros((2, 3, 4, 4), np.float32)
     layers[0] = 1
     _, second = write(tmp_path, layers)
@@ -127,7 +127,7 @@ def test_what_png_cannot_hold(tmp_path: Path, index: tuple[int, ...], value: flo
         assert read_image(tmp_path / "shot.layer1.png").height == 80
 
 
-def test_a_glow_without_alpha_has_no_straight_colour(tmp_path: Path) -> None:
+def test_a_glow_without_alpha_has_no_straight_color(tmp_path: Path) -> None:
     layers = np.zeros((1, 2, 2, 4), np.float32)
     layers[0, 1, 0, 1] = 0.5
     with pytest.raises(RangeError, match="G of layer 1 is 0.5 where the alpha is 0 at x=0 y=1"):

@@ -282,7 +282,7 @@ def test_nonfinite_is_cleaned_on_request(save: Save, noise: np.ndarray) -> None:
     assert cleaned[0, 0, 1] == pytest.approx(noise[:2, :2, 1].ravel()[1:].mean())
     around = np.delete(noise[6:9, 12:15, :3].reshape(9, 3), 4, axis=0)
     np.testing.assert_allclose(cleaned[7, 13], around.mean(axis=0), rtol=1e-6)
-    assert cleaned[21, 9, 0] == 0  # no finite neighbour
+    assert cleaned[21, 9, 0] == 0  # no finite neighbor
     untouched = np.isfinite(values)
     np.testing.assert_array_equal(cleaned[untouched], values[untouched])
 

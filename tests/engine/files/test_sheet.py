@@ -23,7 +23,7 @@ def a_palette(count: int = 3) -> Palette:
 
 
 def halves(height: int = 40, width: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """A picture whose left half is the first colour, and whose right the second; and its layers."""
+    """A picture whose left half is the first color, and whose right the second; and its layers."""
     image = np.empty((height, width, 3), np.float32)
     layers = np.zeros((3, height, width, 4), np.float32)
     for number, columns in enumerate((slice(0, width // 2), slice(width // 2, width))):
@@ -100,7 +100,7 @@ def test_odd_sizes_and_every_palette(tmp_path: Path, height: int, width: int, co
 def test_an_image_with_alpha_shows_no_error(tmp_path: Path) -> None:
     image, layers = halves()
     layers *= np.linspace(0, 1, 60, dtype=np.float32)[:, None]
-    layers[0, :, 0, :3] = image[:, 0]  # a glow: colour without alpha
+    layers[0, :, 0, :3] = image[:, 0]  # a glow: color without alpha
     sheet = draw(tmp_path / "a.png", image, layers)
     x, y = corners()
     assert not sheet[y[0] : y[0] + 160, x[2] : x[2] + 240].any()

@@ -1,4 +1,4 @@
-"""Takes the place of the engine's worker and does what a broken one might do: MISBEHAVIOUR says what."""
+"""Takes the place of the engine's worker and does what a broken one might do: MISBEHAVIOR says what."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-behaviour = os.environ["MISBEHAVIOUR"]
+behavior = os.environ["MISBEHAVIOR"]
 out = os.dup(1)
 
 
@@ -41,9 +41,9 @@ def pixels(name, numbers):
     (folder / name).write_bytes(struct.pack(f"<{len(numbers)}f", *numbers))
 
 
-if behaviour == "no hello":
+if behavior == "no hello":
     sys.exit("the engine is not in the mood")
-if behaviour == "silent":
+if behavior == "silent":
     time.sleep(60)
 folder = Path(tempfile.mkdtemp(prefix="pixels-", dir=Path.cwd()))
 for line in sys.stdin.buffer:
@@ -51,47 +51,47 @@ for line in sys.stdin.buffer:
     id = request["id"]
     kind = request["request"]
     if kind == "hello":
-        version = 99 if behaviour == "version" else request["protocol"]
-        said = folder.parent.parent if behaviour == "elsewhere" else folder
+        version = 99 if behavior == "version" else request["protocol"]
+        said = folder.parent.parent if behavior == "elsewhere" else folder
         send(reply="hello", id=id, protocol=version, engine="0", models=[], folder=str(said))
-        if behaviour == "deaf":
+        if behavior == "deaf":
             time.sleep(60)
     elif kind == "cancel":
         send(reply="cancel", id=id, pending=True)
-    elif behaviour == "dies":
+    elif behavior == "dies":
         print("these were its last words", file=sys.stderr)
         os.kill(os.getpid(), signal.SIGKILL)
-    elif behaviour == "hangs":
+    elif behavior == "hangs":
         time.sleep(60)
-    elif behaviour == "garbage":
+    elif behavior == "garbage":
         os.write(out, b"Traceback: \xff\n")
-    elif behaviour == "closes":
+    elif behavior == "closes":
         os.close(out)
         os.close(1)
         time.sleep(60)
-    elif behaviour == "stubborn":
+    elif behavior == "stubborn":
         while True:
             send(event="progress", id=id, fraction=0.5, eta=None)
             time.sleep(0.1)
-    elif behaviour == "chatter":
+    elif behavior == "chatter":
         for number in range(50_000):
             os.write(2, b"%07d chatter that nobody asked for, line after line after line after line\n" % number)
         send(reply="error", id=id, code="usage", message="done talking", cure="")
-    elif behaviour == "short":
+    elif behavior == "short":
         pixels("layers.f32", [0.0] * 7)
         layers(id, "layers.f32", [1, 1, 2, 4])
-    elif behaviour == "outside":
+    elif behavior == "outside":
         layers(id, "../layers.f32", [1, 1, 2, 4])
-    elif behaviour == "huge":
+    elif behavior == "huge":
         pixels("layers.f32", [0.0] * 8)
         layers(id, "layers.f32", [1, 1 << 40, 1 << 40, 4])
-    elif behaviour == "link":
+    elif behavior == "link":
         pixels("target.f32", [0.0] * 8)
         (folder / "layers.f32").symlink_to("target.f32")
         layers(id, "layers.f32", [1, 1, 2, 4])
-    elif behaviour == "incomplete":
+    elif behavior == "incomplete":
         send(reply="segment", id=id)
-    elif behaviour == "good":  # reports the variables and pixels it was given
+    elif behavior == "good":  # reports the variables and pixels it was given
         image = request["image"]
         data = (folder / image["file"]).read_bytes() if "file" in image else b""
         numbers = struct.unpack(f"<{len(data) // 4}f", data)
@@ -102,7 +102,7 @@ for line in sys.stdin.buffer:
             name = f"layers-{id}.f32"
             pixels(name, numbers)
             layers(id, name, [1, image["height"], image["width"], image["channels"]])
-    elif behaviour == "late":  # cancelled, but done all the same
+    elif behavior == "late":  # cancelled, but done all the same
         send(event="progress", id=id, fraction=0.5, eta=1.0)
         assert json.loads(sys.stdin.buffer.readline())["target"] == id
         pixels("layers.f32", [0.0] * 8)

@@ -20,7 +20,7 @@ from fscs_engine.host.protocol import WorkerError
 pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(os.name != "posix", reason="signals and links of POSIX")]
 
 PALETTE = {"version": 1, "space": "srgb", "colors": [{"rgb": [0.5, 0.5, 0.5]}]}
-GREY = Pixels(bytes(2 * 3 * 4 * 4), 2, 3, 4, "srgb")
+GRAY = Pixels(bytes(2 * 3 * 4 * 4), 2, 3, 4, "srgb")
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def misbehaving(bad_python, temporary, monkeypatch):
     """Starts a client whose worker misbehaves in the named way."""
     workers = []
 
-    def start(behaviour: str, **options) -> Worker:
-        monkeypatch.setenv("MISBEHAVIOUR", behaviour)
+    def start(behavior: str, **options) -> Worker:
+        monkeypatch.setenv("MISBEHAVIOR", behavior)
         workers.append(Worker(bad_python, **options))
         return workers[-1]
 
@@ -85,16 +85,16 @@ class TestStart:
         assert "did not answer for 0.5 seconds" in str(refused(lambda: misbehaving("silent", timeout=0.5)))
         assert list(temporary.iterdir()) == []
 
-    @pytest.mark.parametrize("behaviour", ["version", "elsewhere"])
-    def test_engine_that_can_not_be_trusted(self, misbehaving, temporary, behaviour):
-        refused(lambda: misbehaving(behaviour), "protocol")
+    @pytest.mark.parametrize("behavior", ["version", "elsewhere"])
+    def test_engine_that_can_not_be_trusted(self, misbehaving, temporary, behavior):
+        refused(lambda: misbehaving(behavior), "protocol")
         assert list(temporary.iterdir()) == []
 
     def test_environment_is_cleaned(self, misbehaving, monkeypatch):
         for name in ("PYTHONPATH", "PYTHONHOME", "NUKE_PATH", "LD_LIBRARY_PATH", "KEPT"):
             monkeypatch.setenv(name, "/host")
         worker = misbehaving("good")
-        found = worker.palette(GREY, 1)["environment"]
+        found = worker.palette(GRAY, 1)["environment"]
         assert found["KEPT"] == "/host"
         assert not [name for name in found if name.startswith(("PYTHON", "NUKE_", "LD_LIBRARY_PATH"))]
 
@@ -105,7 +105,7 @@ class TestStart:
     def test_log_is_written_and_bounded(self, misbehaving, tmp_path):
         log = tmp_path / "engine.log"
         worker = misbehaving("chatter", log=log)
-        error = refused(lambda: worker.palette(GREY, 1), "usage")
+        error = refused(lambda: worker.palette(GRAY, 1), "usage")
         assert error.message == "done talking"
         worker.close()
         sizes = [log.stat().st_size, Path(f"{log}.1").stat().st_size]
@@ -116,7 +116,7 @@ class TestStart:
 
     def test_log_that_can_not_be_written_stops_nothing(self, misbehaving, tmp_path):
         worker = misbehaving("chatter", log=tmp_path / "missing" / "engine.log")
-        refused(lambda: worker.palette(GREY, 1), "usage")
+        refused(lambda: worker.palette(GRAY, 1), "usage")
 
 
 class TestExchange:
@@ -183,7 +183,7 @@ class TestExchange:
 
     def test_closing_layers_frees_the_disk_and_keeps_views(self, misbehaving):
         worker = misbehaving("good")
-        layers = worker.segment(GREY, PALETTE)
+        layers = worker.segment(GRAY, PALETTE)
         view = np.asarray(layers.memory())
         layers.close()
         layers.close()
@@ -193,13 +193,13 @@ class TestExchange:
 
     def test_forgotten_layers_free_the_disk(self, misbehaving):
         worker = misbehaving("good")
-        path = Path(worker.segment(GREY, PALETTE).path)
+        path = Path(worker.segment(GRAY, PALETTE).path)
         gc.collect()
         assert not path.exists()
 
     def test_closing_the_worker_closes_its_layers(self, misbehaving, temporary):
         worker = misbehaving("good")
-        layers = worker.segment(GREY, PALETTE)
+        layers = worker.segment(GRAY, PALETTE)
         worker.close()
         refused(layers.memory)
         assert list(temporary.iterdir()) == []
@@ -209,7 +209,7 @@ class TestExchange:
         worker.close()
         worker.close()
         worker.cancel()
-        refused(lambda: worker.palette(GREY, 1))
+        refused(lambda: worker.palette(GRAY, 1))
         refused(lambda: worker.palette(Plate("/plate.exr"), 1))
 
     def test_calls_of_several_threads_keep_their_replies(self, misbehaving):
@@ -232,7 +232,7 @@ class TestExchange:
     def test_a_request_that_is_too_long_is_refused_here(self, misbehaving):
         worker = misbehaving("good")
         names = {"version": 1, "space": "srgb", "colors": [{"rgb": [0, 0, 0], "name": "a" * protocol.MAXIMUM_LINE}]}
-        refused(lambda: worker.segment(GREY, names), "protocol")
+        refused(lambda: worker.segment(GRAY, names), "protocol")
         assert worker.alive
 
 
@@ -240,58 +240,58 @@ class TestTrouble:
     def test_a_worker_that_dies_is_an_error_at_once(self, misbehaving, temporary):
         worker = misbehaving("dies")
         began = time.monotonic()
-        error = refused(lambda: worker.segment(GREY, PALETTE))
+        error = refused(lambda: worker.segment(GRAY, PALETTE))
         assert time.monotonic() - began < 5.0  # the time-out is 120
         assert "signal 9" in error.message
         assert "last words" in error.message
         assert not worker.alive
         assert list(temporary.iterdir()) == []
-        assert "signal 9" in refused(lambda: worker.segment(GREY, PALETTE)).message
+        assert "signal 9" in refused(lambda: worker.segment(GRAY, PALETTE)).message
 
     def test_a_worker_that_closes_its_pipe_is_ended(self, misbehaving, temporary, monkeypatch):
         monkeypatch.setattr(client, "CLOSE_TIMEOUT", 0.3)
         worker = misbehaving("closes")
-        refused(lambda: worker.palette(GREY, 1))
+        refused(lambda: worker.palette(GRAY, 1))
         assert worker._process.returncode == -9
         assert list(temporary.iterdir()) == []
 
     def test_a_worker_that_hangs_is_ended(self, misbehaving, temporary):
         worker = misbehaving("hangs", timeout=1.0)
-        assert "did not answer for 1 seconds" in refused(lambda: worker.palette(GREY, 1)).message
+        assert "did not answer for 1 seconds" in refused(lambda: worker.palette(GRAY, 1)).message
         assert not worker.alive
         assert list(temporary.iterdir()) == []
 
     def test_a_worker_that_does_not_read_is_ended(self, misbehaving):
         worker = misbehaving("deaf", timeout=1.0)
         long = {"version": 1, "space": "srgb", "colors": [{"rgb": [0, 0, 0], "name": "a" * 900_000}]}
-        assert "did not answer for 1 seconds" in refused(lambda: worker.segment(GREY, long)).message
+        assert "did not answer for 1 seconds" in refused(lambda: worker.segment(GRAY, long)).message
 
     def test_garbage_from_the_worker_ends_it(self, misbehaving, temporary):
         worker = misbehaving("garbage")
-        assert "not JSON" in refused(lambda: worker.palette(GREY, 1)).message
+        assert "not JSON" in refused(lambda: worker.palette(GRAY, 1)).message
         assert not worker.alive
         assert list(temporary.iterdir()) == []
 
-    @pytest.mark.parametrize("behaviour", ["short", "outside", "link", "huge", "incomplete"])
-    def test_layers_that_are_not_what_they_should_be(self, misbehaving, behaviour):
-        worker = misbehaving(behaviour)
-        refused(lambda: worker.segment(GREY, PALETTE), "protocol")
+    @pytest.mark.parametrize("behavior", ["short", "outside", "link", "huge", "incomplete"])
+    def test_layers_that_are_not_what_they_should_be(self, misbehaving, behavior):
+        worker = misbehaving(behavior)
+        refused(lambda: worker.segment(GRAY, PALETTE), "protocol")
 
     def test_a_cancelled_computation_that_goes_on_is_ended(self, misbehaving):
         worker = misbehaving("stubborn", cancel_timeout=0.5)
-        refused(lambda: worker.palette(GREY, 1, cancelled=lambda: True), "cancelled")
+        refused(lambda: worker.palette(GRAY, 1, cancelled=lambda: True), "cancelled")
         assert not worker.alive
 
     def test_layers_that_come_after_the_cancel_are_removed(self, misbehaving):
         worker = misbehaving("late")
-        refused(lambda: worker.segment(GREY, PALETTE, cancelled=lambda: True), "cancelled")
+        refused(lambda: worker.segment(GRAY, PALETTE, cancelled=lambda: True), "cancelled")
         assert list(Path(worker.hello["folder"]).iterdir()) == []
         assert worker.alive
 
     def test_cancel_from_another_thread(self, misbehaving):
         worker = misbehaving("late")
         threading.Timer(0.3, worker.cancel).start()
-        refused(lambda: worker.segment(GREY, PALETTE), "cancelled")
+        refused(lambda: worker.segment(GRAY, PALETTE), "cancelled")
 
     def test_an_error_of_a_callback_cancels_and_is_passed_on(self, misbehaving):
         worker = misbehaving("late")
@@ -300,7 +300,7 @@ class TestTrouble:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            worker.segment(GREY, PALETTE, progress=fail)
+            worker.segment(GRAY, PALETTE, progress=fail)
         folder = Path(worker.hello["folder"])
         deadline = time.monotonic() + 10.0
         while list(folder.iterdir()) and time.monotonic() < deadline:
@@ -312,7 +312,7 @@ class TestTrouble:
         monkeypatch.setattr(client, "CLOSE_TIMEOUT", 0.3)
         worker = misbehaving("stubborn")
         threading.Timer(0.3, worker.close).start()
-        assert "closed" in refused(lambda: worker.palette(GREY, 1)).message
+        assert "closed" in refused(lambda: worker.palette(GRAY, 1)).message
 
     def test_worker_that_dies_while_idle(self, misbehaving, temporary):
         worker = misbehaving("good")
@@ -320,7 +320,7 @@ class TestTrouble:
         worker._threads[0].join(10.0)
         assert not worker.alive
         assert list(temporary.iterdir()) == []
-        assert "signal 9" in refused(lambda: worker.palette(GREY, 1)).message
+        assert "signal 9" in refused(lambda: worker.palette(GRAY, 1)).message
 
 
 class TestStaleFolders:
@@ -353,7 +353,7 @@ class TestStaleFolders:
 
     def test_a_folder_is_held_by_the_worker_when_its_host_is_gone(self, bad_python, temporary, monkeypatch, tmp_path):
         """The worker inherits the lock, so that no other host takes the folder away while it still ends."""
-        monkeypatch.setenv("MISBEHAVIOUR", "good")
+        monkeypatch.setenv("MISBEHAVIOR", "good")
         worker = Worker(bad_python)
         held = Path(worker.hello["folder"]).parent
         self._old(held)
@@ -367,7 +367,7 @@ class TestStaleFolders:
 def test_masks_are_passed_on(misbehaving):
     worker = misbehaving("good")
     masks = [LayerMask("limit", (1, 3), bytes(24), 2, 3), LayerMask("split", [2, 1], path="/mask.exr")]
-    request = worker._ask({"request": "palette"}, GREY, masks, None, None)["palette"]["request"]
+    request = worker._ask({"request": "palette"}, GRAY, masks, None, None)["palette"]["request"]
     assert request["masks"] == [
         {"mode": "limit", "layers": [1, 3], "file": request["masks"][0]["file"], "height": 2, "width": 3},
         {"mode": "split", "layers": [2, 1], "path": "/mask.exr"},

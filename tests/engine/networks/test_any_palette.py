@@ -43,7 +43,7 @@ def generator(seed):
 
 
 def picture(height, width, seed=0, batch=1):
-    """Coarse colours with some grain: flat places, edges and everything between."""
+    """Coarse colors with some grain: flat places, edges and everything between."""
     g = generator(seed)
     coarse = torch.rand(batch, 3, height // 12 + 2, width // 12 + 2, generator=g)
     image = F.interpolate(coarse, (height, width), mode="bilinear") * 1.4 - 0.2

@@ -28,7 +28,7 @@ SOFTNESS = 0.5
 
 
 def pixels_of(height, width, seed=0):
-    """(H, W, 3) in [0, 1]: coarse colours, ramps between them, grain."""
+    """(H, W, 3) in [0, 1]: coarse colors, ramps between them, grain."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.random((1, 3, height // 16 + 2, width // 16 + 2), np.float32))
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")[0].permute(1, 2, 0).numpy()

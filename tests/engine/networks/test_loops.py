@@ -30,7 +30,7 @@ REACH = 2 * DENOISE_RADIUS
 SIZES = [(1, 1), (1, 37), (37, 1), (8, 128), (65, 129), (9, _RUN + 1), (4, 2 * _RUN + 3)]
 
 ALPHA_TOLERANCE = 1e-4
-"""Both sum in float32 in another order. Logits magnify the rounding: their slope is some tens for each unit of colour
+"""Both sum in float32 in another order. Logits magnify the rounding: their slope is some tens for each unit of color
 and with it each of the steps after them."""
 
 
@@ -47,7 +47,7 @@ def project(logits, most, palette, pixels, alphas):
 
 
 def pixels_of(height, width, seed=0):
-    """(H, W, 3): coarse colours, two flat parts, some grain."""
+    """(H, W, 3): coarse colors, two flat parts, some grain."""
     rng = np.random.default_rng(seed)
     coarse = rng.random((height // 10 + 1, width // 10 + 1, 3))
     pixels = coarse.repeat(10, axis=0).repeat(10, axis=1)[:height, :width] + rng.normal(0, 0.02, (height, width, 3))
@@ -61,7 +61,7 @@ def tensor_of(pixels):
 
 
 def predicted(model, pixels, colors, seed=0, near=0.0):
-    """What a model prepares for a picture and a random palette; ``near`` lies between its first two colours."""
+    """What a model prepares for a picture and a random palette; ``near`` lies between its first two colors."""
     palette = torch.rand(colors, 3, generator=torch.Generator().manual_seed(seed))
     if near:
         palette[1] = palette[0] + near / 3**0.5

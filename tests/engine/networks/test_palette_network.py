@@ -1,4 +1,4 @@
-"""What the palette alone decides: distances, shares, base colours and factors."""
+"""What the palette alone decides: distances, shares, base colors and factors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def generator(seed):
 
 
 def picture(height, width):
-    """Coarse colours with some grain."""
+    """Coarse colors with some grain."""
     coarse = torch.rand(1, 3, height // 12 + 2, width // 12 + 2, generator=generator(0))
     grain = 0.02 * torch.randn(1, 3, height, width, generator=generator(1))
     return (F.interpolate(coarse, (height, width), mode="bilinear") + grain).clamp(0.0, 1.0)
@@ -90,7 +90,7 @@ class TestDistances:
 
 class TestManner:
     def test_of_an_untrained_network(self):
-        """Base colours lie further apart, all else is as it is without a palette."""
+        """Base colors lie further apart, all else is as it is without a palette."""
         palette = torch.tensor([[[0.1, 0.3, 0.4], [0.9, 0.2, 0.1], [0.5, 0.7, 0.3]]])
         network = AnyPaletteNetwork()
         embedding = network.embed(palette, SOFTNESS)

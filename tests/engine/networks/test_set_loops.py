@@ -41,7 +41,7 @@ def test_sets_are_halved_and_doubled(first, last, planes):
 
 
 def test_shares_of_far_cells_are_finite():
-    """The nearest colour can be so far that every exponential alone would be 0."""
+    """The nearest color can be so far that every exponential alone would be 0."""
     cells, palette = np.zeros((6, 1, 1), np.float32), np.float32([[1, 1, 1], [1, 1, 0.99], [0.99, 1, 1]])
     share = np.full((3, 1, 1), np.nan, np.float32)
     share_rows(cells, palette, share)

@@ -16,7 +16,7 @@ SPACES = ColorSpaces()
 
 
 def blocks(size=24):
-    """Three flat colours."""
+    """Three flat colors."""
     pixels = np.zeros((size, size, 3), np.float32)
     pixels[:, : size // 3] = (0.8, 0.1, 0.1)
     pixels[:, size // 3 : size // 2] = (0.1, 0.2, 0.9)

@@ -27,7 +27,7 @@ PALETTES = st.lists(COLORS, min_size=1, max_size=16).map(lambda colors: Palette(
 
 
 def blobs(centers: NDArray[np.float64], pixels: int, spread: float, seed: int = 0) -> NDArray[np.float32]:
-    """(K × pixels, 3): a cloud about each of the (K, 3) centres."""
+    """(K × pixels, 3): a cloud about each of the (K, 3) centers."""
     noise = np.random.default_rng(seed).uniform(-spread, spread, (len(centers), pixels, 3))
     return (centers[:, None] + noise).reshape(-1, 3).astype(np.float32)
 
@@ -36,7 +36,7 @@ FIVE = np.array([[0.1, 0.1, 0.1], [0.8, 0.2, 0.2], [0.2, 0.7, 0.3], [0.3, 0.3, 0
 
 
 @pytest.mark.parametrize("text", ["#3366ff", "3366FF", " #36f "])
-def test_hex_colour_is_read(text: str) -> None:
+def test_hex_color_is_read(text: str) -> None:
     assert PaletteColor.from_hex(text).rgb == (0x33 / 255, 0x66 / 255, 1.0)
 
 
@@ -47,7 +47,7 @@ def test_hex_survives(value: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "#", "#12", "#12345", "#1234567", "#12345g", "red", "##123456", "#１23456", None])
-def test_other_text_is_no_hex_colour(text: str) -> None:
+def test_other_text_is_no_hex_color(text: str) -> None:
     with pytest.raises(PaletteError, match="not a hex color"):
         PaletteColor.from_hex(text)
 
@@ -57,18 +57,18 @@ def test_other_text_is_no_hex_colour(text: str) -> None:
     [(0.5, 0.5), (0, 0, 0, 0), (-0.01, 0, 0), (0, 1.01, 0), (0, 0, math.nan), (math.inf, 0, 0), (True, 0, 0)]
     + [("0", 0, 0), None, 0.5, "abc", (10**400, 0, 0)],
 )
-def test_colour_outside_its_range_is_refused(rgb: object) -> None:
+def test_color_outside_its_range_is_refused(rgb: object) -> None:
     with pytest.raises(PaletteError, match="from 0 to 1"):
         PaletteColor(rgb)
 
 
 @pytest.mark.parametrize("colors", [0, 17])
-def test_palette_has_1_to_16_colours(colors: int) -> None:
+def test_palette_has_1_to_16_colors(colors: int) -> None:
     with pytest.raises(PaletteError, match=f"has {colors} colors: use 1 to 16"):
         Palette((PaletteColor((0, 0, 0)),) * colors)
 
 
-def test_palette_is_its_colours_in_order() -> None:
+def test_palette_is_its_colors_in_order() -> None:
     palette = Palette.from_hex("#ff0000, #000000,#0000ff")
     assert [color.hex for color in palette] == ["#ff0000", "#000000", "#0000ff"]
     assert len(palette) == 3
@@ -121,7 +121,7 @@ def test_another_dictionary_is_refused(data: object) -> None:
     assert caught.value.cure
 
 
-def test_error_names_the_colour() -> None:
+def test_error_names_the_color() -> None:
     bad = {"version": 1, "space": "srgb", "colors": [GOOD, GOOD | {"rgb": [2, 0, 0]}]}
     with pytest.raises(PaletteError, match="color 2"):
         Palette.from_dict(bad)
@@ -185,7 +185,7 @@ def test_kmeans_does_not_depend_on_threads() -> None:
     assert len(outputs) == 1
 
 
-def test_given_colours_stay_first_and_the_rest_fills_around_them() -> None:
+def test_given_colors_stay_first_and_the_rest_fills_around_them() -> None:
     fixed = Palette(
         (
             PaletteColor((0.82, 0.18, 0.21), name="coat", locked=True),
@@ -198,7 +198,7 @@ def test_given_colours_stay_first_and_the_rest_fills_around_them() -> None:
     assert np.abs(palette.array[2:] - rest).max() < 0.01
 
 
-def test_given_colour_that_is_nowhere_takes_no_pixels() -> None:
+def test_given_color_that_is_nowhere_takes_no_pixels() -> None:
     palette = kmeans_palette(blobs(FIVE, 400, 0.05), 6, given=Palette.from_hex("#ff00ff"))
     assert palette.colors[0].hex == "#ff00ff"
     assert np.abs(palette.array[1:] - FIVE[canonical_order(FIVE)]).max() < 0.01
@@ -215,7 +215,7 @@ def test_more_given_than_asked_for_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("colors", [0, -1, 17, 2.0, True])
-def test_number_of_colours_is_checked(colors: int) -> None:
+def test_number_of_colors_is_checked(colors: int) -> None:
     with pytest.raises(PaletteError, match="1 to 16"):
         kmeans_palette(blobs(FIVE, 10, 0.1), colors)
 
@@ -229,7 +229,7 @@ def test_number_of_colours_is_checked(colors: int) -> None:
 )
 @example(distinct=1, colors=16, locked=None, seed=0)
 @example(distinct=1, colors=1, locked=None, seed=0)
-def test_every_picture_gives_as_many_colours_as_asked_for(
+def test_every_picture_gives_as_many_colors_as_asked_for(
     distinct: int, colors: int, locked: str | None, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -246,12 +246,12 @@ def test_every_picture_gives_as_many_colours_as_asked_for(
         assert len({color.hex for color in palette}) == seen
 
 
-def test_picture_of_given_colours_only_repeats_them() -> None:
+def test_picture_of_given_colors_only_repeats_them() -> None:
     picture = np.zeros((4, 4, 3), np.float32)
     assert [color.hex for color in kmeans_palette(picture, 3, given=Palette.from_hex("#000"))] == ["#000000"] * 3
 
 
-def test_rare_colours_of_a_flat_picture_are_found() -> None:
+def test_rare_colors_of_a_flat_picture_are_found() -> None:
     picture = np.full((100, 100, 3), 0.5, np.float32)
     picture[41, 3] = (1.0, 0.0, 0.0)
     picture[57, 78] = (0.0, 0.0, 1.0)
@@ -281,7 +281,7 @@ def test_pixels_without_weight_do_not_count(locked: str | None) -> None:
     assert np.abs(palette.array[-2:] - FIVE[:2]).max() < 0.01
 
 
-def test_weights_draw_a_centre() -> None:
+def test_weights_draw_a_center() -> None:
     picture = np.array([[[0.0, 0, 0], [1.0, 1, 1]]], np.float32)
     palette = kmeans_palette(picture, 1, weights=np.array([[1.0, 3.0]], np.float32))
     assert palette.array.tolist() == [[0.75, 0.75, 0.75]]

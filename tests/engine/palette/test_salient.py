@@ -1,4 +1,4 @@
-"""The salient palette: what gets a colour, what does not, and what it has in common with K-means."""
+"""The salient palette: what gets a color, what does not, and what it has in common with K-means."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def photograph(file: Path) -> NDArray[np.float32]:
         return np.asarray(opened.convert("RGB"), dtype=np.float32) / np.float32(255)
 
 
-def greys(height: int = 120, width: int = 160) -> NDArray[np.float32]:
+def grays(height: int = 120, width: int = 160) -> NDArray[np.float32]:
     """A ramp from dark to light."""
     ramp = np.linspace(0.1, 0.9, width, dtype=np.float32)
     return np.ascontiguousarray(np.broadcast_to(ramp[:, None], (height, width, 3)))
@@ -55,22 +55,22 @@ def most_chroma(palette: Palette) -> float:
         ((0, 0, 1), (0.45201, -0.03246, -0.31153)),
     ],
 )
-def test_oklab_of_known_colours(rgb: tuple[float, ...], lab: tuple[float, ...]) -> None:
+def test_oklab_of_known_colors(rgb: tuple[float, ...], lab: tuple[float, ...]) -> None:
     np.testing.assert_allclose(oklab(np.array([rgb], dtype=np.float64))[0], lab, atol=2e-5)
 
 
-def test_small_saturated_region_gets_its_colour() -> None:
-    picture = greys()
+def test_small_saturated_region_gets_its_color() -> None:
+    picture = grays()
     picture[40:48, 60:70] = RED  # 0.4 %
     assert most_chroma(kmeans_palette(picture, 5)) < 0.05
     palette = salient_palette(picture, 5)
     assert np.abs(palette.array - RED).max(axis=1).min() < 1e-5
-    assert np.ptp(palette.array[:, 1]) > 0.6  # and the greys keep theirs
+    assert np.ptp(palette.array[:, 1]) > 0.6  # and the grays keep theirs
 
 
 @pytest.mark.parametrize("shape", ["pixels", "line"])
 def test_stray_pixels_and_lines_get_none(shape: str) -> None:
-    picture = greys()
+    picture = grays()
     if shape == "pixels":
         picture[7::20, 9::20] = RED  # 48
     else:
@@ -78,15 +78,15 @@ def test_stray_pixels_and_lines_get_none(shape: str) -> None:
     assert most_chroma(salient_palette(picture, 5)) < 0.05
 
 
-def test_flat_colours_are_found_exactly_whatever_their_size() -> None:
+def test_flat_colors_are_found_exactly_whatever_their_size() -> None:
     colors = np.array([[0.1, 0.1, 0.1], [0.8, 0.2, 0.2], [0.2, 0.7, 0.3], [0.3, 0.3, 0.9], [0.9, 0.9, 0.85]])
     picture = np.repeat(np.repeat(colors[[[0, 0, 0, 0], [0, 0, 4, 4], [0, 1, 2, 3]]], 30, axis=0), 30, axis=1)
     noisy = picture + np.random.default_rng(0).uniform(-0.01, 0.01, picture.shape)
     assert np.abs(salient_palette(noisy, 5).array - colors[canonical_order(colors)]).max() < 0.005
 
 
-def test_shades_between_two_colours_get_none_before_another_hue() -> None:
-    picture = greys()
+def test_shades_between_two_colors_get_none_before_another_hue() -> None:
+    picture = grays()
     picture[:60] = np.linspace((0.1, 0.1, 0.1), (0.9, 0.8, 0.1), 160)
     picture[80:90, 20:32] = (0.1, 0.4, 0.7)
     palette = salient_palette(picture, 4).array
@@ -95,7 +95,7 @@ def test_shades_between_two_colours_get_none_before_another_hue() -> None:
 
 
 @pytest.mark.parametrize("colors", [4, 7, 12])
-def test_colours_of_a_photograph_are_in_it_and_apart(colors: int) -> None:
+def test_colors_of_a_photograph_are_in_it_and_apart(colors: int) -> None:
     picture = photograph(COFFEE)
     palette = salient_palette(picture, colors)
     pixels = picture.reshape(-1, 3)
@@ -104,7 +104,7 @@ def test_colours_of_a_photograph_are_in_it_and_apart(colors: int) -> None:
     assert distances(palette).min() > 0.05
 
 
-def test_each_motorbike_gets_its_colour(kodak_images: Path) -> None:
+def test_each_motorbike_gets_its_color(kodak_images: Path) -> None:
     picture = photograph(kodak_images / "kodim05.png")
     hues = {"red": 15, "green": 135, "yellow": 93}
 
@@ -143,8 +143,8 @@ def test_palette_does_not_depend_on_threads() -> None:
     assert len(outputs) == 1
 
 
-def test_given_colours_stay_first_and_the_rest_is_found_around_them() -> None:
-    picture = greys()
+def test_given_colors_stay_first_and_the_rest_is_found_around_them() -> None:
+    picture = grays()
     picture[40:60, 60:80] = RED
     picture[80:100, 20:40] = (0.1, 0.5, 0.2)
     fixed = Palette((PaletteColor((0.78, 0.12, 0.1), name="coat", locked=True), PaletteColor((1.0, 0.0, 1.0))))
@@ -153,18 +153,18 @@ def test_given_colours_stay_first_and_the_rest_is_found_around_them() -> None:
     free = palette.array[2:]
     assert np.array_equal(free, free[canonical_order(free)])
     assert np.abs(free - (0.1, 0.5, 0.2)).max(axis=1).min() < 1e-5
-    assert np.abs(free - RED).max(axis=1).min() > 0.1  # it has its colour already
+    assert np.abs(free - RED).max(axis=1).min() > 0.1  # it has its color already
 
 
 def test_more_given_than_asked_for_is_an_error() -> None:
     with pytest.raises(PaletteError, match="3 colors are given but only 2 asked for"):
-        salient_palette(greys(), 2, given=Palette.from_hex("#000,#111,#222"))
+        salient_palette(grays(), 2, given=Palette.from_hex("#000,#111,#222"))
 
 
 @pytest.mark.parametrize("colors", [0, -1, 17, 2.0, True])
-def test_number_of_colours_is_checked(colors: int) -> None:
+def test_number_of_colors_is_checked(colors: int) -> None:
     with pytest.raises(PaletteError, match="1 to 16"):
-        salient_palette(greys(), colors)
+        salient_palette(grays(), colors)
 
 
 @settings(deadline=None, max_examples=30)
@@ -178,7 +178,7 @@ def test_number_of_colours_is_checked(colors: int) -> None:
 @example(distinct=1, colors=16, locked=None, contrast=1.0, seed=0)
 @example(distinct=17, colors=16, locked=None, contrast=1e-5, seed=0)
 @example(distinct=40, colors=16, locked="#808080", contrast=1e-5, seed=0)
-def test_every_picture_gives_as_many_colours_as_asked_for(
+def test_every_picture_gives_as_many_colors_as_asked_for(
     distinct: int, colors: int, locked: str | None, contrast: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -197,7 +197,7 @@ def test_every_picture_gives_as_many_colours_as_asked_for(
         assert len({color.rgb for color in palette}) == seen
 
 
-def test_rare_colours_of_a_flat_picture_are_found() -> None:
+def test_rare_colors_of_a_flat_picture_are_found() -> None:
     picture = np.full((100, 100, 3), 0.5, np.float32)
     picture[41, 3] = (1.0, 0.0, 0.0)
     picture[57, 78] = (0.0, 0.0, 1.0)
@@ -215,7 +215,7 @@ def test_no_pixels_is_an_error() -> None:
 
 
 def test_pixels_without_weight_do_not_count() -> None:
-    picture = greys()
+    picture = grays()
     picture[40:60, 60:80] = RED
     weights = np.ones(picture.shape[:2], np.float32)
     weights[30:70, 50:90] = 0.0
@@ -224,8 +224,8 @@ def test_pixels_without_weight_do_not_count() -> None:
     assert salient_palette(picture, 5, weights=weights.reshape(-1)) == salient_palette(picture, 5, weights=weights)
 
 
-def test_weights_draw_a_colour() -> None:
-    picture = greys()
+def test_weights_draw_a_color() -> None:
+    picture = grays()
     picture[40:60, 60:80] = np.linspace(RED, (0.8, 0.13, 0.1), 20)[:, None]
     weights = np.ones(picture.shape[:2], np.float32)
     plain = salient_palette(picture, 5, weights=weights)
@@ -256,7 +256,7 @@ def test_values_outside_the_range_are_clipped() -> None:
     assert palette.array[0] == pytest.approx([0.0, 0.2, 1.0], abs=1e-6)
 
 
-def test_regions_are_pixels_with_like_neighbours_both_ways() -> None:
+def test_regions_are_pixels_with_like_neighbors_both_ways() -> None:
     picture = np.zeros((6, 6, 3))
     picture[2, :] = 1.0  # a line
     picture[4:, 4:] = (1.0, 0.0, 0.0)  # a region

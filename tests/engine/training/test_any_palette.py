@@ -156,7 +156,7 @@ class TestLosses:
     def test_every_term_can_be_switched_off(self, term, photographs, monkeypatch):
         fixed_count(monkeypatch, 4)
         networks, batch = random_networks(TINY), AnyPaletteSamples(TINY, photographs).batch(3)
-        alphas = torch.rand(batch[2].shape)  # whether a colour was absent is a matter of luck
+        alphas = torch.rand(batch[2].shape)  # whether a color was absent is a matter of luck
         batch = (*batch[:2], (alphas > 0.5).float(), *batch[3:])
         total, terms = TINY.loss(networks, batch)
         assert list(terms) == list(TINY.terms)

@@ -50,7 +50,7 @@ def test_same_generator_same_bytes(seed):
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), colors=st.integers(1, 6), decoys=st.integers(0, 4))
 def test_the_picture_lies_within_the_hull_of_its_layers(seed, colors, decoys):
-    """Each layer is its palette colour, the palette's own change of 0.012 taken off, and a texture around it."""
+    """Each layer is its palette color, the palette's own change of 0.012 taken off, and a texture around it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composites, "_texture", lambda photo, rng: np.zeros((1, 1, 3), np.float32))
         picture, palette, alphas = composite(textures(), colors, decoys, np.random.default_rng(seed))
@@ -64,7 +64,7 @@ def test_the_picture_lies_within_the_hull_of_its_layers(seed, colors, decoys):
 
 
 def test_layers_have_texture():
-    """Not in all pictures, and never so much that the colour is lost."""
+    """Not in all pictures, and never so much that the color is lost."""
     spreads = []
     for seed in range(40):
         picture, palette, _ = composite(textures(), 1, 0, np.random.default_rng(seed))

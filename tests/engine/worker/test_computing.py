@@ -273,7 +273,7 @@ class TestPalette:
         salient = segmenter.auto_palette(Image.from_pixels(array, "srgb"), 4, seed=3, method="salient").to_dict()
         assert worker.palette(pixels_of(array), 4, seed=3, palette_method="salient") == salient != own.to_dict()
 
-    def test_given_colours_stay(self, worker):
+    def test_given_colors_stay(self, worker):
         found = worker.palette(pixels_of(picture()), 5, given=PALETTE)
         assert found["colors"][:3] == PALETTE["colors"]
         assert len(found["colors"]) == 5

@@ -887,7 +887,7 @@ def _user_knob(number: int, name: str, options: dict, flags: set) -> Knob:
     else:
         knob = cls(name, label)
     knob._label = label if label is not None else ""
-    knob._labelled = label is not None
+    knob._labeled = label is not None
     knob._user_type = number
     knob._group = options.get("n", [None])[0]
     knob._tooltip = options.get("t", [""])[0]
@@ -908,9 +908,9 @@ def _user_knob(number: int, name: str, options: dict, flags: set) -> Knob:
 def definition(knob: Knob) -> str:
     """The ``addUserKnob`` line of a user knob."""
     parts = [str(knob._user_type), grammar.quoted(knob._name)]
-    if getattr(knob, "_labelled", True) and knob._label != "":
+    if getattr(knob, "_labeled", True) and knob._label != "":
         parts.append(f"l {grammar.quoted(knob._label)}")
-    elif getattr(knob, "_labelled", False):
+    elif getattr(knob, "_labeled", False):
         parts.append('l ""')
     if knob._tooltip:
         parts.append(f"t {grammar.quoted(knob._tooltip)}")

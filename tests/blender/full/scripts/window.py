@@ -27,7 +27,7 @@ TICK = 0.05
 LIMIT = 200.0
 BACKDROP_WIDTH, BACKDROP_OFFSET = 540.0, 350.0
 KNOWN = (8, 6)
-"""Squares of the picture that colours are picked from."""
+"""Squares of the picture that colors are picked from."""
 
 seen: dict[str, Any] = {"background": bpy.app.background}
 """What is told, by what had been done."""
@@ -294,13 +294,13 @@ def steps() -> Steps:
     yield from drawn()
     take("layer")
 
-    # Fewer colours
+    # Fewer colors
     yield from hand.find(node, "colors")
     yield from hand.key("RET")
     yield from hand.key("A", ctrl=True)
     yield from hand.write("5")
     yield from hand.key("RET")
-    yield from until("five colours", lambda: node.colors == 5)
+    yield from until("five colors", lambda: node.colors == 5)
     yield from drawn()
     take("fewer")
     seen["fewer"] = state(node)
@@ -421,7 +421,7 @@ def freezing(hand: Hand, tree: Any, node: Any) -> Steps:
 
 
 def picking(hand: Hand, tree: Any) -> Steps:
-    """Picks from a picture whose colours tell its places, in an Image Editor and from the backdrop."""
+    """Picks from a picture whose colors tell its places, in an Image Editor and from the backdrop."""
     bpy.context.scene.view_settings.view_transform = "Standard"
     node = tree.nodes.new("CompositorNodeSoftColorSegment")
     shown = tree.nodes.new("CompositorNodeImage")
