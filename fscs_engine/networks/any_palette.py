@@ -15,6 +15,7 @@ Everything here is plain PyTorch on any device. For the CPU `cell_network.py` ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,8 +49,8 @@ class _Sparsemax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        alphas = project_to_simplex(logits)
-        ctx.save_for_backward(alphas > 0)
+        alphas = project_to_simplex(logits, early=True)
+        ctx.save_for_backward((alphas > 0).to(alphas.dtype))
         return alphas
 
     @staticmethod
@@ -64,14 +65,20 @@ def sparsemax(logits: Tensor) -> Tensor:
     return _Sparsemax.apply(logits) if torch.is_grad_enabled() else project_to_simplex(logits)  # type: ignore[no-untyped-call]
 
 
-def project_to_simplex(logits: Tensor) -> Tensor:
-    """Michelot's algorithm (1986): the threshold grows as entries fall out, at most K times. (B, K, N) → the same."""
+def project_to_simplex(logits: Tensor, *, early: bool = False) -> Tensor:
+    """Michelot's algorithm (1986): the threshold grows as entries fall out, at most K times. (B, K, N) → the same.
+
+    ``early`` looks whether entries still fall out, which a traced network can't; the result is the same.
+    """
     count = logits.shape[1]
     logits = logits - logits.amax(dim=1, keepdim=True)  # as far from rounding as can be
     threshold = (logits.sum(dim=1, keepdim=True) - 1.0) / count
     for _ in range(count - 1):
         inside = (logits > threshold).to(logits.dtype)
+        before = threshold
         threshold = ((logits * inside).sum(dim=1, keepdim=True) - 1.0) / inside.sum(dim=1, keepdim=True)
+        if early and torch.equal(threshold, before):
+            break
     return (logits - threshold).clamp_min(0.0)
 
 
@@ -148,7 +155,7 @@ def gradient_step(
         bias: for or against an entry, a scalar or (B, K, N).
     """
     residue = colors - palette.transpose(1, 2) @ alphas
-    return sparsemax(alphas * (1.0 + sharpen) + size * (steps @ residue) + bias)
+    return sparsemax(alphas * (1.0 + sharpen) + steps @ (size * residue) + bias)
 
 
 def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any, size: Any) -> Tensor:
@@ -165,8 +172,8 @@ def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any
         size: share of the change that is made, a scalar or (B, 1, N).
     """
     mean = palette.transpose(1, 2) @ alphas
-    offsets = palette[..., None] - mean[:, None]  # the moments of p itself would lose in rounding what counts here
-    apart = offsets.unbind(dim=2)
+    # the moments of p itself would lose in rounding what counts here
+    apart = [palette[..., channel, None] - mean[:, channel, None] for channel in range(3)]
     weighted = [alphas * offset for offset in apart]
     a, b, c, d, e, f = ((weighted[i] * apart[j]).sum(dim=1) for i, j in _PAIRS)
     a, d, f = a + tolerance, d + tolerance, f + tolerance
@@ -174,25 +181,24 @@ def fitting_step(alphas: Tensor, colors: Tensor, palette: Tensor, tolerance: Any
     # the inverse of the symmetric matrix a b c, b d e, c e f, by its adjugate
     A, B, C, D, E, G = d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b
     determinant = a * A + b * B + c * C
-    direction = torch.stack((A * r0 + B * r1 + C * r2, B * r0 + D * r1 + E * r2, C * r0 + E * r1 + G * r2), dim=1)
-    direction = direction / determinant[:, None]
-    along = (offsets * direction[:, None]).sum(dim=2)
+    direction = (A * r0 + B * r1 + C * r2, B * r0 + D * r1 + E * r2, C * r0 + E * r1 + G * r2)
+    x, y, z = ((part / determinant)[:, None] for part in direction)
+    along = apart[0] * x + apart[1] * y + apart[2] * z
     moved = alphas * (1.0 + size * along).clamp(0.0, LARGEST_CHANGE)
     return moved / moved.sum(dim=1, keepdim=True)
 
 
-def local_logits(models: Tensor, difference: Tensor) -> Tensor:
+def local_logits(m: Sequence[Tensor], difference: Tensor) -> Tensor:
     """The local color model: a quadratic form in the pixel's color less the palette color.
 
     Args:
-        models: (B, K, ≥ 10, N).
+        m: its ten numbers, (B, K, N) each.
         difference: (B, K, 3, N), c − p.
 
     Returns:
         (B, K, N).
     """
     r, g, b = difference.unbind(dim=2)
-    m = models.unbind(dim=2)
     linear = m[0] + m[1] * r + m[2] * g + m[3] * b
     return linear + (m[4] * r + m[7] * g + m[8] * b) * r + (m[5] * g + m[9] * b) * g + m[6] * b * b
 
@@ -327,10 +333,10 @@ class AnyPaletteNetwork(nn.Module):
         """
         base = embedding.base
         difference = colors[:, None] - base[..., None]
-        logits = local_logits(models, difference)
+        *local, bias, gate, fit = models.unbind(dim=2)
+        logits = local_logits(local, difference)
         alphas = sparsemax(logits)
         steps = step_matrix(base)
-        bias, gate, fit = models[:, :, -3:].unbind(dim=2)
         gate, fit = gate[:, :1], fit[:, :1]
         fixed = logits.detach()  # learnt through all steps, the logits would grow without end
         behind = (fixed - fixed.amax(dim=1, keepdim=True)).clamp_min(-FARTHEST_BEHIND)

@@ -22,7 +22,7 @@ from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
 from ..networks.any_palette import AnyPaletteNetwork, cells_of, denoise, upsample
 from ..networks.constants import CELL, DENOISE_RADIUS
-from ..networks.palette_network import NEAR, distances, nearest_other, shares_of
+from ..networks.palette_network import NEAR, PaletteEmbedding, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
 from .losses import sparsity_loss
@@ -34,6 +34,9 @@ _CROWDED_STEADINESS = 20.0  # so much more is steadiness worth among colors that
 _JUMPS = 20.0  # and so much more, times the change itself, anywhere: one jump is worse than many small steps
 _OTHER_EXPOSURES = 0.25  # of the crops of photographs have another exposure than their palette
 _EXPOSURES = (-0.5, 0.3)  # logarithm of the gain
+_GAIN = 0.006  # of a moment later: standard deviation,
+_EXPOSURE_CHANGES = 0.3  # but in so many of them the exposure changes
+_EXPOSURE_CHANGE = 0.04  # by up to so much
 _SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others anything between
 _SHARES = (0.22, 0.4, 0.22)
 _SPANS = {"sparsity": 0.06, "visible": 0.06, "torn": 100.0}
@@ -58,7 +61,7 @@ class AnyPaletteLosses:
     visible: float = 0.001
     flat: float = 1.0
     absent: float = 3.0
-    steady: float = 1.0
+    steady: float = 1.25
     torn: float = 20.0
     truth: float = 6.0
     truth_gradient: float = 8.0
@@ -76,7 +79,7 @@ class AnyPaletteConfig(TrainingConfig):
     decides a pixel is seen as it would be in a whole picture. Half of a batch are composites.
     """
 
-    steps: int = 7_000
+    steps: int = 6_000
     batch: int = 6
     crop: int = 256
     average: float = 0.9985
@@ -147,12 +150,15 @@ def window_alphas(
         spans.append(slice(first, last))
         inner.append(slice((start - first) * CELL, (start - first) * CELL + side))
         wide.append(slice(first * CELL, last * CELL))
-    near = models[..., spans[0], spans[1]]
-    local = upsample(near, near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
-    picture = image[..., wide[0], wide[1]]
-    colors = denoise(picture)[..., inner[0], inner[1]]
-    alphas = networks.pixel_alphas(local.flatten(3), colors.flatten(2), embedding, shares_of(palette))
-    return alphas.unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
+    near, picture = models[..., spans[0], spans[1]], image[..., wide[0], wide[1]]
+    colors, shares = denoise(picture)[..., inner[0], inner[1]], shares_of(palette)
+    alphas = []
+    for one in range(len(image)):  # one after the other: its planes stay in the processor's cache
+        own = slice(one, one + 1)
+        local = upsample(near[own], near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
+        entry = PaletteEmbedding(*(part[own] for part in embedding))
+        alphas.append(networks.pixel_alphas(local.flatten(3), colors[own].flatten(2), entry, shares[own]))
+    return torch.cat(alphas).unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
 
 
 def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
@@ -339,7 +345,9 @@ def _moment_later(
     """A crop in slightly other light with something else in it (3, S, S), and 1 where nothing entered (S, S)."""
     side = image.shape[1]
     light = rng.normal(0.0, 1.5 / 255) + rng.normal(0.0, 0.5 / 255, (3, 1, 1))
-    changed: NDArray[np.float32] = (image * (1.0 + rng.normal(0.0, 0.006)) + light).astype(np.float32)
+    exposed = rng.random() < _EXPOSURE_CHANGES
+    gain = rng.uniform(-_EXPOSURE_CHANGE, _EXPOSURE_CHANGE) if exposed else rng.normal(0.0, _GAIN)
+    changed: NDArray[np.float32] = (image * (1.0 + gain) + light).astype(np.float32)
     if rng.random() < 0.5:
         changed += rng.normal(0.0, rng.uniform(0.0, 1.5) / 255, image.shape).astype(np.float32)
     same = np.ones((side, side), np.float32)
