@@ -92,13 +92,13 @@ def paper_job(image: Image, palette: Palette) -> Callable[[], Any]:
 
     torch.manual_seed(1)
     alpha, residue = AlphaPredictor(COLORS).eval(), ResiduePredictor(COLORS).eval()
-    seen = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
+    network_input = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
     colors = torch.from_numpy(palette.array)[None]
 
     @torch.inference_mode()
     def run() -> Any:
-        alphas = alpha(seen, colors)
-        return alphas, residue(seen, colors, alphas)
+        alphas = alpha(network_input, colors)
+        return alphas, residue(network_input, colors, alphas)
 
     return run
 
@@ -141,7 +141,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
 
     from fscs_engine.color import network_image, straight
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
-    from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
+    from fscs_engine.networks.constants import DENOISE_RADIUS, STRIDE
     from fscs_engine.networks.loops import coarse_rows, denoise_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows
@@ -150,23 +150,23 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     if not isinstance(model, AnyPaletteModel):
         raise TypeError(type(model))
     height, width = image.height, image.width
-    seen = np.empty((height, width, 3), np.float32)
-    cells = np.zeros((6, -(-height // CELL), -(-width // CELL)), np.float32)
+    network_input = np.empty((height, width, 3), np.float32)
+    grid = np.zeros((6, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
     colors = torch.from_numpy(palette.array)
 
     def see(top: int, bottom: int) -> None:
-        seen[top:bottom] = network_image(straight(image.pixels[top:bottom]), image.color_space, spaces)[0]
+        network_input[top:bottom] = network_image(straight(image.pixels[top:bottom]), image.color_space, spaces)[0]
 
     def average(top: int, bottom: int) -> None:
-        coarse_rows(seen[top:bottom], cells[:, top // CELL : -(-bottom // CELL)])
+        coarse_rows(network_input[top:bottom], grid[:, top // STRIDE : -(-bottom // STRIDE)])
 
     def denoise(top: int, bottom: int) -> None:
         first = max(0, top - 2 * DENOISE_RADIUS)
-        rows = seen[first : bottom + 2 * DENOISE_RADIUS]
+        rows = network_input[first : bottom + 2 * DENOISE_RADIUS]
         denoise_rows(rows, first, top, bottom, height, np.empty((3, bottom - top, width), np.float32))
 
     def network() -> None:
-        prediction.local_models(torch.from_numpy(cells))
+        prediction.local_models(torch.from_numpy(grid))
 
     def alphas() -> None:
         for top in range(0, height, _STRIP):
@@ -176,7 +176,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
         return partial(over_rows, job, 0, height, rows, threads)
 
     over_rows(see, 0, height, 32, threads)
-    view = View(height, width, torch.device("cpu"), 0, lambda top, bottom: seen[top:bottom], lambda _: None)
+    view = View(height, width, torch.device("cpu"), 0, lambda top, bottom: network_input[top:bottom], lambda _: None)
     prediction = model.predict(view, colors, 0.5)
     jobs: dict[str, Callable[[], Any]] = {
         "what the network sees": shared(see, 32),

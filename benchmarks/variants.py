@@ -155,15 +155,15 @@ def compiled(folder: Path, height: int, rounds: int, threads: int) -> dict[str, 
     if not isinstance(model, AnyPaletteModel):
         raise TypeError(type(model))
     image = read_image(folder / picture_name(height))
-    seen = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
+    network_input = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
     colors = torch.from_numpy(palette.array)[None]
     found: dict[str, Any] = {}
     for name, network in (("PyTorch", model.network), ("torch.compile", torch.compile(model.network))):
         with torch.inference_mode():
             started = time.perf_counter()
-            network(seen, colors)
+            network(network_input, colors)
             first = time.perf_counter() - started
-            again = take_turns({name: partial(network, seen, colors)}, rounds)[0][name]
+            again = take_turns({name: partial(network, network_input, colors)}, rounds)[0][name]
         found[name] = {"first": first, "seconds": again}
     return found
 

@@ -148,8 +148,8 @@ def smoothed(alphas: list[Pixels], clip: Clip, frames: list[Pixels]) -> list[Pix
 def recomposition_error(alphas: Pixels, frame: Pixels, palette: Palette) -> float:
     """Largest error of a frame with the palette's own colors through the exact step."""
     colors = torch.from_numpy(palette.array)[:, :, None, None].repeat(1, 1, *frame.shape[:2])
-    boxed = torch.ones(frame.shape[:2], dtype=torch.bool)
-    moved = exact_colors(torch.from_numpy(alphas), colors, planes(frame), boxed).permute(0, 2, 3, 1).numpy()
+    in_gamut = torch.ones(frame.shape[:2], dtype=torch.bool)
+    moved = exact_colors(torch.from_numpy(alphas), colors, planes(frame), in_gamut).permute(0, 2, 3, 1).numpy()
     return metrics.recomposition_error(alphas[..., None] * moved, frame)
 
 

@@ -72,7 +72,7 @@ class Decomposition:
         self._device = device
         self._moments, self._at = moments, at
         self._steps = _Steps(progress, cancelled)
-        self._seen = _Seen(image, spaces, moments[at].seen if moments else None)
+        self._network_input = _NetworkInput(image, spaces, moments[at].network_input if moments else None)
         self._duplicates = duplicates_of(palette)
         self._owners = owners_of(self._duplicates)
         different = palette.array[[positions[0] for positions in self._duplicates]]
@@ -84,10 +84,10 @@ class Decomposition:
         self._prediction: Prediction | None = None  # K = 1 needs none
         if len(self.palette) > 1 and (model.own_colors or not moments):
             # Nothing in the view leads back here: pictures are large, and have to go when their last strip has gone.
-            view = View(image.height, image.width, device, tile, self._seen.pixels, self._steps.advance)
+            view = View(image.height, image.width, device, tile, self._network_input.pixels, self._steps.advance)
             started = time.perf_counter()
             if keep:
-                self._seen.keep()
+                self._network_input.keep()
             self._prediction = model.predict(view, self.palette, processing.softness)
             self.seconds["alpha"] += time.perf_counter() - started
 
@@ -101,15 +101,15 @@ class Decomposition:
         above, below = max(0, top - context), min(height, bottom + context)
         alphas = self._mixed(above, below) if self._moments else self.smoothed(above, below)
         ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self._owners)
-        seen = self.seen(above, below) if own_colors or not ready else alphas[:0]
+        network_input = self.network_input(above, below) if own_colors or not ready else alphas[:0]
         if not ready:
             masks = [torch.from_numpy(mask.pixels[above:below]).to(self._device) for mask in self.processing.masks]
-            alphas = edit_alphas(alphas, seen, self.palette, self._duplicates, self.processing, masks)
+            alphas = edit_alphas(alphas, network_input, self.palette, self._duplicates, self.processing, masks)
         self.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
         if self._prediction is not None and own_colors:
             merged = torch.stack([alphas[positions].sum(dim=0) for positions in self._duplicates])
-            colors = self._prediction.colors(top, bottom, above, seen, merged)[self._owners]
+            colors = self._prediction.colors(top, bottom, above, network_input, merged)[self._owners]
         else:
             colors = self.base[:, :, None, None].expand(-1, -1, bottom - top, self.image.width)
         self.seconds["color"] += time.perf_counter() - started
@@ -130,22 +130,22 @@ class Decomposition:
             raw = torch.ones((1, last - first, self.image.width), device=self._device)
         if self._is_smooth:
             return raw
-        alphas = smooth_alphas(raw, self.seen(first, last), self.palette, self.processing)
+        alphas = smooth_alphas(raw, self.network_input(first, last), self.palette, self.processing)
         return alphas[:, top - first : bottom - first]
 
     def _mixed(self, top: int, bottom: int) -> Tensor:
         """The same of the moments around, mixed."""
         first, last = max(0, top - REACH), min(self.image.height, bottom + REACH)
         alphas = [torch.from_numpy(moment.alphas[:, first:last]).to(self._device) for moment in self._moments]
-        images = [self._planes(moment.seen[first:last]) for moment in self._moments]
+        images = [self._planes(moment.network_input[first:last]) for moment in self._moments]
         mixed = temporal_mean(alphas, images, self._at, self.processing.temporal)
         return mixed[:, top - first : bottom - first]
 
     def pixels(self, top: int, bottom: int) -> NDArray[np.float32]:
         """What the networks see of rows top to bottom: (h, W, 3) sRGB in [0, 1]."""
-        return self._seen.pixels(top, bottom)
+        return self._network_input.pixels(top, bottom)
 
-    def seen(self, top: int, bottom: int) -> Tensor:
+    def network_input(self, top: int, bottom: int) -> Tensor:
         """The same as (3, h, W) on the device."""
         return self._planes(self.pixels(top, bottom))
 
@@ -157,7 +157,7 @@ class Decomposition:
         self._steps.ask()
 
 
-class _Seen:
+class _NetworkInput:
     """What the networks see of a picture, whole if it is kept, else made anew for the rows asked for."""
 
     def __init__(self, image: Image, spaces: ColorSpaces, kept: NDArray[np.float32] | None) -> None:

@@ -253,11 +253,11 @@ class Segmenter:
         processing = replace(processing or AlphaProcessing(), masks=())
         self.check(image, palette, processing)
         run = self._begin(image, palette, processing, progress, cancelled)
-        seen = run.pixels(0, image.height)
+        network_input = run.pixels(0, image.height)
         alphas = empty((len(run.palette), image.height, image.width))
         for top, bottom in _strip_rows(run):
             alphas[:, top:bottom] = run.smoothed(top, bottom).cpu().numpy()
-        return Moment(seen, alphas)
+        return Moment(network_input, alphas)
 
     def segment(
         self,
@@ -322,7 +322,7 @@ class Segmenter:
         for top, bottom in _strip_rows(run):
             a, u = run.decompose(top, bottom)
             if exact:
-                u = exact_colors(a, u.clone(), run.seen(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
+                u = exact_colors(a, u.clone(), run.network_input(top, bottom), torch.ones_like(a[0], dtype=torch.bool))
             u = torch.where((a > 0)[:, None], u, run.base[:, :, None, None])
             alphas[:, top:bottom] = a.cpu().numpy()
             colors[:, top:bottom] = u.permute(0, 2, 3, 1).cpu().numpy()
@@ -340,9 +340,9 @@ class Segmenter:
                 f"the released inference takes {self.maximum_colors} colors and sizes that are multiples of 8",
                 cure="leave it off",
             )
-        seen, _ = network_image(straight(image.pixels), image.color_space, self.spaces)
+        network_input, _ = network_image(straight(image.pixels), image.color_space, self.spaces)
         alphas, colors = self.model.predict_released(
-            torch.from_numpy(seen).permute(2, 0, 1).contiguous().to(self.device),
+            torch.from_numpy(network_input).permute(2, 0, 1).contiguous().to(self.device),
             torch.from_numpy(palette.array).to(self.device),
             processing.smoothing > 0,
         )

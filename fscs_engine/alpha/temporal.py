@@ -53,11 +53,11 @@ class Moment:
     """What the temporal smoothing needs of one frame of a shot.
 
     Attributes:
-        seen: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
+        network_input: (H, W, 3) float32 sRGB in [0, 1], what the networks see.
         alphas: (U, H, W) float32 of the U different palette colors, smoothed, adding to 1 along U.
     """
 
-    seen: NDArray[np.float32]
+    network_input: NDArray[np.float32]
     alphas: NDArray[np.float32]
 
 

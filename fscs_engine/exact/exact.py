@@ -8,45 +8,45 @@ from torch import Tensor
 from ..host.parameters import MAXIMUM_COLORS
 
 
-def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, boxed: Tensor | None) -> Tensor:
+def exact_colors(alphas: Tensor, colors: Tensor, target: Tensor, in_gamut: Tensor | None) -> Tensor:
     """Moves layer colors so that Σ αu = c.
 
-    With Σα = 1, adding e = c - Σαu to every visible layer's color gives Σαu = c. Where colors are boxed to
+    With Σα = 1, adding e = c - Σαu to every visible layer's color gives Σαu = c. Where colors are bound to
     [0, 1], e is spread over the layers that can still move, clipped, and again; in each round a layer reaches
     its bound or the error is gone, so K rounds are enough (u = c is feasible).
 
     Args:
         alphas: (K, H, W) in [0, 1], adding to 1.
-        colors: (K, 3, H, W) straight; changed in place. In [0, 1] where boxed.
+        colors: (K, 3, H, W) straight; changed in place. In [0, 1] where ``in_gamut``.
         target: (3, H, W) straight c in the same space.
-        boxed: (H, W) bool, true where c is display-referred in [0, 1]; None: nowhere.
+        in_gamut: (H, W) bool, true where c is display-referred in [0, 1]; None: nowhere.
 
     Returns:
         ``colors``.
     """
     error = target - recompose(alphas, colors)
     visible = alphas > 0
-    if boxed is None:
+    if in_gamut is None:
         for color, seen in zip(colors, visible, strict=True):
             color += torch.where(seen, error, 0.0)
         return colors
     for _ in range(len(colors) + 1):
-        # The room of a layer: can it still move towards the error? Free (unboxed) pixels always can.
+        # The room of a layer: can it still move towards the error? Free pixels (not in gamut) always can.
         room = torch.zeros_like(error)
         for color, alpha in zip(colors, alphas, strict=True):
-            room += alpha * _can_move(color, error, boxed)
+            room += alpha * _can_move(color, error, in_gamut)
         step = error / torch.where(room > 0, room, 1.0)
         for color, seen in zip(colors, visible, strict=True):
-            moved = color + step * (_can_move(color, error, boxed) & seen)
-            color.copy_(torch.where(boxed, moved.clamp(0.0, 1.0), moved))
+            moved = color + step * (_can_move(color, error, in_gamut) & seen)
+            color.copy_(torch.where(in_gamut, moved.clamp(0.0, 1.0), moved))
         error = target - recompose(alphas, colors)
         if error.device.type == "cpu" and not bool((error.abs() > 1e-7).any()):
             break  # elsewhere asking would wait for the device; further rounds do no harm
     return colors
 
 
-def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
-    """:func:`exact_colors` in operations that export, boxed to [0, 1] and from the base colors on.
+def in_gamut_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
+    """:func:`exact_colors` in operations that export, bound to [0, 1] and from the base colors on.
 
     There, in every round each layer that can still move moves by the same step, so all in all each color moves by
     the same t as far as its bound: u = clip(b + t, 0, 1), with one t a pixel and channel. Only t is kept.
@@ -73,8 +73,8 @@ def boxed_colors(alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
     return colors
 
 
-def _can_move(color: Tensor, error: Tensor, boxed: Tensor) -> Tensor:
-    return torch.where(error > 0, color < 1.0, color > 0.0) | ~boxed
+def _can_move(color: Tensor, error: Tensor, in_gamut: Tensor) -> Tensor:
+    return torch.where(error > 0, color < 1.0, color > 0.0) | ~in_gamut
 
 
 def recompose(alphas: Tensor, colors: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def recompose(alphas: Tensor, colors: Tensor) -> Tensor:
     return total
 
 
-def settle(layers: Tensor, target: Tensor, alphas: Tensor) -> Tensor:
+def absorb_rounding(layers: Tensor, target: Tensor, alphas: Tensor) -> Tensor:
     """Gives the rounding that is left to the layer with the most alpha, in the sums a compositor will make.
 
     Args:

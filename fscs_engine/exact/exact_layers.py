@@ -14,7 +14,7 @@ from ..color import SRGB, ColorSpaces, association, highlight_gain, layer_colors
 from ..errors import RangeError
 from ..image import Image
 from ..runtime.threads import over_rows
-from .exact import exact_colors, settle
+from .exact import absorb_rounding, exact_colors
 from .exact_loops import layer_rows
 
 _BLOCK = 32  # rows that a thread takes at a time
@@ -92,7 +92,7 @@ class ExactLayers:
             goal = self._goal(top + first, top + last, space)
             planes = (goal.gain, goal.target, goal.total, goal.associated)
             part, opacity = slice(first, last), goal.total[..., 3]
-            return float(layer_rows(alphas[:, part], base, *planes, opacity, goal.boxed, out[:, part]))
+            return float(layer_rows(alphas[:, part], base, *planes, opacity, goal.in_gamut, out[:, part]))
 
         errors = over_rows(work, 0, alphas.shape[1], _BLOCK, torch.get_num_threads())
         return math.nan if any(math.isnan(error) for error in errors) else max(errors)
@@ -100,10 +100,10 @@ class ExactLayers:
     def _by_tensors(self, top: int, alphas: Tensor, colors: Tensor, space: str, out: NDArray[np.float32]) -> float:
         """:meth:`write` for any layer colors, on any device."""
         goal = self._goal(top, top + alphas.shape[1], space)
-        boxed = None
-        if goal.boxed:
+        in_gamut = None
+        if goal.in_gamut:
             inside = ((goal.target >= 0) & (goal.target <= 1)).all(axis=-1)
-            boxed = torch.from_numpy(inside).to(self._device)
+            in_gamut = torch.from_numpy(inside).to(self._device)
         if self._base is None or not self._is_proportional(space):
             own = colors.permute(0, 2, 3, 1).cpu().numpy()
             delivered = layer_colors(own, goal.gain, space, self._spaces)
@@ -113,14 +113,14 @@ class ExactLayers:
             base = torch.from_numpy(self._converted(self._base, space)).to(self._device)
             u = base[:, :, None, None] * torch.from_numpy(goal.gain).to(self._device)
         c = torch.from_numpy(np.ascontiguousarray(goal.target.transpose(2, 0, 1))).to(self._device)
-        u = exact_colors(alphas, u, c, boxed)
+        u = exact_colors(alphas, u, c, in_gamut)
         layers = torch.empty((len(u), *goal.gain.shape, 4), device=self._device)
         layers[..., :3] = (u * alphas[:, None]).permute(0, 2, 3, 1)
         layers[..., 3] = alphas
         if self._image.has_alpha:
             layers[..., :3] *= torch.from_numpy(goal.associated).to(self._device)[..., None]
             layers[..., 3] *= torch.from_numpy(np.ascontiguousarray(goal.total[..., 3])).to(self._device)
-        missing = settle(layers, torch.from_numpy(goal.total).to(self._device), alphas)
+        missing = absorb_rounding(layers, torch.from_numpy(goal.total).to(self._device), alphas)
         scale = np.maximum(np.maximum(1.0, np.abs(goal.target).max(axis=-1)), np.abs(goal.total).max(axis=-1))
         error = float((missing.abs().amax(dim=-1) / torch.from_numpy(scale).to(self._device)).max())
         out[:] = layers.cpu().numpy()
@@ -143,8 +143,8 @@ class ExactLayers:
         total[..., :3] = pixels[..., :3] if untouched else target * associated[..., None]
         if self._image.has_alpha:
             total[..., 3] = pixels[..., 3]
-        boxed = display or spaces.is_display_referred(self._image.color_space)
-        return _Goal(gain, target, total, associated, boxed)
+        in_gamut = display or spaces.is_display_referred(self._image.color_space)
+        return _Goal(gain, target, total, associated, in_gamut)
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,14 @@ class _Goal:
         target: (h, W, 3) straight colors.
         total: (h, W, 4) premultiplied.
         associated: (h, W) what straight colors are multiplied by.
-        boxed: whether layer colors stay in [0, 1] where the target is in it.
+        in_gamut: whether layer colors stay in [0, 1] where the target is in it.
     """
 
     gain: NDArray[np.float32]
     target: NDArray[np.float32]
     total: NDArray[np.float32]
     associated: NDArray[np.float32]
-    boxed: bool
+    in_gamut: bool
 
 
 def _check_range(target: NDArray[np.float32], top: int, space: str) -> None:

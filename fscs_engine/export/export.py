@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..errors import UsageError
-from ..exact.exact import boxed_colors
+from ..exact.exact import in_gamut_colors
 from ..files.atomic import make_folder, replaced_file
 from ..host.naming import METADATA_PREFIX
 from ..host.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
@@ -79,7 +79,7 @@ class ExportedModel(nn.Module):
         alphas, base = self.network(image, palette[None], softness)
         alphas = alphas * (alphas >= ALPHA_FLOOR)
         alphas = alphas / alphas.sum(dim=1, keepdim=True)
-        colors = boxed_colors(alphas, base[0], image)
+        colors = in_gamut_colors(alphas, base[0], image)
         return alphas, torch.cat((colors * alphas[:, :, None], alphas[:, :, None]), dim=2)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..alpha.smoothing import LUMA, guided_filter
-from ..exact.exact import boxed_colors
+from ..exact.exact import in_gamut_colors
 from ..host.parameters import ALPHA_FLOOR, BY_NAME, LIVE_COLORS
 from ..networks.any_palette import AnyPaletteNetwork
 
@@ -59,11 +59,11 @@ class _Alphas(nn.Module):
         return alphas, base[0]
 
 
-class _Boxed(nn.Module):
-    """:func:`boxed_colors` as a module."""
+class _InGamut(nn.Module):
+    """:func:`in_gamut_colors` as a module."""
 
     def forward(self, alphas: Tensor, base: Tensor, image: Tensor) -> Tensor:
-        return boxed_colors(alphas, base, image)
+        return in_gamut_colors(alphas, base, image)
 
 
 class LiveModel(nn.Module):
@@ -91,7 +91,7 @@ class LiveModel(nn.Module):
         palette = torch.linspace(0.0, 1.0, 3 * COLORS).reshape(COLORS, 3)
         alphas = torch.full((1, COLORS, 37, 51), 1.0 / COLORS)
         self.network = torch.jit.trace(_Alphas(network), (image, palette, torch.full((1,), 0.5)), check_trace=False)
-        self.boxed = torch.jit.trace(_Boxed(), (alphas, palette, image), check_trace=False)
+        self.in_gamut = torch.jit.trace(_InGamut(), (alphas, palette, image), check_trace=False)
         self.register_buffer("to_rec709", torch.tensor(_ACESCG_TO_REC709))
         self.register_buffer("from_rec709", torch.tensor(_ACESCG_TO_REC709, dtype=torch.float64).inverse().float())
         self.register_buffer("luma", torch.tensor(LUMA))
@@ -131,9 +131,9 @@ class LiveModel(nn.Module):
         elif space == 1:
             light = self.turned(self.to_rec709, target).clamp(min=0.0, max=self.largest)
         gain = light.amax(dim=1, keepdim=True).clamp(min=1.0)
-        seen = self.encoded(light / gain).clamp(min=0.0, max=1.0)
+        network_input = self.encoded(light / gain).clamp(min=0.0, max=1.0)
         if space == 2:
-            seen = torch.where(gain > 1.0, seen, target.clamp(min=0.0, max=1.0))
+            network_input = torch.where(gain > 1.0, network_input, target.clamp(min=0.0, max=1.0))
 
         owners = self.owners(palette)
         different: List[int] = []  # noqa: UP006  # TorchScript of old PyTorch
@@ -143,8 +143,8 @@ class LiveModel(nn.Module):
         chosen = torch.tensor(different, device=pixels.device)
         few = palette.index_select(0, chosen)
         softness = torch.full([1], min(max(self.softness, 0.0), 1.0), device=pixels.device)
-        raw, moved = self.network(seen, few, softness)
-        alphas = self.processed(raw, seen, few)
+        raw, moved = self.network(network_input, few, softness)
+        alphas = self.processed(raw, network_input, few)
         own = torch.zeros_like(palette)
         shared = torch.zeros([1, count, pixels.shape[2], pixels.shape[3]], device=pixels.device)
         for number in range(count):
@@ -168,7 +168,7 @@ class LiveModel(nn.Module):
         colors = base + error[:, None]
         if space == 2:
             inside = ((target >= 0.0) & (target <= 1.0)).all(dim=1, keepdim=True)
-            colors = torch.where(inside[:, None], self.boxed(shared, own, target.clamp(0.0, 1.0)), colors)
+            colors = torch.where(inside[:, None], self.in_gamut(shared, own, target.clamp(0.0, 1.0)), colors)
         layers = torch.cat(
             (colors * (shared * divisor)[:, :, None], (shared * opacity)[:, :, None]),
             dim=2,

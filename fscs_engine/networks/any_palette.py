@@ -1,16 +1,17 @@
 """The `any-palette` network: one set of weights for every K, unchanged by the palette's order.
 
-A small U-Net sees the picture shrunk to cells of 8×8 pixels, once for each palette color with shared weights, and
-gives every cell a *local color model* of that color: ten numbers that say how likely a color near it belongs to
-this layer. They are interpolated to full size, where each pixel's own color decides, so edges are the picture's.
+A small U-Net sees the picture on a coarse grid, in cells of 8×8 pixels, once for each palette color with shared
+weights, and gives every cell a *local color model* of that color: ten numbers that say how likely a color near it
+belongs to this layer. They are interpolated to full size, where each pixel's own color decides, so edges are the
+picture's.
 A sparsemax (Martins and Astudillo 2016) leaves exact zeros, and a few unrolled steps of projected gradient draw
 Σ αp towards the pixel. In these the local color models go on counting as a prior: from the first alphas alone, a
 pixel half-way between two colors would come to one mixture or to another as the light changes. The entries know of
 each other by their mean (Zaheer et al. 2017), so their order can't matter. How strongly the steps draw, and to which
 colors, the palette alone decides (`palette_network.py`).
 
-Everything here is plain PyTorch on any device. For the CPU `cell_network.py` has the same mathematics of the cells, and
-`loops.py` that from the interpolation on; tests hold both equal.
+Everything here is plain PyTorch on any device. For the CPU `coarse_network.py` has the same mathematics of the coarse
+grid, and `loops.py` that from the interpolation on; tests hold both equal.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .constants import (
-    CELL,
     DENOISE_RADIUS,
     DENOISE_VARIANCE,
     FARTHEST_BEHIND,
@@ -35,6 +35,7 @@ from .constants import (
     MIXING_STEPS,
     PLANES,
     SHARPNESS,
+    STRIDE,
 )
 from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
 
@@ -106,16 +107,16 @@ def denoise(image: Tensor) -> Tensor:
     return box_mean(keep, DENOISE_RADIUS) * image + box_mean((1.0 - keep) * mean, DENOISE_RADIUS)
 
 
-def cells_of(image: Tensor) -> Tensor:
+def coarse_grid(image: Tensor) -> Tensor:
     """Mean and standard deviation of each cell; the last row and column are repeated to fill theirs.
 
     (B, 3, H, W) sRGB in [0, 1] → (B, 6, ⌈H/8⌉, ⌈W/8⌉).
     """
     height, width = image.shape[2:]
-    image = F.pad(image, (0, -width % CELL, 0, -height % CELL), mode="replicate")
-    mean = F.avg_pool2d(image, CELL)
-    apart = image - F.interpolate(mean, scale_factor=float(CELL), mode="nearest")  # squares would cancel
-    variance = F.avg_pool2d(apart * apart, CELL)
+    image = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    mean = F.avg_pool2d(image, STRIDE)
+    apart = image - F.interpolate(mean, scale_factor=float(STRIDE), mode="nearest")  # squares would cancel
+    variance = F.avg_pool2d(apart * apart, STRIDE)
     return torch.cat((mean, variance.clamp_min(1e-8).sqrt()), dim=1)
 
 
@@ -287,11 +288,11 @@ class AnyPaletteNetwork(nn.Module):
             F.softplus(self.prior + prior),
         )
 
-    def models(self, cells: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None) -> Tensor:
+    def models(self, grid: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None) -> Tensor:
         """The local color models.
 
         Args:
-            cells: (B, 6, h, w), see :func:`cells_of`.
+            grid: (B, 6, h, w), see :func:`coarse_grid`.
             palette: (B, K, 3) sRGB in [0, 1], not the base colors.
             offsets: (B, K, C) of the :class:`PaletteEmbedding`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
@@ -300,12 +301,12 @@ class AnyPaletteNetwork(nn.Module):
             (B, K, 13, h, w). The last two planes are the gates, equal for all entries, in [0, 1].
         """
         batch, count = palette.shape[:2]
-        height, width = cells.shape[2:]
+        height, width = grid.shape[2:]
         padding = (0, -width % 4, 0, -height % 4)
         if mixed is None:
-            mixed = mixtures(cells, palette)
-        cells, mixed = (F.pad(planes, padding, mode="replicate") for planes in (cells, mixed))
-        planes, share = features(cells, palette, mixed)
+            mixed = mixtures(grid, palette)
+        grid, mixed = (F.pad(planes, padding, mode="replicate") for planes in (grid, mixed))
+        planes, share = features(grid, palette, mixed)
         share2 = avg_pool(share)
         share4 = avg_pool(share2)
         x8 = self.fine(self.stem(planes.flatten(0, 1), share, offsets), share)
@@ -356,7 +357,7 @@ class AnyPaletteNetwork(nn.Module):
         """
         height, width = image.shape[2:]
         embedding = self.embed(palette, softness)
-        models = upsample(self.models(cells_of(image), palette, embedding.offsets), height, width)
+        models = upsample(self.models(coarse_grid(image), palette, embedding.offsets), height, width)
         alphas = self.pixel_alphas(models.flatten(3), denoise(image).flatten(2), embedding, shares_of(palette))
         return alphas.reshape(*palette.shape[:2], height, width), embedding.base
 
@@ -364,26 +365,26 @@ class AnyPaletteNetwork(nn.Module):
 def upsample(models: Tensor, height: int, width: int) -> Tensor:
     """Bilinear interpolation from cells to pixels. (B, K, C, h, w) → (B, K, C, H, W)."""
     count = models.shape[1]
-    whole = F.interpolate(models.flatten(0, 1), scale_factor=float(CELL), mode="bilinear", align_corners=False)
+    whole = F.interpolate(models.flatten(0, 1), scale_factor=float(STRIDE), mode="bilinear", align_corners=False)
     return whole[..., :height, :width].reshape(-1, count, models.shape[2], height, width)
 
 
 @torch.no_grad()
-def mixtures(cells: Tensor, palette: Tensor) -> Tensor:
+def mixtures(grid: Tensor, palette: Tensor) -> Tensor:
     """Which mixture of the palette comes near each cell's mean color. (B, 6, h, w), (B, K, 3) → (B, K, h, w)."""
-    mean = cells[:, :3].flatten(2)
+    mean = grid[:, :3].flatten(2)
     distance = (mean[:, None] - palette[..., None]).square().sum(dim=2)
     steps, mixed = step_matrix(palette), sparsemax(-SHARPNESS * distance)
     for _ in range(MIXING_STEPS):
         mixed = gradient_step(mixed, mean, palette, steps, MIXING_SIZE, MIXING_SHARPENING)
-    return mixed.unflatten(2, cells.shape[2:])
+    return mixed.unflatten(2, grid.shape[2:])
 
 
-def features(cells: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
+def features(grid: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
     """What the network sees of each entry and cell.
 
     Args:
-        cells: (B, 6, h, w).
+        grid: (B, 6, h, w).
         palette: (B, K, 3).
         mixed: (B, K, h, w), see :func:`mixtures`.
 
@@ -391,11 +392,11 @@ def features(cells: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Ten
         (B, K, 12, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
     """
     count = palette.shape[1]
-    mean = cells[:, :3]
+    mean = grid[:, :3]
     difference = mean[:, None] - palette[..., None, None]
     distance = difference.square().sum(dim=2, keepdim=True)
     share = torch.softmax(-4.0 * SHARPNESS * distance, dim=1)
     residue = mean - (palette.transpose(1, 2) @ mixed.flatten(2)).view_as(mean)
-    per_picture = torch.cat((cells, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
+    per_picture = torch.cat((grid, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
     planes = torch.cat((per_picture, distance.clamp_min(1e-8).sqrt(), share, mixed[:, :, None]), dim=2)
     return planes, share

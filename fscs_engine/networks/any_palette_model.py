@@ -16,9 +16,9 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import AnyPaletteNetwork, cells_of, denoise, mixtures, step_matrix, upsample
-from .cell_network import CellNetwork
-from .constants import CELL, DENOISE_RADIUS, PLANES
+from .any_palette import AnyPaletteNetwork, coarse_grid, denoise, mixtures, step_matrix, upsample
+from .coarse_network import CoarseNetwork
+from .constants import DENOISE_RADIUS, PLANES, STRIDE
 from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
 from .palette_network import PaletteEmbedding, shares_of
@@ -51,7 +51,7 @@ class AnyPaletteModel:
     """
 
     maximum_colors = MAXIMUM_COLORS
-    halo = (_HALO_CELLS + 1) * CELL + _REACH
+    halo = (_HALO_CELLS + 1) * STRIDE + _REACH
     own_colors = False
     predict_released = None
 
@@ -111,7 +111,7 @@ class AnyPalettePrediction:
         self.bottom = 0  # rows above it have been reported as done
         self.embedding = model.embed(self.palette, softness)
         self.shares = shares_of(self.palette[None])
-        self.models = self.local_models(self._cells())
+        self.models = self.local_models(self._coarse_grid())
         if model.compiled:
             embedding = PaletteEmbedding(*(part[0] for part in self.embedding))
             arrays = (self.order, self.models, embedding.base, step_matrix(self.embedding.base)[0])
@@ -127,42 +127,43 @@ class AnyPalettePrediction:
         self.view.done((1.0 - _CELL_SHARE - _NETWORK_SHARE) * fresh / self.view.height)
         return rows
 
-    def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
+    def colors(self, top: int, bottom: int, first: int, network_input: Tensor, alphas: Tensor) -> Tensor:
         """The base colors, (U, 3, h, W) without memory of its own."""
-        del first, seen, alphas
+        del first, network_input, alphas
         return self.embedding.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
 
-    def _cells(self) -> Tensor:
+    def _coarse_grid(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
         view = self.view
-        high, wide = -(-view.height // CELL), -(-view.width // CELL)
+        high, wide = -(-view.height // STRIDE), -(-view.width // STRIDE)
         if not self.model.compiled:
             rows = 8 * _BLOCK
             parts = [
-                cells_of(view.tensor(top, min(view.height, top + rows))[None])[0] for top in range(0, view.height, rows)
+                coarse_grid(view.tensor(top, min(view.height, top + rows))[None])[0]
+                for top in range(0, view.height, rows)
             ]
             view.done(_CELL_SHARE)
             return torch.cat(parts, dim=1)
-        cells = empty((6, high, wide))
+        grid = empty((6, high, wide))
 
         def work(top: int, bottom: int) -> None:
-            coarse_rows(view.pixels(top, bottom), cells[:, top // CELL : -(-bottom // CELL)])
+            coarse_rows(view.pixels(top, bottom), grid[:, top // STRIDE : -(-bottom // STRIDE)])
 
         for top in range(0, view.height, 16 * _BLOCK):  # so that a cancel is heard
             bottom = min(view.height, top + 16 * _BLOCK)
             over_rows(work, top, bottom, _BLOCK, torch.get_num_threads())
             view.done(_CELL_SHARE * (bottom - top) / view.height)
-        return torch.from_numpy(cells)
+        return torch.from_numpy(grid)
 
     @torch.no_grad()
-    def local_models(self, cells: Tensor) -> Tensor:
+    def local_models(self, grid: Tensor) -> Tensor:
         """The local color models of all cells: (6, ch, cw) → (U, 13, ch, cw).
 
         By tiles of cells with a halo, on the network's grid.
         """
-        high, wide = cells.shape[1:]
-        mixed = self._mixtures(cells)
-        asked = self.view.tile // CELL
+        high, wide = grid.shape[1:]
+        mixed = self._mixtures(grid)
+        asked = self.view.tile // STRIDE
         if not asked:
             most = _TILE_ENTRIES[self.view.device.type] // len(self.palette)
             asked = max(high, wide) if high * wide <= most else math.isqrt(most)
@@ -178,33 +179,33 @@ class AnyPalettePrediction:
                 top, left = max(0, y - _HALO_CELLS), max(0, x - _HALO_CELLS)
                 near = (..., slice(top, y + tile + _HALO_CELLS), slice(left, x + tile + _HALO_CELLS))
                 inner = whole[..., y : y + tile, x : x + tile]
-                see(cells[near], mixed[near], (y - top, x - left), inner)
+                see(grid[near], mixed[near], (y - top, x - left), inner)
                 self.view.done(_NETWORK_SHARE * inner[0, 0].numel() / (high * wide))
         return whole
 
-    def _models_by_loops(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
+    def _models_by_loops(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local color models (U, 13, h', w') of some cells, from ``corner`` on."""
         palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
         alone = out.is_contiguous()  # else it is one tile of several
-        network = CellNetwork(self.model.network, kept=alone)
-        network.models(cells.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
+        network = CoarseNetwork(self.model.network, kept=alone)
+        network.models(grid.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
 
-    def _models_by_tensors(self, cells: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
+    def _models_by_tensors(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The same on any device, in any precision."""
         with (
             torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
             torch.autocast(self.view.device.type, self.model.dtype, enabled=self.model.dtype != torch.float32),
         ):
-            models = self.model.network.models(cells[None], self.palette[None], self.embedding.offsets, mixed[None])[0]
+            models = self.model.network.models(grid[None], self.palette[None], self.embedding.offsets, mixed[None])[0]
         (top, left), (height, width) = corner, out.shape[2:]
         out.copy_(models[..., top : top + height, left : left + width])
 
     @torch.no_grad()
-    def _mixtures(self, cells: Tensor) -> Tensor:
+    def _mixtures(self, grid: Tensor) -> Tensor:
         """(U, ch, cw)."""
         if not self.model.compiled:
-            return mixtures(cells[None], self.palette[None])[0]
-        colors = cells[:3].flatten(1).numpy()
+            return mixtures(grid[None], self.palette[None])[0]
+        colors = grid[:3].flatten(1).numpy()
         palette, steps = self.palette.numpy(), step_matrix(self.palette[None])[0].numpy()
         mixed = empty((len(palette), colors.shape[1]))
 
@@ -212,7 +213,7 @@ class AnyPalettePrediction:
             coarse_mixtures(colors[:, first:last], palette, steps, mixed[:, first:last])
 
         over_rows(work, 0, colors.shape[1], _CELLS, torch.get_num_threads())
-        return torch.from_numpy(mixed).unflatten(1, cells.shape[1:])
+        return torch.from_numpy(mixed).unflatten(1, grid.shape[1:])
 
     def _compiled_rows(self, top: int, bottom: int) -> Tensor:
         view = self.view
@@ -221,9 +222,9 @@ class AnyPalettePrediction:
 
         def work(first: int, last: int) -> None:
             start = max(0, first - _REACH)
-            seen = view.pixels(start, min(view.height, last + _REACH))
+            network_input = view.pixels(start, min(view.height, last + _REACH))
             denoised: NDArray[np.float32] = empty((3, last - first, view.width))
-            denoise_rows(seen, start, first, last, view.height, denoised)
+            denoise_rows(network_input, start, first, last, view.height, denoised)
             rows = alphas[:, first - top : last - top]
             alpha_rows(denoised, first, order, models, base, steps, sizes, sharpening, tolerances, prior, shares, rows)
 
@@ -234,10 +235,10 @@ class AnyPalettePrediction:
     def _tensor_rows(self, top: int, bottom: int) -> Tensor:
         start, end = max(0, top - _REACH), min(self.view.height, bottom + _REACH)
         denoised = denoise(self.view.tensor(start, end)[None])[:, :, top - start : bottom - start]
-        first, last = max(0, (top - CELL // 2) // CELL), (bottom - 1 + CELL // 2) // CELL + 1
+        first, last = max(0, (top - STRIDE // 2) // STRIDE), (bottom - 1 + STRIDE // 2) // STRIDE + 1
         near = self.models[None, :, :, first:last]
-        models = upsample(near, near.shape[3] * CELL, self.view.width)[
-            ..., top - first * CELL : bottom - first * CELL, :
+        models = upsample(near, near.shape[3] * STRIDE, self.view.width)[
+            ..., top - first * STRIDE : bottom - first * STRIDE, :
         ]
         alphas = self.model.network.pixel_alphas(models.flatten(3), denoised.flatten(2), self.embedding, self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CELL = 8
+STRIDE = 8
 """Side in pixels of a cell, the network's pixel."""
 
 DENOISE_RADIUS = 2

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ..host.parameters import ALPHA_FLOOR
 from ..runtime.compiling import inner, loop, planes
 from .constants import (
-    CELL,
     DENOISE_RADIUS,
     DENOISE_VARIANCE,
     FARTHEST_BEHIND,
@@ -26,10 +25,11 @@ from .constants import (
     MIXING_STEPS,
     PLANES,
     SHARPNESS,
+    STRIDE,
 )
 
 _RAMPS = 32
-_RUN = _RAMPS * CELL  # pixels that are worked on at a time
+_RUN = _RAMPS * STRIDE  # pixels that are worked on at a time
 
 # Planes of a run within one array: where the compiler sees that they lie apart it makes vector instructions.
 _RED, _GREEN, _BLUE = 0, _RUN, 2 * _RUN
@@ -47,7 +47,7 @@ _NOTHING = -1e30  # the logit of an entry that fills a pair
 
 
 def coarse_rows(image: Any, out: Any) -> None:
-    """Rows of :func:`fscs_engine.networks.any_palette.cells_of`.
+    """Rows of :func:`fscs_engine.networks.any_palette.coarse_grid`.
 
     Args:
         image: (h, W, 3) rows of the picture, from one that begins a cell.
@@ -60,21 +60,21 @@ def coarse_rows(image: Any, out: Any) -> None:
 def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
     """:func:`coarse_rows` with memory for sums of colors and of squares, less the cell's first color."""
     height, width = image.shape[0], image.shape[1]
-    part = np.float32(1.0 / (CELL * CELL))
+    part = np.float32(1.0 / (STRIDE * STRIDE))
     for row in range(out.shape[1]):
         for column in range(out.shape[2]):
             for channel in range(3):
                 sums[0, column, channel] = 0.0
                 sums[1, column, channel] = 0.0
-        top = image[row * CELL]
-        for dy in range(CELL):
-            line = image[min(row * CELL + dy, height - 1)]
+        top = image[row * STRIDE]
+        for dy in range(STRIDE):
+            line = image[min(row * STRIDE + dy, height - 1)]
             for column in range(out.shape[2]):
                 r, g, b = np.float32(0.0), np.float32(0.0), np.float32(0.0)
                 rr, gg, bb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
-                r0, g0, b0 = top[column * CELL, 0], top[column * CELL, 1], top[column * CELL, 2]
-                for dx in range(CELL):
-                    x = min(column * CELL + dx, width - 1)
+                r0, g0, b0 = top[column * STRIDE, 0], top[column * STRIDE, 1], top[column * STRIDE, 2]
+                for dx in range(STRIDE):
+                    x = min(column * STRIDE + dx, width - 1)
                     dr, dg, db = line[x, 0] - r0, line[x, 1] - g0, line[x, 2] - b0
                     r += dr
                     g += dg
@@ -92,7 +92,7 @@ def _coarse_rows(image: Any, sums: Any, out: Any) -> None:
             for column in range(out.shape[2]):
                 mean = sums[0, column, channel] * part
                 variance = sums[1, column, channel] * part - mean * mean
-                out[channel, row, column] = top[column * CELL, channel] + mean
+                out[channel, row, column] = top[column * STRIDE, channel] + mean
                 out[channel + 3, row, column] = np.sqrt(max(variance, np.float32(1e-8)))
 
 
@@ -217,12 +217,12 @@ def _coarse_mixtures(
     out: Any,
 ) -> None:
     """:func:`coarse_mixtures` for pairs of entries, with scratch memory for a run."""
-    count, cells = out.shape
+    count, grid = out.shape
     for x in range(_RUN):
         pixels[_GATE + x] = 1.0
     size, sharpen = np.float32(MIXING_SIZE), np.float32(1.0 + MIXING_SHARPENING)
-    for start in range(0, cells, _RUN):
-        length = min(_RUN, cells - start)
+    for start in range(0, grid, _RUN):
+        length = min(_RUN, grid - start)
         for channel in range(3):
             for x in range(length):
                 pixels[channel * _RUN + x] = colors[channel, start + x]
@@ -273,7 +273,7 @@ def alpha_rows(
         out: (U, h, W), written: each 0 or at least the floor, adding to 1.
     """
     count, cells_wide, width = len(models), models.shape[3], denoised.shape[2]
-    runs = (width + CELL // 2 + _RUN - 1) // _RUN
+    runs = (width + STRIDE // 2 + _RUN - 1) // _RUN
     ramps = planes(2 * count * PLANES, max(runs * _RAMPS, cells_wide + 1))
     left, rise = ramps.reshape(2, count, PLANES, -1)
     shared = bool((shares.diagonal() < 1.0).any())
@@ -309,16 +309,16 @@ def _alpha_rows(
 ) -> None:
     """:func:`alpha_rows` for pairs of entries, with scratch memory for the ramps of a row and for a run."""
     count, cells_high, width = len(models), models.shape[2], denoised.shape[2]
-    runs = (width + CELL // 2 + _RUN - 1) // _RUN
+    runs = (width + STRIDE // 2 + _RUN - 1) // _RUN
     for y in range(denoised.shape[1]):
-        place = (top + y + 0.5) / CELL - 0.5
+        place = (top + y + 0.5) / STRIDE - 0.5
         above = int(np.floor(place))
         first, second = max(above, 0), min(above + 1, cells_high - 1)
         for u in range(count):
             for p in range(PLANES):
                 _mix(models[u, p, first], models[u, p, second], np.float32(place - above), left[u, p], rise[u, p])
         for run in range(runs):
-            ramp, x0 = run * _RAMPS, run * _RUN - CELL // 2
+            ramp, x0 = run * _RAMPS, run * _RUN - STRIDE // 2
             for channel in range(3):
                 _gather(denoised[channel, y], x0, pixels[channel * _RUN : (channel + 1) * _RUN])
             for u in range(count):
@@ -353,8 +353,8 @@ def _gather(row: Any, x0: int, out: Any) -> None:
     Neighboring numbers then have neighboring ramps, which are neighbors in memory. Pixels outside are left alone.
     """
     for j in range(_RAMPS):
-        for k in range(CELL):
-            x = x0 + j * CELL + k
+        for k in range(STRIDE):
+            x = x0 + j * STRIDE + k
             if 0 <= x < len(row):
                 out[k * _RAMPS + j] = row[x]
 
@@ -363,8 +363,8 @@ def _gather(row: Any, x0: int, out: Any) -> None:
 def _scatter(run: Any, x0: int, row: Any) -> None:
     """The way back of :func:`_gather`."""
     for j in range(_RAMPS):
-        for k in range(CELL):
-            x = x0 + j * CELL + k
+        for k in range(STRIDE):
+            x = x0 + j * STRIDE + k
             if 0 <= x < len(row):
                 row[x] = run[k * _RAMPS + j]
 
@@ -380,14 +380,14 @@ def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
         left: (≥ cw + 1,), written: its first ramp comes from outside, where the first cell is repeated.
         rise: the same shape, written.
     """
-    cells = len(first)
-    for j in range(cells):
+    grid = len(first)
+    for j in range(grid):
         left[j + 1] = first[j] + weight * (second[j] - first[j])
     left[0] = left[1]
-    for j in range(cells + 1, len(left)):
-        left[j] = left[cells]
+    for j in range(grid + 1, len(left)):
+        left[j] = left[grid]
     for j in range(len(left) - 1):
-        rise[j] = (left[j + 1] - left[j]) / np.float32(CELL)
+        rise[j] = (left[j + 1] - left[j]) / np.float32(STRIDE)
     rise[len(left) - 1] = 0.0
 
 
@@ -395,7 +395,7 @@ def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
 def _interpolate(left: Any, rise: Any, ramp: int, out: Any) -> None:
     """One plane of a run of pixels, from its ramps ``ramp`` and on; see :func:`_mix`."""
     a, b = left[ramp : ramp + _RAMPS], rise[ramp : ramp + _RAMPS]
-    for k in range(CELL):
+    for k in range(STRIDE):
         t, part = np.float32(k) + np.float32(0.5), out[k * _RAMPS : (k + 1) * _RAMPS]
         for j in range(_RAMPS):
             part[j] = a[j] + b[j] * t
@@ -443,7 +443,7 @@ def _logits(left: Any, rise: Any, ramp: int, pixels: Any, color: Any, out: Any) 
         rise[8, ramp:last],
         rise[9, ramp:last],
     )
-    for k in range(CELL):
+    for k in range(STRIDE):
         t, start, end = np.float32(k) + np.float32(0.5), k * _RAMPS, (k + 1) * _RAMPS
         result, colors = out[start:end], pixels[start:]
         for j in range(_RAMPS):

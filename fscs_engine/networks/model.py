@@ -45,15 +45,15 @@ class Prediction(Protocol):
         """Raw alphas of these rows, (U, h, W) float32, each ≥ 0. They may overlap with rows asked for before."""
         ...
 
-    def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
+    def colors(self, top: int, bottom: int, first: int, network_input: Tensor, alphas: Tensor) -> Tensor:
         """Layer colors u of these rows from *processed* alphas.
 
         Args:
             top: first row.
             bottom: the row after the last.
-            first: the row that ``seen`` and ``alphas`` begin with; they reach the model's halo beyond top and bottom,
-                or to the picture's border.
-            seen: (3, h', W).
+            first: the row that ``network_input`` and ``alphas`` begin with; they reach the model's halo beyond top and
+                bottom, or to the picture's border.
+            network_input: (3, h', W).
             alphas: (U, h', W), adding to 1.
 
         Returns:

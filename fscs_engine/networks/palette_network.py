@@ -68,13 +68,13 @@ class PaletteNetwork(nn.Module):
 
     def forward(self, palette: Tensor, softness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K, 3), (B,) → base colors (B, K, 3), offsets (B, K, C), logarithms of factors (B, log_scales)."""
-        seen = palette_features(palette, softness)
-        own = F.relu(self.stem(seen))
+        inputs = palette_features(palette, softness)
+        own = F.relu(self.stem(inputs))
         own = F.relu(self.hidden(torch.cat((own, own.mean(dim=1, keepdim=True).expand_as(own)), dim=2)))
         moves = self.head(own)
         out = palette - palette.mean(dim=1, keepdim=True)
         base = palette + _WIDENING * (1.0 + moves[..., :1]) * out + _LARGEST_MOVE * torch.tanh(moves[..., 1:])
-        offsets = self.plain_offsets(seen) + self.offsets(own)
+        offsets = self.plain_offsets(inputs) + self.offsets(own)
         log_scales = self.log_scales(torch.cat((own.mean(dim=1), own.amax(dim=1)), dim=1))
         return base.clamp(0.0, 1.0), offsets, _LARGEST_LOG_SCALE * torch.tanh(log_scales)
 

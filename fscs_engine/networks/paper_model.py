@@ -204,10 +204,11 @@ class PaperPrediction:
             last = min(self.view.height, -(-bottom // STRIDE) * STRIDE)
             fresh = torch.empty((len(self.raw), last - first, self.view.width), device=self.view.device)
             halo_top = max(0, first - HALO)
-            seen = self.view.tensor(halo_top, min(self.view.height, last + HALO))
+            network_input = self.view.tensor(halo_top, min(self.view.height, last + HALO))
             for rows, columns, context_rows, context_columns in self._tiles(first, last):
                 part = self.model.predict_alphas(
-                    seen[:, context_rows.start - halo_top : context_rows.stop - halo_top, context_columns], self.palette
+                    network_input[:, context_rows.start - halo_top : context_rows.stop - halo_top, context_columns],
+                    self.palette,
                 )
                 fresh[:, rows.start - first : rows.stop - first, columns] = _inner(
                     part, rows, columns, context_rows, context_columns
@@ -219,13 +220,13 @@ class PaperPrediction:
             self.raw_bottom = last
         return self.raw[:, top - self.raw_top : bottom - self.raw_top]
 
-    def colors(self, top: int, bottom: int, first: int, seen: Tensor, alphas: Tensor) -> Tensor:
+    def colors(self, top: int, bottom: int, first: int, network_input: Tensor, alphas: Tensor) -> Tensor:
         """See :class:`fscs_engine.networks.model.Prediction`."""
         colors = torch.empty((len(self.raw), 3, bottom - top, self.view.width), device=self.view.device)
         for rows, columns, context_rows, context_columns in self._tiles(top, bottom):
             context = slice(context_rows.start - first, context_rows.stop - first)
             part = self.model.predict_colors(
-                seen[:, context, context_columns], self.palette, alphas[:, context, context_columns]
+                network_input[:, context, context_columns], self.palette, alphas[:, context, context_columns]
             )
             colors[:, :, rows.start - top : rows.stop - top, columns] = _inner(
                 part, rows, columns, context_rows, context_columns

@@ -144,16 +144,16 @@ def oklab(rgb: Floats) -> Floats:
 def _find(sample: Sample, fixed: Floats, free: int) -> Floats:
     """The method. Sample, given colors (G, 3), F → (F, 3)."""
     scale = np.array([_LIGHTNESS, 1.0, 1.0])
-    seen, kept = oklab(sample.pixels) * scale, oklab(fixed) * scale
-    cell = _cells(sample, seen, _CELLS_A_COLOR * free)
-    sums: Floats = np.stack([np.bincount(cell, sample.counts * channel) for channel in (*seen.T, 1.0)], axis=1)
+    lab, kept = oklab(sample.pixels) * scale, oklab(fixed) * scale
+    cell = _cells(sample, lab, _CELLS_A_COLOR * free)
+    sums: Floats = np.stack([np.bincount(cell, sample.counts * channel) for channel in (*lab.T, 1.0)], axis=1)
     means = sums[:, :3] / sums[:, 3:]
     shares = sums[:, 3] / sums[:, 3].sum()
     common = np.argsort(-shares, kind="stable")[:_MOST_CELLS]
     chosen = common[_choose(means[common], shares[common], kept, free)]
     centers = means[chosen]
 
-    distances = squared_distances(seen, np.concatenate((kept, centers)))
+    distances = squared_distances(lab, np.concatenate((kept, centers)))
     nearest = distances.argmin(axis=0)
     found = np.empty((free, 3))
     for number, own_cell in enumerate(chosen):
@@ -164,13 +164,13 @@ def _find(sample: Sample, fixed: Floats, free: int) -> Floats:
     return found
 
 
-def _cells(sample: Sample, seen: Floats, enough: int) -> NDArray[np.intp]:
+def _cells(sample: Sample, lab: Floats, enough: int) -> NDArray[np.intp]:
     """The cell of the histogram that each pixel lies in, numbered from 0.
 
     The cells are halved until there are enough, or doubled until there are not too many. Where no size gives enough,
     each color of the sample is a cell.
     """
-    above = seen - seen.min(axis=0)
+    above = lab - lab.min(axis=0)
     side = _CELL
     numbers, cell = np.unique(_packed(above / side), return_inverse=True)
     while len(numbers) > _MOST_CELLS:

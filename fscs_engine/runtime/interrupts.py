@@ -78,7 +78,7 @@ def interruptible() -> Iterator[None]:
                 raise Interrupted from error
             raise
         finally:
-            _settle()
+            _disarm()
 
 
 def check() -> None:
@@ -88,7 +88,7 @@ def check() -> None:
         Interrupted: a signal came.
     """
     if _state.pending and threading.current_thread() is threading.main_thread():
-        _settle()
+        _disarm()
         raise Interrupted
 
 
@@ -156,7 +156,7 @@ def _raise_soon() -> None:
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
 
-def _settle() -> None:
+def _disarm() -> None:
     if _state.pending:
         _state.pending = False  # first: an alarm that rings now means nothing any more
         signal.setitimer(signal.ITIMER_REAL, 0)

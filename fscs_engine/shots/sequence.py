@@ -173,12 +173,12 @@ def _one_frame(
     work, segmenter, options = reader.work, reader.segmenter, reader.work.options
     image, processing = loaded.image, loaded.processing
     segmenter.check(image, work.palette, processing)
-    around, at, seen = [loaded], 0, loaded.identity
+    around, at, network_input = [loaded], 0, loaded.identity
     if reader.windowed:
         around = reader.around(loaded)
         at = around.index(loaded)
-        seen = window_identity([each.identity for each in around], at)
-    wanted = _Wanted.of(work, segmenter, loaded.place, image.color_space, processing, seen)
+        network_input = window_identity([each.identity for each in around], at)
+    wanted = _Wanted.of(work, segmenter, loaded.place, image.color_space, processing, network_input)
     result = replace(wanted.result, cut=reader.begins(loaded))
     if options.resume and reader.windowed and wanted.is_there:
         writer.add_result(replace(result, status="skipped"))
@@ -320,9 +320,9 @@ class _Reader:
             future.cancel()
         self.threads.shutdown(wait=True)
         if self.moments is not None:
-            seen = {self._key(each): each.moment for each in self.kept.values() if each.moment is not None}
+            network_input = {self._key(each): each.moment for each in self.kept.values() if each.moment is not None}
             self.moments.clear()
-            self.moments.update(seen)
+            self.moments.update(network_input)
 
     def frame(self, frame: int, view: str, part: Tick) -> _Loaded:
         """A frame; the reading of the next one begins. What its window takes is told to ``part``.
@@ -423,7 +423,7 @@ class _Reader:
             if self.sure:  # their moments will be asked for, and hold what is looked at
                 for each in near:
                     self.moment(each)
-            first, second = (torch.from_numpy(self._seen(each)).permute(2, 0, 1) for each in near)
+            first, second = (torch.from_numpy(self._network_input(each)).permute(2, 0, 1) for each in near)
             self.cuts[place] = is_cut(first, second)
         return self.cuts[place]
 
@@ -448,10 +448,10 @@ class _Reader:
         read = (loaded.identity, loaded.image.color_space, options.input_layer, options.clean_nonfinite)
         return self.segmenter, self.work.palette.array.tobytes(), loaded.processing.before_temporal, read
 
-    def _seen(self, loaded: _Loaded) -> NDArray[np.float32]:
+    def _network_input(self, loaded: _Loaded) -> NDArray[np.float32]:
         """What the networks see of a frame."""
         if loaded.moment is not None:
-            return loaded.moment.seen
+            return loaded.moment.network_input
         return network_image(straight(loaded.image.pixels), loaded.image.color_space, self.segmenter.spaces)[0]
 
     def compare(self, loaded: _Loaded, alphas: NDArray[np.float32]) -> float | None:
@@ -464,7 +464,7 @@ class _Reader:
         follows = numbers.index(loaded.place.frame) - numbers.index(before.place.frame) == 1
         if not follows or before.alphas.shape != loaded.alphas.shape:
             return None
-        first, second = (self._seen(each) for each in (before, loaded))
+        first, second = (self._network_input(each) for each in (before, loaded))
         found = flicker(before.alphas, loaded.alphas, first, second)
         before.alphas = None
         return None if math.isnan(found) else found

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import AnyPaletteNetwork, cells_of, denoise, upsample
-from ..networks.constants import CELL, DENOISE_RADIUS
+from ..networks.any_palette import AnyPaletteNetwork, coarse_grid, denoise, upsample
+from ..networks.constants import DENOISE_RADIUS, STRIDE
 from ..networks.palette_network import NEAR, PaletteEmbedding, distances, nearest_other, shares_of
 from .composites import composite
 from .data import Photographs, kmeans_colors, random_crop, random_recoloring
@@ -142,20 +142,20 @@ def window_alphas(
     if not isinstance(networks, AnyPaletteNetwork):
         raise TypeError(type(networks))
     embedding = networks.embed(palette, softness)
-    models = networks.models(cells_of(image), palette, embedding.offsets)
-    cells, side = models.shape[-1], image.shape[-1] // 2
+    models = networks.models(coarse_grid(image), palette, embedding.offsets)
+    grid, side = models.shape[-1], image.shape[-1] // 2
     spans, inner, wide = [], [], []
     for start in window.tolist():
-        first, last = max(0, start - 1), min(cells, start + side // CELL + 1)
+        first, last = max(0, start - 1), min(grid, start + side // STRIDE + 1)
         spans.append(slice(first, last))
-        inner.append(slice((start - first) * CELL, (start - first) * CELL + side))
-        wide.append(slice(first * CELL, last * CELL))
+        inner.append(slice((start - first) * STRIDE, (start - first) * STRIDE + side))
+        wide.append(slice(first * STRIDE, last * STRIDE))
     near, picture = models[..., spans[0], spans[1]], image[..., wide[0], wide[1]]
     colors, shares = denoise(picture)[..., inner[0], inner[1]], shares_of(palette)
     alphas = []
     for one in range(len(image)):  # one after the other: its planes stay in the processor's cache
         own = slice(one, one + 1)
-        local = upsample(near[own], near.shape[-2] * CELL, near.shape[-1] * CELL)[..., inner[0], inner[1]]
+        local = upsample(near[own], near.shape[-2] * STRIDE, near.shape[-1] * STRIDE)[..., inner[0], inner[1]]
         entry = PaletteEmbedding(*(part[own] for part in embedding))
         alphas.append(networks.pixel_alphas(local.flatten(3), colors[own].flatten(2), entry, shares[own]))
     return torch.cat(alphas).unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
@@ -268,8 +268,8 @@ class AnyPaletteSamples:
             palettes.append(palette)
             absent.append(missing)
         textures = [_unit(random_crop(photo, crop, rng)) for photo in photos]
-        window = rng.integers(crop // 2 // CELL + 1, size=2)
-        top, left = (int(start) * CELL for start in window)
+        window = rng.integers(crop // 2 // STRIDE + 1, size=2)
+        top, left = (int(start) * STRIDE for start in window)
         for _ in range(composites):
             layers = int(rng.integers(min(2, colors), min(colors, 6) + 1))
             image, palette, alphas = composite(textures, layers, colors - layers, rng)

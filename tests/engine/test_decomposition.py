@@ -100,7 +100,7 @@ def test_what_the_networks_see_is_the_image_itself_here(model, image):
     for keep in (False, True):
         run = decomposition(model, image, keep=keep)
         np.testing.assert_allclose(run.pixels(8, 20), image.pixels[8:20], atol=1e-6)
-        assert torch.equal(run.seen(8, 20), torch.from_numpy(run.pixels(8, 20)).permute(2, 0, 1))
+        assert torch.equal(run.network_input(8, 20), torch.from_numpy(run.pixels(8, 20)).permute(2, 0, 1))
 
 
 def test_progress_rises_to_1_and_seconds_are_counted(model, image):

@@ -194,8 +194,8 @@ def test_the_exact_step_keeps_the_frame_exact() -> None:
     frames = [(still + GRAIN * torch.randn(still.shape, generator=generator)).clamp(0, 1) for _ in range(5)]
     _, mixed = smoothed(frames)
     colors = torch.tensor([0.0, 1.0])[:, None, None, None].repeat(1, 3, *still.shape[1:])
-    boxed = torch.ones(still.shape[1:], dtype=torch.bool)
-    colors = exact_colors(mixed[2], colors, frames[2], boxed)
+    in_gamut = torch.ones(still.shape[1:], dtype=torch.bool)
+    colors = exact_colors(mixed[2], colors, frames[2], in_gamut)
     assert (recompose(mixed[2], colors) - frames[2]).abs().amax() <= 1e-6
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fscs_engine.exact.exact import exact_colors, recompose, settle, sum_layers
+from fscs_engine.exact.exact import absorb_rounding, exact_colors, recompose, sum_layers
 
 
 def random_alphas(generator, colors, sparse):
@@ -44,7 +44,7 @@ def test_scene_linear_colors_add_up(seed, colors, scale):
     bound = 1e-6 * c.abs().amax(dim=0).clamp_min(1.0)
     layers = torch.cat((u * alphas[:, None], alphas[:, None]), dim=1).permute(0, 2, 3, 1).contiguous()
     target = torch.cat((c, torch.ones(1, 8, 9))).permute(1, 2, 0)
-    missing = settle(layers, target, alphas)
+    missing = absorb_rounding(layers, target, alphas)
     assert torch.equal(missing, target - sum_layers(layers))
     assert (missing.abs().amax(dim=-1) <= bound).all()
 
@@ -52,6 +52,6 @@ def test_scene_linear_colors_add_up(seed, colors, scale):
 def test_the_missing_rounding_goes_to_a_visible_layer():
     alphas = torch.tensor([0.0, 1.0])[:, None, None]
     layers = torch.zeros(2, 1, 1, 4)
-    settle(layers, torch.full((1, 1, 4), 0.5), alphas)
+    absorb_rounding(layers, torch.full((1, 1, 4), 0.5), alphas)
     assert layers[0].abs().max() == 0
     assert layers[1].min() == 0.5

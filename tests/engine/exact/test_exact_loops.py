@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fscs_engine.exact.exact import exact_colors, settle
+from fscs_engine.exact.exact import absorb_rounding, exact_colors
 from fscs_engine.exact.exact_loops import layer_rows
 
 HEIGHT, WIDTH = 3, 150  # more than one run of the loops, the last one short
@@ -52,21 +52,21 @@ def case(seed, colors, alphas="soft", target="inside", opacity="none", peak=1.0)
     return random_alphas(rng, colors, alphas), base, gain, color, total, held, solid
 
 
-def compiled(alphas, base, gain, target, total, held, solid, boxed):
+def compiled(alphas, base, gain, target, total, held, solid, in_gamut):
     out = np.full((len(alphas), HEIGHT, WIDTH, 4), np.nan, np.float32)
-    return out, layer_rows(alphas, base, gain, target, total, held, solid, boxed, out)
+    return out, layer_rows(alphas, base, gain, target, total, held, solid, in_gamut, out)
 
 
-def defined(alphas, base, gain, target, total, held, solid, boxed):
+def defined(alphas, base, gain, target, total, held, solid, in_gamut):
     """The same steps plane by plane, as for any other device."""
     a = torch.from_numpy(alphas)
-    inside = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)) if boxed else None
+    inside = torch.from_numpy(((target >= 0) & (target <= 1)).all(axis=-1)) if in_gamut else None
     u = torch.from_numpy(base)[:, :, None, None] * torch.from_numpy(gain)
     u = exact_colors(a, u, torch.from_numpy(np.ascontiguousarray(target.transpose(2, 0, 1))), inside)
     layers = torch.empty((len(a), HEIGHT, WIDTH, 4))
     layers[..., :3] = (u * a[:, None]).permute(0, 2, 3, 1) * torch.from_numpy(held)[..., None]
     layers[..., 3] = a * torch.from_numpy(solid)
-    missing = settle(layers, torch.from_numpy(total), a)
+    missing = absorb_rounding(layers, torch.from_numpy(total), a)
     return layers.numpy(), missing.numpy()
 
 
@@ -95,12 +95,12 @@ any_case = st.fixed_dictionaries(
 
 
 @settings(max_examples=150)
-@given(arguments=any_case, boxed=st.booleans())
-def test_layers_add_up_and_are_those_of_the_definition(arguments, boxed):
+@given(arguments=any_case, in_gamut=st.booleans())
+def test_layers_add_up_and_are_those_of_the_definition(arguments, in_gamut):
     given_case = case(**arguments)
     alphas, _, _, target, total, held, solid = given_case
-    layers, error = compiled(*given_case, boxed)
-    expected, _ = defined(*given_case, boxed)
+    layers, error = compiled(*given_case, in_gamut)
+    expected, _ = defined(*given_case, in_gamut)
     scale = scale_of(target, total)
     missing = np.abs(total - sum_of(layers)) / scale
     assert missing.max() <= 1e-6
@@ -111,24 +111,24 @@ def test_layers_add_up_and_are_those_of_the_definition(arguments, boxed):
     np.testing.assert_allclose(layers[..., 3], alphas * solid, rtol=1e-6, atol=1e-6 * max(1, solid.max()))
     hidden = alphas == 0
     assert (layers[hidden] == 0).all()
-    if boxed:
+    if in_gamut:
         inside = ((target >= 0) & (target <= 1)).all(axis=-1) & (solid > 1e-30)
         colors = layers[:, inside, :3] / held[inside][:, None]
         assert colors.min() >= -1e-6
         assert (colors <= alphas[:, inside, None] + 1e-6).all()
 
 
-@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize("in_gamut", [True, False])
 @pytest.mark.parametrize("colors", [1, 7, 16])
-def test_rows_do_not_depend_on_each_other(colors, boxed):
+def test_rows_do_not_depend_on_each_other(colors, in_gamut):
     arguments = case(3, colors, "sparse", "outside", "odd", 50.0)
-    whole, error = compiled(*arguments, boxed)
+    whole, error = compiled(*arguments, in_gamut)
     errors = []
     for row in range(HEIGHT):
         alphas, base, *planes = arguments
         out = np.empty((colors, 1, WIDTH, 4), np.float32)
         parts = [plane[row : row + 1] for plane in planes]
-        errors.append(layer_rows(alphas[:, row : row + 1], base, *parts, boxed, out))
+        errors.append(layer_rows(alphas[:, row : row + 1], base, *parts, in_gamut, out))
         assert np.array_equal(out[:, 0], whole[:, row])
     assert max(errors) == error
 
@@ -153,10 +153,10 @@ def test_the_heaviest_layer_takes_the_rounding():
     np.testing.assert_allclose(layers[1], total, atol=1e-6)
 
 
-@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize("in_gamut", [True, False])
 @pytest.mark.parametrize("where", [(0, 0), (2, WIDTH - 1)])
 @pytest.mark.parametrize("kind", ["total", "target", "nan", "alpha", "colors"])
-def test_what_overflows_is_not_called_exact(kind, where, boxed):
+def test_what_overflows_is_not_called_exact(kind, where, in_gamut):
     alphas, base, gain, target, total, held, solid = case(6, 4)
     if kind == "total":
         total[where][1] = np.inf
@@ -170,5 +170,5 @@ def test_what_overflows_is_not_called_exact(kind, where, boxed):
     else:
         target[where], base[0], gain[where] = 2.0, 3e38, 100.0
         alphas[(slice(None), *where)] = 0.25
-    _, error = compiled(alphas, base, gain, target, total, held, solid, boxed)
+    _, error = compiled(alphas, base, gain, target, total, held, solid, in_gamut)
     assert not np.isfinite(error)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from fscs_engine import __version__
 from fscs_engine.alpha.processing import AlphaProcessing, process_alphas
 from fscs_engine.errors import OutputError, UsageError, WeightsError
-from fscs_engine.exact.exact import boxed_colors, exact_colors
+from fscs_engine.exact.exact import exact_colors, in_gamut_colors
 from fscs_engine.export import export, live_model
 from fscs_engine.export.export import Exported, export_nuke, export_onnx, export_torchscript
 from fscs_engine.host.parameters import BY_NAME, MAXIMUM_COLORS
@@ -229,7 +229,7 @@ def test_the_exact_step_is_the_engines(seed, colors, extreme):
     alphas = alphas / alphas.sum(dim=0)
     start = palette[:, :, None, None].repeat(1, 1, 8, 9)
     wanted = exact_colors(alphas, start, image, torch.ones(8, 9, dtype=torch.bool))
-    found = boxed_colors(alphas[None], palette, image[None])[0]
+    found = in_gamut_colors(alphas[None], palette, image[None])[0]
     assert (alphas[:, None] * (found - wanted)).abs().max() <= 1e-6
 
 

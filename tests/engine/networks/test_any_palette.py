@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from fscs_engine.networks.any_palette import (
     AnyPaletteNetwork,
-    cells_of,
+    coarse_grid,
     denoise,
     fitting_step,
     gradient_step,
@@ -26,13 +26,13 @@ from fscs_engine.networks.any_palette import (
 )
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.constants import (
-    CELL,
     DENOISE_RADIUS,
     FARTHEST_BEHIND,
     FITTING_STEPS,
     GRADIENT_STEPS,
     LARGEST_CHANGE,
     PLANES,
+    STRIDE,
 )
 
 SOFTNESS = torch.full((1,), 0.5)
@@ -204,7 +204,7 @@ def test_local_logits_are_a_quadratic_form():
     for (i, j), plane in {(0, 0): 4, (1, 1): 5, (2, 2): 6, (0, 1): 7, (0, 2): 8, (1, 2): 9}.items():
         matrix[..., i, j] = matrix[..., j, i] = m[:, plane] / (1 if i == j else 2)
     expected = m[:, 0] + np.einsum("kin,kin->kn", m[:, 1:4], x) + np.einsum("kin,knij,kjn->kn", x, matrix, x)
-    np.testing.assert_allclose(local_logits(models, d)[0].numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(local_logits(models.unbind(dim=2), d)[0].numpy(), expected, atol=1e-5)
 
 
 class TestCalm:
@@ -241,24 +241,24 @@ class TestCalm:
 def test_cells_are_means_and_deviations(size):
     image = picture(*size, seed=4)[0]
     height, width = size
-    found = cells_of(image[None])[0].numpy()
-    padded = np.pad(image.double().numpy(), ((0, 0), (0, -height % CELL), (0, -width % CELL)), mode="edge")
-    cells = padded.reshape(3, -(-height // CELL), CELL, -(-width // CELL), CELL)
-    deviations = np.maximum(cells.std(axis=(2, 4)), 1e-4)
-    np.testing.assert_allclose(found, np.concatenate([cells.mean(axis=(2, 4)), deviations]), atol=1e-6)
+    found = coarse_grid(image[None])[0].numpy()
+    padded = np.pad(image.double().numpy(), ((0, 0), (0, -height % STRIDE), (0, -width % STRIDE)), mode="edge")
+    grid = padded.reshape(3, -(-height // STRIDE), STRIDE, -(-width // STRIDE), STRIDE)
+    deviations = np.maximum(grid.std(axis=(2, 4)), 1e-4)
+    np.testing.assert_allclose(found, np.concatenate([grid.mean(axis=(2, 4)), deviations]), atol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.1, 0.9, 1.0])
 def test_flat_cells_deviate_by_nothing(level):
     """Bright ones too, whose mean square less squared mean would be rounding."""
-    found = cells_of(torch.full((1, 3, 24, 24), level))
+    found = coarse_grid(torch.full((1, 3, 24, 24), level))
     torch.testing.assert_close(found[:, 3:], torch.full((1, 3, 3, 3), 1e-4), atol=1e-7, rtol=0)
 
 
 def test_enlarged_models_are_interpolated_between_the_middles_of_cells():
     models = torch.arange(4.0)[None, None, None, None, :].expand(1, 1, PLANES, 2, 4).contiguous()
     row = upsample(models, 11, 29)[0, 0, 0, 5]
-    expected = np.clip((np.arange(29) + 0.5) / CELL - 0.5, 0, 3)
+    expected = np.clip((np.arange(29) + 0.5) / STRIDE - 0.5, 0, 3)
     assert upsample(models, 11, 29).shape == (1, 1, PLANES, 11, 29)
     np.testing.assert_allclose(row.numpy(), expected, atol=1e-6)
 
@@ -346,7 +346,7 @@ class TestNetwork:
 
     def test_gates_are_shared_by_all_colors(self, network):
         palette = torch.rand(1, 5, 3, generator=generator(0))
-        models = network.models(cells_of(picture(40, 56)), palette, network.embed(palette, SOFTNESS).offsets)
+        models = network.models(coarse_grid(picture(40, 56)), palette, network.embed(palette, SOFTNESS).offsets)
         assert models.shape == (1, 5, PLANES, 5, 7)
         gates = models[:, :, -2:]
         assert torch.equal(gates, gates[:, :1].expand_as(gates))
@@ -380,7 +380,7 @@ class TestNetwork:
     @pytest.mark.parametrize("turned", [False, True])
     def test_nothing_beyond_the_halo_matters(self, network, turned):
         """All pixels from column ``far`` on change: up to the halo before it nothing does, nearer something does."""
-        height, width, far = 24, 84 * CELL, 48 * CELL
+        height, width, far = 24, 84 * STRIDE, 48 * STRIDE
         image, palette = picture(height, width), torch.rand(1, 4, 3, generator=generator(3))
         changed = image.clone()
         changed[..., far:] = 1.0 - changed[..., far:]

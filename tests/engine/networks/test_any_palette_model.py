@@ -12,7 +12,7 @@ from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.host.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
-from fscs_engine.networks.constants import CELL
+from fscs_engine.networks.constants import STRIDE
 from fscs_engine.networks.create import create_model
 from fscs_engine.networks.model import View
 from fscs_engine.networks.weights import Weights, save_weights
@@ -20,7 +20,7 @@ from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 
 CPU = torch.device("cpu")
-TILE = 4 * CELL
+TILE = 4 * STRIDE
 BEYOND = TILE + 2 * AnyPaletteModel.halo + 40  # a picture of this length has tiles that do not see its ends
 
 

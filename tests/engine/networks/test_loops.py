@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
-from fscs_engine.networks.any_palette import cells_of, denoise, mixtures, project_to_simplex, step_matrix, upsample
-from fscs_engine.networks.constants import CELL, DENOISE_RADIUS
+from fscs_engine.networks.any_palette import coarse_grid, denoise, mixtures, project_to_simplex, step_matrix, upsample
+from fscs_engine.networks.constants import DENOISE_RADIUS, STRIDE
 from fscs_engine.networks.loops import (
     _RUN,
     _padded,
@@ -87,13 +87,13 @@ def defined_alphas(prediction, denoised):
 @pytest.mark.parametrize("size", SIZES)
 def test_cells(size):
     pixels = pixels_of(*size)
-    high, wide = -(-size[0] // CELL), -(-size[1] // CELL)
+    high, wide = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     found = np.full((6, high, wide), np.nan, np.float32)
     coarse_rows(pixels, found)
-    np.testing.assert_allclose(found, cells_of(tensor_of(pixels))[0].numpy(), atol=2e-6)
+    np.testing.assert_allclose(found, coarse_grid(tensor_of(pixels))[0].numpy(), atol=2e-6)
     for row in range(high):
         part = np.empty((6, 1, wide), np.float32)
-        coarse_rows(pixels[row * CELL : (row + 1) * CELL], part)
+        coarse_rows(pixels[row * STRIDE : (row + 1) * STRIDE], part)
         assert np.array_equal(part[:, 0], found[:, row])
 
 
@@ -113,8 +113,8 @@ def test_mixtures_of_cells(count, colors):
     steps = step_matrix(palette[None])[0]
     found = np.full((colors, count), np.nan, np.float32)
     coarse_mixtures(means, palette.numpy(), steps.numpy(), found)
-    cells = torch.from_numpy(means)[None, :, None]
-    np.testing.assert_allclose(found, mixtures(cells, palette[None])[0, :, 0].numpy(), atol=1e-5)
+    grid = torch.from_numpy(means)[None, :, None]
+    np.testing.assert_allclose(found, mixtures(grid, palette[None])[0, :, 0].numpy(), atol=1e-5)
     middle = np.ascontiguousarray(means[:, count // 2 :])
     part = np.empty((colors, middle.shape[1]), np.float32)
     coarse_mixtures(middle, palette.numpy(), steps.numpy(), part)

@@ -42,13 +42,13 @@ def test_sets_are_halved_and_doubled(first, last, planes):
 
 def test_shares_of_far_cells_are_finite():
     """The nearest color can be so far that every exponential alone would be 0."""
-    cells, palette = np.zeros((6, 1, 1), np.float32), np.float32([[1, 1, 1], [1, 1, 0.99], [0.99, 1, 1]])
+    grid, palette = np.zeros((6, 1, 1), np.float32), np.float32([[1, 1, 1], [1, 1, 0.99], [0.99, 1, 1]])
     share = np.full((3, 1, 1), np.nan, np.float32)
-    share_rows(cells, palette, share)
+    share_rows(grid, palette, share)
     assert share.sum() == pytest.approx(1)
     assert share.argmin() == 0
     seen = np.full((3, 3, 2, 12), np.nan, np.float32)
-    feature_rows(cells, palette, share, share, -1, seen)
+    feature_rows(grid, palette, share, share, -1, seen)
     assert np.isfinite(seen).all()
     assert not seen[0].any()
     assert not seen[2].any()
@@ -70,17 +70,17 @@ def random(*shape, seed=0):
 
 
 def test_features_and_shares_are_those_of_the_definition():
-    cells = random(1, 6, HEIGHT, WIDTH).abs().clamp_max(1.0)
+    grid = random(1, 6, HEIGHT, WIDTH).abs().clamp_max(1.0)
     palette, mixed = random(1, COUNT, 3, seed=1).sigmoid(), random(1, COUNT, HEIGHT, WIDTH, seed=2).softmax(dim=1)
-    planes, shares = features(cells, palette, mixed)
+    planes, shares = features(grid, palette, mixed)
     found = unknown(COUNT, HEIGHT, WIDTH)
-    share_rows(cells[0].numpy(), palette[0].numpy(), found)
+    share_rows(grid[0].numpy(), palette[0].numpy(), found)
     np.testing.assert_allclose(found, shares[0, :, 0], atol=1e-6)
     sets = unknown(HEIGHT, COUNT, WIDTH + 1, 12)
-    feature_rows(cells[0].numpy(), palette[0].numpy(), mixed[0].numpy(), found, 0, sets)
+    feature_rows(grid[0].numpy(), palette[0].numpy(), mixed[0].numpy(), found, 0, sets)
     np.testing.assert_allclose(planes_of(sets), planes[0], atol=2e-6)
     part = unknown(3, COUNT, WIDTH + 1, 12)
-    feature_rows(cells[0].numpy(), palette[0].numpy(), mixed[0].numpy(), found, 2, part)
+    feature_rows(grid[0].numpy(), palette[0].numpy(), mixed[0].numpy(), found, 2, part)
     assert np.array_equal(part, sets[2:])
 
 

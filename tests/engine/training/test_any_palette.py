@@ -16,7 +16,7 @@ from fscs_engine.evaluation.metrics import torn_edges
 from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.image import Image
 from fscs_engine.networks.any_palette import AnyPaletteNetwork
-from fscs_engine.networks.constants import CELL
+from fscs_engine.networks.constants import STRIDE
 from fscs_engine.networks.palette_network import NEAR
 from fscs_engine.networks.weights import load_weights
 from fscs_engine.palette.palette import Palette
@@ -262,7 +262,7 @@ class TestLosses:
             alphas, colors, base = window_alphas(networks, image, palette, torch.tensor(window), torch.zeros(1))
             whole, whole_base = networks(image, palette, torch.zeros(1))
         assert torch.equal(base, whole_base)
-        top, left = (CELL * start for start in window)
+        top, left = (STRIDE * start for start in window)
         torch.testing.assert_close(alphas, whole[:, :, top : top + 32, left : left + 32], atol=1e-4, rtol=0)
         assert torch.equal(colors, image[:, :, top : top + 32, left : left + 32])
 
@@ -297,7 +297,7 @@ class TestSamples:
         assert same.shape == (len(changed), side // 2, side // 2)
         assert truth.shape == (composites, colors, side // 2, side // 2)
         assert (window >= 0).all()
-        assert (window * CELL + side // 2 <= side).all()
+        assert (window * STRIDE + side // 2 <= side).all()
         for values in (image, palette, absent, changed, truth):
             assert values.dtype == torch.float32
             assert values.min() >= 0
@@ -318,7 +318,7 @@ class TestSamples:
         entered = 0.0
         for step in range(8):
             image, _, _, changed, same, _, window, _ = samples.batch(step)
-            top, left = (int(start) * CELL for start in window)
+            top, left = (int(start) * STRIDE for start in window)
             inside = (slice(None), slice(None), slice(top, top + 16), slice(left, left + 16))
             difference = (changed - image[: len(changed)])[inside].abs().amax(dim=1)
             assert (difference * (same > 0)).max() < 0.06

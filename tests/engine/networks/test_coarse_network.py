@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fscs_engine.networks import cell_network
-from fscs_engine.networks.any_palette import cells_of, mixtures
+from fscs_engine.networks import coarse_network
+from fscs_engine.networks.any_palette import coarse_grid, mixtures
 from fscs_engine.networks.any_palette_model import AnyPaletteModel
-from fscs_engine.networks.cell_network import CellNetwork
+from fscs_engine.networks.coarse_network import CoarseNetwork
 from fscs_engine.networks.model import View
 
 TOLERANCE = {"atol": 1e-4, "rtol": 2e-6}
@@ -27,33 +27,33 @@ def scene(height, width, colors, seed=0):
     image = F.interpolate(coarse, scale_factor=8.0, mode="bilinear") + 0.02 * torch.rand(
         1, 3, 8 * height, 8 * width, generator=generator
     )
-    cells, palette = cells_of(image.clamp(0, 1)), torch.rand(1, colors, 3, generator=generator)
-    return cells, palette, mixtures(cells, palette)
+    grid, palette = coarse_grid(image.clamp(0, 1)), torch.rand(1, colors, 3, generator=generator)
+    return grid, palette, mixtures(grid, palette)
 
 
-def looped(network, cells, palette, mixed, corner=(0, 0), size=None, offsets=None):
+def looped(network, grid, palette, mixed, corner=(0, 0), size=None, offsets=None):
     """The loops' models (K, 13, h, w) of a part of the cells."""
-    height, width = size or cells.shape[2:]
+    height, width = size or grid.shape[2:]
     out = np.full((palette.shape[1], 13, height, width), np.nan, np.float32)
     offsets = network.embed(palette, SOFTNESS).offsets[0].numpy() if offsets is None else offsets
-    CellNetwork(network).models(cells[0].numpy(), palette[0].numpy(), offsets, mixed[0].numpy(), corner, out)
+    CoarseNetwork(network).models(grid[0].numpy(), palette[0].numpy(), offsets, mixed[0].numpy(), corner, out)
     return out
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (33, 1), (4, 4), (17, 70), (66, 35)])
 @pytest.mark.parametrize("colors", [2, 7, 16])
 def test_models_are_the_networks(network, size, colors):
-    cells, palette, mixed = scene(*size, colors)
-    wanted = network.models(cells, palette, network.embed(palette, SOFTNESS).offsets, mixed)[0].numpy()
-    np.testing.assert_allclose(looped(network, cells, palette, mixed), wanted, **TOLERANCE)
+    grid, palette, mixed = scene(*size, colors)
+    wanted = network.models(grid, palette, network.embed(palette, SOFTNESS).offsets, mixed)[0].numpy()
+    np.testing.assert_allclose(looped(network, grid, palette, mixed), wanted, **TOLERANCE)
 
 
 @pytest.mark.parametrize("bytes_of_rows", [1, 20_000, 10**9])
 def test_blocks_of_any_height_give_the_same(network, monkeypatch, bytes_of_rows):
     made = scene(21, 40, 5)
     before = looped(network, *made)
-    monkeypatch.setattr(cell_network, "_ROWS_BYTES", bytes_of_rows)
-    monkeypatch.setattr(cell_network, "_LEAST_BLOCKS", 1)
+    monkeypatch.setattr(coarse_network, "_ROWS_BYTES", bytes_of_rows)
+    monkeypatch.setattr(coarse_network, "_LEAST_BLOCKS", 1)
     np.testing.assert_allclose(looped(network, *made), before, **TOLERANCE)
 
 
@@ -71,14 +71,14 @@ def test_a_part_is_cut_out_of_the_whole(network, corner, size):
 def test_what_was_in_the_memory_does_not_count(network, monkeypatch):
     made = scene(13, 22, 4)
     before = looped(network, *made)
-    monkeypatch.setattr(cell_network, "empty", lambda shape: np.full(tuple(shape), np.nan, np.float32))
+    monkeypatch.setattr(coarse_network, "empty", lambda shape: np.full(tuple(shape), np.nan, np.float32))
     assert np.array_equal(looped(network, *made), before)
 
 
 @pytest.mark.parametrize(("tile", "kept"), [(0, True), (64, False)])
 def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch, tile, kept):
     asked = []
-    monkeypatch.setattr(cell_network, "empty", lambda shape: asked.append(shape) or np.empty(shape, np.float32))
+    monkeypatch.setattr(coarse_network, "empty", lambda shape: asked.append(shape) or np.empty(shape, np.float32))
     pixels = np.random.default_rng(0).random((100, 90, 3), np.float32)
     view = View(100, 90, torch.device("cpu"), tile, lambda top, bottom: pixels[top:bottom], lambda _: None)
     AnyPaletteModel(weights, view.device).predict(

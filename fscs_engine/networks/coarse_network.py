@@ -1,4 +1,4 @@
-"""The `any-palette` network's look at the cells on the CPU: PyTorch's convolutions between compiled loops.
+"""The `any-palette` network on the coarse grid, on the CPU: PyTorch's convolutions between compiled loops.
 
 A block of the network takes some rows at a time, with all that belongs to it, so that what lies between its steps stays
 in the cache; threads share the rows. What has to be whole between two blocks stands in one piece of memory that is kept
@@ -35,7 +35,7 @@ _LEAST_BLOCKS = 8  # so that threads end together
 _SHARE_ROWS = 16
 
 
-class CellNetwork:
+class CoarseNetwork:
     """:meth:`AnyPaletteNetwork.models` for one picture.
 
     Args:
@@ -51,7 +51,7 @@ class CellNetwork:
 
     def models(
         self,
-        cells: NDArray[np.float32],
+        grid: NDArray[np.float32],
         palette: NDArray[np.float32],
         offsets: NDArray[np.float32],
         mixed: NDArray[np.float32],
@@ -61,7 +61,7 @@ class CellNetwork:
         """The local color models of a part of the cells.
 
         Args:
-            cells: (6, h, w).
+            grid: (6, h, w).
             palette: (K, 3) sRGB in [0, 1].
             offsets: (K, C) of the palette's embedding.
             mixed: (K, h, w), the mixtures of the cells.
@@ -69,17 +69,17 @@ class CellNetwork:
             out: (K, 13, h', w'), written.
         """
         network = self._network
-        beyond = ((0, 0), (0, -cells.shape[1] % 4), (0, -cells.shape[2] % 4))
-        cells, mixed = np.pad(cells, beyond, mode="edge"), np.pad(mixed, beyond, mode="edge")
-        run = _Run(len(palette), cells.shape[1], cells.shape[2], network.widths, kept=self._kept)
+        beyond = ((0, 0), (0, -grid.shape[1] % 4), (0, -grid.shape[2] % 4))
+        grid, mixed = np.pad(grid, beyond, mode="edge"), np.pad(mixed, beyond, mode="edge")
+        run = _Run(len(palette), grid.shape[1], grid.shape[2], network.widths, kept=self._kept)
         share = empty(mixed.shape)
 
         def soft_shares(top: int, bottom: int) -> None:
-            share_rows(cells[:, top:bottom], palette, share[:, top:bottom])
+            share_rows(grid[:, top:bottom], palette, share[:, top:bottom])
 
         def features(top: int, bottom: int) -> Sets:
-            inputs = run.new(bottom - top, cells.shape[2], network.stem.conv.in_channels)
-            feature_rows(cells, palette, mixed, share, top, inputs)
+            inputs = run.new(bottom - top, grid.shape[2], network.stem.conv.in_channels)
+            feature_rows(grid, palette, mixed, share, top, inputs)
             return inputs
 
         def head(top: int, bottom: int) -> None:
@@ -88,7 +88,7 @@ class CellNetwork:
                 rows = _linear(run.first[first + corner[0] + 1 : last + corner[0] + 1], *self._head)
                 model_rows(rows, corner[1], out[:, :, first:last])
 
-        over_rows(soft_shares, 0, cells.shape[1], _SHARE_ROWS, run.threads)
+        over_rows(soft_shares, 0, grid.shape[1], _SHARE_ROWS, run.threads)
         share2 = avg_pool(torch.from_numpy(share)).numpy()
         share4 = avg_pool(torch.from_numpy(share2)).numpy()
         run.block(network.stem, features, share, run.first, offsets)
@@ -109,7 +109,7 @@ class _Run:
         height: of the finest sets, a multiple of 4.
         width: the same.
         widths: planes of the fine, middle and coarse sets.
-        kept: see :class:`CellNetwork`.
+        kept: see :class:`CoarseNetwork`.
 
     Attributes:
         first, second: fine sets, half the size the next two, a quarter the last two.
