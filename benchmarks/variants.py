@@ -103,6 +103,7 @@ def onnx_job(image: Image, palette: Palette, folder: Path, threads: int) -> Call
     import onnxruntime
 
     from fscs_engine.export.export import export_onnx
+    from fscs_engine.host.parameters import BY_NAME
 
     export_onnx(MODEL, folder / "model.onnx", overwrite=True)
     options = onnxruntime.SessionOptions()
@@ -116,9 +117,11 @@ def onnx_job(image: Image, palette: Palette, folder: Path, threads: int) -> Call
         for x in range(0, image.width, wide)
     ]
 
+    softness = np.array([BY_NAME["softness"].default], np.float32)
+
     def run() -> None:
         for tile in tiles:
-            session.run(None, {"image": tile, "palette": palette.array})
+            session.run(None, {"image": tile, "palette": palette.array, "softness": softness})
 
     return run
 
@@ -148,6 +151,7 @@ def compiled(folder: Path, height: int, rounds: int, threads: int) -> dict[str, 
 
     from fscs_engine import Segmenter, read_image
     from fscs_engine.files.palette_files import read_palette
+    from fscs_engine.host.parameters import BY_NAME
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
 
     torch.set_num_threads(threads)
@@ -157,13 +161,14 @@ def compiled(folder: Path, height: int, rounds: int, threads: int) -> dict[str, 
     image = read_image(folder / picture_name(height))
     network_input = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
     colors = torch.from_numpy(palette.array)[None]
+    softness = torch.tensor([BY_NAME["softness"].default])
     found: dict[str, Any] = {}
     for name, network in (("PyTorch", model.network), ("torch.compile", torch.compile(model.network))):
         with torch.inference_mode():
             started = time.perf_counter()
-            network(network_input, colors)
+            network(network_input, colors, softness)
             first = time.perf_counter() - started
-            again = take_turns({name: partial(network, network_input, colors)}, rounds)[0][name]
+            again = take_turns({name: partial(network, network_input, colors, softness)}, rounds)[0][name]
         found[name] = {"first": first, "seconds": again}
     return found
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +12,7 @@ import torch
 
 from .._version import __version__
 from ..color import AUTO, ColorSpaces, in_space, network_image, straight
-from ..errors import CancelledError, InputError, ProcessError
+from ..errors import CancelledError, InputError
 from ..files.atomic import make_folder
 from ..files.palette_files import named_palette
 from ..files.reading import read_image
@@ -25,12 +21,13 @@ from ..host.naming import METADATA_PREFIX
 from ..image import Image
 from ..palette.image_palette import image_palette
 from ..palette.palette import Palette, squared_distances
-from ..runtime.interrupts import held_back
+from ..runtime.compiling import missing, prepare
 from ..segmenter import Segmenter
 from ..shots.frames import FramePattern
 from ..shots.options import ModelSettings
 from ..shots.outputs import Place, stored_key
-from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, Tick
+from ..shots.processes import frames_in_processes
+from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, FrameWorker, Tick
 from ..shots.shots import Shot
 from .edits import Recoloring
 from .looks import look_text
@@ -105,6 +102,23 @@ class RecolorWork:
     overwrite: bool = False
     resume: bool = False
     skip_broken: bool = False
+
+    def prepare(self) -> None:
+        """See :class:`fscs_engine.shots.processes.Work`."""
+        if missing():
+            prepare()
+
+    def open(self) -> FrameWorker:
+        """See :class:`fscs_engine.shots.processes.Work`."""
+        recolorer = Recolorer(self)
+
+        def recolor(frames: Sequence[tuple[int, str]], _: Tick, done: Done, cancelled: Callable[[], bool]) -> None:
+            for frame, view in frames:
+                if cancelled():
+                    return
+                done(recolorer.frame(frame, view))
+
+        return recolor
 
 
 class Recolorer:
@@ -212,51 +226,16 @@ def recolor_frames(
         CancelledError: ``cancelled`` said so.
         FscsError: a frame can't be done; those before it are there.
     """
-    results: list[FrameResult] = []
-
-    def finish(result: FrameResult) -> None:
-        results.append(result)
-        done(result)
-        tick(len(results) / len(frames))
-
-    if jobs == 1 or len(frames) == 1:
-        for frame, view in frames:
-            if cancelled():
-                raise CancelledError("cancelled", cure=CANCELLED_CURE)
-            finish(recolorer.frame(frame, view, first if not results else None))
+    if jobs > 1 and len(frames) > 1:
+        results = frames_in_processes(work, frames, jobs, tick=tick, done=done, cancelled=cancelled)
+        if len(results) < len(frames):
+            raise CancelledError("cancelled", cure=CANCELLED_CURE)
         return results
-    threads = max(1, torch.get_num_threads() // jobs)
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_process, initargs=(work, threads)
-    )
-    try:
-        with held_back():  # a process that is not told what to do after its start complains
-            waiting = {pool.submit(_frame, *frame) for frame in frames}
-        while waiting:
-            over, waiting = wait(waiting, timeout=0.05, return_when=FIRST_COMPLETED)
-            for future in over:
-                finish(future.result())
-            tick(len(results) / len(frames))
-            if cancelled():
-                raise CancelledError("cancelled", cure=CANCELLED_CURE)
-    except BrokenProcessPool as error:
-        raise ProcessError(
-            "a process ended before its work was done",
-            cure="the system may have run out of memory: try again with fewer --jobs and with --resume",
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    results = []
+    for frame, view in frames:
+        if cancelled():
+            raise CancelledError("cancelled", cure=CANCELLED_CURE)
+        results.append(recolorer.frame(frame, view, None if results else first))
+        done(results[-1])
+        tick(len(results) / len(frames))
     return results
-
-
-_process: list[Recolorer] = []
-
-
-def _start_process(work: RecolorWork, threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
-    torch.set_num_threads(threads)
-    _process.append(Recolorer(work))
-
-
-def _frame(frame: int, view: str) -> FrameResult:
-    return _process[0].frame(frame, view)

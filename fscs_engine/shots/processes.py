@@ -15,31 +15,44 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 from ..errors import CancelledError, ProcessError
-from ..networks.device import resolve_device
-from ..runtime.compiling import missing, prepare
 from ..runtime.interrupts import TERMINATION, held_back
-from ..segmenter import Segmenter
-from .sequence import CANCELLED_CURE, Done, FrameResult, ShotWork, Tick, segment_frames
+from .sequence import CANCELLED_CURE, Done, FrameResult, FrameWorker, Tick
 
 _CHUNK = 16  # frames that a process takes at once, at most
 
 
-def segment_in_processes(
-    work: ShotWork,
+class Work(Protocol):
+    """What each process is sent: everything that decides what is written for a frame."""
+
+    def prepare(self) -> None:
+        """What is done once, and not in every process."""
+        ...
+
+    def open(self) -> FrameWorker:
+        """Loads what the frames need, in the process that does them."""
+        ...
+
+
+def frames_in_processes(
+    work: Work,
     frames: Sequence[tuple[int, str]],
+    jobs: int,
     *,
     tick: Tick = lambda _: None,
     done: Done = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[FrameResult]:
-    """Decomposes frames; other arguments and errors as for :func:`fscs_engine.shots.sequence.segment_frames`.
+    """Does frames; other arguments and errors as for :func:`fscs_engine.shots.sequence.segment_frames`.
 
     Args:
-        work: its options name the model that each process loads, and how many share the processor's threads.
+        work: what to do.
+        frames: (frame, view).
+        jobs: how many processes share the frames and the processor's threads.
 
     Returns:
         The results in the order in which they came.
@@ -47,7 +60,6 @@ def segment_in_processes(
     Raises:
         ProcessError: one of the processes was killed.
     """
-    jobs = work.options.jobs
     context = multiprocessing.get_context("spawn")
     stop, abort = context.Event(), context.Event()
     told: multiprocessing.queues.Queue[FrameResult] = context.Queue()
@@ -64,8 +76,7 @@ def segment_in_processes(
             done(result)
             tick(len(results) / len(frames))
 
-    if missing() and resolve_device(work.options.model.device).type == "cpu":
-        prepare()  # once, and not in every process
+    work.prepare()
     pool = ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_start_process, initargs=(work, threads, stop, abort, told)
     )
@@ -111,11 +122,11 @@ def _chunks(frames: Sequence[tuple[int, str]], jobs: int) -> Iterator[Sequence[t
 class _Process:
     """What one of several processes holds between its chunks."""
 
-    work: ShotWork
+    work: Work
     stop: multiprocessing.synchronize.Event
     abort: multiprocessing.synchronize.Event
     told: multiprocessing.queues.Queue[FrameResult]
-    segmenter: Segmenter | None = None
+    worker: FrameWorker | None = None
     busy: bool = False
     leaving: bool = False
 
@@ -126,10 +137,11 @@ class _Process:
 
 
 _process: list[_Process] = []
+"""The one of this process, once it has begun: a pool's initializer can hand its tasks nothing else."""
 
 
 def _start_process(
-    work: ShotWork,
+    work: Work,
     threads: int,
     stop: multiprocessing.synchronize.Event,
     abort: multiprocessing.synchronize.Event,
@@ -161,8 +173,8 @@ def _end_with(sentinel: int) -> None:
 
 def _process_chunk(frames: Sequence[tuple[int, str]]) -> None:
     process = _process[0]
-    if process.segmenter is None:
-        process.segmenter = process.work.options.model.open()
+    if process.worker is None:
+        process.worker = process.work.open()
 
     def tick(_: float) -> None:
         if process.aborted:
@@ -173,7 +185,7 @@ def _process_chunk(frames: Sequence[tuple[int, str]]) -> None:
 
     process.busy = True
     try:
-        segment_frames(process.work, frames, process.segmenter, tick=tick, done=process.told.put, cancelled=stopped)
+        process.worker(frames, tick, process.told.put, stopped)
     finally:
         process.busy = False
         if process.leaving:

@@ -22,7 +22,7 @@ from ..palette.palette import Palette
 from ..segmenter import Segmenter
 from .options import SegmentOptions
 from .outputs import Delivery, Output, check_delivery, palette_file, parse_output
-from .processes import segment_in_processes
+from .processes import frames_in_processes
 from .sequence import Done, FrameResult, ShotWork, Status, Tick, segment_frames
 from .shots import Shot, find_palette, plan
 
@@ -149,7 +149,7 @@ class Run:
                 work, self.todo, segmenter, tick=tick, done=done, cancelled=cancelled, moments=moments
             )
         else:
-            results = segment_in_processes(work, self.todo, tick=tick, done=done, cancelled=cancelled)
+            results = frames_in_processes(work, self.todo, options.jobs, tick=tick, done=done, cancelled=cancelled)
         seconds = time.perf_counter() - began
         results += [FrameResult(*frame, "missing", message=str(self.shot.source(*frame))) for frame in self.lost]
         views = {view: number for number, view in enumerate(self.shot.views)}

@@ -27,7 +27,9 @@ from ..errors import CancelledError, InputError
 from ..evaluation.metrics import flicker
 from ..host.key import window_identity
 from ..image import Image
+from ..networks.device import resolve_device
 from ..palette.palette import Palette
+from ..runtime.compiling import missing, prepare
 from ..segmenter import Report, Segmenter
 from .frame_writer import FrameWriter
 from .identity import Identity
@@ -60,6 +62,22 @@ class ShotWork:
     def options(self) -> SegmentOptions:
         """What was chosen."""
         return self.delivery.options
+
+    def prepare(self) -> None:
+        """See :class:`fscs_engine.shots.processes.Work`."""
+        if missing() and resolve_device(self.options.model.device).type == "cpu":
+            prepare()
+
+    def open(self) -> FrameWorker:
+        """See :class:`fscs_engine.shots.processes.Work`."""
+        segmenter = self.options.model.open()
+
+        def segment(
+            frames: Sequence[tuple[int, str]], tick: Tick, done: Done, cancelled: Callable[[], bool]
+        ) -> list[FrameResult]:
+            return segment_frames(self, frames, segmenter, tick=tick, done=done, cancelled=cancelled)
+
+        return segment
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,8 @@ class FrameResult:
 
 Tick = Callable[[float], None]
 Done = Callable[[FrameResult], None]
+FrameWorker = Callable[[Sequence[tuple[int, str]], Tick, Done, Callable[[], bool]], object]
+"""Does frames of these numbers and views; told how far, of each that is done, and asked whether to stop."""
 
 
 def segment_frames(

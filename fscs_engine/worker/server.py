@@ -329,7 +329,7 @@ class Server:
             self._send_error(job.id, failure)
 
     def _result(self, job: Job, progress: Progress) -> JsonObject:
-        from ..runtime.memory import release
+        from ..runtime.memory import STORE
 
         try:
             if isinstance(job.request, ReadRequest):
@@ -338,7 +338,7 @@ class Server:
                 return self._palette(job, job.request)
             return self._segment(job, job.request, progress)
         finally:
-            release()  # minutes can pass until the next one
+            STORE.release()  # minutes can pass until the next one
 
     def _picture(self, job: Job, request: ReadRequest) -> JsonObject:
         import numpy as np

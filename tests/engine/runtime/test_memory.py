@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from fscs_engine.runtime import memory
-from fscs_engine.runtime.memory import LARGE, empty, release
+from fscs_engine.runtime.memory import LARGE, STORE, empty
 
 LENGTH = LARGE // 4
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    release()
+    STORE.release()
     yield
-    release()
+    STORE.release()
 
 
 def address(array):
@@ -27,8 +27,7 @@ def address(array):
 
 
 def kept():
-    memory._collect()
-    return [block.numel() for _, block in memory._kept]
+    return STORE.kept()
 
 
 @pytest.mark.parametrize("shape", [(LENGTH,), (2, LENGTH // 2), (3, 5), (0, 4), ()])
@@ -78,7 +77,7 @@ def test_whatever_looks_at_it_holds_it(hold):
     del array
     gc.collect()
     assert address(empty((LENGTH,))) != place
-    release()
+    STORE.release()
     del view
     assert kept() == [LENGTH]
 
@@ -129,7 +128,7 @@ def test_given_back_to_the_system():
     array = empty((LENGTH,))
     del array
     assert kept() == [LENGTH]
-    release()
+    STORE.release()
     assert kept() == []
 
 
