@@ -88,7 +88,7 @@ def palette(
             shot.read(*todo[0])
         report = progress.stage("finding the palette")
         found_at = time.perf_counter()
-        chosen = SegmentOptions(palette=given, colors=colors, palette_method=palette_method, seed=seed)
+        chosen = SegmentOptions(palette=given, colors=colors, palette_method=palette_method, seed=seed, missing=missing)
         found = find_palette(shot, todo, ColorSpaces(ocio), chosen, report)
         seconds = time.perf_counter() - found_at
     if output is not None:

@@ -257,7 +257,7 @@ def recolor(
     given = {name: value for name, value in whole.items() if value is not None}
     if not (edits or look or match or harmony or pick):
         raise UsageError("nothing to change", cure="give --set, --look, --match, --harmony or --pick")
-    from ..shots.frames import FramePattern, is_shot
+    from ..shots.frames import FramePattern, is_shot, number_of
 
     many = is_shot(inputs)
     if not many:
@@ -280,13 +280,15 @@ def recolor(
 
         named = NamedLook(whole=given)
         named = named.over(typed) if look is None else named.over(typed.over(read_look(look)))
-        shot: Shot = Listed((inputs[0],), name=inputs[0].stem)
+        number = number_of(inputs[0])
+        shot: Shot = Listed((inputs[0],), name=inputs[0].stem, first=number or 0)
         if many:
             shot = open_shot(inputs, views=options.view_names(views))
         todo, lost, _ = plan(shot, parse_frames_of(frames), missing)
-        targets = _Targets(shot, FramePattern(str(output)), None if preview is None else FramePattern(str(preview)))
-        if many:
-            targets.check(todo, overwrite=overwrite or resume)
+        literal = number is None and not many
+        patterns = [None if file is None else FramePattern(str(file), literal) for file in (output, preview)]
+        targets = _Targets(shot, *patterns)
+        targets.check(todo, overwrite=overwrite or resume)
         layered = is_layered(shot.source(*todo[0]))
         settings = ModelSettings(model, device, ocio=ocio)
         source = _Source(shot, todo, layered, settings, palette, colors, palette_method, seed)

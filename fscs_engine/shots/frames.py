@@ -29,8 +29,11 @@ PICTURES = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".cin", ".
 
 _LISTED = 6
 
-_TOKEN = re.compile(r"([#@]+)|%0?(\d*)d|\$F(\d*)")
-_FOLDER_TOKEN = re.compile(r"#|@@|%\d*d|\$F\d")
+# One sign alone before a letter or digit is a part of the name: "take #2", "icon@2x".
+_SIGNS = r"[#@]{2,}|[#@](?![^\W_])"
+_TOKEN = re.compile(rf"({_SIGNS})|%0?(\d*)d|\$F(\d*)")
+_FOLDER_TOKEN = re.compile(rf"{_SIGNS}|%\d*d|\$F\d")
+_NUMBER = re.compile(r"(?<![\dvV])(?:(?<=[._])-|^-)?\d{1,9}(?=\D*$)", re.ASCII)  # v2 is a version
 _UDIM = re.compile(r"<UDIM>|%\(UDIM\)d")
 _RANGE_BEFORE = re.compile(r"\d[-,]\d+(x\d+)?$")
 
@@ -66,17 +69,22 @@ class FramePattern:
     Args:
         text: a path; its last part may hold a frame token, any part ``%V`` (the view's name) or ``%v`` (its first
             letter).
+        literal: every sign stands for itself.
 
     Raises:
-        UsageError: more than one frame token, or one in a folder's name.
+        UsageError: more than one frame token, or one in the name of a folder that does not exist.
     """
 
     text: str
+    literal: bool = False
 
     def __post_init__(self) -> None:
+        if self.literal:
+            return
         path = Path(self.text)
         tokens = list(_TOKEN.finditer(path.name))
-        if _FOLDER_TOKEN.search(str(path.parent)) or _UDIM.search(self.text):
+        wrong_folder = _FOLDER_TOKEN.search(str(path.parent)) and not path.parent.is_dir()
+        if wrong_folder or _UDIM.search(self.text):
             raise UsageError(f"{self.text}: the frame number belongs into the file's name", cure=_CURE)
         if len(tokens) > 1:
             raise UsageError(f"{self.text}: holds more than one frame number", cure=_CURE)
@@ -87,7 +95,7 @@ class FramePattern:
     def _parts(self) -> tuple[str, int, str]:
         """What stands before the number in the file's name, its least width, what stands behind it; 0 for none."""
         name = Path(self.text).name
-        token = _TOKEN.search(name)
+        token = None if self.literal else _TOKEN.search(name)
         if token is None:
             return name, 0, ""
         signs, *digits = token.group(1, 2, 3)
@@ -102,7 +110,7 @@ class FramePattern:
     @property
     def has_view(self) -> bool:
         """Whether there is a ``%V``."""
-        return has_view(self.text)
+        return not self.literal and has_view(self.text)
 
     def number(self, frame: int) -> str:
         """A frame's number as it stands in the name: ``"0101"``."""
@@ -114,29 +122,66 @@ class FramePattern:
         >>> FramePattern("out/plate.####.exr").file(7)
         PosixPath('out/plate.0007.exr')
         """
-        path = Path(self.text)
-        if self.has_number:
-            before, _, after = self._parts
-            path = path.with_name(f"{before}{self.number(frame)}{after}")
-        return Path(of_view(str(path), view))
+        return self._file(self.number(frame), view)
+
+    def existing(self, frame: int, view: str = "") -> Path:
+        """As :meth:`file`; that of a negative frame may have all its digits behind the sign: ``plate.-0007.exr``."""
+        file = self.file(frame, view)
+        if frame < 0 and self.has_number and not file.is_file():
+            other = self._file(self._long_number(frame), view)
+            return other if other.is_file() else file
+        return file
 
     def frames(self, view: str = "") -> tuple[int, ...]:
         """The frames that exist on disk, ascending."""
-        sample = self.file(0, view)
         if not self.has_number:
-            return (0,) if sample.is_file() else ()
+            return (number_of(Path(self.text)) or 0,) if self.file(0, view).is_file() else ()
+        written = self._numbers(view)
+        return tuple(sorted({int(n) for n in written if n in (self.number(int(n)), self._long_number(int(n)))}))
+
+    def paddings(self, view: str = "") -> list[str]:
+        """The patterns of files that are there and differ from this one only in the width of the number."""
+        if not self.has_number:
+            return []
+        written = self._numbers(view)
+        widths = {len(number.lstrip("-")) for number in written if number.lstrip("-").startswith("0")}
+        widths = widths or {min((len(number.lstrip("-")) for number in written), default=0)}
         before, digits, after = self._parts
+        return [str(Path(self.text).with_name(f"{before}{'#' * n}{after}")) for n in sorted(widths - {0, digits})]
+
+    def _file(self, number: str, view: str) -> Path:
+        path = Path(self.text)
+        if self.has_number:
+            before, _, after = self._parts
+            path = path.with_name(f"{before}{number}{after}")
+        return path if self.literal else Path(of_view(str(path), view))
+
+    def _long_number(self, frame: int) -> str:
+        return f"-{number_text(-frame, self._parts[1])}" if frame < 0 else self.number(frame)
+
+    def _numbers(self, view: str) -> list[str]:
+        """What stands at the number's place in the names of the files that are there."""
+        before, _, after = self._parts
         before, after = (re.escape(of_view(part, view)) for part in (before, after))
-        name = re.compile(f"{before}(-?\\d{{{digits},}}|-\\d{{{max(1, digits - 1)},}}){after}")
+        name = re.compile(f"{before}(-?[0-9]+){after}")
         try:
-            names = [entry.name for entry in sample.parent.iterdir()]
+            names = [entry.name for entry in self.file(0, view).parent.iterdir()]
         except OSError:
-            return ()
-        found = {int(match[1]): match[0] for file in names if (match := name.fullmatch(file))}
-        return tuple(sorted(n for n, file in found.items() if self.file(n, view).name == file))
+            return []
+        return [match[1] for file in names if (match := name.fullmatch(file))]
 
 
 _CURE = "write it as plate.####.exr or plate.%04d.exr"
+
+
+def number_of(path: Path) -> int | None:
+    """The frame number in the name of one file: the last digits before its ending, unless they are a version's.
+
+    >>> number_of(Path("shots/plate_v2.1001.exr")), number_of(Path("cup.png"))
+    (1001, None)
+    """
+    found = _NUMBER.search(path.stem)
+    return None if found is None else int(found[0])
 
 
 def is_pattern(text: str) -> bool:

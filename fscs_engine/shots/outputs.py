@@ -269,16 +269,21 @@ def bare_name(pattern: FramePattern) -> str:
     return bare.rstrip("._- ") or "image"
 
 
-def parse_output(text: str, layer_format: Kind = "png") -> Output:
+def parse_output(text: str, layer_format: Kind = "png", *, literal: bool = False) -> Output:
     """Tells a file for all layers from a folder.
+
+    Args:
+        text: what the user names.
+        layer_format: of the files in a folder.
+        literal: of a picture without a number: ``#``, ``@`` and ``%`` are parts of the name.
 
     Raises:
         UsageError: neither, or a frame number in the name of a folder.
     """
     path = Path(text)
     suffix = path.suffix.lower()
-    if text.endswith(("/", "\\")) or path.is_dir() or (not suffix and not FramePattern(text).has_number):
-        pattern = FramePattern(str(path))
+    if text.endswith(("/", "\\")) or path.is_dir() or (not suffix and not FramePattern(text, literal).has_number):
+        pattern = FramePattern(str(path), literal)
         if pattern.has_number:
             raise UsageError(
                 f"-o {text}: a folder has no frame number",
@@ -286,7 +291,7 @@ def parse_output(text: str, layer_format: Kind = "png") -> Output:
             )
         return Output(pattern, layer_format)
     if suffix in DOCUMENTS:
-        return Output(FramePattern(str(path)), DOCUMENTS[suffix])
+        return Output(FramePattern(str(path), literal), DOCUMENTS[suffix])
     raise UsageError(
         f"-o {text}: layers are written as one {' or '.join(DOCUMENTS)}, or as files into a folder",
         cure="name such a file, or a folder ending with /",
@@ -332,6 +337,8 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
     for pattern in [output.path for output in delivery.outputs] + files:
         if len({place.view for place in places}) > 1 and not pattern.has_view:
             raise UsageError(f"{pattern.text}: names one file for several views", cure="put %V into it")
+        if pattern.has_view and not places[0].view:
+            raise UsageError(f"{pattern.text}: the input has no views", cure="leave %V out, or put it into the input")
     if any(output.is_movie for output in delivery.outputs):
         if resume:
             raise UsageError("--resume can't go on with a movie", cure="leave it out, or write single frames")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..files.atomic import make_folder
 from ..files.palette_files import read_palette, write_palette
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
+from .frames import FramePattern
 from .options import SegmentOptions
 from .outputs import Delivery, Output, check_delivery, palette_file, parse_output
 from .processes import frames_in_processes
@@ -85,8 +86,12 @@ class Run:
             UsageError, OutputError: see :func:`fscs_engine.shots.outputs.check_delivery`; or what a movie can't be.
             InputError: a frame or a mask is missing.
         """
+        literal = shot.single and not shot.numbered
+        if options.preview is not None and not isinstance(options.preview, FramePattern):
+            options = replace(options, preview=FramePattern(str(options.preview), literal))
         targets = (
-            each if isinstance(each, Output) else parse_output(str(each), options.layer_format) for each in outputs
+            each if isinstance(each, Output) else parse_output(str(each), options.layer_format, literal=literal)
+            for each in outputs
         )
         run = cls(shot, Delivery(tuple(targets), options, shot.name), *plan(shot, options.numbers, options.missing))
         run._check()
@@ -164,6 +169,9 @@ class Run:
             raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
         if options.missing == "skip" and movies:
             raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
+        for pattern in delivery.single_files:
+            if pattern.has_number and not self.shot.numbered:
+                raise UsageError(f"{pattern.text}: the input has no frame number", cure="write a name without one")
         places = [self.shot.place(*frame) for frame in self.todo]
         check_delivery(delivery, [self.shot.source(*frame) for frame in self.todo], places)
         if not (options.resume or options.overwrite):

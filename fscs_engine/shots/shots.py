@@ -19,20 +19,28 @@ from ..host.key import file_identity
 from ..image import Image
 from ..palette.image_palette import shot_palette, shot_samples
 from ..palette.palette import Palette
-from .frames import VIEWS, FramePattern, format_frames, is_shot, pattern_of_files, pattern_of_folder
+from .frames import VIEWS, FramePattern, format_frames, is_shot, number_of, pattern_of_files, pattern_of_folder
 from .options import SegmentOptions
 from .outputs import Place, bare_name
+
+_LISTED = 3
 
 
 class Shot(Protocol):
     """Frames by number and view. What is asked of it twice gives the same twice.
 
     Attributes:
-        single: whether it is one picture, which has no number.
+        single: whether it is one picture.
+        numbered: whether its frames have numbers, which can stand in the names of outputs.
     """
 
     @property
     def single(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def numbered(self) -> bool:
         """See above."""
         ...
 
@@ -120,6 +128,11 @@ class Numbered(_Files):
     views: tuple[str, ...] = ("",)
 
     @property
+    def numbered(self) -> bool:
+        """See :class:`Shot`."""
+        return self.pattern.has_number or number_of(Path(self.pattern.text)) is not None
+
+    @property
     def name(self) -> str:
         """See :class:`Shot`."""
         return bare_name(self.pattern)
@@ -134,7 +147,7 @@ class Numbered(_Files):
 
     def source(self, frame: int, view: str) -> Path:
         """See :class:`Shot`."""
-        return self.pattern.file(frame, view)
+        return self.pattern.existing(frame, view)
 
 
 class MovieFrames:
@@ -149,7 +162,7 @@ class MovieFrames:
     """
 
     views = ("",)
-    single = False
+    single, numbered = False, True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -203,18 +216,20 @@ class MovieFrames:
 
 @dataclass(frozen=True)
 class Listed(_Files):
-    """Files in the order they were named, numbered from 1."""
+    """Files in the order they were named, numbered from ``first``."""
 
     files: tuple[Path, ...]
     layer: str = ""
     clean_nonfinite: bool = False
     name: str = "image"
     views: tuple[str, ...] = ("",)
+    first: int = 1
+    numbered = True
 
     def frames(self, view: str) -> tuple[int, ...]:
         """See :class:`Shot`."""
         del view
-        return tuple(range(1, len(self.files) + 1))
+        return tuple(range(self.first, self.first + len(self.files)))
 
     def place(self, frame: int, view: str) -> Place:
         """See :class:`Shot`."""
@@ -223,7 +238,7 @@ class Listed(_Files):
     def source(self, frame: int, view: str) -> Path:
         """See :class:`Shot`."""
         del view
-        return self.files[frame - 1]
+        return self.files[frame - self.first]
 
 
 class Stills:
@@ -233,15 +248,21 @@ class Stills:
         name: for the files of single layers.
         pictures: what reads each, and says its identity.
         path: the file of the one picture.
+        number: that of the first picture; None where there is none.
     """
 
     views = ("",)
     single = True
 
     def __init__(
-        self, name: str, pictures: Sequence[Callable[[], tuple[Image, str]]], path: Path | None = None
+        self,
+        name: str,
+        pictures: Sequence[Callable[[], tuple[Image, str]]],
+        path: Path | None = None,
+        number: int | None = None,
     ) -> None:
         self.name, self._pictures, self._path = name, pictures, path
+        self.numbered, self._first = number is not None, number or 0
         self._read: dict[int, tuple[Image, str]] = {}
 
     @classmethod
@@ -251,17 +272,17 @@ class Stills:
         def read() -> tuple[Image, str]:
             return read_image(path, layer=layer, clean_nonfinite=clean_nonfinite), file_identity(path)
 
-        return cls(path.stem, [read], path)
+        return cls(path.stem, [read], path, number_of(path))
 
     def _picture(self, frame: int) -> tuple[Image, str]:
         if frame not in self._read:
-            self._read[frame] = self._pictures[frame]()
+            self._read[frame] = self._pictures[frame - self._first]()
         return self._read[frame]
 
     def frames(self, view: str) -> tuple[int, ...]:
         """See :class:`Shot`."""
         del view
-        return tuple(range(len(self._pictures)))
+        return tuple(range(self._first, self._first + len(self._pictures)))
 
     def read(self, frame: int, view: str) -> Image:
         """See :class:`Shot`."""
@@ -331,8 +352,15 @@ def open_shot(
         shot = Numbered(pattern, layer, clean_nonfinite, there or VIEWS)
     for view in shot.views:
         if not shot.frames(view):
-            raise InputError(f"{shot.pattern.text}: there is no such file", cure="check the path, and --views for %V")
+            cure = _other_padding(shot, view) or "check the path, and --views for %V"
+            raise InputError(f"{shot.pattern.text}: there is no such file", cure=cure)
     return shot
+
+
+def _other_padding(shot: Shot, view: str) -> str:
+    """The cure for a pattern whose files are there with more or fewer digits; empty where there are none."""
+    others = shot.pattern.paddings(view) if isinstance(shot, Numbered) else []
+    return f"there are files named {' and '.join(others[:_LISTED])}" if others else ""
 
 
 @dataclass(frozen=True)
@@ -384,7 +412,8 @@ def plan(
         first = shot.source(*lost[0])
         raise InputError(
             f"frames {numbers} are missing ({first} and so on)" if len(lost) > 1 else f"{first} is missing",
-            cure="render them, or leave them out with --missing skip" if todo else "check the path and --frames",
+            cure=_other_padding(shot, lost[0][1])
+            or ("render them, or leave them out with --missing skip" if todo else "check the path and --frames"),
         )
     return todo, lost, gaps
 
@@ -407,15 +436,31 @@ def find_palette(
 ) -> Palette:
     """The palette of a shot: of some frames across it, see :func:`fscs_engine.palette.image_palette.shot_samples`.
 
-    Only the first view is looked at, so that both eyes get the same colors.
-    """
-    first = [frame for frame, view in frames if view == frames[0][1]]
-    samples = shot_samples(first)
+    Only the first view is looked at, so that both eyes get the same colors. With ``missing`` ``skip``, frames that
+    can't be read are left out.
 
-    def pictures() -> Iterator[Image]:
+    Raises:
+        InputError: a frame can't be read, or none can.
+    """
+    view = frames[0][1]
+    left = [frame for frame, of_view in frames if of_view == view]
+    broken: list[int] = []
+
+    def pictures(samples: Sequence[int]) -> Iterator[Image]:
         for number, frame in enumerate(samples):
             tick(number / len(samples))
-            yield shot.read(frame, frames[0][1])
+            try:
+                yield shot.read(frame, view)
+            except InputError:
+                broken.append(frame)
+                raise
 
-    found = (pictures(), len(samples), options.wanted, options.given, options.seed)
-    return shot_palette(*found, spaces, options.palette_method)
+    while True:
+        samples = shot_samples(left)
+        found = (pictures(samples), len(samples), options.wanted, options.given, options.seed)
+        try:
+            return shot_palette(*found, spaces, options.palette_method)
+        except InputError:
+            left = [frame for frame in left if frame not in broken]
+            if options.missing != "skip" or not left or not broken:
+                raise

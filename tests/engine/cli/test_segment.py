@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
@@ -325,6 +326,43 @@ def test_existing_outputs_are_kept_without_overwrite(fscs, photo, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["cup.layer2.png"]
     assert fscs("segment", photo, "--palette", COLORS, "-o", folder, "-o", tmp_path / "o.exr", "--overwrite").code == 0
     assert (tmp_path / "o.exr").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "written"),
+    [
+        ("cup.png", "plate.1001.exr", "plate.1001.exr"),
+        ("cup.png", "v1.5.exr", "v1.5.exr"),
+        ("cup.png", "sh010.0010.ora", "sh010.0010.ora"),
+        ("cup.png", "take #2@3 100%d %02d ####.exr", "take #2@3 100%d %02d ####.exr"),
+        ("cup.png", "%V.$F4.exr", "%V.$F4.exr"),
+        ("cup.png", "a## %04d/", "a## %04d/cup.layer1.png"),
+        ("plate.1001.png", "l.####.exr", "l.1001.exr"),
+        ("plate.1001.png", "l.%06d.exr", "l.001001.exr"),
+        ("plate_v2_-005.png", "l.####.exr", "l.-005.exr"),
+        ("plate.1001.png", "l.2.exr", "l.2.exr"),
+    ],
+)
+def test_names_of_the_outputs_of_one_picture(fscs, photo, tmp_path, monkeypatch, source, asked, written):
+    monkeypatch.chdir(tmp_path)
+    Path(source).write_bytes(photo.read_bytes())
+    sheet = Path(asked).with_suffix(".png")
+    finished = fscs("segment", source, "-k", 1, "-o", asked, *(() if asked[-1] == "/" else ("--preview", sheet)))
+    assert finished.code == 0, finished.err
+    assert Path(written).is_file()
+    assert asked[-1] == "/" or Path(written).with_suffix(".png").is_file()
+
+
+def test_the_input_is_not_replaced_by_its_number(fscs, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert fscs("segment", photo, "-k", 1, "-o", "plate.1001.exr").code == 0
+    before = Path("plate.1001.exr").read_bytes()
+    finished = fscs("segment", "plate.1001.exr", "--input-layer", "softcolor1", "-o", "plate.####.exr", "--overwrite")
+    finished.failed_with(2, "plate.1001.exr is the input")
+    fscs("recolor", "plate.1001.exr", "--set", "1=#000000", "-o", "plate.####.exr", "--overwrite").failed_with(
+        2, "plate.1001.exr is the input"
+    )
+    assert Path("plate.1001.exr").read_bytes() == before
 
 
 def test_the_input_is_never_replaced(fscs, tmp_path):

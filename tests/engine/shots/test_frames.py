@@ -11,6 +11,7 @@ from fscs_engine.shots.frames import (
     FramePattern,
     format_frames,
     is_pattern,
+    number_of,
     parse_frames,
     pattern_of_files,
     pattern_of_folder,
@@ -63,10 +64,85 @@ def test_a_range_written_and_read_is_the_same(numbers):
         ("take_2-####.exr", 7, "take_2-0007.exr"),
         ("take.####v2.exr", 7, "take.0007v2.exr"),
         ("a/50%d.exr", 7, "a/507.exr"),
+        ("take #2.####.exr", 7, "take #2.0007.exr"),
+        ("icon@2x.%02d.exr", 7, "icon@2x.07.exr"),
+        ("take #2.exr", 7, "take #2.exr"),
+        ("plate#.exr", 7, "plate7.exr"),
     ],
 )
 def test_names_of_frames(text, frame, name):
     assert str(FramePattern(text).file(frame)) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["a ####.exr", "a#.exr", "a@.exr", "a.%02d.exr", "100%d.exr", "a.$F4.exr", "%V.%v.exr", "a.####.####.exr"]
+)
+def test_a_literal_name_is_taken_as_it_is(name):
+    pattern = FramePattern(f"C##/{name}", literal=True)
+    assert pattern.file(7, "left") == Path("C##", name)
+    assert not pattern.has_number
+    assert not pattern.has_view
+
+
+def test_signs_in_the_name_of_a_folder_that_exists(tmp_path):
+    touch(tmp_path, "C## %02d/p.0001.exr")
+    assert FramePattern(str(tmp_path / "C## %02d" / "p.####.exr")).frames() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("plate.1001.exr", 1001),
+        ("a/plate_1001.exr", 1001),
+        ("plate1001.exr", 1001),
+        ("1001.exr", 1001),
+        ("plate_v2.1001.exr", 1001),
+        ("plate.1001.left.exr", 1001),
+        ("plate-0007.exr", 7),
+        ("plate.-007.exr", -7),
+        ("-7.exr", -7),
+        ("plate.-0007.exr", -7),
+        ("cup.png", None),
+        ("cup_v2.png", None),
+        ("v1.5.exr", 5),
+        ("1001/cup.png", None),
+    ],
+)
+def test_the_number_in_a_name(name, number):
+    assert number_of(Path(name)) == number
+
+
+@pytest.mark.parametrize(
+    ("names", "frames"),
+    [
+        (["p.-002.exr", "p.-001.exr", "p.0000.exr", "p.0001.exr"], (-2, -1, 0, 1)),
+        (["p.-0002.exr", "p.-0001.exr", "p.0000.exr", "p.0001.exr"], (-2, -1, 0, 1)),
+        (["p.-12345.exr", "p.12345.exr"], (-12345, 12345)),
+        (["p.-2.exr", "p.-02.exr", "p.-00002.exr", "p.--02.exr"], ()),
+    ],
+)
+def test_negative_frames_in_both_ways_of_writing_them(tmp_path, names, frames):
+    touch(tmp_path, *names)
+    pattern = FramePattern(str(tmp_path / "p.####.exr"))
+    assert pattern.frames() == frames
+    assert [pattern.existing(frame).name for frame in frames] == names[: len(frames)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "names", "found"),
+    [
+        ("p.#####.exr", ["p.1001.exr", "p.1002.exr"], ["p.####.exr"]),
+        ("p.%d.exr", ["p.0001.exr", "p.0010.exr"], ["p.####.exr"]),
+        ("p.####.exr", ["p.1.exr", "p.10.exr"], ["p.#.exr"]),
+        ("p.##.exr", ["p.001.exr", "p.00001.exr"], ["p.###.exr", "p.#####.exr"]),
+        ("p.####.exr", ["p.-002.exr", "p.002.exr"], ["p.###.exr"]),
+        ("p.####.exr", ["p.exr", "q.1.exr"], []),
+        ("p.exr", ["p.1.exr"], []),
+    ],
+)
+def test_other_paddings_that_are_there(tmp_path, asked, names, found):
+    touch(tmp_path, *names)
+    assert FramePattern(str(tmp_path / asked)).paddings() == [str(tmp_path / name) for name in found]
 
 
 def test_views():

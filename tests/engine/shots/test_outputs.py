@@ -145,6 +145,11 @@ def test_what_can_not_be_delivered_is_refused(wanted, places, message):
         check(wanted, [], places, resume=False)
 
 
+def test_views_of_an_input_without_any_are_refused():
+    with pytest.raises(UsageError, match="no views"):
+        check(delivery("l.%V.####.exr"), [], [FIRST], resume=False)
+
+
 def test_movies_can_not_be_resumed():
     check(delivery("l/", kind="mkv"), [], [FIRST], resume=False)
     with pytest.raises(UsageError, match="--resume"):

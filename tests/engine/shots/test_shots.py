@@ -13,6 +13,7 @@ from fscs_engine.errors import InputError, UsageError
 from fscs_engine.files.exr import write_exr
 from fscs_engine.host.key import file_identity
 from fscs_engine.image import Image
+from fscs_engine.shots.frames import FramePattern
 from fscs_engine.shots.options import SegmentOptions
 from fscs_engine.shots.shots import find_palette, open_shot, plan
 
@@ -51,6 +52,49 @@ def test_files_of_one_sequence_keep_their_numbers_and_others_are_counted():
     assert listed.frames("") == (1, 2)
     assert listed.source(1, "") == Path("q.exr")
     assert listed.place(2, "").number == "0002"
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [("p.#####.exr", "p.####.exr"), ("p.%d.exr", "p.####.exr"), ("p.%05d.exr", "p.####.exr")],
+)
+def test_padding_that_does_not_match_names_the_pattern_that_would(asked, there):
+    write("p.0101.exr", "p.0102.exr")
+    with pytest.raises(InputError, match=f"no such file: there are files named {there}"):
+        open_shot([Path(asked)])
+
+
+def test_frames_that_are_missing_only_in_this_padding():
+    write("p.0101.exr", "p.0102.exr", "p.103.exr")
+    with pytest.raises(InputError, match="frames 101-102 are missing .*: there are files named p.####.exr"):
+        plan(open_shot([Path("p.###.exr")]), [101, 102], "error")
+
+
+@pytest.mark.parametrize("signs", ["-001", "-0001"])
+def test_negative_frames_are_read(signs):
+    write(f"p.{signs}.exr", "p.0000.exr", "p.0001.exr")
+    shot = open_shot([Path("p.####.exr")])
+    assert shot.frames("") == (-1, 0, 1)
+    assert shot.read(-1, "").pixels[0, 0, 0] == 0.25
+    assert shot.place(-1, "").file(FramePattern("l.####.exr")) == Path("l.-001.exr")
+
+
+@pytest.mark.parametrize(("name", "frame"), [("p.1001.exr", 1001), ("p.-005.exr", -5), ("cup.exr", None)])
+def test_a_picture_has_the_number_of_its_name(name, frame):
+    write(name)
+    shot = open_shot([Path(name)])
+    assert shot.single
+    assert shot.numbered is (frame is not None)
+    assert shot.frames("") == (frame or 0,)
+    assert shot.read(frame or 0, "").pixels.shape == (4, 4, 3)
+
+
+def test_views_of_one_frame_have_its_number():
+    write("left.1001.exr", "right.1001.exr")
+    shot = open_shot([Path("%V.1001.exr")])
+    assert shot.numbered
+    assert shot.frames("right") == (1001,)
+    assert shot.read(1001, "right").pixels[0, 0, 0] == 0.375
 
 
 def test_views_that_exist_or_were_named():
@@ -131,3 +175,18 @@ def test_the_palette_is_of_frames_across_the_shot_and_of_the_first_view():
     assert max(color.rgb[1] for color in found) < 0.7
     assert told[0] == 0
     assert told == sorted(told)
+
+
+def test_frames_that_can_not_be_read_are_left_out_of_the_palette_where_they_are_skipped():
+    write(*(f"p.{number}.exr" for number in (1, 2, 3)))
+    Path("p.1.exr").write_bytes(Path("p.1.exr").read_bytes()[:-9])
+    Path("p.3.exr").write_bytes(b"")
+    shot = open_shot([Path("p.#.exr")])
+    todo, _, _ = plan(shot, None, "skip")
+    with pytest.raises(InputError, match=r"p\.1\.exr"):
+        find_palette(shot, todo, ColorSpaces(), SegmentOptions(colors=1))
+    found = find_palette(shot, todo, ColorSpaces(), SegmentOptions(colors=1, missing="skip"))
+    assert found == find_palette(shot, todo[1:2], ColorSpaces(), SegmentOptions(colors=1))
+    Path("p.2.exr").write_bytes(b"")
+    with pytest.raises(InputError, match="p"):
+        find_palette(shot, todo, ColorSpaces(), SegmentOptions(colors=1, missing="skip"))
