@@ -721,7 +721,7 @@ def _live(script: Script, plate: str) -> str:
         values = [f"{link}:{{parent.{link}}}" for link in links] + ["space:{parent.working_space}", f"first:{first}"]
         knobs = [
             ("modelFile", quoted(f"[lsearch -inline [plugins -all {CAT}] *.cat]")),
-            ("serializeKnob", "{" + ";".join(values) + ";}"),
+            ("serialiseKnob", "{" + ";".join(values) + ";}"),
         ]
         found = script.node("Inference", f"Live{first}", [checked], knobs, at=(7 + first // LIVE_GROUP, 8))
         for n in range(first, first + LIVE_GROUP):

@@ -194,5 +194,5 @@ def test_inference_nodes_use_only_names_that_they_may(text: str) -> None:
     made = generator()
     assert set(made.LIVE_OUTPUT) <= allowed and set(made.LIVE_INPUT) <= allowed
     assert len(set(made.LIVE_OUTPUT)) == len(made.LIVE_OUTPUT) == 4 * made.LIVE_GROUP
-    links = re.findall(r"serializeKnob \{(.*)\}$", text, re.MULTILINE)
+    links = re.findall(r"serialiseKnob \{(.*)\}$", text, re.MULTILINE)
     assert [re.findall(r"first:(\d)", one) for one in links] == [["1"], ["5"]]

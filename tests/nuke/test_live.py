@@ -265,4 +265,4 @@ def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
 def test_the_gizmo_and_the_model_agree_on_names(host):
     group = host.load(GIZMO.read_text(encoding="utf-8"))[0]
     for name in ("Live1", "Live5"):
-        assert set(host.node_at(group, name)["serializeKnob"]._pairs()) == set(live_model.ATTRIBUTES)
+        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(live_model.ATTRIBUTES)
