@@ -30,12 +30,15 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from fscs_engine._version import __version__  # noqa: E402
+from fscs_engine.host import sums  # noqa: E402
 from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
-from fscs_engine.host.naming import LAYER_PREFIX  # noqa: E402
+from fscs_engine.host.naming import LAYER_PREFIX, METADATA_PREFIX, layer_name  # noqa: E402
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
+from nuke_plugin.softcolor_nuke import inside  # noqa: E402
 from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
 
 GIZMO = Path(__file__).resolve().parent / "SoftColorSegment.gizmo"
+LIVE_NODES = Path(__file__).resolve().parent / "softcolor_nuke" / "live_nodes.nk"
 NAME = "SoftColorSegment"
 CAT = NAME + ".cat"
 
@@ -59,9 +62,12 @@ SHEETS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
 
 LIVE_SCALARS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
 PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
-"""In the order in which the metadata has them; the checks rely on it."""
 
-CHANNELS = ("red", "green", "blue", "alpha")
+COLORS = int(BY_NAME["colors"].default)
+NAMES = tuple(layer_name(n) for n in range(1, COLORS + 1))
+"""The layers of a node that was just made: no others are declared."""
+
+INSIDE = inside.texts(NAMES, NAMES, MAXIMUM_COLORS, layer_name)
 
 FIRST_PALETTE = (
     (0.014, 0.030, 0.045),
@@ -343,9 +349,7 @@ def _alpha_tab(knobs: Knobs) -> None:
         "split.",
         "1",
     )
-    knobs.knob(
-        4, "mask_from", "Mask Channel", "Chooses the channel of the mask input.", "alpha", choices=("alpha", "red")
-    )
+    knobs.knob(11, "mask_from", "Mask Channel", "Chooses the channel of the mask input.", "rgba.alpha")
 
 
 def _output_tab(knobs: Knobs) -> None:
@@ -366,10 +370,18 @@ def _output_tab(knobs: Knobs) -> None:
         "Sets the start of the layer names in the stream. Give each node in a chain its own, then press Rename.",
         LAYER_PREFIX,
     )
+    knobs.knob(
+        6,
+        "color_names",
+        "Use Color Names",
+        "Adds the names of the colors to the layer names, as in softcolor2_sky. Press Rename after a change.",
+        "false",
+        flag="-STARTLINE",
+    )
     knobs.button(
         "rename_layers",
         "Rename",
-        "Renames the layers to begin with Layer Prefix.",
+        "Renames the layers by Layer Prefix and Use Color Names.",
         "rename_layers",
         "-STARTLINE",
     )
@@ -523,6 +535,14 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
         __version__,
         flag="+INVISIBLE",
     )
+    knobs.knob(
+        1,
+        "layers_inside",
+        "Layers Inside",
+        "Holds the names of the layers that the nodes inside have. The plug-in sets it when Colors changes.",
+        quoted(" ".join(NAMES)),
+        flag="+INVISIBLE",
+    )
     for n in layer_numbers():
         for channel, letter in enumerate("rgb"):
             knobs.knob(
@@ -552,30 +572,11 @@ IN_RANGE = "frame>=parent.first_frame&&frame<=parent.last_frame"
 
 def checks() -> list[tuple[str, str, str]]:
     """The comparisons of a cached file with the knobs: name, expression, message."""
-    palette = "[metadata exr/softcolor:palette]"
-    parameters = "[metadata exr/softcolor:parameters]"
-    colors = f"[regexp -all -inline {{rgb.:.([0-9e,.+-]*)}} {palette}]"
-    same_colors = []
-    for n in layer_numbers():
-        values = f"[split [lindex {colors} {2 * n - 1}] ,]"
-        close = [
-            f"abs([lindex [concat {values} -9 -9 -9] {channel}]-parent.p{n}{letter})<0.00002"
-            for channel, letter in enumerate("rgb")
-        ]
-        same_colors.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
-    same_scalars = []
-    for name in RESULT_PARAMETERS:
-        found = _found(f"{name}.:.([0-9e.+-]*)", parameters, "-9")
-        same_scalars.append(f"abs({found}-parent.{name})<=0.0001*abs(parent.{name})")
-    same_layers = []
-    following = (*PER_LAYER[1:], "minimum_alpha")
-    for n in layer_numbers():
-        close = []
-        for name, after in zip(PER_LAYER, following):
-            pattern = f"{name}.*[^0-9]{n}.:.([0-9e.+-]+)[^0-9e.+-].*{after}"
-            found = _found(pattern, parameters, number(float(BY_NAME[name].default)))
-            close.append(f"abs({found}-parent.{name}{n})<0.00002")
-        same_layers.append(f"(parent.colors<{n}||({'&&'.join(close)}))")
+    palette = [_same_sum(which + 1, _palette_sum(which)) for which in (0, 1)]
+    values = [f"log(parent.{name})" if name in sums.LOGARITHMIC else f"parent.{name}" for name in RESULT_PARAMETERS]
+    weights = [sums.parameter_weight(name) for name in RESULT_PARAMETERS]
+    settings = _same_sum(3, "+".join(f"{weight:g}*{value}" for weight, value in zip(weights, values)))
+    layers = _same_sum(4, "+".join(_layer_sum(n) for n in layer_numbers()))
     masked = "[string equal [metadata exr/softcolor:mask] [concat [value parent.mask_mode] [value parent.mask_layers]]]"
     unmasked = "[string equal [metadata exr/softcolor:mask] {}]"
     again = "Press Render on the Cache tab, or reset the knob"
@@ -599,7 +600,7 @@ def checks() -> list[tuple[str, str, str]]:
         ),
         (
             "CheckCount",
-            f"[llength [regexp -all -inline {{rgb.:.}} {palette}]]==parent.colors",
+            f"{_sum(0)}==parent.colors",
             f"The cached layers have another number of colors than the node. {again} (Colors).",
         ),
         (
@@ -608,15 +609,15 @@ def checks() -> list[tuple[str, str, str]]:
             "&&[string equal [metadata exr/softcolor:model] [value parent.model]]",
             f"The working space or the model differs from the cached layers. {again}.",
         ),
-        ("CheckPalette", "&&".join(same_colors), f"The palette changed since the layers were rendered. {again}."),
+        ("CheckPalette", "&&".join(palette), f"The palette changed since the layers were rendered. {again}."),
         (
             "CheckSettings",
-            "&&".join(same_scalars),
+            settings,
             f"Smoothing or minimum alpha changed since the layers were rendered. {again}.",
         ),
         (
             "CheckLayers",
-            "&&".join(same_layers),
+            layers,
             f"A layer's gain, gamma, black or white point changed since the layers were rendered. {again}.",
         ),
         (
@@ -627,22 +628,39 @@ def checks() -> list[tuple[str, str, str]]:
     ]
 
 
-def _found(pattern: str, text: str, default: str) -> str:
-    """Tcl: the first group of a pattern, or ``default``. Without variables: several threads share Nuke's."""
-    return f"[lindex [concat [lrange [regexp -inline {{{pattern}}} {text}] 1 1] {default}] 0]"
+def _sum(index: int) -> str:
+    """Tcl: a number that stands in a file for its settings. Without variables: several threads share Nuke's."""
+    return f"[lindex [concat [metadata exr/{METADATA_PREFIX}{sums.SUMS}] -99 -99 -99 -99 -99] {index}]"
 
 
-def layer_channels(n: int) -> list[str]:
-    """How Nuke calls the channels of a layer."""
-    return [f"{LAYER_PREFIX}{n}.{channel}" for channel in CHANNELS]
+def _same_sum(index: int, own: str) -> str:
+    return f"abs({_sum(index)}-({own}))<{sums.TOLERANCES[index - 1]:.5f}"
 
 
-def _copy(script: Script, name: str, base: str, source: str, taken: Sequence[str], n: int, at: tuple[int, int]) -> str:
-    """Four channels of ``source`` become layer ``n`` of ``base``."""
-    knobs = []
-    for index, (channel, own) in enumerate(zip(taken, layer_channels(n))):
-        knobs += [(f"from{index}", channel), (f"to{index}", own)]
-    return script.node("Copy", name, [base, source], knobs, at=at)
+def _palette_sum(which: int) -> str:
+    colors = []
+    for n in layer_numbers():
+        channels = (f"{sums.palette_weight(which, n, i):g}*parent.p{n}{letter}" for i, letter in enumerate("rgb"))
+        colors.append(f"(parent.colors>={n})*({'+'.join(channels)})")
+    return "+".join(colors)
+
+
+def _layer_sum(n: int) -> str:
+    terms = []
+    for name in sums.LAYER_PARAMETERS:
+        rest = float(BY_NAME[name].default)
+        own = f"parent.{name}{n}"
+        terms.append(f"{sums.layer_weight(name, n):g}*{f'({own}-{rest:g})' if rest else own}")
+    return f"(parent.colors>={n})*({'+'.join(terms)})"
+
+
+def _named(name: str) -> list[tuple[str, str]]:
+    """The knobs of a node inside that name layers, in the form of a script."""
+    found = []
+    for knob, text in INSIDE[name].items():
+        channels = " " in text and not knob.startswith("expr")
+        found.append((knob, "{" + text + "}" if channels else quoted(text)))
+    return found
 
 
 def _cached(script: Script, plate: str) -> str:
@@ -672,7 +690,7 @@ def _cached(script: Script, plate: str) -> str:
     chain = plate
     ends = []
     for n in layer_numbers():
-        chain = _copy(script, f"Layer{n}", chain, checked, layer_channels(n), n, (2, 8 + n))
+        chain = script.node("Copy", f"Layer{n}", [chain, checked], _named(f"Layer{n}"), at=(2, 8 + n))
         ends.append(chain)
     which = [("which", expression("parent.colors-1"))]
     layers = script.node("Switch", "CachedLayers", ends, which, at=(2, 26))
@@ -681,7 +699,10 @@ def _cached(script: Script, plate: str) -> str:
     return script.node("Switch", "MissingFrames", [layers, plate], which, at=(3, 26))
 
 
-def _live(script: Script, plate: str) -> str:
+def live_nodes() -> str:
+    """The nodes of mode Live, as they are pasted into a node. The layers get their names afterwards."""
+    script = Script()
+    plate = script.node("Dot", "LiveImage", at=(6, 2))
     neutral = [
         f"parent.{name}{n}=={number(float(BY_NAME[name].default))}"
         for n in range(1, LIVE_COLORS + 1)
@@ -721,33 +742,34 @@ def _live(script: Script, plate: str) -> str:
         values = [f"{link}:{{parent.{link}}}" for link in links] + ["space:{parent.working_space}", f"first:{first}"]
         knobs = [
             ("modelFile", quoted(f"[lsearch -inline [plugins -all {CAT}] *.cat]")),
-            ("serializeKnob", "{" + ";".join(values) + ";}"),
+            ("serialiseKnob", "{" + ";".join(values) + ";}"),
         ]
         found = script.node("Inference", f"Live{first}", [checked], knobs, at=(7 + first // LIVE_GROUP, 8))
         for n in range(first, first + LIVE_GROUP):
             taken = LIVE_OUTPUT[4 * (n - first) : 4 * (n - first) + 4]
-            chain = _copy(script, f"LiveLayer{n}", chain, found, taken, n, (6, 9 + n))
+            places = [(f"from{index}", channel) for index, channel in enumerate(taken)]
+            knobs = [*places, *((f"to{index}", "none") for index in range(4))]
+            chain = script.node("Copy", f"LiveLayer{n}", [chain, found], knobs, at=(6, 9 + n))
             ends.append(chain)
     which = [("which", expression(f"min(parent.colors,{LIVE_COLORS})-1"))]
-    return script.node("Switch", "LiveLayers_", ends, which, at=(6, 26))
+    script.node("Switch", "LiveLayers_", ends, which, at=(6, 26))
+    return "\n".join(["# Made by nuke_plugin/generate_gizmo.py; changes belong there.", *script.lines, ""])
+
+
+def _no_live(script: Script, plate: str) -> str:
+    """What stands in place of the nodes of mode Live: they would load PyTorch with every script."""
+    message = "The plug-in creates the nodes of Live when you choose this mode. Install it and choose Live again."
+    return script.node("Assert", "NoLive", [plate], [("expression", "0"), ("message", quoted(message))], at=(6, 1))
 
 
 def _views(script: Script, layers: str) -> str:
-    sums = ["+".join(layer_channels(n)[index] for n in layer_numbers()) for index in range(4)]
-    recomposed = [(f"expr{i}", quoted(text)) for i, text in enumerate(sums)]
-    error = [(f"expr{i}", quoted(f"abs({text}-{'rgba'[i]})*parent.error_gain")) for i, text in enumerate(sums[:3])]
-    error.append(("expr3", "1"))
-    single = []
-    for index in range(4):
-        choices = "".join(f"parent.view_layer=={n}?{layer_channels(n)[index]}:" for n in layer_numbers())
-        single.append((f"expr{index}", quoted(choices + "0")))
     # An Expression may write only the channels that come in.
     whole = script.node("AddChannels", "ViewChannels", [layers], [("channels", "rgba")], at=(2, 27))
     shown = [
         layers,
-        script.node("Expression", "Recomposition", [whole], recomposed, at=(2, 28)),
-        script.node("Expression", "Error", [whole], error, at=(3, 28)),
-        script.node("Expression", "OneLayer", [whole], single, at=(4, 28)),
+        script.node("Expression", "Recomposition", [whole], _named("Recomposition"), at=(2, 28)),
+        script.node("Expression", "Error", [whole], [*_named("Error"), ("expr3", "1")], at=(3, 28)),
+        script.node("Expression", "OneLayer", [whole], _named("OneLayer"), at=(4, 28)),
         _sheet(script, whole),
     ]
     view = script.node("Switch", "View", shown, [("which", expression("parent.view"))], at=(0, 30))
@@ -757,9 +779,8 @@ def _views(script: Script, layers: str) -> str:
 def _matte(script: Script, view: str) -> str:
     """The alphas of chosen layers in rgba.alpha, for masks of other nodes."""
     chosen = "[value parent.matte_layers]"
-    alphas = [f"([lsearch -exact {chosen} {n}]>=0)*{layer_channels(n)[3]}" for n in layer_numbers()]
     whole = script.node("AddChannels", "MatteChannels", [view], [("channels", "rgba")], at=(1, 29))
-    matte = script.node("Expression", "Matte", [whole], [("expr3", quoted("+".join(alphas)))], at=(1, 30))
+    matte = script.node("Expression", "Matte", [whole], _named("Matte"), at=(1, 30))
     which = [("which", expression(f"[llength {chosen}]>0"))]
     return script.node("Switch", "MatteToAlpha", [view, matte], which, at=(0, 31))
 
@@ -767,12 +788,11 @@ def _matte(script: Script, view: str) -> str:
 def _sheet(script: Script, layers: str) -> str:
     """The alphas as gray pictures side by side, from the upper left. Nothing is scaled, so every pixel is there."""
     size = "{0 0 {input.width} {input.height}}"
-    inside = script.node("Crop", "SheetFormat", [layers], [("box", size)], at=(7, 28))
+    whole = script.node("Crop", "SheetFormat", [layers], [("box", size)], at=(7, 28))
     cells = []
     for n in layer_numbers():
-        alpha = layer_channels(n)[3]
-        knobs = [("expr0", alpha), ("expr1", alpha), ("expr2", alpha), ("expr3", "1")]
-        cells.append(script.node("Expression", f"Sheet{n}", [inside], knobs, at=(7 + n, 28)))
+        knobs = [*_named(f"Sheet{n}"), ("expr3", "1")]
+        cells.append(script.node("Expression", f"Sheet{n}", [whole], knobs, at=(7 + n, 28)))
     sheets = cells[:1]
     for columns, rows in SHEETS[1:]:
         knobs = [
@@ -792,11 +812,7 @@ def _sheet(script: Script, layers: str) -> str:
 def _straight(script: Script, layers: str) -> str:
     chain = layers
     for n in layer_numbers():
-        red, green, blue, alpha = layer_channels(n)
-        colors = f"{{{red} {green} {blue}}}"
-        chain = script.node(
-            "Unpremult", f"Straight{n}", [chain], [("channels", colors), ("alpha", alpha)], at=(2, 31 + n)
-        )
+        chain = script.node("Unpremult", f"Straight{n}", [chain], _named(f"Straight{n}"), at=(2, 31 + n))
     return script.node(
         "Switch", "LayerColors", [layers, chain], [("which", expression("parent.layer_color"))], at=(0, 49)
     )
@@ -813,17 +829,17 @@ def _captures(script: Script, plate: str, mask: str) -> None:
         ("disable", "true"),
     ]
     script.node("Write", "CapturePlate", [plate], [("channels", "rgba"), *knobs], at=(-2, 2))
-    first = quoted("parent.mask_from==0?a:r")
     # A Roto on its own has alpha only.
     whole = script.node("AddChannels", "MaskChannels", [mask], [("channels", "rgba")], at=(-4, 1))
-    chosen = script.node("Expression", "MaskChannel", [whole], [("expr0", first)], at=(-4, 2))
+    knobs_of_copy = [("from0", "rgba.alpha"), ("to0", "rgba.red")]
+    chosen = script.node("Copy", "MaskChannel", [whole, mask], knobs_of_copy, at=(-4, 2))
     script.node("Write", "CaptureMask", [chosen], [("channels", "rgb"), *knobs], at=(-4, 3))
 
 
 def gizmo() -> str:
     """The whole text of the gizmo."""
     lines = ["# Soft Color Segment. Made by nuke_plugin/generate_gizmo.py; changes belong there."]
-    lines += [f"add_layer {{{LAYER_PREFIX}{n} {' '.join(layer_channels(n))}}}" for n in layer_numbers()]
+    lines += [f"add_layer {{{name} {' '.join(inside.channels_of(name))}}}" for name in NAMES]
     hook = "try:\n    from softcolor_nuke import callbacks\nexcept Exception:\n    pass\nelse:\n    callbacks.{}"
     lines += [
         "Group {",
@@ -832,8 +848,8 @@ def gizmo() -> str:
         f" label {quoted('[value mode], [value colors] layers' + chr(10) + '[value status]')}",
         " help "
         + quoted(
-            "Takes the image apart into a layer for each color of a palette. The layers are in the stream as "
-            f"{LAYER_PREFIX}1, {LAYER_PREFIX}2 and so on; add them with Plus to get the image back."
+            "Takes the image apart into a layer for each color of a palette. Add the layers with Plus to get the "
+            "image back."
         ),
         f" knobChanged {quoted(hook.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}",
         f" onCreate {quoted(hook.format('created(nuke.thisNode())'))}",
@@ -859,14 +875,16 @@ def gizmo() -> str:
 def _without_own(script: Script, plate: str) -> str:
     """The image without layers that have the names of the node's own: another node before may have made more."""
     for first in range(1, MAXIMUM_COLORS + 1, 4):
-        names = [f"{LAYER_PREFIX}{n}" for n in range(first, first + 4)]
-        knobs = [(f"channels{index or ''}", name) for index, name in zip((0, 2, 3, 4), names)]
-        plate = script.node("Remove", f"Foreign{first}", [plate], knobs, at=(1, 3 + first // 4))
+        name = f"Foreign{first}"
+        plate = script.node("Remove", name, [plate], _named(name), at=(1, 3 + first // 4))
     return plate
 
 
 def _mode(script: Script, plate: str) -> str:
-    modes = [_cached(script, plate), _live(script, plate)]
+    message = "There are more colors than layers inside the node. Install the plug-in, which adds them."
+    knobs = [("expression", expression("[llength [value parent.layers_inside]]>=parent.colors"))]
+    plate = script.node("Assert", "CheckInside", [plate], [*knobs, ("message", quoted(message))], at=(0, 8))
+    modes = [_cached(script, plate), _no_live(script, plate)]
     return script.node("Switch", "Mode", modes, [("which", expression("min(parent.mode,1)"))], at=(0, 27))
 
 
@@ -875,8 +893,9 @@ TILE_COLOR = "0x5f7f9fff"
 
 def main() -> int:
     """Writes the file. Returns 0."""
-    GIZMO.write_text(gizmo(), encoding="utf-8", newline="\n")
-    print(GIZMO)
+    for file, text in ((GIZMO, gizmo()), (LIVE_NODES, live_nodes())):
+        file.write_text(text, encoding="utf-8", newline="\n")
+        print(file)
     return 0
 
 

@@ -24,7 +24,17 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from softcolor_nuke import buttons, callbacks, engine, first_contact, layer_tree, render, upstream, working_space  # noqa: E402
+from softcolor_nuke import (  # noqa: E402
+    buttons,
+    callbacks,
+    engine,
+    first_contact,
+    layer_names,
+    layer_tree,
+    render,
+    upstream,
+    working_space,
+)
 from softcolor_nuke.fscs._version import __version__  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
@@ -57,9 +67,37 @@ class Rows:
         return f"{len(self.node.knobs())} knobs"
 
     def layers_are_known(self) -> str:
-        """The layers of the file's add_layer lines exist."""
-        missing = [f"softcolor{n}" for n in range(1, 17) if f"softcolor{n}" not in nuke.layers()]
-        _true(not missing, f"missing: {missing}")
+        """The layers of the file's add_layer lines exist, and no others of the node's."""
+        found = [f"softcolor{n}" for n in range(1, 17) if f"softcolor{n}" in nuke.layers()]
+        _true(found == layer_names.names_of(self.node), f"found: {found}")
+        return ""
+
+    def colors_bring_their_layers(self) -> str:
+        """More colors add layers to the script and to the nodes inside, fewer take them out of a saved script."""
+        colors = int(self.node["colors"].value())
+        self.node["colors"].setValue(colors + 2)
+        followed = "by knobChanged"
+        if len(layer_names.names_of(self.node)) != colors + 2:
+            followed = "knobChanged was not called"
+            callbacks.follow(self.node)
+        name = f"softcolor{colors + 2}"
+        _true(name in nuke.layers() and self.node.node(f"Layer{colors + 2}")["to0"].value() == f"{name}.red", name)
+        self.node["colors"].setValue(colors)
+        callbacks.follow(self.node)
+        script = self.folder / "fewer.nk"
+        nuke.scriptSaveAs(script.as_posix(), 1)
+        text = script.read_text(encoding="utf-8")
+        _true(f"add_layer {{{name} " not in text, f"{name} is in the saved script")
+        return followed
+
+    def live_has_nodes_of_its_own(self) -> str:
+        """The Inference nodes are created when Live is chosen, and deleted when another mode is."""
+        self.node["mode"].setValue("Live")
+        callbacks.follow(self.node)
+        _true(self.node.node("Live1") is not None, "they were not created")
+        self.node["mode"].setValue("Cached")
+        callbacks.follow(self.node)
+        _true(self.node.node("Live1") is None and self.node.node("NoLive") is not None, "they were not deleted")
         return ""
 
     def the_engine_answers(self) -> str:
@@ -232,6 +270,7 @@ class Rows:
         more["channels"].setValue("softcolor5")
         more["color"].setValue(0.5)
         self.node.setInput(0, more)
+        callbacks.look([self.node.fullName()])
         self.node["view"].setValue("recomposition")
         try:
             _near([self.node.sample("red", x, y)], [self.plate.sample("red", x, y)], 1e-5, "recomposition")

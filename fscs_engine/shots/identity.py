@@ -10,6 +10,7 @@ from .._version import __version__
 from ..alpha.processing import AlphaProcessing
 from ..host.key import RESULT_PARAMETERS, cache_key, canonical_json, result_parameters
 from ..host.naming import METADATA_PREFIX, mask_text
+from ..host.sums import SUMS, sums_text
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
 
@@ -77,6 +78,7 @@ class Identity:
             "version": __version__,
             "key": self.key(working_space, depth),
             "input": self.input_identity,
+            SUMS: sums_text(self.palette.array.tolist(), self.parameters(working_space, depth)),
         }
         if self.processing.masks:
             values["mask"] = mask_text([(mask.mode, mask.layers) for mask in self.processing.masks])

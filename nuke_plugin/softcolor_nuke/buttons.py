@@ -277,6 +277,7 @@ def set_preset(node: nuke.Group, preset: JsonObject) -> None:
             if name in BY_NAME and BY_NAME[name].per_layer:
                 for number, value in layers.items():
                     node[f"{name}{number}"].setValue(value)
+        callbacks.follow(node)
     callbacks.show_layers(node)
 
 
@@ -290,6 +291,7 @@ def set_palette(node: nuke.Group, palette: JsonObject, what: str) -> None:
                 node[f"color{n}"].setValue(value, index)
             node[f"name{n}"].setValue(str(entry.get("name", "")))
             node[f"lock{n}"].setValue(bool(entry.get("locked", False)))
+        callbacks.follow(node)
     callbacks.show_layers(node)
 
 

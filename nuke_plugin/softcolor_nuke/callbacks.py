@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import nuke
 
-from . import exr, first_contact, render, settings, upstream
+from . import exr, first_contact, layer_names, live_nodes, render, settings, upstream
 from .fscs.parameters import MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
 from .later import Later
@@ -60,11 +60,19 @@ def safe(callback: Callable[..., None]) -> Callable[..., None]:
 def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     """Follows a knob of the node."""
     name = knob.name()
+    if name in ("colors", "mode"):
+        follow(node)
     if name in ("colors", "showPanel", "chosen_layer"):
         show_layers(node)
     if name in MATTER:
         _known.pop(node.fullName(), None)
         update(node)
+
+
+def follow(node: nuke.Group) -> None:
+    """Lets the nodes inside be those that the number of colors and the mode need."""
+    live_nodes.follow(node)
+    layer_names.follow(node)
 
 
 @safe
@@ -81,6 +89,7 @@ def update(node: nuke.Group) -> None:
 
     Nuke calls it for every node whenever it is idle after a change. What lies before the node is looked at later.
     """
+    layer_names.follow(node)  # where a program changed Colors, and Nuke said nothing
     frame, view = int(nuke.frame()), str(nuke.thisView())
     try:
         text = _quick_state(node, frame, view)
@@ -90,7 +99,7 @@ def update(node: nuke.Group) -> None:
     except WorkerError as error:
         text = str(error)
     _tell(node, text)
-    if nuke.GUI and node["mode"].value() == "Cached":
+    if nuke.GUI and node["mode"].value() != "Bypass":
         _later.ask(node.fullName())
 
 
@@ -102,6 +111,8 @@ def look(names: Sequence[str]) -> None:
         node = nuke.toNode("root." + name)
         if isinstance(node, nuke.Group) and upstream.is_ours(node):
             _known.pop(name, None)  # an expression may have changed a knob
+            with upstream.unnoticed():
+                layer_names.look_above(node)
             try:
                 text = state(node, frame, view, sure=True)
                 _changed[name] = upstream.file_of(node, frame, view), text

@@ -6,27 +6,28 @@ from typing import Any
 
 import nuke
 
-from . import layer_names, settings
+from . import inside, layer_names, settings
 
 WIDTH, HEIGHT = 110, 80
 
 
 def build(node: nuke.Group) -> Any:
     """Makes the tree beside a node. Returns the last Merge, whose image is the sum of the layers."""
-    prefix, colors = layer_names.prefix_of(node), settings.colors_of(node)
+    names = layer_names.names_of(node)[: settings.colors_of(node)]
+    colors = len(names)
     left, top = node.xpos(), node.ypos() + 2 * HEIGHT
     made: list[Any] = []
     joined: Any = None
     around: Any = node.parent() or nuke.root()
     with around:
         backdrop = nuke.nodes.BackdropNode()
-        for n in range(1, colors + 1):
+        for n, name in enumerate(names, 1):
             shuffle = nuke.nodes.Shuffle2()
             shuffle.setInput(0, node)
-            shuffle["in1"].setValue(f"{prefix}{n}")
+            shuffle["in1"].setValue(name)
             shuffle["out1"].setValue("rgba")
-            shuffle["mappings"].fromScript(f'"{_mappings(prefix, n)}"')
-            shuffle["label"].setValue(str(node[f"name{n}"].value()) or f"{prefix}{n}")
+            shuffle["mappings"].fromScript(f'"{_mappings(name)}"')
+            shuffle["label"].setValue(str(node[f"name{n}"].value()) or name)
             last = _below(shuffle, left, top, n, 0)
             if node["layer_color"].value() == "straight":
                 last = _below(nuke.nodes.Premult(), left, top, n, 1, last)
@@ -53,7 +54,7 @@ def _below(made: Any, left: int, top: int, column: int, row: int, *inputs: Any) 
     return made
 
 
-def _mappings(prefix: str, n: int) -> str:
+def _mappings(layer: str) -> str:
     """Of a Shuffle2: how many channels, then from, its input and place, to, its output and place."""
-    channels = enumerate(layer_names.CHANNELS)
-    return " ".join(["4", *(f"{prefix}{n}.{one} 0 {place} rgba.{one} 0 {place}" for place, one in channels)])
+    channels = enumerate(inside.CHANNELS)
+    return " ".join(["4", *(f"{layer}.{one} 0 {place} rgba.{one} 0 {place}" for place, one in channels)])

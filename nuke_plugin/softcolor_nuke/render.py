@@ -10,7 +10,7 @@ from typing import Callable
 
 import nuke
 
-from . import engine, exr, settings, upstream
+from . import engine, exr, layer_names, settings, upstream
 from .fscs import frames
 from .fscs.client import LayerMask, Layers, Pixels, ProgressCallback
 from .fscs.protocol import JsonObject, WorkerError
@@ -75,6 +75,7 @@ def render(
     if len(views) > 1 and not frames.has_view(template):
         raise WorkerError("usage", f"{template} has no view", "put %V into the name")
     worker = engine.connect()
+    layer_names.follow(node)
     above = upstream.state(node, state_flags())
     jobs = [(frame, view) for frame in numbers for view in views]
     with tempfile.TemporaryDirectory(prefix="softcolor-nuke-") as folder, _full_size():
@@ -222,6 +223,8 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
     if path.exists():
         path.unlink()
     write["file"].setValue(path.as_posix().replace("[", "\\["))
+    if name == MASK:
+        node.node("MaskChannel")["from0"].setValue(str(node["mask_from"].value()))
     write["disable"].setValue(False)
     try:
         nuke.execute(write, frame, frame, 1, [view])

@@ -11,6 +11,7 @@ from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
 from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
+from .fscs.sums import SUMS, sums_text
 from .working_space import SPACES
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Settings:
             "version": version,
             "key": key,
             "input": input_identity,
+            SUMS: sums_text([color["rgb"] for color in self.palette["colors"]], parameters),
         }
         if self.mask is not None:
             values["mask"] = self.mask_text()
@@ -191,6 +193,8 @@ def difference(settings: Settings, header: Mapping[str, Any]) -> str:
     """
     if len(str(header.get(METADATA_PREFIX + "key", ""))) != 64:
         return "the file holds no layers"
+    if METADATA_PREFIX + SUMS not in header:
+        return "the plug-in or the engine changed"
     try:
         palette = json.loads(header[METADATA_PREFIX + "palette"])["colors"]
         parameters = json.loads(header[METADATA_PREFIX + "parameters"])

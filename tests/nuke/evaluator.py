@@ -491,7 +491,7 @@ class Evaluator:
         illegal = sorted({*cat.channels_in, *cat.channels_out} - INFERENCE_CHANNELS)
         if illegal:
             raise PictureError(f"{node.fullName()}: invalid map<K,T> key: {', '.join(illegal)}")
-        attributes = node["serializeKnob"]._values()
+        attributes = node["serialiseKnob"]._values()
         unknown = sorted(set(attributes) - cat.attributes)
         if unknown:
             raise PictureError(f"{node.fullName()}: the model has no {', '.join(unknown)}")

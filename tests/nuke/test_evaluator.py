@@ -172,7 +172,7 @@ def test_proxies_are_smaller_and_their_sums_stay(graph, host):
 
 
 def test_inference_knows_channels_and_attributes(graph, host):
-    node, source = graph("Inference {\n modelFile m.cat\n serializeKnob {gain:2;frame:{frame};}\n}\n")
+    node, source = graph("Inference {\n modelFile m.cat\n serialiseKnob {gain:2;frame:{frame};}\n}\n")
     with pytest.raises(PictureError, match=r"no model 'm\.cat'"):
         node._picture()
 

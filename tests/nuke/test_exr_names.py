@@ -11,7 +11,8 @@ import pytest
 from evaluator import nuke_name
 
 from fscs_engine.files.exr import ExrLayerWriter
-from fscs_engine.host.parameters import MAXIMUM_COLORS
+from fscs_engine.host.naming import layer_name
+from fscs_engine.host.parameters import BY_NAME, MAXIMUM_COLORS
 from fscs_engine.image import Image
 
 GIZMO = Path(__file__).resolve().parents[2] / "nuke_plugin" / "SoftColorSegment.gizmo"
@@ -43,7 +44,7 @@ def test_files_of_the_engine(tmp_path, multipart, plate):
     parts = names_in(file)
     assert len(parts) == (MAXIMUM_COLORS + plate if multipart else 1)
     found = [nuke_name(name) for part in parts for name in part]
-    own = [channel for channels in layers_of_the_gizmo().values() for channel in channels]
+    own = [f"{layer_name(n)}.{name}" for n in range(1, MAXIMUM_COLORS + 1) for name in COLORS]
     assert sorted(found) == sorted(own + [f"rgba.{name}" for name in COLORS if plate])
 
 
@@ -53,13 +54,13 @@ def test_files_of_the_plug_in(plugin, host, tmp_path):
     file = tmp_path / "layers.exr"
     plug_in.module("exr").write_layers(file, values, data_window=window, display_window=window, metadata={})
     (names,) = names_in(file)
-    own = [channel for channels in layers_of_the_gizmo().values() for channel in channels]
+    own = [f"{layer_name(n)}.{name}" for n in range(1, MAXIMUM_COLORS + 1) for name in COLORS]
     assert sorted(nuke_name(name) for name in names) == sorted(own)
 
 
-def test_the_gizmo_has_a_layer_of_four_channels_for_each_color():
+def test_the_gizmo_has_a_layer_of_four_channels_for_each_color_that_it_begins_with():
     layers = layers_of_the_gizmo()
-    assert list(layers) == [f"softcolor{n}" for n in range(1, MAXIMUM_COLORS + 1)]
+    assert list(layers) == [layer_name(n) for n in range(1, int(BY_NAME["colors"].default) + 1)]
     for layer, channels in layers.items():
         assert channels == tuple(f"{layer}.{name}" for name in COLORS)
 

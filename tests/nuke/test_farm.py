@@ -69,7 +69,12 @@ def test_the_render_ends_without_the_plugin_where_a_frame_is_missing(comp: str, 
 
 @pytest.mark.parametrize(
     ("knob", "value", "said"),
-    [("smoothing", 4, "Smoothing"), ("layer_gain2", 2.0, "gain"), ("colors", 5, "number of colors")],
+    [
+        ("smoothing", 4, "Smoothing"),
+        ("layer_gain2", 2.0, "gain"),
+        ("colors", 5, "more colors than layers inside"),
+        ("colors", 2, "number of colors"),
+    ],
 )
 def test_the_render_ends_without_the_plugin_where_settings_changed(
     comp: str, farm, tmp_path: Path, knob: str, value: float, said: str

@@ -123,7 +123,7 @@ def loaded(file: Path) -> Model:
 
 
 @pytest.fixture
-def node(host, library, tmp_path):
+def node(host, plugin, library, tmp_path):
     """The gizmo over a plate with overscan, highlights, negatives and alpha, in mode Live."""
     random = np.random.default_rng(2)
     shape = BOX[3] - BOX[1], BOX[2] - BOX[0]
@@ -228,6 +228,45 @@ def test_live_works_at_proxy_size(node, host):
     assert node.width() == SIZE.width // 2
 
 
+def test_inference_nodes_are_there_in_mode_live_only(node, host, tmp_path):
+    """They load PyTorch into Nuke, so no other script has them."""
+
+    def classes() -> list[str]:
+        return [one.Class() for one in node.nodes()]
+
+    before = layers_of(node, len(COLORS))
+    assert classes().count("Inference") == 2
+    names = {one.name() for one in node.nodes()}
+    node["mode"].setValue("Cached")
+    assert "Inference {" not in host.text()
+    assert {name for name in names if name not in {one.name() for one in node.nodes()}} == {
+        *("LiveImage", "LiveColors", "LiveLayers", "LiveModel", "LiveAlpha", "LiveInput", "Live1", "Live5"),
+        *(f"LiveLayer{n}" for n in range(1, 9)),
+        "LiveLayers_",
+    }
+    assert GIZMO.read_text(encoding="utf-8").count("Inference {") == 0
+    node["mode"].setValue("Live")
+    np.testing.assert_array_equal(layers_of(node, len(COLORS)), before)
+    text = host.text()
+    host.clear()
+    host.load(text)  # a script that was saved in this mode has them
+    again = host.module.toNode(node.name())
+    np.testing.assert_array_equal(layers_of(again, len(COLORS)), before)
+
+
+def test_without_the_plug_in_live_says_what_is_missing(host, tmp_path):
+    Evaluator(host)
+    write_exr(
+        tmp_path / "plate.exr", Picture(SIZE, (0, 0, 48, 32), {"rgba.red": np.ones((32, 48), np.float32)}), ["rgba.red"]
+    )
+    host.load(f'Read {{\n inputs 0\n file_type exr\n file "{tmp_path}/plate.exr"\n raw true\n}}\n')
+    made = host.load(GIZMO.read_text(encoding="utf-8"))[0]
+    made.setInput(0, host.module.toNode("Read1"))
+    made["mode"].setValue("Live")
+    with pytest.raises(PictureError, match="plug-in creates the nodes of Live"):
+        made._picture()
+
+
 def test_bypass_hands_on_the_plate(node):
     node["mode"].setValue("Bypass")
     assert sorted(node.channels()) == ["rgba.alpha", "rgba.blue", "rgba.green", "rgba.red"]
@@ -262,7 +301,8 @@ def test_the_script_for_nukex_runs_its_node(host, files, tmp_path, monkeypatch):
     assert ended.value.code == 1
 
 
-def test_the_gizmo_and_the_model_agree_on_names(host):
+def test_the_gizmo_and_the_model_agree_on_names(host, plugin):
     group = host.load(GIZMO.read_text(encoding="utf-8"))[0]
+    group["mode"].setValue("Live")
     for name in ("Live1", "Live5"):
-        assert set(host.node_at(group, name)["serializeKnob"]._pairs()) == set(live_model.ATTRIBUTES)
+        assert set(host.node_at(group, name)["serialiseKnob"]._pairs()) == set(live_model.ATTRIBUTES)

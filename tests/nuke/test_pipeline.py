@@ -305,6 +305,7 @@ def test_layers_of_another_node_are_not_taken_for_own_ones(cached, host, tmp_pat
     above["color"].setValue(0.4)
     above.setInput(0, nuke.toNode("Plate"))
     cached.setInput(0, above)
+    module("callbacks").look([cached.fullName()])
     own = layers_of(cached._picture(), 3)
     assert "softcolor4.red" not in cached._picture().channels
     cached["view"].setValue("recomposition")

@@ -117,7 +117,11 @@ def test_layers_take_the_names_that_are_asked_for(made) -> None:
     made["layer_color"].setValue("straight")
     straight = made._picture().channels
     np.testing.assert_allclose(straight["hero1.red"] * straight["hero1.alpha"], before[0, ..., 0], rtol=1e-5, atol=1e-5)
-    assert "add_layer {hero16 " in made._host.text()
+    text = made._host.text()
+    assert "add_layer {hero3 " in text and "hero4" not in text and "softcolor4" not in text
+    made["layer_prefix"].setValue("villain")
+    module("buttons").rename_layers(made)
+    assert "hero" not in made._host.text().replace("layer_prefix hero", "")
     for wrong in ("", "a b", "1a", "a.b"):
         with pytest.raises(module("fscs.protocol").WorkerError, match="begin with a letter"):
             module("layer_names").rename(made, wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import struct
 import sys
@@ -316,6 +317,8 @@ def test_a_files_metadata_is_that_of_the_engine(node) -> None:
 CHANGES = [
     ("colors", 4, "CheckCount"),
     ("color2", (0.1, 0.2, 0.9), "CheckPalette"),
+    ("color3", (0.1, 0.2, 0.9001), "CheckPalette"),
+    ("softness", 0.7, "CheckSettings"),
     ("smoothing", 5, "CheckSettings"),
     ("smoothing_eps", 1e-5, "CheckSettings"),
     ("smoothing_strength", 0.5, "CheckSettings"),
@@ -355,6 +358,28 @@ def test_a_changed_knob_is_seen_by_the_plugin_and_without_it(node, knob: str, va
     _, changed = described(node)
     assert module("settings").difference(changed, metadata) != ""
     assert failed(node, metadata)[0] == check
+
+
+def test_a_check_reads_little_of_the_metadata(node) -> None:
+    """Each key of metadata costs a look at what flows into the node."""
+    node["colors"].setValue(16)
+    metadata, _ = described(node)
+    asked: list[object] = []
+    evaluator = SimpleNamespace(metadata=lambda *_: asked.append(1) or {f"exr/{k}": v for k, v in metadata.items()})
+    node._host.evaluator = evaluator
+    for name in ("File", "Count", "Space", "Palette", "Settings", "Layers", "Mask"):
+        assert node.node(f"Check{name}")["expression"].value()
+    assert len(asked) <= 10
+
+
+def test_colors_that_change_places_are_seen(node) -> None:
+    node["colors"].setValue(4)
+    metadata, _ = described(node)
+    colors = [node[f"color{n}"].value() for n in (1, 2, 3, 4)]
+    for places in itertools.permutations(range(4)):
+        for n, place in enumerate(places, 1):
+            node[f"color{n}"].setValue(colors[place])
+        assert failed(node, metadata) == ([] if places == (0, 1, 2, 3) else ["CheckPalette"])
 
 
 def test_a_file_of_another_kind_is_seen(node) -> None:

@@ -24,6 +24,7 @@ from nuke._nuke import (
     getFilename as getFilename,
     layers as layers,
     message as message,
+    nodePaste as nodePaste,
     rawArgs as rawArgs,
     root as root,
     scriptOpen as scriptOpen,
@@ -55,6 +56,9 @@ class Group(Node):
     def node(self, s: str) -> Node | Any: ...
     # Theirs takes anything and gives a node without the methods above.
     def output(self) -> Node | None: ...
+    # There it has them as a node of another class has.
+    def begin(self) -> object: ...
+    def end(self) -> None: ...
 
 class ProgressTask:
     # There all methods take anything.
