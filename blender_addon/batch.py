@@ -29,6 +29,7 @@ from .session import SESSION
 from .show import paint, put, put_cached
 from .sources import link_into
 from .trees import is_linked, nodes_of_scene, nodes_of_strips
+from .window import palette_frames
 
 EXIT_NO_PASSES = 3
 """Exit code of a Blender without a window whose render has no right passes for a frame."""
@@ -117,22 +118,28 @@ def nodes_to_fill(scene: Any, names: Sequence[str] = ()) -> list[Any]:
 
 
 def filling(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
-    """Fills the cache of a node; a routine. The palette of the first frame, where none was chosen, is that of all
-    others. Frames that are in the cache and right are left alone. Returns how many were computed.
+    """Fills the cache of a node; a routine. Where no palette was chosen, one is found for all frames. Frames that are
+    in the cache and right are left alone. Returns how many were computed.
 
     Raises:
         WorkerError: of any code.
     """
+    node = copies.present(uid)
+    if frames and len(palette_of(node)["colors"]) < node.colors and not is_linked(node):
+        yield from segmenting.recolored(uid, palette_frames(node, frames), locked_only=False)
     computed = 0
-    for number, frame in enumerate(frames):
-        progress.start_part(
-            strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames)), number, len(frames)
-        )
-        _, made = yield from segmenting.kept(uid, frame)
-        if made:
-            computed += 1
-            if bpy.app.background:
-                print(f"Soft Color Segment: {copies.present(uid).name}: frame {frame}", flush=True)
+    try:
+        for number, frame in enumerate(frames):
+            progress.start_part(
+                strings.FRAME_OF.format(frame=frame, number=number + 1, count=len(frames)), number, len(frames)
+            )
+            _, made = yield from segmenting.kept(uid, frame)
+            if made:
+                computed += 1
+                if bpy.app.background:
+                    print(f"Soft Color Segment: {copies.present(uid).name}: frame {frame}", flush=True)
+    finally:
+        segmenting.forget()
     return computed
 
 

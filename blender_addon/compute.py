@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import numpy as np
 from . import cache, srgb, strings
 from .fscs.client import Picture, Pixels, Plate, Worker
 from .fscs.key import cache_key, canonical_json, result_parameters
-from .gather import Work
+from .gather import Inputs, Work
 from .jobs import Cancelled, Tell
 
 DEFAULT_PRECISION = "float32"
 SRGB = "srgb"
+PALETTE_PIXELS = 2**18
+"""How many the engine looks at for a palette, of all frames together."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,15 @@ def compute(
     Raises:
         WorkerError: of any code; ``cancelled`` when it was.
     """
-    work = replace(work, inputs=replace(work.inputs, picture=picture_for(worker, work, cancelled)))
+    work = replace(work, inputs=_as_blender_has_them(worker, work, cancelled))
     palette = find_palette(worker, work, cancelled) if len(work.palette["colors"]) < work.colors else work.palette
     parameters: dict[str, Any] = {**work.values, **work.layers}
     with worker.segment(
         work.inputs.picture,
         palette,
         parameters,
+        before=work.inputs.before,
+        after=work.inputs.after,
         masks=work.inputs.masks,
         model=work.model,
         working_space=work.working_space,
@@ -73,11 +77,18 @@ def compute(
     return Outcome(palette, layers, facts)
 
 
-def find_palette(worker: Worker, work: Work, cancelled: Cancelled | None = None) -> dict[str, Any]:
-    """The colors there are, and around them those that are missing. Raises WorkerError."""
+def find_palette(
+    worker: Worker, work: Work, cancelled: Cancelled | None = None, others: Sequence[Picture] = ()
+) -> dict[str, Any]:
+    """The colors there are, and around them those that are missing. ``others`` are more frames of the shot.
+
+    Raises:
+        WorkerError: of any code.
+    """
     found = worker.palette(
         work.inputs.picture,
         work.colors,
+        others=others,
         given=work.palette if work.palette["colors"] else None,
         seed=work.seed,
         palette_method=work.palette_method,
@@ -95,7 +106,31 @@ def picture_for(worker: Worker, work: Work, cancelled: Cancelled | None = None) 
     Raises:
         WorkerError: the file can't be read, or it was cancelled.
     """
-    picture = work.inputs.picture
+    return _linear(worker, work.inputs.picture, work.working_space, cancelled)
+
+
+def reduced(picture: Picture, frames: int) -> Picture:
+    """Of a picture that was captured, the grid of pixels that the engine looks at for a palette of so many frames."""
+    if isinstance(picture, Plate):
+        return picture
+    step = 1
+    while -(-picture.height // step) * -(-picture.width // step) > PALETTE_PIXELS // frames:
+        step += 1
+    pixels = np.ascontiguousarray(picture.data[::step, ::step])
+    height, width, channels = pixels.shape
+    return Pixels(pixels, height, width, channels, picture.color_space)
+
+
+def _as_blender_has_them(worker: Worker, work: Work, cancelled: Cancelled | None) -> Inputs:
+    inputs = work.inputs
+    before, after = (
+        tuple(_linear(worker, each, work.working_space, cancelled) for each in near)
+        for near in (inputs.before, inputs.after)
+    )
+    return replace(inputs, picture=picture_for(worker, work, cancelled), before=before, after=after)
+
+
+def _linear(worker: Worker, picture: Picture, working_space: str, cancelled: Cancelled | None) -> Picture:
     if not isinstance(picture, Plate) or picture.color_space != SRGB:
         return picture
     with worker.read(picture, SRGB, cancelled=cancelled) as result:
@@ -104,7 +139,7 @@ def picture_for(worker: Worker, work: Work, cancelled: Cancelled | None = None) 
         straight = encoded[..., :3] / np.where(alpha > 0.0, alpha, 1.0)
         pixels = np.concatenate([srgb.linear(straight) * alpha, alpha], axis=-1)
     height, width, channels = pixels.shape
-    return Pixels(np.ascontiguousarray(pixels, dtype=np.float32), height, width, channels, work.working_space)
+    return Pixels(np.ascontiguousarray(pixels, dtype=np.float32), height, width, channels, working_space)
 
 
 def parameters_of(work: Work) -> dict[str, object]:

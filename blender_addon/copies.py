@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import passes, strings
+from . import passes, strings, views
 from .properties import is_uid, new_uid
 from .session import SESSION
 from .trees import all_nodes, is_linked
@@ -43,6 +43,7 @@ def separate() -> None:
         if tree is not None and (owners.setdefault(tree.name_full, node.uid) != node.uid or _of_another_file(node)):
             passes.own_tree(node)
         passes.mend(node)
+        views.fit(node)
 
 
 def _of_another_file(node: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import bpy
 
-from . import cache, capture, copies, passes, reading, srgb, strings
+from . import cache, capture, copies, passes, reading, srgb, strings, views
 from .engaged import redraw
 from .freshness import look_at, settings_of
 from .fscs._version import __version__
@@ -167,7 +167,9 @@ def on_undone(*_: Any) -> None:
 
 
 def _show_undone(node: Any) -> None:
-    if not node.busy and (node.settings_shown != settings_of(node) or not passes.holds(node, passes.linked(node))):
+    if not node.busy and (
+        node.settings_shown != settings_of(node) or not passes.holds(node, views.needed_or_all(node))
+    ):
         show_again(node)
 
 

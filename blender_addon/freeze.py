@@ -14,7 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import cache, exr, passes, segmenting, strings
+from . import cache, exr, passes, segmenting, strings, views
 from .copies import present
 from .fscs.naming import CHANNELS
 from .jobs import Progress, Routine, Task
@@ -44,6 +44,7 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
         raise strings.error("usage", strings.FRAMES_WITH_GAPS)
     node = present(uid)
     segmenting.check(node, frames[0])
+    _check_view(node)
     over, whole = node.pass_mode == "OVER", Path(bpy.data.filepath).parent / FOLDER
     colors, still = node.colors, Sources.of(node, frames[0]).still
     frames = frames[:1] if still else frames
@@ -65,12 +66,21 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
         shutil.rmtree(temporary, ignore_errors=True)
     tree = node.id_data
     frozen = tree.nodes.new("CompositorNodeGroup")
-    frozen.node_tree = _group(node.name, [socket.name for socket in node.outputs], frames, folder, still=still)
+    names = [socket.name for socket in [node.outputs[0], *passes.layer_sockets(node)]]
+    frozen.node_tree = _group(node.name, names, frames, folder, still=still)
     _take_place(tree, node, frozen)
     name = node.name
     tree.nodes.remove(node)
     frozen.name = name
     return frozen.name
+
+
+def _check_view(node: Any) -> None:
+    """A picture is not lost without a word: the group has no View."""
+    for socket in node.outputs:
+        for link in socket.links if socket.name == strings.VIEW[0] else ():
+            if link.to_node.bl_idname != views.VIEWER:
+                raise strings.error("usage", strings.VIEW_NOT_FROZEN, name=link.to_node.name)
 
 
 def _name_again(folder: Path, first: int, frame: int, colors: int) -> None:
@@ -137,7 +147,9 @@ def _take_place(tree: Any, node: Any, frozen: Any) -> None:
         tree.links.new(link.from_socket, frozen.inputs[link.to_socket.name])
     numbers = {socket.identifier: number for number, socket in enumerate(node.outputs)}
     for link in [link for link in tree.links if link.from_node == node]:
-        tree.links.new(frozen.outputs[numbers[link.from_socket.identifier]], link.to_socket)
+        number = numbers[link.from_socket.identifier]
+        if number < len(frozen.outputs):
+            tree.links.new(frozen.outputs[number], link.to_socket)
 
 
 def _file(number: int, frame: int) -> str:

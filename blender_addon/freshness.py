@@ -17,7 +17,8 @@ from .properties import layer_values
 from .recombine import wrong_mix
 from .session import SESSION
 from .sources import Sources, link_into, origin, scene_space
-from .upstream import ambiguous, fingerprint_of, glance_of, identity, unwatched
+from .upstream import ambiguous, glance_of, identity, unwatched
+from .window import identity_of, print_of
 
 
 class NoPasses(WorkerError):
@@ -78,13 +79,13 @@ def checked_file(node: Any, frame: int) -> Path:
     if group:
         raise NoPasses(": ".join(strings.GROUP_USED_DIFFERENTLY), name=node.name, group=group)
     sources = Sources.of(node, frame)
-    upstream = fingerprint_of(sources, frame)
+    upstream = print_of(node, frame)
     place = place_of(node, frame, sources, upstream)
     wrong: list[NoPasses] = []
     for path in cache.candidates(place):
         try:
             facts = cache.facts_of(path)
-            if expected_key(node, sources, upstream, facts) == facts["key"]:
+            if expected_key(node, frame, sources, upstream, facts) == facts["key"]:
                 return path
             wrong.append(NoPasses(strings.STALE_FRAME, frame=frame, path=path))
         except OSError:  # it was removed meanwhile
@@ -107,7 +108,7 @@ def read(path: Path, frame: int, colors: int, numbers: Collection[int]) -> dict[
         raise NoPasses(strings.DAMAGED, frame=frame, error=error) from None
 
 
-def expected_key(node: Any, sources: Sources, upstream: str, facts: Mapping[str, str]) -> str:
+def expected_key(node: Any, frame: int, sources: Sources, upstream: str, facts: Mapping[str, str]) -> str:
     """The key that a cached frame must have. Pixels that were captured are taken to be those of their file, as long as
     the nodes they came through are the same; an empty text if these are not."""
     if sources.image is None or upstream != facts.get("upstream", ""):
@@ -137,6 +138,6 @@ def expected_key(node: Any, sources: Sources, upstream: str, facts: Mapping[str,
         weights_sha256=facts["weights"],
         palette=[color["rgb"] for color in palette_of(node)["colors"]],
         parameters=parameters,
-        input_identity=identity(file.path) if file is not None else facts["input"],
+        input_identity=identity_of(node, frame) if file is not None else facts["input"],
         masks=masks,
     )

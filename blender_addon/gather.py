@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .fscs.client import LayerMask, Picture, Pixels, Plate
 from .fscs.key import MASK_SPACE, file_identity, pixels_identity
 from .properties import layer_values, palette_document
 from .sources import FileSource, Sources, scene_space
-from .upstream import fingerprint_of
+from .window import around, joined, print_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Inputs:
         mask_parts: of the masks, for the key.
         upstream: what else decides whether a captured picture is still that of the node; empty for files.
         still: whether it is the same at every frame.
+        before: the pictures before it that the temporal smoothing looks at, in their order.
+        after: those after it.
     """
 
     picture: Picture
@@ -41,6 +43,8 @@ class Inputs:
     mask_parts: tuple[dict[str, object], ...]
     upstream: str
     still: bool
+    before: tuple[Picture, ...] = ()
+    after: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ def prepare(
     frame: int,
     pixels: Mapping[str, Any] | None = None,
     *,
+    near: Mapping[int, Any] | None = None,
     locked_only: bool = False,
+    alone: bool = False,
     upstream: str | None = None,
 ) -> Work:
     """Gathers everything for a frame.
@@ -77,15 +83,19 @@ def prepare(
         node: the node.
         frame: of the scene.
         pixels: what was captured of the links that ``Sources.captured`` names.
+        near: what was captured of the picture at the frames around it.
         locked_only: keep the locked colors only, instead of all that the node has.
+        alone: leave out the frames around it.
         upstream: the fingerprint of what was captured, as it was when the render of it began.
 
     Raises:
         WorkerError: nothing is linked in, it can't be had, or the mask has no layer to work on.
     """
     sources = Sources.of(node, frame)
-    upstream = fingerprint_of(sources, frame) if upstream is None else upstream
+    upstream = print_of(node, frame) if upstream is None else upstream
     inputs = _inputs(node, sources, pixels or {}, upstream)
+    if not alone:
+        inputs = _with_near(node, frame, inputs, near or {})
     return Work(
         inputs=inputs,
         place=place_of(node, frame, sources, upstream),
@@ -119,6 +129,27 @@ def _inputs(node: Any, sources: Sources, pixels: Mapping[str, Any], upstream: st
         masks = (mask,)
         parts = ({"mode": node.mask_mode, "layers": list(layers), "identity": mask_identity},)
     return Inputs(picture, identity, space, masks, parts, upstream, sources.still)
+
+
+def _with_near(node: Any, frame: int, inputs: Inputs, near: Mapping[int, Any]) -> Inputs:
+    """What flows in at a frame, and the pictures around it."""
+    frames = around(node, frame)
+    here = frames.index(frame)
+    pictures, identities = [inputs.picture], [inputs.identity]
+    for number in [*frames[:here][::-1], *frames[here + 1 :]]:
+        file = Sources.of(node, number).image_file
+        if file is None and number not in near:
+            raise strings.error("input", strings.MADE_BY_COMPOSITOR)
+        picture, identity, _ = _picture(file, near.get(number))
+        place = 0 if number < frame else len(pictures)
+        pictures.insert(place, picture)
+        identities.insert(place, identity)
+    return replace(
+        inputs,
+        identity=joined(identities, here),
+        before=tuple(pictures[:here]),
+        after=tuple(pictures[here + 1 :]),
+    )
 
 
 def _picture(file: FileSource | None, pixels: Any) -> tuple[Picture, str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import copies, passes, show, strings, ui
+from . import copies, passes, show, strings, ui, views
 from .outputs import name_outputs
 from .properties import NODE_ID, fit_palette, new_uid, node_annotations
 from .session import SESSION, State
@@ -19,12 +19,20 @@ def _colors_changed(node: Any, context: Any) -> None:
     copies.separate()
     fit_palette(node)
     passes.fit_outputs(node)
+    views.fit(node)
     name_outputs(node)
     show.show_after_fit(node)
 
 
 def _pass_mode_changed(node: Any, context: Any) -> None:
     copies.separate()
+    if node.settings_shown:
+        show.show_cached(node, scene_of(node).frame_current)
+
+
+def _view_changed(node: Any, context: Any) -> None:
+    copies.separate()
+    views.fit(node)
     if node.settings_shown:
         show.show_cached(node, scene_of(node).frame_current)
 
@@ -48,7 +56,7 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
     bl_width_default = 240.0
     bl_width_min = 180.0
 
-    __annotations__ = node_annotations(_colors_changed, _pass_mode_changed)
+    __annotations__ = node_annotations(_colors_changed, _pass_mode_changed, _view_changed)
 
     message = _state("message")
     failed = _state("failed")
@@ -63,6 +71,7 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
         passes.new_tree(self)
         fit_palette(self)
         passes.fit_outputs(self)
+        views.fit(self)
 
     def copy(self, node: Any) -> None:
         """A copy of ``node``. It gets a tree and images of its own by :func:`copies.separate`, a moment later: Blender

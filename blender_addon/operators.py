@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, copies, recombine, segmenting, strings, upstream
+from . import batch, cache, copies, recombine, segmenting, strings, upstream, views
 from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
@@ -22,6 +22,7 @@ from .properties import palette_document, take_palette, take_preset
 from .session import SESSION
 from .show import show_again
 from .trees import groups_over, is_linked, scene_of
+from .window import palette_frames
 
 PALETTE_FILES = "*.json;*.gpl;*.txt"
 
@@ -36,7 +37,10 @@ class SegmentOperator(EngagedOperator, bpy.types.Operator):
 
     def routine(self, node: Any, progress: Progress) -> Routine:
         """Shows and keeps them."""
-        _, warning = yield from segmenting.segmented(node.uid, scene_of(node).frame_current)
+        try:
+            _, warning = yield from segmenting.segmented(node.uid, scene_of(node).frame_current)
+        finally:
+            segmenting.forget()
         return warning
 
 
@@ -50,8 +54,23 @@ class AutoPaletteOperator(EngagedOperator, bpy.types.Operator):
 
     def routine(self, node: Any, progress: Progress) -> Routine:
         """Fills the swatches."""
-        yield from segmenting.recolored(node.uid, scene_of(node).frame_current)
+        yield from segmenting.recolored(node.uid, [scene_of(node).frame_current])
         return ""
+
+
+class RangePaletteOperator(EngagedOperator, bpy.types.Operator):
+    """The button *Auto Palette of the Range*."""
+
+    bl_idname = "soft_color_segment.range_palette"
+    bl_label, bl_description = strings.RANGE_PALETTE
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def routine(self, node: Any, progress: Progress) -> Routine:
+        """Fills the swatches."""
+        frames = palette_frames(node, batch.parse_frames("", scene_of(node)))
+        yield from segmenting.recolored(node.uid, frames)
+        return strings.FRAMES_LOOKED_AT.format(count=len(frames))
 
 
 class FillCacheOperator(EngagedOperator, bpy.types.Operator):
@@ -282,6 +301,26 @@ class RecombineOperator(EditOperator, bpy.types.Operator):
         return ""
 
 
+class ShowViewOperator(EditOperator, bpy.types.Operator):
+    """The button *Show View*."""
+
+    bl_idname = "soft_color_segment.show_view"
+    bl_label, bl_description = strings.SHOW_VIEW
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Takes the active Viewer of the tree."""
+        tree = node.id_data
+        found = [other for other in tree.nodes if other.bl_idname == views.VIEWER]
+        viewer = tree.nodes.active if tree.nodes.active in found else next(iter(found), None)
+        if viewer is None:
+            viewer = tree.nodes.new(views.VIEWER)
+            viewer.location = (node.location[0] + node.width + 100.0, node.location[1])
+        tree.links.new(next(socket for socket in node.outputs if socket.name == strings.VIEW[0]), viewer.inputs[0])
+        return ""
+
+
 class OpenPreferencesOperator(NodeOperator, bpy.types.Operator):
     """The button *Open Preferences*."""
 
@@ -325,6 +364,7 @@ class ClearCacheOperator(EditOperator, bpy.types.Operator):
 CLASSES = (
     SegmentOperator,
     AutoPaletteOperator,
+    RangePaletteOperator,
     CancelOperator,
     ImportPaletteOperator,
     PresetOperator,
@@ -332,6 +372,7 @@ CLASSES = (
     NameOutputsOperator,
     SingleUserOperator,
     RecombineOperator,
+    ShowViewOperator,
     OpenPreferencesOperator,
     ClearCacheOperator,
     FillCacheOperator,

@@ -24,6 +24,9 @@ NOTHING = (0.0, 0.0, 0.0, 0.0)
 COMBINED = "0"
 """Name of the image node that the inside of earlier releases had for it."""
 
+BEHIND = (strings.VIEW[0],)
+"""The outputs that come after those of the layers."""
+
 
 def new_tree(node: Any) -> None:
     """Gives a node a tree of its own with inputs and ``Combined``; the layers are added by :func:`fit_outputs`."""
@@ -51,12 +54,9 @@ def fit_outputs(node: Any) -> None:
         tree.interface.remove(item)
     for number in range(len(layers), node.colors):
         _add_output(tree, number + 1)
-    for inner in _image_nodes(tree):
-        if int(inner.name) > node.colors:
-            image = inner.image
-            tree.nodes.remove(inner)
-            if image is not None and image.users == 0:
-                bpy.data.images.remove(image)
+    for inner in image_nodes(tree):
+        if inner.name.isdigit() and int(inner.name) > node.colors:
+            remove_image(tree, inner)
     for number in range(len(layers), node.colors):
         _recall(node, number)
 
@@ -66,7 +66,7 @@ def own_tree(node: Any) -> None:
     own, with the same pixels."""
     tree = node.node_tree.copy()
     node.node_tree = tree
-    for inner in _image_nodes(tree):
+    for inner in image_nodes(tree):
         if inner.image is not None:
             inner.image = _copied(inner.image)
 
@@ -76,12 +76,8 @@ def mend(node: Any) -> None:
     if node.node_tree is None:
         new_tree(node)
     tree = node.node_tree
-    old = tree.nodes.get(COMBINED)
-    if old is not None:
-        image = old.image
-        tree.nodes.remove(old)
-        if image is not None and image.users == 0:
-            bpy.data.images.remove(image)
+    if COMBINED in tree.nodes:
+        remove_image(tree, tree.nodes[COMBINED])
     _pass_through(tree)
     for number in range(1, node.colors + 1):
         inner = tree.nodes.get(str(number))
@@ -100,30 +96,43 @@ def images(node: Any) -> list[Any]:
     return [inner.image if inner is not None else None for inner in nodes]
 
 
-def write(node: Any, layers: Mapping[int, Any]) -> None:
+def passes_of(node: Any, layers: Mapping[int, Any]) -> Mapping[int, Any]:
+    """The passes of layers, by their number from 0, as the node is set.
+
+    Args:
+        node: the node.
+        layers: (H, W, 4) float32 each, premultiplied, upper row first. All of them where it is set to Over.
+    """
+    if node.pass_mode == "ADDITIVE":
+        return layers
+    return dict(enumerate(over(np.stack([layers[number] for number in range(node.colors)]))))
+
+
+def write(node: Any, layers: Mapping[int, Any], shown: Mapping[int, Any]) -> None:
     """Writes passes into the images. May be called while a render waits.
 
     Args:
         node: whose images they go into.
-        layers: by their number from 0, (H, W, 4) float32 each, premultiplied, upper row first. All of them where the
-            node is set to Over; all add up to the picture.
+        layers: as in :func:`passes_of`; all add up to the picture.
+        shown: what that gave.
     """
-    shown = layers
-    if node.pass_mode == "OVER":
-        shown = dict(enumerate(over(np.stack([layers[number] for number in range(node.colors)]))))
     targets = images(node)
     pairs = [(targets[number], pixels) for number, pixels in shown.items()]
     old = node.node_tree.nodes.get(COMBINED)  # in a library of an earlier release
     if old is not None and len(layers) == node.colors:
         pairs.append((old.image, np.sum(list(layers.values()), axis=0, dtype=np.float32)))
     for image, pixels in pairs:
-        if image is None:
-            continue
-        height, width = pixels.shape[:2]
-        if tuple(image.size) != (width, height):
-            image.scale(width, height)
-        image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], dtype=np.float32).ravel())
-        image.update()
+        if image is not None:
+            fill(image, pixels)
+
+
+def fill(image: Any, pixels: Any) -> None:
+    """Gives an image the pixels (H, W, 4), upper row first, and their size."""
+    height, width = pixels.shape[:2]
+    if tuple(image.size) != (width, height):
+        image.scale(width, height)
+    image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], dtype=np.float32).ravel())
+    image.update()
 
 
 def filled(node: Any) -> bool:
@@ -137,15 +146,9 @@ def holds(node: Any, numbers: Iterable[int]) -> bool:
     return all(found[number] is not None and found[number].is_dirty for number in numbers)
 
 
-def linked(node: Any) -> frozenset[int]:
-    """The layers that something is made of, numbers from 0; all of them where nothing is, for whoever looks at them."""
-    some = frozenset(number for number, socket in enumerate(list(node.outputs)[1:]) if socket.is_linked)
-    return some or frozenset(range(node.colors))
-
-
 def paint(node: Any, color: tuple[float, float, float, float]) -> None:
     """Fills all passes with one color."""
-    for image in images(node):
+    for image in _inside(node):
         if image is not None and len(image.pixels):
             image.pixels.foreach_set(np.tile(np.array(color, np.float32), len(image.pixels) // 4))
             image.update()
@@ -153,7 +156,7 @@ def paint(node: Any, color: tuple[float, float, float, float]) -> None:
 
 def refresh(node: Any) -> None:
     """Makes the live compositor show new pixels: what each version needs of this differs, all of it works in each."""
-    for image in images(node):
+    for image in _inside(node):
         if image is not None:
             image.update_tag()
     node.mute = not node.mute
@@ -182,40 +185,80 @@ def rename_outputs(node: Any, names: list[str]) -> None:
             item.name = name
 
 
+def layer_sockets(node: Any) -> list[Any]:
+    """The outputs of the layers."""
+    return [socket for socket in list(node.outputs)[1:] if socket.name not in BEHIND]
+
+
 def output_items(tree: Any) -> list[Any]:
-    """The outputs of a node's inside: ``Combined`` and the layers."""
-    return [item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "OUTPUT"]
+    """The outputs of a node's inside: ``Combined`` and the layers, without those :data:`BEHIND`."""
+    return [item for item in _all_outputs(tree) if item.name not in BEHIND]
 
 
-def _image_nodes(tree: Any) -> list[Any]:
+def output_behind(tree: Any, name: str) -> Any:
+    """The end inside of one of those :data:`BEHIND`, made where there is none."""
+    if all(item.name != name for item in _all_outputs(tree)):
+        tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketColor")
+    item = next(item for item in _all_outputs(tree) if item.name == name)
+    return next(socket for socket in end_of(tree, "NodeGroupOutput").inputs if socket.identifier == item.identifier)
+
+
+def image_nodes(tree: Any) -> list[Any]:
+    """All that hold pixels of ours."""
     return [inner for inner in tree.nodes if inner.bl_idname == "CompositorNodeImage"]
 
 
-def _end(tree: Any, kind: str) -> Any:
+def remove_image(tree: Any, inner: Any) -> None:
+    """Takes such a node away with its image."""
+    image = inner.image
+    tree.nodes.remove(inner)
+    if image is not None and image.users == 0:
+        bpy.data.images.remove(image)
+
+
+def end_of(tree: Any, kind: str) -> Any:
+    """The node that stands for the inputs or outputs, made where there is none."""
     return next((inner for inner in tree.nodes if inner.bl_idname == kind), None) or tree.nodes.new(kind)
 
 
+def _all_outputs(tree: Any) -> list[Any]:
+    return [item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "OUTPUT"]
+
+
+def _inside(node: Any) -> list[Any]:
+    return [inner.image for inner in image_nodes(node.node_tree)] if node.node_tree is not None else []
+
+
 def _pass_through(tree: Any) -> None:
-    entry, leave = _end(tree, "NodeGroupInput"), _end(tree, "NodeGroupOutput")
+    entry, leave = end_of(tree, "NodeGroupInput"), end_of(tree, "NodeGroupOutput")
     if not leave.inputs[0].is_linked:
         tree.links.new(entry.outputs[0], leave.inputs[0])
 
 
 def _add_output(tree: Any, number: int) -> None:
     name = strings.LAYER.format(number=number)
-    tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketColor")
+    places = [place for place, item in enumerate(tree.interface.items_tree) if item.name in BEHIND]
+    made = tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketColor")
+    if places:
+        tree.interface.move(made, places[0])
     _add_image(tree, number)
 
 
 def _add_image(tree: Any, number: int) -> None:
-    inner = tree.nodes.new("CompositorNodeImage")
-    inner.name = str(number)
+    inner = add_image_node(tree, str(number))
     inner.location = (0, -40 * number)
-    inner.hide = True
-    sizes = [other.image.size for other in _image_nodes(tree) if other.image is not None]
+    tree.links.new(inner.outputs["Image"], end_of(tree, "NodeGroupOutput").inputs[number])
+
+
+def add_image_node(tree: Any, name: str) -> Any:
+    """A node that holds pixels of ours."""
+    sizes = [other.image.size for other in image_nodes(tree) if other.image is not None]
     width, height = sizes[0] if sizes else (1, 1)
+    inner = tree.nodes.new("CompositorNodeImage")
+    inner.name = name
+    inner.hide = True
     inner.image = _new_image(TREE_NAME, max(1, width), max(1, height))
-    tree.links.new(inner.outputs["Image"], _end(tree, "NodeGroupOutput").inputs[number])
+    return inner
 
 
 def _new_image(name: str, width: int, height: int) -> Any:
@@ -239,9 +282,10 @@ def _copied(image: Any) -> Any:
 def _remember(node: Any, number: int) -> None:
     """Leaves the name and the links of the output of layer ``number``, from 0, with its color."""
     place = len(node.kept_palette) - 1 - (number - node.colors)
-    if place < 0 or number + 1 >= len(node.outputs):
+    sockets = layer_sockets(node)
+    if place < 0 or number >= len(sockets):
         return
-    entry, socket = node.kept_palette[place], node.outputs[number + 1]
+    entry, socket = node.kept_palette[place], sockets[number]
     entry.output_name = socket.name
     links = [link for link in node.id_data.links if link.from_node == node and link.from_socket == socket]
     entry.output_links = json.dumps([[link.to_node.name, link.to_socket.identifier] for link in links])
@@ -258,5 +302,5 @@ def _recall(node: Any, number: int) -> None:
         other = tree.nodes.get(name)
         socket = next((each for each in other.inputs if each.identifier == identifier), None) if other else None
         if socket is not None and (not socket.is_linked or socket.is_multi_input):
-            tree.links.new(node.outputs[number + 1], socket)
+            tree.links.new(layer_sockets(node)[number], socket)
     entry.output_name = entry.output_links = ""

@@ -11,7 +11,8 @@ from typing import Any
 import bpy
 
 from . import strings
-from .fscs.parameters import BY_NAME, PARAMETERS, Parameter
+from .fscs.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter
+from .fscs.views import ERROR_GAIN, VIEWS
 
 NODE_ID = "CompositorNodeSoftColorSegment"
 NODE_OF_BUTTON = "soft_color_segment_node"
@@ -19,9 +20,9 @@ NODE_OF_BUTTON = "soft_color_segment_node"
 
 START_COLOR = (0.5, 0.5, 0.5)
 
-LEFT_OUT = ("temporal", "working_space", "layer_black", "layer_white", "layer_gain", "layer_gamma")
-"""Not controls of the node itself: frames come one by one, the layers add up in the file's own scene-linear space,
-and what a layer has of its own is kept with its color."""
+LEFT_OUT = ("working_space", "layer_black", "layer_white", "layer_gain", "layer_gamma")
+"""Not controls of the node itself: the layers add up in the file's own scene-linear space, and what a layer has of its
+own is kept with its color."""
 
 FIXED: set[Any] = set()
 """Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""
@@ -83,7 +84,7 @@ class SoftColorEntry(bpy.types.PropertyGroup):
     }
 
 
-def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[str, Any]:
+def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_changed: Update) -> dict[str, Any]:
     """The properties of the node, and what is to be done when one changes that the node's inside depends on."""
     own: dict[str, Any] = {
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
@@ -95,6 +96,18 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update) -> dict[
             items=[(mode, *words) for mode, words in strings.PASS_MODES.items()],
             default="ADDITIVE",
             update=pass_mode_changed,
+        ),
+        "view": bpy.props.EnumProperty(
+            **_words(strings.VIEW),
+            items=[(view, *strings.VIEWS[view]) for view in VIEWS],
+            default=VIEWS[0],
+            update=view_changed,
+        ),
+        "view_layer": bpy.props.IntProperty(
+            **_words(strings.VIEW_LAYER), default=1, min=1, max=MAXIMUM_COLORS, update=view_changed
+        ),
+        "error_gain": bpy.props.FloatProperty(
+            **_words(strings.ERROR_GAIN), default=ERROR_GAIN, min=1.0, max=1000.0, update=view_changed
         ),
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
         "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
@@ -163,12 +176,13 @@ def take_palette(node: Any, document: dict[str, Any]) -> None:
         entry.found = True
 
 
-def in_slots(node: Any, found: dict[str, Any]) -> dict[str, Any]:
-    """A palette that was found around the locked colors, which come first in it, with these at their own places."""
+def in_slots(node: Any, found: dict[str, Any], *, locked_only: bool = True) -> dict[str, Any]:
+    """A palette that was found around the locked colors, or around all that were chosen or found, which come first in
+    it, with these at their own places."""
     colors = list(found["colors"])
-    locked = [number for number, entry in enumerate(node.palette) if entry.locked]
-    kept = dict(zip(locked, colors, strict=False))
-    others = iter(colors[len(locked) :])
+    places = [number for number, entry in enumerate(node.palette) if entry.locked or (entry.found and not locked_only)]
+    kept = dict(zip(places, colors, strict=False))
+    others = iter(colors[len(places) :])
     order = [kept[number] if number in kept else next(others) for number in range(len(colors))]
     return {**found, "colors": order}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import strings
+from . import passes, strings
 
 ALPHA_OVER = "CompositorNodeAlphaOver"
 DISJOINT = "Disjoint Over"
@@ -27,7 +27,7 @@ def build(node: Any) -> Any:
     ends = [link.to_socket for link in tree.links if link.from_node == node and link.from_socket == node.outputs[0]]
     frame = tree.nodes.new("NodeFrame")
     frame.label = strings.RECOMBINED.format(name=node.label or node.name)
-    layers = list(node.outputs)[1:]
+    layers = passes.layer_sockets(node)
     result, *others = layers
     made = []
     for layer in others:
@@ -54,8 +54,9 @@ def build(node: Any) -> Any:
 def wrong_mix(node: Any) -> str:
     """What to do where layers are put together in a way that is not that of their passes; an empty text where they are
     not."""
+    layers = passes.layer_sockets(node)
     for link in node.id_data.links:
-        if link.from_node != node or link.from_socket == node.outputs[0]:
+        if link.from_node != node or link.from_socket not in layers:
             continue
         kind = link.to_node.bl_idname
         if kind == ALPHA_OVER and node.pass_mode == "ADDITIVE" and not _adds(link.to_node):

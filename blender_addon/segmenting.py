@@ -5,6 +5,8 @@ thread)."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,22 @@ import bpy
 
 from . import exr, strings, upstream
 from .capture import captured
-from .compute import compute, find_palette, keep
+from .compute import compute, find_palette, keep, reduced
 from .copies import present
 from .engine import connect_with, python_path
 from .freshness import NoPasses, checked_file
+from .fscs.client import Picture
+from .fscs.parameters import TEMPORAL_RADIUS
 from .fscs.protocol import WorkerError
 from .gather import Work, prepare
 from .jobs import Routine, Task
 from .outputs import name_outputs
 from .properties import in_slots, take_palette
+from .session import SESSION
 from .show import claim, put_cached, show, show_again, take_colors
 from .sources import Sources
 from .trees import is_linked, nodes_of_strips, scene_of
+from .window import around, print_of
 
 
 def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
@@ -52,19 +58,29 @@ def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
     return outcome, warning
 
 
-def recolored(uid: str, frame: int) -> Routine:
-    """Finds the colors that are not locked and fills the swatches; a routine.
+def recolored(uid: str, frames: Sequence[int], *, locked_only: bool = True) -> Routine:
+    """Finds one palette for some frames and fills the swatches; a routine.
+
+    Args:
+        uid: of the node.
+        frames: at least one.
+        locked_only: keep the locked colors only, instead of all that were chosen or found.
 
     Raises:
         WorkerError: of any code.
     """
     python = python_path()
-    work = yield from prepared(uid, frame, locked_only=True)
+    pictures: list[Picture] = []
+    for frame in frames:
+        work = yield from prepared(uid, frame, locked_only=locked_only, alone=True)
+        pictures.append(reduced(work.inputs.picture, len(frames)))
+    work = replace(work, inputs=replace(work.inputs, picture=pictures[0]))
     palette = yield Task(
-        lambda tell, cancelled: find_palette(connect_with(python), work, cancelled), strings.FINDING_COLORS
+        lambda tell, cancelled: find_palette(connect_with(python), work, cancelled, pictures[1:]),
+        strings.FINDING_COLORS,
     )
     node = present(uid)
-    take_palette(node, in_slots(node, palette))
+    take_palette(node, in_slots(node, palette, locked_only=locked_only))
     name_outputs(node)
     node.message, node.failed = "", False
     return None
@@ -93,31 +109,66 @@ def kept(uid: str, frame: int) -> Routine:
     return checked_file(present(uid), frame), True
 
 
-def prepared(uid: str, frame: int, *, locked_only: bool = False) -> Routine:
+def prepared(uid: str, frame: int, *, locked_only: bool = False, alone: bool = False) -> Routine:
     """Gathers everything for a frame, and renders where that is how to get at what is linked in; a routine. Returns
     the Work.
+
+    Args:
+        uid: of the node.
+        frame: of the scene.
+        locked_only: keep the locked colors only.
+        alone: without the frames around it, whatever the temporal smoothing is.
 
     Raises:
         WorkerError: it can't be had.
     """
     node = present(uid)
     check(node, frame)
+    sources = Sources.of(node, frame)
+    if not sources.captured:
+        return prepare(node, frame, locked_only=locked_only, alone=alone)
+    others = around(node, frame) if sources.image_file is None and not alone else (frame,)
+    before = print_of(node, frame)
+    pixels: dict[int, Any] = {}
+    try:
+        for number in others:
+            pixels[number] = yield from _taken(uid, number, image_only=number != frame, keep=len(others) > 1)
+    finally:
+        with contextlib.suppress(WorkerError):  # the node may be gone
+            for other in upstream.ours_behind(present(uid)):
+                show_again(other)
+    own = pixels.pop(frame)
+    near = {number: each["image"] for number, each in pixels.items()}
+    return prepare(present(uid), frame, own, near=near, locked_only=locked_only, upstream=before, alone=alone)
+
+
+def _taken(uid: str, frame: int, *, image_only: bool, keep: bool) -> Routine:
+    """What flows into a node at a frame, rendered; a routine. What is kept is not rendered again for the frames beside
+    it, until :func:`forget` is called."""
+    node = present(uid)
     links = Sources.of(node, frame).captured
-    if not links:
-        return prepare(node, frame, locked_only=locked_only)
+    if image_only:
+        links = {"image": links["image"]}
+    key = (uid, upstream.fingerprint_of(Sources.of(node, frame), frame))
+    kept = SESSION.near.get(key, {})
+    if all(name in kept for name in links):
+        return kept
     for other in upstream.ours_behind(node):
         try:
             put_cached(other, frame)
         except NoPasses as error:
             raise strings.error("input", strings.BEHIND_HAS_NONE, name=other.name, why=error) from error
-    try:
-        before = upstream.fingerprint_of(Sources.of(node, frame), frame)
-        pixels = yield from captured(scene_of(node).name, links, frame)
-    finally:
-        with contextlib.suppress(WorkerError):  # the node may be gone
-            for other in upstream.ours_behind(present(uid)):
-                show_again(other)
-    return prepare(present(uid), frame, pixels, locked_only=locked_only, upstream=before)
+    pixels = yield from captured(scene_of(node).name, links, frame)
+    if keep:
+        SESSION.near[key] = pixels
+        while len(SESSION.near) > 2 * TEMPORAL_RADIUS + 1:
+            SESSION.near.popitem(last=False)
+    return pixels
+
+
+def forget() -> None:
+    """Keeps nothing that was rendered for the frames beside."""
+    SESSION.near.clear()
 
 
 def check(node: Any, frame: int) -> None:

@@ -22,6 +22,7 @@ class State:
         settings_now: what its settings were when they were looked at last (``freshness.look_at``).
         unwatched: what of the 3D scenes that flow into it changes without being seen, as of then.
         pixels: the file in the cache, the kind of passes and the layers that are in its images; None for anything else.
+        viewed: what the image of its view holds of these (``views.key``).
         ambiguous: the name of a group around it that is used with different inputs; empty if there is none.
         code: of the error that the message is (``WorkerError.code``).
         hint: what is wrong with how its layers are used; empty if nothing is.
@@ -36,6 +37,7 @@ class State:
     settings_now: str = ""
     unwatched: tuple[str, ...] = ()
     pixels: tuple[Path, str, frozenset[int]] | None = None
+    viewed: tuple[str, int] | None = None
     ambiguous: str = ""
     code: str = ""
     hint: str = ""
@@ -59,6 +61,7 @@ class Session:
     look_seconds: how long the last look at those scenes took.
     reading: what reads a frame for a window (``reading.Reading``), by the uid of their nodes.
     memory: layers that were read, by their file and number, those used last at the end (``memory.py``).
+    near: what was rendered of frames whose neighbors want it too, by the uid of the node and the fingerprint.
     warned: the .blends whose artist was warned that they were not frozen.
     """
 
@@ -76,6 +79,7 @@ class Session:
     look_seconds: float = 0.0
     reading: dict[str, Any] = field(default_factory=dict)
     memory: OrderedDict[tuple[Path, int], Any] = field(default_factory=OrderedDict)
+    near: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
     warned: set[str] = field(default_factory=set)
 
     def state(self, uid: str) -> State:

@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from . import cache, passes, strings
+from . import cache, passes, strings, views
 from .compute import Outcome, file_of
 from .controls import palette_of
 from .freshness import NoPasses, checked_file, read, settings_of
@@ -29,22 +29,35 @@ def put_cached(node: Any, frame: int) -> None:
         NoPasses: there are none that are right.
     """
     path = checked_file(node, frame)
-    wanted = passes.linked(node)
-    held = SESSION.state(node.uid).pixels
-    same = held is not None and held[:2] == (path, node.pass_mode) and held[2] >= wanted
-    if not same or not passes.holds(node, wanted):
+    if not _shows(node, path) or not passes.holds(node, views.needed_or_all(node)):
         _put(node, read(path, frame, node.colors, to_read(node)), path)
 
 
 def to_read(node: Any) -> frozenset[int]:
     """The layers whose pixels decide what its linked ones show: for Over, the alphas of all."""
-    return passes.linked(node) if node.pass_mode == "ADDITIVE" else frozenset(range(node.colors))
+    return views.needed_or_all(node) if node.pass_mode == "ADDITIVE" else frozenset(range(node.colors))
+
+
+def _shows(node: Any, path: Path) -> bool:
+    """Whether all that is wanted of a file is in the images."""
+    state = SESSION.state(node.uid)
+    held = state.pixels
+    return (
+        held is not None
+        and held[:2] == (path, node.pass_mode)
+        and held[2] >= views.needed_or_all(node)
+        and views.key(node) in (None, state.viewed)
+    )
 
 
 def _put(node: Any, layers: dict[int, Any], path: Path | None) -> None:
     state = SESSION.state(node.uid)
-    before, state.pixels = state.pixels, None
-    passes.write(node, layers)
+    before, state.pixels, state.viewed = state.pixels, None, None
+    made = passes.passes_of(node, layers)
+    passes.write(node, layers, made)
+    if views.key(node) is not None:
+        views.write(node, layers, made)
+        state.viewed = views.key(node)
     if path is not None:
         kept = before[2] if before is not None and before[:2] == (path, node.pass_mode) else frozenset()
         state.pixels = (path, node.pass_mode, kept | frozenset(layers))
@@ -54,7 +67,7 @@ def fill_links(node: Any) -> bool:
     """Writes the layers that were linked since, of the file that the others are of. Main thread. Returns whether there
     were any."""
     held = SESSION.state(node.uid).pixels
-    if held is None or held[2] >= passes.linked(node) or held[1] != node.pass_mode:
+    if held is None or held[1] != node.pass_mode or _shows(node, held[0]):
         return False
     try:
         _put(node, read(held[0], scene_of(node).frame_current, node.colors, to_read(node)), held[0])

@@ -6,6 +6,7 @@ Buttons are (label, tooltip), choices are {identifier: (label, tooltip)}, errors
 
 from __future__ import annotations
 
+from .fscs.parameters import PALETTE_FRAMES
 from .fscs.protocol import WorkerError
 
 NAME = "Soft Color Segment"
@@ -43,6 +44,17 @@ PASS_MODES = {
     "OVER": ("Over", "Stack the layers with Alpha Over, Layer 1 at the bottom"),
 }
 PASSES = ("Passes", "Choose how to recombine the layers")
+VIEW = ("View", "Choose what the output View shows")
+VIEWS = {
+    "layers": ("Image", "Show the image itself"),
+    "recomposition": ("Recomposition", "Show the layers put together again, as Passes says"),
+    "error": ("Error", "Show how much that differs from the image, multiplied by Error Gain"),
+    "one layer": ("One Layer", "Show one layer alone"),
+    "alpha sheet": ("Alpha Sheet", "Show the alphas of all layers side by side, made smaller"),
+    "one alpha": ("One Alpha", "Show the alpha of one layer in gray"),
+}
+VIEW_LAYER = ("Layer", "Set the number of the layer that View shows")
+ERROR_GAIN = ("Error Gain", "Multiply the error that View shows. Higher values make small errors visible")
 COLOR = ("Color", "Set the color of this layer, as it looks on the screen (sRGB)")
 COLOR_NAME = ("Name", "Name this color, for palette files and outputs")
 LOCK = ("Lock", "Keep this color when Auto Palette finds the others")
@@ -58,7 +70,11 @@ LAYER = "Layer {number}"
 # Buttons
 
 SEGMENT = ("Segment", "Compute the layers of this frame")
-AUTO_PALETTE = ("Auto Palette", "Find the palette of this frame. Locked colors stay and come first")
+AUTO_PALETTE = ("Auto Palette", "Find the palette of this frame. Locked colors stay")
+RANGE_PALETTE = (
+    "Auto Palette of the Range",
+    f"Find one palette for the frame range of the scene, in up to {PALETTE_FRAMES} of its frames. Locked colors stay",
+)
 FILL_CACHE = ("Fill Cache", "Compute the layers of every frame, so that the scene renders on any computer")
 FREEZE = ("Freeze to EXR", "Replace the node with a plain group that reads EXR files and renders without this add-on")
 CANCEL = ("Cancel", "Stop the computation of this node")
@@ -69,6 +85,8 @@ BUILD_RECOMBINE = (
     "Build Recombine Tree",
     "Add nodes that put the layers together again, as Passes says, and link them wherever Combined is linked",
 )
+SHOW_VIEW = ("Show View", "Connect the output View to a Viewer node, which is added where there is none")
+VIEW_NOT_FROZEN = ("the output View is connected to {name}, but is for looking only", "connect another output")
 RECOMBINED = "{name}: layers put together"
 NEEDS_OVER = "Alpha Over needs Passes: Over. Additive layers are added"
 NEEDS_ADDITIVE = "Add needs Passes: Additive. Over layers are put over each other"
@@ -102,6 +120,7 @@ AT_WORK = "This node is busy: press Cancel first"
 NOTHING_UNDER_WAY = "Nothing is running"
 SELECT_A_NODE = "Select a Soft Color Segment node"
 FRAMES_COMPUTED = "{count} frames computed"
+FRAMES_LOOKED_AT = "Palette of {count} frames"
 FRAMES_REMOVED = "{count} frames removed"
 FROZEN = "{name} is now a plain group"
 NO_PRESETS = "There are no presets yet: create one with fscs preset save NAME"

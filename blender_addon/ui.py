@@ -13,6 +13,7 @@ from .fscs.parameters import BY_NAME
 from .properties import NODE_ID, NODE_OF_BUTTON
 from .session import SESSION
 from .strings import wrapped
+from .views import OF_ONE_LAYER
 
 SWATCHES_A_ROW = 4
 LONGEST_NAME = 20
@@ -38,16 +39,29 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
     draw_swatches(node, column)
     row = layout.row(align=True)
     operator(row, node, "auto_palette", icon="COLOR")
+    operator(row, node, "range_palette", text="", icon="PREVIEW_RANGE")
     operator(row, node, "import_palette", text="", icon="IMPORT")
     operator(row, node, "export_palette", text="", icon="EXPORT")
     operator(row, node, "name_outputs", text="", icon="FONT_DATA")
     column = layout.column()
     column.enabled = not node.busy
     column.prop(node, "pass_mode")
+    draw_view(node, column)
     if node.inputs["Mask"].is_linked:
         column.prop(node, "mask_mode")
         draw_masked(node, column)
     draw_work(node, layout)
+
+
+def draw_view(node: Any, layout: Any) -> None:
+    """What the output View shows."""
+    row = layout.row(align=True)
+    row.prop(node, "view")
+    if node.view in OF_ONE_LAYER:
+        row.prop(node, "view_layer", text="")
+    elif node.view == "error":
+        row.prop(node, "error_gain", text="")
+    operator(row, node, "show_view", text="", icon="HIDE_OFF")
 
 
 def draw_swatches(node: Any, layout: Any) -> None:
@@ -129,7 +143,9 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     body = panel(layout, "alpha", strings.ALPHA_PANEL)
     if body is not None:
         body.enabled = not node.busy
-        draw_controls(node, body, "softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
+        draw_controls(
+            node, body, "softness", "smoothing", "smoothing_eps", "smoothing_strength", "temporal", "minimum_alpha"
+        )
     body = panel(layout, "layers", strings.LAYERS_PANEL, closed=True)
     if body is not None:
         body.enabled = not node.busy

@@ -12,6 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from . import views
 from .animation import own_curves
 from .controls import described
 from .fscs.key import file_identity
@@ -83,7 +84,7 @@ def glance_of(node: Any) -> list[str]:
 
 def ours_in_render(scene: Any) -> list[Any]:
     """The nodes of ours whose layers a render of a scene shows, each once: not those that only others of ours stand
-    behind, nor those that nothing of the render comes through, nor those of which ``Combined`` alone is linked."""
+    behind, nor those that nothing of the render comes through, nor those of which the image alone is linked."""
     trees = trees_of_scene(scene)
     ends = [
         node
@@ -94,7 +95,7 @@ def ours_in_render(scene: Any) -> list[Any]:
     seen: set[int] = set()
     found = (other for end in ends for other in _behind(end.inputs, seen))
     nodes = {node.uid: node for node in found if is_node(node)}
-    return [node for node in nodes.values() if any(socket.is_linked for socket in list(node.outputs)[1:])]
+    return [node for node in nodes.values() if views.needed(node)]
 
 
 def ours_behind(node: Any) -> list[Any]:

@@ -34,6 +34,8 @@ from fscs_engine.host import sums  # noqa: E402
 from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.host.naming import LAYER_PREFIX, METADATA_PREFIX, layer_name  # noqa: E402
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
+from fscs_engine.host.views import SHEETS  # noqa: E402
+from fscs_engine.host.views import VIEWS as ALL_VIEWS  # noqa: E402
 from nuke_plugin.softcolor_nuke import inside  # noqa: E402
 from nuke_plugin.softcolor_nuke.working_space import FROM_ACESCG, SPACES  # noqa: E402
 
@@ -56,9 +58,7 @@ MODES = ("Cached", "Live", "Bypass")
 MISSING = ("error", "bypass")
 """In the order of Read's ``on_error``: error, black."""
 CHECKS = ("error", "warn", "off")
-VIEWS = ("layers", "recomposition", "error", "one layer", "alpha sheet")
-SHEETS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4))
-"""Columns and rows of the alpha sheet; the first with a place for every layer is taken."""
+VIEWS = ALL_VIEWS[:5]  # Matte to Alpha shows one alpha
 
 LIVE_SCALARS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
 PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")

@@ -169,6 +169,7 @@ class Worker:
         image: Picture,
         colors: int,
         *,
+        others: Sequence[Picture] = (),
         given: Optional[JsonObject] = None,
         seed: int = 0,
         palette_method: str = "",
@@ -181,6 +182,7 @@ class Worker:
         Args:
             image: the picture.
             colors: K, 1 to 16.
+            others: more frames of the shot, at most ``PALETTE_FRAMES`` with the picture: one palette for all.
             given: colors to keep, in the form of the palette file; they come first.
             seed: equal seeds give equal palettes.
             palette_method: one of the choices of the parameter of this name, empty for its default.
@@ -201,7 +203,7 @@ class Worker:
             request["palette_method"] = palette_method
         if ocio:
             request["ocio"] = ocio
-        palette = self._ask(request, image, (), progress, cancelled).get("palette")
+        palette = self._ask(request, image, (), progress, cancelled, {"others": others}).get("palette")
         if not isinstance(palette, dict):
             raise protocol.protocol_error("a palette reply without a palette")
         return palette
@@ -291,7 +293,7 @@ class Worker:
             request["ocio"] = ocio
         if output is not None:
             request["output"] = dict(output)
-        reply = self._ask(request, image, masks, progress, cancelled, before, after)
+        reply = self._ask(request, image, masks, progress, cancelled, {"before": before, "after": after})
         return self._shared(reply, lambda: Layers(self._folder, reply))
 
     def cancel(self) -> None:
@@ -345,15 +347,14 @@ class Worker:
         masks: Sequence[LayerMask],
         progress: Optional[ProgressCallback],
         cancelled: Optional[CancelledCallback],
-        before: Sequence[Picture] = (),
-        after: Sequence[Picture] = (),
+        more: Optional[Mapping[str, Sequence[Picture]]] = None,
     ) -> JsonObject:
         """Brings the pixels where the worker finds them, asks, and takes the pixels away again."""
         with contextlib.ExitStack() as files:
             request["image"] = self._picture_fields(image, files)
-            for name, neighbors in (("before", before), ("after", after)):
-                if neighbors:
-                    request[name] = [self._picture_fields(neighbor, files) for neighbor in neighbors]
+            for name, pictures in (more or {}).items():
+                if pictures:
+                    request[name] = [self._picture_fields(picture, files) for picture in pictures]
             if masks:
                 request["masks"] = [self._mask_fields(mask, files) for mask in masks]
             return self._call(request, progress, cancelled)

@@ -19,6 +19,9 @@ LIVE_COLORS = 8
 ALPHA_FLOOR = 1e-6
 """Alphas below this become 0 before the last normalize."""
 
+PALETTE_FRAMES = 9
+"""How many frames of a shot are looked at for its palette."""
+
 TEMPORAL_RADIUS = 2
 """Frames before and after a frame that the temporal smoothing looks at."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..color import ColorSpaces, network_image, straight
 from ..errors import PaletteError, UsageError
-from ..host.parameters import BY_NAME, MAXIMUM_COLORS
+from ..host.parameters import BY_NAME, MAXIMUM_COLORS, PALETTE_FRAMES
 from ..image import Image, check_finite
 from .palette import Palette, kmeans_palette
 from .salient import salient_palette
@@ -23,8 +23,7 @@ DEFAULT_METHOD = str(BY_NAME["palette_method"].default)
 
 _GRID_PIXELS = 2**18
 
-SHOT_SAMPLES = 9
-"""How many frames of a shot are looked at for its palette."""
+SHOT_SAMPLES = PALETTE_FRAMES
 
 
 def asked_colors(colors: int | None, given: Palette | None) -> int:

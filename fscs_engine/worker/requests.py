@@ -9,7 +9,7 @@ from typing import Any
 
 from ..host import protocol
 from ..host.key import RESULT_PARAMETERS
-from ..host.parameters import BY_NAME, MAXIMUM_COLORS, TEMPORAL_RADIUS
+from ..host.parameters import BY_NAME, MAXIMUM_COLORS, PALETTE_FRAMES, TEMPORAL_RADIUS
 from ..host.protocol import Fields, JsonObject, WorkerError
 
 PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
@@ -43,6 +43,7 @@ class PaletteRequest:
     """What ``palette`` asks for; ``given`` and ``palette`` below are in the form of the palette file."""
 
     image: ImageSource
+    others: tuple[ImageSource, ...]
     colors: int
     given: JsonObject | None
     method: str
@@ -104,6 +105,7 @@ def parse_palette(fields: Fields) -> PaletteRequest:
     given = fields.mapping("given") if fields.has("given") else None
     request = PaletteRequest(
         image=_parse_image(Fields(fields.mapping("image"), "image")),
+        others=_parse_images(fields, "others", PALETTE_FRAMES - 1),
         colors=int(colors),
         given=given,
         method=_choice("palette_method", fields.text("palette_method", BY_NAME["palette_method"].default)),
@@ -119,8 +121,8 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
     parameters, adjustments = _parse_parameters(Fields(fields.mapping("parameters", {}), "parameters"))
     request = SegmentRequest(
         image=_parse_image(Fields(fields.mapping("image"), "image")),
-        before=_parse_neighbors(fields, "before"),
-        after=_parse_neighbors(fields, "after"),
+        before=_parse_images(fields, "before", TEMPORAL_RADIUS),
+        after=_parse_images(fields, "after", TEMPORAL_RADIUS),
         palette=fields.mapping("palette"),
         parameters=parameters,
         adjustments=adjustments,
@@ -145,10 +147,10 @@ def _parse_output(output: Fields) -> OutputRequest:
     return found
 
 
-def _parse_neighbors(fields: Fields, name: str) -> tuple[ImageSource, ...]:
+def _parse_images(fields: Fields, name: str, most: int) -> tuple[ImageSource, ...]:
     found = fields.items(name, [])
-    if len(found) > TEMPORAL_RADIUS or not all(isinstance(image, dict) for image in found):
-        raise protocol.protocol_error(f"{fields.called(name)} is not a list of at most {TEMPORAL_RADIUS} images")
+    if len(found) > most or not all(isinstance(image, dict) for image in found):
+        raise protocol.protocol_error(f"{fields.called(name)} is not a list of at most {most} images")
     return tuple(_parse_image(Fields(image, f"{name}[{n}]")) for n, image in enumerate(found))
 
 

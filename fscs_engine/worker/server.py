@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -335,7 +335,7 @@ class Server:
             if isinstance(job.request, ReadRequest):
                 return self._picture(job, job.request)
             if isinstance(job.request, PaletteRequest):
-                return self._palette(job, job.request)
+                return self._palette(job, job.request, progress)
             return self._segment(job, job.request, progress)
         finally:
             STORE.release()  # minutes can pass until the next one
@@ -369,17 +369,24 @@ class Server:
             "display_window": window_list(image.display_window),
         }
 
-    def _palette(self, job: Job, request: PaletteRequest) -> JsonObject:
+    def _palette(self, job: Job, request: PaletteRequest, progress: Progress) -> JsonObject:
         check_cancelled(job)
         from ..color import ColorSpaces
-        from ..palette.image_palette import image_palette
+        from ..palette.image_palette import shot_palette
         from ..palette.palette import Palette
 
         given = Palette.from_dict(request.given) if request.given is not None else None
         spaces = ColorSpaces(request.ocio)
-        image, _ = self._image(request.image, job.folder)
-        check_cancelled(job)
-        palette = image_palette(image, request.colors, given, request.seed, spaces, request.method)
+        sources = (request.image, *request.others)
+
+        def images() -> Iterator[Image]:
+            for number, source in enumerate(sources):
+                check_cancelled(job)
+                progress(number / len(sources))
+                yield self._image(source, job.folder)[0]
+
+        found = (images(), len(sources), request.colors, given, request.seed)
+        palette = shot_palette(*found, spaces, request.method)
         check_cancelled(job)
         return {"reply": "palette", "id": job.id, "palette": palette.to_dict()}
 

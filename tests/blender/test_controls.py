@@ -10,7 +10,7 @@ import pytest
 EDITING = (
     *("segment", "auto_palette", "import_palette", "preset", "fill_cache", "clear_cache", "freeze", "pick_color"),
     *("name_outputs", "colors", "color", "locked", "pass_mode", "mask_mode", "masked", "smoothing", "layer_gain"),
-    *("model", "device", "seed", "minimum_alpha"),
+    *("model", "device", "seed", "minimum_alpha", "temporal", "range_palette", "show_view"),
 )
 
 
@@ -44,7 +44,7 @@ def test_controls(controls: dict) -> None:
     assert "Nothing is running" in controls["why not cancel"]
 
     assert controls["counts"] == [[16, 16, 16], [16, 16, 16], [1, 1, 1]]
-    assert [(before, after) for _, before, after in controls["stale"]] == [(False, True)] * 11, controls["stale"]
+    assert [(before, after) for _, before, after in controls["stale"]] == [(False, True)] * 12, controls["stale"]
     for name, value in controls["wanted"].items():
         kept = controls["parameters"][name]
         pairs = {layer: float(each) for layer, each in kept.items()} if isinstance(value, dict) else float(kept)

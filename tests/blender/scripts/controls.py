@@ -141,11 +141,11 @@ for colors in (16, 17, 1):
     node.colors = colors
     t.press("segment", node)
     path = freshness.checked_file(node, 1)
-    found["counts"].append([node.colors, len(node.outputs) - 1, len(cache.load(path))])
+    found["counts"].append([node.colors, len(node.outputs) - 2, len(cache.load(path))])
 
 # All controls that change the layers: in the key, and the status line knows
 node.colors = 3
-chosen = {"smoothing": 2, "smoothing_eps": 1e-4, "smoothing_strength": 0.75, "minimum_alpha": 0.125}
+chosen = {"smoothing": 2, "smoothing_eps": 1e-4, "smoothing_strength": 0.75, "temporal": 0.25, "minimum_alpha": 0.125}
 layer = {"layer_black": 0.0625, "layer_white": 0.875, "layer_gain": 1.5, "layer_gamma": 2.0}
 found["stale"] = []
 for owner, values in ((node, chosen), (node.palette[1], layer)):

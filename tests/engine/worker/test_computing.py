@@ -24,6 +24,7 @@ from fscs_engine.host.client import LayerMask, Pixels, Plate, Worker
 from fscs_engine.host.key import cache_key, file_identity, pixels_identity, result_parameters, window_identity
 from fscs_engine.host.protocol import WorkerError
 from fscs_engine.image import Image
+from fscs_engine.palette.image_palette import shot_palette
 from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.worker import server
@@ -272,6 +273,15 @@ class TestPalette:
         assert worker.palette(pixels_of(array), 4, seed=3) == own.to_dict()
         salient = segmenter.auto_palette(Image.from_pixels(array, "srgb"), 4, seed=3, method="salient").to_dict()
         assert worker.palette(pixels_of(array), 4, seed=3, palette_method="salient") == salient != own.to_dict()
+
+    def test_one_for_several_frames(self, worker):
+        arrays = [picture(), picture()[::-1] * 0.5, picture()[:20, :30]]
+        images = [Image.from_pixels(np.ascontiguousarray(array), "srgb") for array in arrays]
+        first, *others = [pixels_of(np.ascontiguousarray(array)) for array in arrays]
+        found = worker.palette(first, 4, others=others, seed=3)
+        assert found == shot_palette(images, 3, 4, seed=3).to_dict() != worker.palette(first, 4, seed=3)
+        error = refused(lambda: worker.palette(first, 4, others=[first] * 9), "protocol")
+        assert "at most 8 images" in error.message
 
     def test_given_colors_stay(self, worker):
         found = worker.palette(pixels_of(picture()), 5, given=PALETTE)
