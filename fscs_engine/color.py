@@ -5,8 +5,9 @@ The networks see the sRGB encoding with Rec.709 primaries in [0, 1]: an encoding
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ AUTO = "auto"
 _LARGEST = 1e30  # far beyond any picture, far below float32's end
 
 _BUILT_IN = "ocio://default"
+_CAMERAS = "ocio://studio-config-latest"
+"""A built-in config with the log spaces of cameras, for names that the others lack."""
+
+_CODED = ("sdr-video", "hdr-video", "edr-video", "log")
 _NAMES = {SRGB: "sRGB Encoded Rec.709 (sRGB)", LIN_REC709: "Linear Rec.709 (sRGB)", ACESCG: "ACEScg"}
 """Our names and theirs in the built-in config."""
 
@@ -92,17 +97,44 @@ class ColorSpaces:
         config, canonical = self._find(name)
         return config.getColorSpace(canonical).getEncoding() == "scene-linear"
 
+    def is_coded(self, name: str) -> bool:
+        """Whether values of this space are known to be coded by a curve, for a display or as a camera's log.
+
+        Raises:
+            ColorSpaceError: unknown name.
+        """
+        config, canonical = self._find(name)
+        return config.getColorSpace(canonical).getEncoding() in _CODED
+
+    def is_data(self, name: str) -> bool:
+        """Whether a space stands for numbers that are no colors.
+
+        Raises:
+            ColorSpaceError: unknown name.
+        """
+        config, canonical = self._find(name)
+        return bool(config.getColorSpace(canonical).isData())
+
+    @cached_property
+    def _cameras(self) -> ocio.Config:
+        return ocio.Config.CreateFromFile(_CAMERAS)
+
     def _find(self, name: str) -> tuple[ocio.Config, str]:
-        """The config that knows a name, and its canonical name there: ours, the user's config, the built-in one."""
+        """The config that knows a name or role, and the canonical name there: ours, the user's, the built-in ones."""
         if name in _NAMES:
             return self.built_in, _NAMES[name]
         for config in (self.config, self.built_in):
             space = config.getColorSpace(name)
             if space is not None:
                 return config, str(space.getName())
+        space = self._cameras.getColorSpace(name)
+        if space is not None:
+            return self._cameras, str(space.getName())
+        near = difflib.get_close_matches(name, [*self.names, *self._cameras.getColorSpaceNames()], 1)
         raise ColorSpaceError(
             f"unknown color space {name!r}",
-            cure=f"use one of {', '.join(_NAMES)}, or a name of the OpenColorIO config "
+            cure=(f"did you mean {near[0]}? Or " if near else "")
+            + f"use one of {', '.join(_NAMES)}, or a name of the OpenColorIO config "
             f"({', '.join(list(self.config.getColorSpaceNames())[:6])}, …)",
         )
 
@@ -261,7 +293,7 @@ def resolve(asked: str, image_space: str, display: bool, spaces: ColorSpaces) ->
     Raises:
         ColorSpaceError: unknown name.
     """
-    own_linear = LIN_REC709 if spaces.is_display_referred(image_space) else image_space
+    own_linear = LIN_REC709 if spaces.is_coded(image_space) else image_space
     if asked == AUTO:
         return SRGB if display else own_linear
     if asked == SCENE_LINEAR:

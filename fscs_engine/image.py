@@ -23,6 +23,35 @@ class Window:
     height: int
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the values of a file were taken for, and why.
+
+    Attributes:
+        space: the color space of the picture.
+        encoding: what the values of the file are: a space, or words where none has that name ("ICC profile 'X'").
+        reason: what says so.
+        alpha: what the file's colors are, "straight" or "premultiplied"; "" without alpha.
+        alpha_chosen: whether that was asked for.
+        converted: whether values were converted into ``space``. Colors of a file of integers may then lie outside of
+            [0, 1].
+        warnings: what in the file was not understood, a line each.
+    """
+
+    space: str
+    encoding: str
+    reason: str
+    alpha: str = ""
+    alpha_chosen: bool = False
+    converted: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        converted = f", converted to {self.space}" if self.converted else ""
+        alpha = f"; {self.alpha} alpha" if self.alpha else ""
+        return f"{self.encoding} ({self.reason}){converted}{alpha}"
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """A picture in memory.
@@ -36,6 +65,7 @@ class Image:
         attributes: header attributes that an output keeps (pixel aspect, time code, frame rate, chromaticities,
             camera), under OpenImageIO's names; numbers, strings, tuples of them, ``fractions.Fraction`` for rates.
         source: the file it came from.
+        reading: what the file's values were taken for; None for pixels without a file.
     """
 
     pixels: NDArray[np.float32]
@@ -44,6 +74,7 @@ class Image:
     display_window: Window
     attributes: Mapping[str, object] = field(default_factory=dict)
     source: Path | None = None
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape

@@ -1,53 +1,66 @@
-"""Pictures and masks from files. What each number and naming of channels means is decided here."""
+"""Pictures and masks from files: decoded, upright, premultiplied, in a known color space."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
+from ..color import association, straight
 from ..errors import InputError, NonFiniteError
-from ..image import Image, Window
-from .headers import kept_attributes, space_of_header
+from ..image import Image, Reading, Window
+from .channels import Channels, choose, deep, is_converted_by_reader, luminance_chroma
+from .encoding import Encoding, encoding_of
+from .headers import kept_attributes
 
-_ROLES = {"r": "R", "red": "R", "g": "G", "green": "G", "b": "B", "blue": "B", "a": "A", "alpha": "A"}
-_TIFF_COLOR_MODELS = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
-_LISTED = 20
+AUTO, STRAIGHT, PREMULTIPLIED = "auto", "straight", "premultiplied"
+"""What alpha is."""
+
+_STRAIGHT_FORMATS = ("bmp", "dds", "gif", "ico", "jpeg2000", "jpegxl", "png", "webp")
+"""Formats whose alpha is straight, whether OpenImageIO marks it or not."""
+
+_DDS_PREMULTIPLIED = (b"DXT2", b"DXT4")
 
 
-def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", clean_nonfinite: bool = False) -> Image:
+def read_image(
+    path: str | Path, *, layer: str = "", color_space: str = AUTO, alpha: str = AUTO, clean_nonfinite: bool = False
+) -> Image:
     """Reads a picture of any format that OpenImageIO knows.
 
-    One channel is gray, two are gray and alpha, three RGB, four RGBA. Of more channels, or named layers, the layer
-    asked for is taken, else the channels without a layer's name (else the only layer there is). Of an EXR file of
-    several parts, the first with RGB. Straight alpha is multiplied in, in float32; a photograph is turned upright.
+    One channel is gray; others count by their names: Y (and A), R, G and B (and A). Of named layers, the one asked for
+    is taken, else the channels without a layer's name (else the only layer there is). Of an EXR file of several parts,
+    the first with RGB. Straight alpha is multiplied in, in float32; a photograph is turned upright.
 
     Args:
         path: the file.
         layer: a layer's name ("diffuse" for the channels diffuse.R, …) or a part's; "" is the root layer.
-        color_space: what the values are; "auto" takes it from the header's names and chromaticities for EXR, HDR and
-            float TIFF ("lin_rec709" where there are none), "srgb" for integer files.
+        color_space: what the values are; "auto" takes it from the file, see :mod:`fscs_engine.files.encoding`:
+            "srgb" for integer files and "lin_rec709" for floats that say nothing, and linear Rec.709, converted, where
+            a profile or tags say that they are of no space with a name.
+        alpha: whether the colors of the file are "straight" or "premultiplied"; "auto" takes it from the file.
         clean_nonfinite: replace NaN and infinity by the mean of the finite neighbors (0 where there are none)
             instead of raising an error.
 
     Returns:
-        The image, premultiplied, in the file's own values, covering the data window.
+        The image, premultiplied, covering the data window; in the file's own values unless they had to be converted.
+        Its ``reading`` says what was assumed, and why.
 
     Raises:
         InputError: no such file, empty, damaged, of a kind that is not read (deep, luminance-chroma, subsampled,
-            CMYK), or without the layer.
+            CMYK, …), or without the layer.
         NonFiniteError: NaN or infinity; names the first such pixel.
     """
     path = Path(path)
     with open_image(path) as opened:
-        chosen = _choose(opened, layer)
+        chosen = choose(path, opened.format, opened.specs, layer)
         spec = opened.specs[chosen.part]
+        encoding, reading = _meaning(opened, chosen, color_space, alpha)
         pixels = opened.read(chosen.part, chosen.indices)
         window = Window(spec.x, spec.y, spec.width, spec.height)
         display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
@@ -56,26 +69,73 @@ def read_image(path: str | Path, *, layer: str = "", color_space: str = "auto", 
             window = display = Window(0, 0, pixels.shape[1], pixels.shape[0])
         _check_finite(path, pixels, window, chosen, clean_nonfinite)
         pixels = _to_rgb(pixels)
-        if pixels.shape[2] == 4 and opened.format != "openexr" and spec.get_int_attribute("oiio:UnassociatedAlpha"):
-            pixels[..., :3] *= pixels[..., 3:]
+        if opened.format == "bmp" and pixels.shape[2] == 4 and not pixels[..., 3].any():
+            # The fourth byte of an old BMP is none of the picture, and is mostly 0.
+            pixels, reading = np.ascontiguousarray(pixels[..., :3]), replace(reading, alpha="", alpha_chosen=False)
+        pixels = _decoded(pixels, encoding, reading)
         return Image(
             pixels=pixels,
-            color_space=_space(spec) if color_space == "auto" else color_space,
+            color_space=reading.space,
             data_window=window,
             display_window=display,
             attributes=kept_attributes(spec, opened.format),
             source=path,
+            reading=reading,
         )
 
 
-def read_color_space(path: str | Path, *, layer: str = "") -> str:
-    """The color space that :func:`read_image` would find, without decoding a pixel.
+def read_reading(path: str | Path, *, layer: str = "", color_space: str = AUTO, alpha: str = AUTO) -> Reading:
+    """What :func:`read_image` would take the values for, without decoding a pixel.
 
     Raises:
         InputError: as ``read_image``, as far as the header shows it.
     """
-    with open_image(Path(path)) as opened:
-        return _space(opened.specs[_choose(opened, layer).part])
+    path = Path(path)
+    with open_image(path) as opened:
+        return _meaning(opened, choose(path, opened.format, opened.specs, layer), color_space, alpha)[1]
+
+
+def _meaning(opened: OpenedImage, chosen: Channels, color_space: str, alpha: str) -> tuple[Encoding, Reading]:
+    """What the values are, by the file or as it is asked for."""
+    spec = opened.specs[chosen.part]
+    if color_space == AUTO:
+        encoding = encoding_of(opened.path, opened.format, spec)
+    else:
+        encoding = Encoding(color_space, color_space, "it was chosen")
+    association_ = ""
+    if len(chosen.indices) in (2, 4):
+        says_straight = opened.format != "openexr" and bool(spec.get_int_attribute("oiio:UnassociatedAlpha"))
+        of_file = says_straight or opened.format in _STRAIGHT_FORMATS and not _is_premultiplied_dds(opened)
+        association_ = alpha if alpha != AUTO else STRAIGHT if of_file else PREMULTIPLIED
+    reading = Reading(
+        space=encoding.space,
+        encoding=encoding.words,
+        reason=encoding.reason,
+        alpha=association_,
+        alpha_chosen=bool(association_) and alpha != AUTO,
+        converted=encoding.decode is not None,
+        warnings=encoding.warnings,
+    )
+    return encoding, reading
+
+
+def _is_premultiplied_dds(opened: OpenedImage) -> bool:
+    if opened.format != "dds":
+        return False
+    head = first_bytes(opened.path, 148, "an image")
+    return head[84:88] in _DDS_PREMULTIPLIED or (head[84:88] == b"DX10" and head[144:145] == b"\x02")
+
+
+def _decoded(pixels: NDArray[np.float32], encoding: Encoding, reading: Reading) -> NDArray[np.float32]:
+    """(H, W, 3 or 4) of the file → premultiplied, in the space of the encoding. May change ``pixels``."""
+    if reading.alpha == STRAIGHT:
+        if encoding.decode is not None:
+            pixels[..., :3] = encoding.decode(np.ascontiguousarray(pixels[..., :3]))
+        pixels[..., :3] *= pixels[..., 3:]
+    elif encoding.decode is not None:
+        factor = association(pixels)[..., None]
+        pixels[..., :3] = encoding.decode(np.ascontiguousarray(straight(pixels))) * factor
+    return pixels
 
 
 def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.float32]:
@@ -98,9 +158,9 @@ def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.flo
     with open_image(path) as opened:
         part = next((i for i, spec in enumerate(opened.specs) if not spec.deep), None)
         if part is None:
-            raise _deep(path)
+            raise deep(path)
         spec = opened.specs[part]
-        chosen = _Channels(part, (0,), ("mask",))
+        chosen = Channels(part, (0,), ("mask",))
         plane = opened.read(chosen.part, chosen.indices)
         if opened.format != "openexr":
             plane = _upright(plane, spec.get_int_attribute("Orientation", 1))
@@ -112,15 +172,6 @@ def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.flo
         _check_finite(path, plane, window, chosen, False, cure="repair the mask")
         mask: NDArray[np.float32] = np.clip(plane[..., 0], 0.0, 1.0)
         return mask if image is None else _placed(path, mask, window, display, image)
-
-
-@dataclass(frozen=True)
-class _Channels:
-    """Which channels of which part make the picture; ``names`` for messages."""
-
-    part: int
-    indices: tuple[int, ...]
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -164,13 +215,10 @@ class OpenedImage:
 def open_image(path: Path) -> Iterator[OpenedImage]:
     """Opens a picture file and reads its headers; every failure is an InputError."""
     _check_file(path)
-    hints = oiio.ImageSpec()
-    # OpenImageIO premultiplies in the file's own 8 bits and turns CMYK into some RGB, unless told not to.
-    hints.attribute("oiio:UnassociatedAlpha", 1)
-    hints.attribute("oiio:RawColor", 1)
-    file = oiio.ImageInput.open(str(path), hints)
-    if file is None:
-        raise _unreadable(path, oiio.geterror())
+    file = _opened(path)
+    if is_converted_by_reader(path, file.format_name(), file.spec()):
+        file.close()
+        file = _opened(path, raw=False)
     try:
         specs: list[oiio.ImageSpec] = []
         # Of other formats the further pictures are pages, frames or thumbnails, never parts of one picture.
@@ -185,6 +233,19 @@ def open_image(path: Path) -> Iterator[OpenedImage]:
         # Messages that nobody fetched are printed when the program ends.
         file.geterror()
         oiio.geterror()
+
+
+def _opened(path: Path, *, raw: bool = True) -> oiio.ImageInput:
+    """OpenImageIO's reader of a file, which turns YCbCr and palettes into RGB unless ``raw``."""
+    hints = oiio.ImageSpec()
+    # OpenImageIO premultiplies in the file's own 8 bits and turns CMYK into some RGB, unless told not to.
+    hints.attribute("oiio:UnassociatedAlpha", 1)
+    if raw:
+        hints.attribute("oiio:RawColor", 1)
+    file = oiio.ImageInput.open(str(path), hints)
+    if file is None:
+        raise _unreadable(path, oiio.geterror())
+    return file
 
 
 def _check_file(path: Path) -> None:
@@ -235,120 +296,12 @@ def _unreadable(path: Path, reason: str) -> InputError:
     reason = " ".join(reason.split())
     if "ubsampled" in reason:
         if '"RY"' in reason or '"BY"' in reason:
-            return _luminance_chroma(path)
+            return luminance_chroma(path)
         return InputError(f"{path}: has subsampled channels, which are not read", cure="save it at full size")
     return InputError(
         f"{path}: can't be read as an image ({reason or 'unknown format'})",
         cure="check that the file is complete and of a known format, or render it again",
     )
-
-
-def _deep(path: Path) -> InputError:
-    return InputError(f"{path}: is a deep image, which is not read", cure="flatten it (in Nuke with DeepToImage)")
-
-
-def _luminance_chroma(path: Path) -> InputError:
-    return InputError(f"{path}: is a luminance-chroma EXR, which is not read", cure="save it as RGB or RGBA")
-
-
-def _choose(opened: OpenedImage, layer: str) -> _Channels:
-    """Finds the channels of the layer asked for, of the first part that has them."""
-    path = opened.path
-    flat = [i for i, spec in enumerate(opened.specs) if not spec.deep]
-    if not flat:
-        raise _deep(path)
-    _check_color_model(opened)
-    if layer:
-        for part in flat:
-            names = _layers(opened.specs[part]).get(layer)
-            if names:
-                return _roles(opened, part, names)
-        for part in flat:
-            if opened.specs[part].get_string_attribute("oiio:subimagename") == layer:
-                names = _root(opened.specs[part]) or list(opened.specs[part].channelnames)
-                return _roles(opened, part, names)
-        raise InputError(f"{path}: has no layer {layer!r}", cure=_known_layers(opened, flat))
-    for part in flat:
-        root = _root(opened.specs[part])
-        if {"R", "G", "B"} <= {_role(name) for name in root}:
-            return _roles(opened, part, root)
-    for part in flat:
-        root = _root(opened.specs[part])
-        # A lone depth channel beside named layers is not the picture.
-        if root and ("Y" in root or not _layers(opened.specs[part])):
-            return _roles(opened, part, root)
-    layers = [(part, names) for part in flat for names in _layers(opened.specs[part]).values()]
-    if len(layers) == 1:
-        return _roles(opened, *layers[0])
-    raise InputError(f"{path}: has only named layers", cure=_known_layers(opened, flat))
-
-
-def _check_color_model(opened: OpenedImage) -> None:
-    spec = opened.specs[0]
-    model = _TIFF_COLOR_MODELS.get(spec.get_int_attribute("tiff:PhotometricInterpretation", -1), "")
-    for attribute in ("jpeg:ColorSpace", "psd:ColorMode", "oiio:ColorSpace"):
-        found = spec.get_string_attribute(attribute).upper()
-        if found in ("CMYK", "YCCK", "LAB", "MULTICHANNEL", "DUOTONE"):
-            model = model or found
-    if model:
-        raise InputError(f"{opened.path}: is a {model} image, which is not read", cure="convert it to RGB")
-    if spec.depth > 1:
-        raise InputError(f"{opened.path}: is a volume, which is not read", cure="save one slice as an image")
-
-
-def _layers(spec: oiio.ImageSpec) -> dict[str, list[str]]:
-    """The named layers of a part, in file order: "diffuse" → its channels' full names."""
-    layers: dict[str, list[str]] = {}
-    for name in spec.channelnames:
-        layer, dot, _ = name.rpartition(".")
-        if dot:
-            layers.setdefault(layer, []).append(name)
-    return layers
-
-
-def _root(spec: oiio.ImageSpec) -> list[str]:
-    return [name for name in spec.channelnames if "." not in name]
-
-
-def _known_layers(opened: OpenedImage, parts: Sequence[int]) -> str:
-    names: list[str] = []
-    for part in parts:
-        spec = opened.specs[part]
-        part_name = spec.get_string_attribute("oiio:subimagename")
-        names += [n for n in (part_name, *_layers(spec)) if n and n not in names]
-    if not names:
-        return "it has no named layers, leave --input-layer out"
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"choose one with --input-layer: {', '.join(names[:_LISTED])}{more}"
-
-
-def _role(name: str) -> str:
-    """R, G, B or A for a channel that is named so, with or without a layer before; else ""."""
-    return _ROLES.get(name.rpartition(".")[2].lower(), "")
-
-
-def _roles(opened: OpenedImage, part: int, names: Sequence[str]) -> _Channels:
-    """Sorts the channels of one layer into RGB(A) or gray(A): by name where that says it, else by position."""
-    short = {name.rpartition(".")[2].upper() for name in names}
-    if short & {"RY", "BY"}:
-        raise _luminance_chroma(opened.path)
-    by_role = {role: name for name in reversed(names) if (role := _role(name))}
-    if {"R", "G", "B"} <= by_role.keys():
-        taken = [by_role[role] for role in "RGBA" if role in by_role]
-    elif len(names) <= 2:
-        taken = sorted(names, key=lambda name: _role(name) == "A")
-    elif "Y" in short and "X" not in short:
-        taken = [next(name for name in names if name.rpartition(".")[2].upper() == "Y")]
-        taken += [by_role["A"]] * ("A" in by_role)
-    elif len(names) <= 4:
-        taken = list(names)
-    else:
-        raise InputError(
-            f"{opened.path}: none of the channels {', '.join(names[:_LISTED])} are named R, G and B",
-            cure=_known_layers(opened, [part]) if _layers(opened.specs[part]) else "save it as RGB or RGBA",
-        )
-    all_names = list(opened.specs[part].channelnames)
-    return _Channels(part, tuple(all_names.index(name) for name in taken), tuple(taken))
 
 
 def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -372,7 +325,7 @@ def _check_finite(
     path: Path,
     pixels: NDArray[np.float32],
     window: Window,
-    chosen: _Channels,
+    chosen: Channels,
     cleaned: bool,
     cure: str = "fix the render, or pass --clean-nonfinite",
 ) -> None:
@@ -411,11 +364,6 @@ def clean(pixels: NDArray[np.float32]) -> None:
             total[good] += values[good]
             count[good] += 1
     pixels[rows, columns, channels] = total / np.maximum(count, 1)
-
-
-def _space(spec: oiio.ImageSpec) -> str:
-    floating = str(spec.format) in ("half", "float", "double")
-    return (space_of_header(spec) or "lin_rec709") if floating else "srgb"
 
 
 def _placed(

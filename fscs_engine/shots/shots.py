@@ -14,7 +14,7 @@ import numpy as np
 from ..color import ColorSpaces
 from ..errors import InputError, UsageError
 from ..files.movies import Movie, is_movie
-from ..files.reading import read_color_space, read_image
+from ..files.reading import read_image, read_reading
 from ..host.key import file_identity
 from ..image import Image
 from ..palette.image_palette import shot_palette, shot_samples
@@ -104,7 +104,7 @@ class _Files:
 
     def color_space(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""
-        return read_color_space(self.source(frame, view), layer=self.layer)
+        return read_reading(self.source(frame, view), layer=self.layer).space
 
     def identity(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from fscs_engine.errors import FscsError, InputError, NonFiniteError
-from fscs_engine.files.reading import read_color_space, read_image, read_mask
+from fscs_engine.files.reading import read_image, read_mask, read_reading
 from fscs_engine.image import Image, Window
 
 Save = Callable[..., Path]
@@ -28,7 +28,8 @@ Save = Callable[..., Path]
 @pytest.mark.parametrize("suffix", ["exr", "tif"])
 @pytest.mark.parametrize(("channels", "taken"), [(1, [0, 0, 0]), (2, [0, 0, 0, 1]), (3, [0, 1, 2]), (4, [0, 1, 2, 3])])
 def test_one_to_four_channels(save: Save, noise: np.ndarray, suffix: str, channels: int, taken: list[int]) -> None:
-    image = read_image(save(f"a.{suffix}", noise[..., :channels]))
+    names = ["Y", "A"] if channels == 2 else []
+    image = read_image(save(f"a.{suffix}", noise[..., :channels], names=names))
     np.testing.assert_array_equal(image.pixels, noise[..., taken])
     assert image.pixels.dtype == np.float32
     assert image.pixels.flags.c_contiguous
@@ -366,7 +367,7 @@ def chromaticities(*values: float) -> dict[str, object]:
 )
 def test_the_space_of_an_exr(save: Save, noise: np.ndarray, attributes: dict[str, object], space: str) -> None:
     path = save("a.exr", noise[..., :3], "half", attributes=attributes)
-    assert read_image(path).color_space == read_color_space(path) == space
+    assert read_image(path).color_space == read_reading(path).space == space
     assert read_image(path, color_space="acescg").color_space == "acescg"
 
 
@@ -381,7 +382,7 @@ def test_the_space_of_an_exr(save: Save, noise: np.ndarray, attributes: dict[str
 )
 def test_the_space_of_other_files(save: Save, noise: np.ndarray, name: str, kind: str, space: str) -> None:
     path = save(name, noise[..., :3], kind)
-    assert read_image(path).color_space == read_color_space(path) == space
+    assert read_image(path).color_space == read_reading(path).space == space
 
 
 def test_what_a_header_says_about_the_picture_is_kept(save: Save, noise: np.ndarray) -> None:
