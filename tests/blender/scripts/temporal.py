@@ -1,7 +1,7 @@
 """Temporal smoothing and palettes of several frames: ``temporal.py WHAT FOLDER``.
 
-WHAT is ``make``, ``fill``, ``render`` or ``look``. The shot in FOLDER, ``plate_0001.exr`` and on, is linked in straight and
-through another node.
+WHAT is ``make``, ``fill``, ``render`` or ``look``. The shot in FOLDER, ``plate_0001.exr`` and on, is linked in straight
+and through another node.
 """
 
 from __future__ import annotations
