@@ -35,6 +35,7 @@ VERBS = {
         "Check",
         "Choose",
         "Compute",
+        "Connect",
         "Create",
         "Delete",
         "Download",
