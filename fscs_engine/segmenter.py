@@ -29,7 +29,7 @@ from .runtime.memory import empty
 _KEPT_PIXELS = 2**23  # what the networks see of a picture of at most so many pixels is kept, else made anew by rows
 _STRIP_VALUES = 4_000_000  # layer pixels a strip, all layers together
 _STRIP_ROWS = 16  # strips are multiples of the rows that EXR compresses together, and of the networks' stride
-_LEAST_ROWS = 192  # thinner strips compute more halo than picture
+_LEAST_ROWS = 64  # thinner strips compute more halo than picture; three of them are in memory while a file is written
 
 
 @dataclass(frozen=True)
