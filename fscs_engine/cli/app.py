@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 internal error, 2 usage or input, 3 some frames missing or
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from .._version import __version__
-from ..errors import FscsError
+from ..errors import FscsError, UsageError
+from ..host.palette_codec import colors_of_address
 from ..runtime.interrupts import interruptible
 from . import doctor, evaluate, export, layers, palette, preset, recolor, recompose, segment, submit, train, weights
 
 DONE, INTERNAL_ERROR, USAGE, CANCELLED = 0, 1, 2, 130
+
+_ADDRESS = re.compile(r"(?:--?[a-z-]+=)?((https?|s?ftps?|s3|gs|smb|file)://.*)", re.IGNORECASE | re.DOTALL)
 
 TRACEBACK_VARIABLE = "FSCS_TRACEBACK"
 
@@ -63,7 +67,25 @@ def _root(
 
 def run() -> NoReturn:
     """The entry point ``fscs``."""
+    _silence_libraries()
     sys.exit(main())
+
+
+def _silence_libraries() -> None:
+    """Lets what libraries such as libpng print on stderr by themselves go nowhere: our one line says what is wrong.
+
+    Python's stderr goes on to where it was. With FSCS_TRACEBACK set, everything is shown.
+    """
+    if os.name != "posix" or sys.stderr is None or os.environ.get(TRACEBACK_VARIABLE):
+        return
+    try:
+        shown, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # closed by whoever started us
+        return
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(shown, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     try:
+        _refuse_addresses(sys.argv[1:] if arguments is None else arguments)
         with interruptible():
             result = command.main(args=arguments, prog_name="fscs", standalone_mode=False)
             sys.stdout.flush()
@@ -103,6 +126,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _trace()
         hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f" (set {TRACEBACK_VARIABLE}=1 to see where)"
         return _fail(f"internal error: {type(error).__name__}: {error}{hint}", INTERNAL_ERROR)
+
+
+def _refuse_addresses(arguments: Sequence[str]) -> None:
+    """Refuses addresses where files are named: as a path, https://… would lose a slash.
+
+    Raises:
+        UsageError: one is given that holds no colors itself.
+    """
+    for argument in arguments:
+        found = _ADDRESS.fullmatch(argument)
+        if found and colors_of_address(found[1]) is None:
+            cure = "name the file itself" if found[2] == "file" else "download it, and name the file"
+            raise UsageError(f"{found[1]} is an address, not a file", cure=cure)
 
 
 def _fail(message: str, code: int) -> int:

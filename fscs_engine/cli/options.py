@@ -16,6 +16,7 @@ import typer
 
 from ..errors import InputError, UsageError
 from ..host.key import RESULT_PARAMETERS
+from ..host.palette_codec import ENDINGS
 from ..host.parameters import BY_NAME, PARAMETERS, Value
 from .progress import STYLES
 
@@ -37,7 +38,7 @@ SHOT_PANEL = "Shots"
 JSON_HELP = "Print one JSON object on stdout, and nothing else."
 AUTO = "auto"
 OCIO_SCHEME = "ocio://"
-PALETTE_SUFFIXES = (".json", ".gpl", ".txt")
+PALETTE_SUFFIXES = ENDINGS
 
 DEFAULTS: Mapping[str, Any] = {name: parameter.default for name, parameter in BY_NAME.items()}
 """The defaults of the parameter table."""
@@ -209,7 +210,8 @@ PaletteSource = Annotated[
     typer.Option(
         "--palette",
         metavar="COLORS|FILE|auto",
-        help='Colors as "#aabbcc,#112233,…", a file (.json, .gpl, or .txt with one hex color per line), or auto. '
+        help='Colors as "#aabbcc,#112233,…", a palette file (.json, .gpl, .txt, .ase, …), the address of a '
+        "palette on coolors.co, or auto. "
         "If there are fewer than --colors, the missing ones are found.",
         rich_help_panel=PALETTE_PANEL,
     ),

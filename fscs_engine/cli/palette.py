@@ -22,8 +22,8 @@ def palette(
             "-o",
             "--output",
             metavar="FILE",
-            help="The palette file to write: .json, .gpl (GIMP) or .txt (hex colors). Without it the colors are "
-            "printed.",
+            help="The palette file to write: .json, .gpl (GIMP), .txt (hex colors), .ase or .aco (Adobe), … Without it "
+            "the colors are printed.",
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,

@@ -96,13 +96,17 @@ def kept_attributes(spec: oiio.ImageSpec, file_format: str) -> dict[str, object]
     """
     kept: dict[str, object] = {}
     for attribute in spec.extra_attribs:
-        name = str(attribute.name)
+        name = _text(str(attribute.name))
         if file_format == "openexr":
             if _DROPPED_OF_EXR.match(name):
                 continue
         elif not _KEPT_OF_PHOTOGRAPHS.fullmatch(name):
             continue
         value: Any = attribute.value
+        if isinstance(value, str):
+            value = _text(value)
+        elif isinstance(value, tuple):
+            value = tuple(_text(each) if isinstance(each, str) else each for each in value)
         if attribute.type == oiio.TypeRational:
             if value[1] == 0:
                 continue
@@ -110,6 +114,15 @@ def kept_attributes(spec: oiio.ImageSpec, file_format: str) -> dict[str, object]
         if _type_of(name, value) == attribute.type:
             kept[name] = value
     return kept
+
+
+def _text(text: str) -> str:
+    """A text of a header in which OpenImageIO keeps what is not UTF-8 as lone surrogates: it is taken for Latin-1."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text
 
 
 def set_header(spec: oiio.ImageSpec, attributes: Mapping[str, object], color_space: str) -> None:

@@ -1,4 +1,4 @@
-"""Palette files as palettes: our own JSON, GIMP palettes (.gpl) and lists of hex colors (.txt)."""
+"""Palette files as palettes; see :mod:`fscs_engine.host.palette_codec` for the formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .atomic import replaced_file
 
 
 def read_palette(path: str | Path) -> Palette:
-    """Reads a palette from a ``.json``, ``.gpl`` or ``.txt`` file; see :mod:`fscs_engine.host.palette_codec`.
+    """Reads a palette file; see :mod:`fscs_engine.host.palette_codec`.
 
     Args:
         path: the ending decides the format.
@@ -23,20 +23,23 @@ def read_palette(path: str | Path) -> Palette:
 
 
 def named_palette(text: str) -> Palette:
-    """The colors that a user names: ``"#aabbcc,#112233"``, or the file they are in.
+    """The colors that a user names: ``"#aabbcc,#112233"``, the file they are in, or an address that holds them.
 
     Raises:
         PaletteError: a color or file that can't be used.
     """
+    address = palette_codec.colors_of_address(text)
+    if address is not None:
+        return Palette.from_hex(address)
     if Path(text).suffix.lower() in palette_codec.ENDINGS or ("," not in text and Path(text).is_file()):
         return read_palette(Path(text))
     return Palette.from_hex(text)
 
 
 def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False) -> None:
-    """Writes a palette as ``.json``, ``.gpl`` or ``.txt``, the whole file or none.
+    """Writes a palette file, the whole file or none.
 
-    JSON keeps everything. GIMP palettes keep 8 bits a channel and the names, hex lists only the 8 bits.
+    JSON keeps everything; see :mod:`fscs_engine.host.palette_codec` for the other formats.
 
     Args:
         path: the ending decides the format.
@@ -49,6 +52,6 @@ def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False
     """
     with palette_errors():
         ending = palette_codec.check_ending(Path(path))
-    content = palette_codec.encoded(palette.to_dict(), ending).encode("utf-8")
+    content = palette_codec.encoded(palette.to_dict(), ending)
     with replaced_file(path, overwrite=overwrite) as temporary:
         Path(temporary).write_bytes(content)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
@@ -16,7 +16,9 @@ from ..color import association, straight
 from ..errors import InputError, NonFiniteError
 from ..image import Image, Reading, Window
 from .channels import Channels, choose, deep, is_converted_by_reader, luminance_chroma
+from .damage import fault_of
 from .encoding import Encoding, encoding_of
+from .foreign import LOOKED_AT, kind_of
 from .headers import kept_attributes
 
 AUTO, STRAIGHT, PREMULTIPLIED = "auto", "straight", "premultiplied"
@@ -200,7 +202,7 @@ class OpenedImage:
                 read = self.input.read_scanlines(part, 0, top + rows[0], top + rows[1], 0, first, last, "float")
         except MemoryError:
             raise InputError(f"{self.path}: is too large for the memory", cure="use a smaller image") from None
-        complaint = self.input.geterror()
+        complaint = _complaint(self.input)
         # libjpeg only warns of a file that is cut off, and paints the rest gray. Stray bytes do no harm.
         if read is None or (complaint and "extraneous bytes" not in complaint):
             raise _unreadable(self.path, complaint)
@@ -216,23 +218,33 @@ def open_image(path: Path) -> Iterator[OpenedImage]:
     """Opens a picture file and reads its headers; every failure is an InputError."""
     _check_file(path)
     file = _opened(path)
-    if is_converted_by_reader(path, file.format_name(), file.spec()):
-        file.close()
-        file = _opened(path, raw=False)
     try:
+        if is_converted_by_reader(path, file.format_name(), file.spec()):
+            file.close()
+            file = _opened(path, raw=False)
         specs: list[oiio.ImageSpec] = []
         # Of other formats the further pictures are pages, frames or thumbnails, never parts of one picture.
         while (not specs or file.format_name() == "openexr") and file.seek_subimage(len(specs), 0):
             specs.append(file.spec())
-        file.geterror()
+        _complaint(file)
         if not specs:
             raise _unreadable(path, "it holds no image")
         yield OpenedImage(path, file.format_name(), tuple(specs), file)
+    except (UnicodeDecodeError, RuntimeError, MemoryError) as error:
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
     finally:
         file.close()
         # Messages that nobody fetched are printed when the program ends.
-        file.geterror()
-        oiio.geterror()
+        _complaint(file)
+        _complaint(oiio)
+
+
+def _complaint(source: Any) -> str:
+    """What OpenImageIO has to say, which is then forgotten."""
+    try:
+        return str(source.geterror())
+    except UnicodeDecodeError:
+        return "a name in its header is damaged"
 
 
 def _opened(path: Path, *, raw: bool = True) -> oiio.ImageInput:
@@ -244,7 +256,7 @@ def _opened(path: Path, *, raw: bool = True) -> oiio.ImageInput:
         hints.attribute("oiio:RawColor", 1)
     file = oiio.ImageInput.open(str(path), hints)
     if file is None:
-        raise _unreadable(path, oiio.geterror())
+        raise _unreadable(path, _complaint(oiio))
     return file
 
 
@@ -254,8 +266,12 @@ def _check_file(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"{path!r}: the name is not valid UTF-8", cure="rename the file") from None
-    if first_bytes(path, 8, "an image file") == b"\x89PNG\r\n\x1a\n" and not _png_is_whole(path):
-        raise _unreadable(path, "the file is cut off")
+    foreign = kind_of(first_bytes(path, LOOKED_AT, "an image file"))
+    if foreign is not None:
+        raise InputError(f"{path}: is {foreign[0]}, which is not read", cure=foreign[1])
+    fault = fault_of(path)
+    if fault:
+        raise _unreadable(path, fault)
 
 
 def first_bytes(path: Path, count: int, what: str) -> bytes:
@@ -276,20 +292,6 @@ def first_bytes(path: Path, count: int, what: str) -> bytes:
     if not start:
         raise InputError(f"{path}: is empty (0 bytes)", cure="copy or render the file again")
     return start
-
-
-def _png_is_whole(path: Path) -> bool:
-    """Whether the chunks of a PNG go on to its end chunk; libpng would print its own complaint on the terminal."""
-    size = path.stat().st_size
-    position = 8
-    with path.open("rb") as file:
-        while position + 12 <= size:
-            file.seek(position)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            position += 12 + length
-            if kind == b"IEND":
-                return bool(position <= size)
-    return False
 
 
 def _unreadable(path: Path, reason: str) -> InputError:

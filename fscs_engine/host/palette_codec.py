@@ -1,11 +1,13 @@
 """Palette files, read and written in one way by the engine and by hosts.
 
-Three formats; the ending of the file decides:
+The ending of the file decides:
 
 - ``.json``: ``{"version": 1, "space": "srgb", "colors": [{"rgb": [r, g, b], "name": "…", "locked": false}]}``, the
-  *document*. It keeps everything.
-- ``.gpl``: a GIMP palette, 8 bits a channel, with names.
-- ``.txt``: one hex color a line; ``;`` and ``//`` begin a comment.
+  *document*. It keeps everything. Lists of hex colors and the like, of other programs, are read too.
+- ``.gpl``: a GIMP palette, 8 bits a channel, with names; also as Aseprite writes it.
+- ``.txt``, ``.hex``: hex colors; ``;`` and ``//`` begin a comment. Also the palettes of paint.net.
+- ``.css``, ``.scss``, ``.less``: the variables that are colors.
+- ``.ase``, ``.aco``, ``.act``: of Adobe. ``.pal``: JASC and Microsoft.
 
 Colors are sRGB-encoded RGB in [0, 1].
 """
@@ -21,7 +23,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Callable, Union
 
+from . import palette_swatches
 from .atomic import replaced_file
+from .palette_swatches import Swatch
+from .palette_text import address_colors, color_of_text, style_sheet_colors
 from .parameters import MAXIMUM_COLORS
 from .protocol import JsonObject, WorkerError
 
@@ -30,9 +35,12 @@ FORMAT_VERSION = 1
 
 Color = tuple[float, float, float]
 
+_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])')
+_NO_NAME = re.compile(r"[^0-9a-z]+")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", re.ASCII)
 _LARGEST_FILE = 1 << 20
 _GIMP_HEADER = "GIMP Palette"
+_JASC = "JASC-PAL"
 _GIMP_UNNAMED = "Untitled"
 _DOCUMENT = 'a palette is {"version": 1, "space": "srgb", "colors": [{"rgb": [r, g, b], "name": "…"}, …]}'
 
@@ -110,18 +118,33 @@ def check_ending(path: Path) -> str:
     return ending
 
 
-def decoded(text: str, ending: str) -> JsonObject:
-    """The document in the text of a file with this ending.
+def colors_of_address(text: str) -> Union[list[str], None]:
+    """The hex colors in the address of a palette, such as https://coolors.co/264653-2a9d8f; None for all else."""
+    return address_colors(text)
+
+
+def decoded(data: Union[bytes, str], ending: str) -> JsonObject:
+    """The document in the content of a file with this ending.
 
     Raises:
         WorkerError: it is broken, or has not 1 to 16 colors (code ``palette``); names the line.
     """
-    return _READERS[ending](text)
+    reader = _BINARY_READERS.get(ending)
+    if reader is not None and isinstance(data, bytes) and not (ending == ".pal" and data.startswith(_JASC.encode())):
+        try:
+            swatches = reader(data)
+        except ValueError as error:
+            raise _error(str(error), "save the palette again, as .json, .gpl or .txt") from error
+        return _document([_entry(color, name) for color, name in swatches])
+    return _READERS[ending](data if isinstance(data, str) else _text(data))
 
 
-def encoded(document: JsonObject, ending: str) -> str:
-    """The text of a file with this ending. Equal documents give equal texts."""
-    return _WRITERS[ending](document)
+def encoded(document: JsonObject, ending: str) -> bytes:
+    """The content of a file with this ending. Equal documents give equal bytes."""
+    writer = _BINARY_WRITERS.get(ending)
+    if writer is not None:
+        return writer([(color_of(color["rgb"]), color["name"]) for color in document["colors"]])
+    return _WRITERS[ending](document).encode("utf-8")
 
 
 def read_palette(path: Union[str, os.PathLike[str]]) -> JsonObject:
@@ -141,9 +164,7 @@ def read_palette(path: Union[str, os.PathLike[str]]) -> JsonObject:
     if len(data) > _LARGEST_FILE:
         raise _error(f"{path}: is too large for a palette", f"use a palette file of 1 to {MAXIMUM_COLORS} colors")
     try:
-        return decoded(data.decode("utf-8-sig"), ending)
-    except UnicodeDecodeError as error:
-        raise _error(f"{path}: is not text", "save the palette as UTF-8 text") from error
+        return decoded(data, ending)
     except WorkerError as error:
         raise _error(f"{path}: {error.message}", error.cure) from error
 
@@ -156,9 +177,21 @@ def write_palette(path: Union[str, os.PathLike[str]], document: JsonObject) -> N
             ``output``).
     """
     path = Path(path)
-    content = encoded(checked(document), check_ending(path)).encode("utf-8")
+    content = encoded(checked(document), check_ending(path))
     with replaced_file(path) as file:
         file.write(content)
+
+
+def _text(data: bytes) -> str:
+    """The text of a file: UTF-8, UTF-16 with its mark, or else Latin-1."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if b"\0" in data:
+            raise _error("is not text", "save the palette as UTF-8 text") from error
+        return data.decode("latin-1")
 
 
 def _error(message: str, cure: str) -> WorkerError:
@@ -201,10 +234,36 @@ def _checked_entry(entry: object, number: int) -> JsonObject:
 
 def _read_json(text: str) -> JsonObject:
     try:
-        document = json.loads(text)
+        document = json.loads(_TRAILING_COMMA.sub(lambda found: found[1] or "", text))
     except (ValueError, RecursionError) as error:
         raise _error(f"is not JSON ({error})", "write it again with `fscs palette`") from error
-    return checked(document)
+    foreign = _foreign_json(document)
+    return checked(document) if foreign is None else _document(foreign)
+
+
+def _foreign_json(document: object) -> Union[list[JsonObject], None]:
+    """The colors of JSON of other programs: hex in a list, under names, or in objects; None for our own."""
+    if isinstance(document, Mapping):
+        if "version" in document or "space" in document:
+            return None
+        listed = document.get("colors", document.get("palette"))
+        if not isinstance(listed, list):
+            pairs = [(str(name), color_of_text(str(value))) for name, value in document.items()]
+            return [_entry(color, name) for name, color in pairs if color] if all(c for _, c in pairs) else None
+        document = listed
+    if not isinstance(document, list) or not document:
+        return None
+    found = []
+    for entry in document:
+        name = ""
+        if isinstance(entry, Mapping):
+            name = str(entry.get("name", ""))
+            entry = entry.get("hex", entry.get("color"))
+        color = color_of_text(entry) if isinstance(entry, str) else None
+        if color is None:
+            return None
+        found.append(_entry(color, name))
+    return found
 
 
 def _write_json(document: JsonObject) -> str:
@@ -219,18 +278,21 @@ def _read_gimp(text: str) -> JsonObject:
     lines = text.splitlines()
     if not lines or lines[0].strip() != _GIMP_HEADER:
         raise _error("is not a GIMP palette", f'its first line must be "{_GIMP_HEADER}"')
-    colors = []
+    colors: list[JsonObject] = []
+    channels = 3
     for number, line in enumerate(lines[1:], 2):
-        if not line.strip() or line.lstrip().startswith(("#", "Name:", "Columns:")):
+        if line.strip().replace(" ", "") == "Channels:RGBA":  # of Aseprite
+            channels = 4
+        if not line.strip() or line.lstrip().startswith(("#", "Name:", "Columns:", "Channels:")):
             continue
-        parts = line.split(None, 3)
+        parts = line.split(None, channels)
         try:
             levels = [int(part) for part in parts[:3]]
         except ValueError:
             levels = []
         if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
             raise _error(f"line {number} is {line.strip()[:60]!r}", "write R G B from 0 to 255, then a name")
-        name = parts[3].strip() if len(parts) == 4 else ""
+        name = parts[channels].strip() if len(parts) > channels else ""
         colors.append(_entry(_of_levels(levels), "" if name == _GIMP_UNNAMED else name))
     return _document(colors)
 
@@ -248,14 +310,14 @@ def _write_gimp(document: JsonObject) -> str:
 def _read_hex(text: str) -> JsonObject:
     colors = []
     for number, line in enumerate(text.splitlines(), 1):
-        content = line.split(";", 1)[0].split("//", 1)[0].strip()
-        if not content:
-            continue
-        try:
-            colors.append(_entry(color_of_hex(content)))
-        except WorkerError as error:
-            cure = f"{error.cure}, one a line; comments begin with ; or //"
-            raise _error(f"line {number}: {error.message}", cure) from error
+        content = line.split(";", 1)[0].split("//", 1)[0]
+        for part in content.replace(",", " ").split():
+            color = color_of_text(part)
+            if color is None or "(" in part:
+                said = f"line {number}: {short(content.strip())} is not a hex color"
+                cure = 'write colors as "#rrggbb", e.g. "#3366ff", one a line; comments begin with ; or //'
+                raise _error(said, cure)
+            colors.append(_entry(color))
     return _document(colors)
 
 
@@ -263,7 +325,83 @@ def _write_hex(document: JsonObject) -> str:
     return "".join(hex_of(color["rgb"]) + "\n" for color in document["colors"])
 
 
-_READERS: dict[str, Callable[[str], JsonObject]] = {".json": _read_json, ".gpl": _read_gimp, ".txt": _read_hex}
-_WRITERS: dict[str, Callable[[JsonObject], str]] = {".json": _write_json, ".gpl": _write_gimp, ".txt": _write_hex}
-ENDINGS = tuple(_READERS)
+def _write_bare_hex(document: JsonObject) -> str:
+    return _write_hex(document).replace("#", "")
+
+
+def _read_styles(text: str) -> JsonObject:
+    colors = style_sheet_colors(text)
+    if not colors:
+        raise _error("has no variable that is a color", "write them as --name: #rrggbb;")
+    return _document([_entry(color, name.replace("-", " ")) for name, color in colors])
+
+
+def _write_styles(document: JsonObject, mark: str = "--") -> str:
+    lines, used = [], set()
+    for number, color in enumerate(document["colors"], 1):
+        name = _NO_NAME.sub("-", color["name"].lower()).strip("-") or f"color-{number}"
+        while name in used:
+            name += f"-{number}"
+        used.add(name)
+        lines.append(f"{mark}{name}: {hex_of(color['rgb'])};\n")
+    return "".join(lines) if mark != "--" else ":root {\n" + "".join(f"  {line}" for line in lines) + "}\n"
+
+
+def _read_jasc(text: str) -> JsonObject:
+    lines = text.split("\n")
+    if lines[0].strip() != _JASC:
+        raise _error("is not a palette", f'its first line must be "{_JASC}"')
+    colors = []
+    for number, line in enumerate(lines[3:], 4):
+        if not line.strip():
+            continue
+        try:
+            levels = [int(part) for part in line.split()]
+        except ValueError:
+            levels = []
+        if len(levels) not in (3, 4) or not all(0 <= level <= 255 for level in levels):
+            raise _error(f"line {number} is {line.strip()[:60]!r}", "write R G B from 0 to 255")
+        colors.append(_entry(_of_levels(levels[:3])))
+    if not lines[2:] or lines[2].strip() != str(len(colors)):
+        raise _error("is cut off: line 3 says another number of colors", "save the palette again")
+    return _document(colors)
+
+
+def _write_jasc(document: JsonObject) -> str:
+    rows = [" ".join(str(level) for level in bytes.fromhex(hex_of(c["rgb"])[1:])) for c in document["colors"]]
+    return "\r\n".join([_JASC, "0100", str(len(rows)), *rows, ""])
+
+
+_READERS: dict[str, Callable[[str], JsonObject]] = {
+    ".json": _read_json,
+    ".gpl": _read_gimp,
+    ".txt": _read_hex,
+    ".hex": _read_hex,
+    ".css": _read_styles,
+    ".scss": _read_styles,
+    ".less": _read_styles,
+    ".pal": _read_jasc,
+}
+_WRITERS: dict[str, Callable[[JsonObject], str]] = {
+    ".json": _write_json,
+    ".gpl": _write_gimp,
+    ".txt": _write_hex,
+    ".hex": _write_bare_hex,
+    ".css": _write_styles,
+    ".scss": lambda document: _write_styles(document, "$"),
+    ".less": lambda document: _write_styles(document, "@"),
+    ".pal": _write_jasc,
+}
+_BINARY_READERS: dict[str, Callable[[bytes], list[Swatch]]] = {
+    ".ase": palette_swatches.read_ase,
+    ".aco": palette_swatches.read_aco,
+    ".act": palette_swatches.read_act,
+    ".pal": palette_swatches.read_riff,
+}
+_BINARY_WRITERS: dict[str, Callable[[list[Swatch]], bytes]] = {
+    ".ase": palette_swatches.write_ase,
+    ".aco": palette_swatches.write_aco,
+    ".act": palette_swatches.write_act,
+}
+ENDINGS = tuple(dict.fromkeys((*_READERS, *_BINARY_READERS)))
 """Of palette files."""

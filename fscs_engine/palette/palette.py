@@ -127,7 +127,7 @@ class Palette:
         Raises:
             PaletteError: a part is no hex color, or there are none or too many.
         """
-        parts = text.split(",") if isinstance(text, str) else text
+        parts = text.strip().rstrip(",").split(",") if isinstance(text, str) else text
         return cls(tuple(PaletteColor.from_hex(part) for part in parts))
 
     def to_dict(self) -> dict[str, object]:

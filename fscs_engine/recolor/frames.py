@@ -18,6 +18,7 @@ from ..files.palette_files import named_palette
 from ..files.reading import read_image
 from ..host.edits import Look
 from ..host.naming import METADATA_PREFIX
+from ..host.palette_codec import ENDINGS
 from ..image import Image
 from ..palette.image_palette import image_palette
 from ..palette.palette import Palette, squared_distances
@@ -57,7 +58,7 @@ def reference_palette(text: str, colors: int, spaces: ColorSpaces) -> tuple[Pale
         FscsError: it can't be read.
     """
     path = Path(text)
-    if path.suffix.lower() in (".json", ".gpl", ".txt") or not path.is_file():
+    if path.suffix.lower() in ENDINGS or not path.is_file():
         return named_palette(text), None
     if is_layered(path):
         material = read_material(path)

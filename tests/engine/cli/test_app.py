@@ -151,3 +151,37 @@ def test_a_reader_that_leaves_is_no_traceback():
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("shown", ["", "1"])
+def test_what_libraries_print_by_themselves_is_shown_only_where_asked_for(shown):
+    script = (
+        "import os, sys; from fscs_engine.cli import app\n"
+        "app.main = lambda: (os.write(2, b'noise\\n'), print('said', file=sys.stderr)) and 0\n"
+        "app.run()"
+    )
+    environment = {**os.environ, "FSCS_TRACEBACK": shown}
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert finished.returncode == 0
+    assert finished.stderr == ("noise\n" if shown else "") + "said\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        (["segment", "https://example.org/a b.png", "-o", "o.exr"], "https://example.org/a b.png"),
+        (["segment", "a.png", "-o", "s3://bucket/o.exr"], "s3://bucket/o.exr"),
+        (["segment", "a.png", "-o", "o.exr", "--mask=http://x/m.png"], "http://x/m.png"),
+        (["palette", "file:///home/me/a.png"], "file:///home/me/a.png"),
+        (["recolor", "a.exr", "--look", "ftp://x/look.json", "-o", "o.exr"], "ftp://x/look.json"),
+        (["segment", "a.png", "-o", "o.exr", "--palette", "https://lospec.com/x.hex"], "https://lospec.com/x.hex"),
+    ],
+)
+def test_addresses_are_refused_as_they_were_given(fscs, arguments, address):
+    fscs(*arguments).failed_with(2, f"{address} is an address, not a file")
+
+
+def test_the_address_of_a_palette_is_its_colors(fscs, photo, tmp_path):
+    address = "https://coolors.co/palette/264653-2a9d8f"
+    finished = fscs("segment", photo, "--palette", address, "-o", tmp_path / "o.exr", "--json")
+    assert [color["hex"] for color in finished.json["palette"]] == ["#264653", "#2a9d8f"]

@@ -56,7 +56,7 @@ def test_for_people(fscs, photo):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["-o", "p.ase"], ["p.ase", ".gpl"]),
+        (["-o", "p.clr"], ["p.clr", ".gpl"]),
         (["-o", "missing/p.json"], ["missing"]),
         (["-k", "17"], ["1 to 16"]),
         (["--lock", "blue"], ["'blue'"]),

@@ -128,7 +128,7 @@ def test_broken_line_is_named(tmp_path: Path) -> None:
         read_palette(tmp_path / "p.txt")
 
 
-@pytest.mark.parametrize("name", ["p.png", "p", "p.ase", ".json"])
+@pytest.mark.parametrize("name", ["p.png", "p", "p.clr", ".json"])
 def test_other_endings_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"#aabbcc\n")
     with pytest.raises(PaletteError, match=r"use one of \.json, \.gpl, \.txt"):

@@ -1,0 +1,1 @@
+from fscs_engine.host.palette_text import *
