@@ -24,7 +24,6 @@ PACKAGES = (
     "openimageio",
     "openexr",
     "opencolorio",
-    "scikit-learn",
     "scikit-image",
     "pillow",
     "safetensors",

@@ -293,10 +293,15 @@ def _config(model: str, settings: dict[str, Any], losses: dict[str, Any]) -> Tra
     """The configuration of a run.
 
     Raises:
-        UsageError: a flag that the model has no use for.
+        UsageError: a flag that the model has no use for, or scikit-learn is not installed.
     """
-    from ..training.any_palette import AnyPaletteConfig
-    from ..training.paper import PaperConfig
+    try:
+        from ..training.any_palette import AnyPaletteConfig
+        from ..training.paper import PaperConfig
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"training needs the package {error.name}, which is not installed", cure='pip install "fscs-engine[train]"'
+        ) from error
 
     config = AnyPaletteConfig() if model == "any-palette" else PaperConfig()
     foreign = [name for name in settings if not hasattr(config, name)]

@@ -174,9 +174,9 @@ def kmeans_palette(
 
     Same pixels and seed, same palette: see :func:`found_palette`, which this is a method of.
 
-    With given colors it is Lloyd's algorithm with fixed centers: a given color takes the pixels nearest to it
-    and stays where it is, the free centers take the rest and move to their means. The free centers start by
-    k-means++ (Arthur and Vassilvitskii 2007) from the given ones, and the best of four starts is kept.
+    Lloyd's algorithm with fixed centers, which scikit-learn has not: a given color takes the pixels nearest to it and
+    stays where it is, the free centers take the rest and move to their means. The free centers start by k-means++
+    (Arthur and Vassilvitskii 2007) from the given ones, and the best of four starts is kept.
 
     Args:
         pixels: (..., 3) sRGB, straight, clipped to [0, 1] here.
@@ -194,7 +194,7 @@ def kmeans_palette(
     """
 
     def find(sample: Sample, fixed: NDArray[np.float64], free: int) -> NDArray[np.float64]:
-        return _fill(sample, fixed, free, seed) if len(fixed) else _kmeans(sample, free, seed)
+        return _fill(sample, fixed, free, seed)
 
     return found_palette(pixels, colors, find, given=given, seed=seed, weights=weights)
 
@@ -311,19 +311,8 @@ def _distinct(pixels: NDArray[np.float64], fixed: NDArray[np.float64]) -> NDArra
     return distinct[(squared_distances(distinct, fixed) > _SAME).all(axis=0)]
 
 
-def _kmeans(sample: Sample, colors: int, seed: int) -> NDArray[np.float64]:
-    """Centers (colors, 3) by scikit-learn."""
-    from sklearn.cluster import KMeans  # here, because they take most of a second to import
-    from threadpoolctl import threadpool_limits
-
-    # more threads gain little on so few pixels, and lose a lot where other work holds the cores
-    with threadpool_limits(limits=1):
-        found = KMeans(colors, n_init=_STARTS, random_state=seed).fit(sample.pixels, sample_weight=sample.counts)
-    return np.asarray(found.cluster_centers_, dtype=np.float64)
-
-
 def _fill(sample: Sample, fixed: NDArray[np.float64], free: int, seed: int) -> NDArray[np.float64]:
-    """Free centers (free, 3) around fixed ones, which take their pixels but stay; scikit-learn can't hold any.
+    """Free centers (free, 3) around fixed ones, which take their pixels but stay.
 
     The starts compete on the thinned sample; the best of them settles on all of it.
     """
@@ -347,12 +336,13 @@ def _start(
 ) -> NDArray[np.float64]:
     """Fixed centers and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
     centers = fixed
-    nearest = squared_distances(sample, fixed).min(axis=0)
-    for _ in range(free):
+    nearest = squared_distances(sample, fixed).min(axis=0) if len(fixed) else np.ones(len(sample))
+    for number in range(free):
         odds = np.cumsum(counts * nearest)
         drawn = min(int(np.searchsorted(odds, rng.random() * odds[-1], side="right")), len(sample) - 1)
         centers = np.concatenate((centers, sample[drawn : drawn + 1]))
-        nearest = np.minimum(nearest, squared_distances(sample, centers[-1:])[0])
+        apart = squared_distances(sample, centers[-1:])[0]
+        nearest = np.minimum(nearest, apart) if len(fixed) + number else apart
     return centers
 
 

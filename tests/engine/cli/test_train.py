@@ -75,6 +75,16 @@ def test_trains_weights_that_segment_can_use(fscs, photographs, photo, tmp_path,
     assert used["weights_sha256"] == result["weights_sha256"]
 
 
+def test_without_scikit_learn_the_cure_is_said(fscs, photographs, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("sklearn", "fscs_engine.training"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    finished = fscs("train", photographs, "--run", tmp_path / "run", *SMALL)
+    assert finished.code == 2
+    assert 'pip install "fscs-engine[train]"' in finished.err
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
 def test_without_matplotlib_the_cure_is_said_once(fscs, photographs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     finished = fscs("train", photographs, "--run", tmp_path / "run", *SMALL, "--steps", "2", "--json")
