@@ -16,6 +16,7 @@ import typer
 
 from ..errors import InputError, UsageError
 from ..host.key import RESULT_PARAMETERS
+from ..host.naming import COMPRESSIONS
 from ..host.palette_codec import ENDINGS
 from ..host.parameters import BY_NAME, PARAMETERS, Value
 from .progress import STYLES
@@ -300,6 +301,16 @@ KeepImage = Annotated[
 Multipart = Annotated[
     bool, switch("--multipart", "Write EXR with one part per layer instead of a single part.", OUTPUT_PANEL)
 ]
+Compression = Annotated[
+    Any,
+    choice(
+        "--compression",
+        COMPRESSIONS,
+        "How EXR is packed. rle writes fastest, none reads fastest and is the largest; dwaa is small and lossy: "
+        "the layers no longer add up exactly.",
+        OUTPUT_PANEL,
+    ),
+]
 Jobs = Annotated[
     int,
     typer.Option(
@@ -344,6 +355,7 @@ FLAGS: Mapping[str, tuple[Any, Any]] = {
     "keep_image": (KeepImage, False),
     "layer_format": (LayerFormat, "png"),
     "multipart": (Multipart, False),
+    "compression": (Compression, COMPRESSIONS[0]),
     "blend": (Blending, "over"),
     "half": (Half, False),
     "clip": (Clip, False),

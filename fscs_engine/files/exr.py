@@ -1,4 +1,4 @@
-"""Layered EXR files: scanlines, ZIP, channels softcolor1.R … softcolorK.A, premultiplied; one part, or one a layer."""
+"""Layered EXR files: scanlines, channels softcolor1.R … softcolorK.A, premultiplied; one part, or one a layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from ..errors import InputError, RangeError, UsageError
-from ..host.naming import CHANNELS, METADATA_PREFIX, layer_channels, layer_name
+from ..host.naming import CHANNELS, COMPRESSIONS, METADATA_PREFIX, layer_channels, layer_name
 from ..image import Image, Window
 from .atomic import check_targets, replaced_file
 from .headers import kept_attributes, set_header, space_of_header
@@ -56,6 +56,7 @@ class ExrLayerWriter:
         overwrite: replace an existing file.
         plate: also write the channels R, G, B (and A) of ``image``, which must be in ``color_space``.
         multipart: one part a layer.
+        compression: one of :data:`fscs_engine.host.naming.COMPRESSIONS`.
 
     Raises:
         OutputError: the file exists, or can't be written.
@@ -84,7 +85,10 @@ class ExrLayerWriter:
         overwrite: bool = False,
         plate: bool = False,
         multipart: bool = False,
+        compression: str = COMPRESSIONS[0],
     ) -> None:
+        if compression not in COMPRESSIONS:
+            raise UsageError(f"there is no compression {compression!r}", cure=f"use one of {', '.join(COMPRESSIONS)}")
         if image is not None and image.pixels.shape[:2] != (height, width):
             raise ValueError(f"the image is {image.pixels.shape[:2]}, the layers {(height, width)}")
         self._plate: NDArray[np.float32] | None = None
@@ -105,11 +109,11 @@ class ExrLayerWriter:
         self.path = Path(path)
         self._height, self._width, self._layers = height, width, layers
         self._half, self._clip, self._overwrite = half, clip, overwrite
-        self._spec = _header(height, width, names, image, color_space, half)
+        self._spec = _header(height, width, names, image, color_space, half, compression)
         self._parts: list[oiio.ImageSpec] = []
         if multipart:
             for part, channels in parts:
-                spec = _header(height, width, channels, image, color_space, half)
+                spec = _header(height, width, channels, image, color_space, half, compression)
                 spec.attribute("oiio:subimagename", part)
                 self._parts.append(spec)
         for key, text in metadata.items():
@@ -336,7 +340,13 @@ def _layer_indices(names: list[str], layer: str) -> list[int]:
 
 
 def _header(
-    height: int, width: int, names: list[str], image: Image | None, color_space: str, half: bool
+    height: int,
+    width: int,
+    names: list[str],
+    image: Image | None,
+    color_space: str,
+    half: bool,
+    compression: str = COMPRESSIONS[0],
 ) -> oiio.ImageSpec:
     spec = oiio.ImageSpec(width, height, len(names), "half" if half else "float")
     spec.channelnames = names
@@ -347,7 +357,7 @@ def _header(
         window = image.display_window
         spec.full_x, spec.full_y, spec.full_width, spec.full_height = window.x, window.y, window.width, window.height
     set_header(spec, image.attributes if image is not None else {}, color_space)
-    spec.attribute("compression", "zip")
+    spec.attribute("compression", compression)
     return spec
 
 

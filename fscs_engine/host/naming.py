@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 LAYER_PREFIX = "softcolor"
 METADATA_PREFIX = "softcolor:"
+COMPRESSIONS = ("zip", "zips", "rle", "piz", "none", "dwaa")
+"""Of layered EXR files by OpenEXR's names, the default first. All but dwaa give back every bit."""
+
 CHANNELS = ("R", "G", "B", "A")
 
 

@@ -15,6 +15,7 @@ from ..files.blending import Blend
 from ..files.palette_files import named_palette
 from ..files.reading import read_mask
 from ..host.key import file_identity
+from ..host.naming import COMPRESSIONS
 from ..host.parameters import BY_NAME
 from ..image import Image
 from ..palette.image_palette import asked_colors
@@ -100,6 +101,7 @@ class SegmentOptions:
         half: EXR of 16-bit floats.
         clip: clamp what a format can't hold instead of raising.
         multipart: one EXR part a layer.
+        compression: of EXR, one of :data:`fscs_engine.host.naming.COMPRESSIONS`.
         blend: how the layers of a document give the picture, ``over`` or ``add``.
         overwrite: replace existing files.
 
@@ -131,6 +133,7 @@ class SegmentOptions:
     half: bool = False
     clip: bool = False
     multipart: bool = False
+    compression: str = "zip"
     blend: Blend = "over"
     overwrite: bool = False
 
@@ -139,6 +142,10 @@ class SegmentOptions:
             raise UsageError(f"missing is {self.missing!r}", cure="use 'error' or 'skip'")
         if self.jobs < 1:
             raise UsageError(f"jobs is {self.jobs}", cure="use at least 1")
+        if self.compression not in COMPRESSIONS:
+            raise UsageError(
+                f"there is no compression {self.compression!r}", cure=f"use one of {', '.join(COMPRESSIONS)}"
+            )
         if isinstance(self.palette, (str, Path)):
             object.__setattr__(self, "palette", named_palette(str(self.palette)))
 

@@ -130,7 +130,10 @@ class Delivery:
         name = depth_name(half=self.options.half and output.kind == "exr", clip=self.options.clip)
         if output.kind in ("ora", "psd"):
             return f"{name}-{self.options.blend}"
-        return f"{name}-parts" if self.options.multipart and output.kind == "exr" else name
+        if output.kind != "exr":
+            return name
+        lossy = "-dwaa" if self.options.compression == "dwaa" else ""
+        return name + lossy + "-parts" * self.options.multipart
 
     def files(self, place: Place, layers: int) -> list[Path]:
         """Every file of a frame."""
@@ -470,6 +473,7 @@ def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame
         overwrite=delivery.options.overwrite,
         plate=delivery.options.keep_image,
         multipart=delivery.options.multipart,
+        compression=delivery.options.compression,
     )
     return Sink(stack.enter_context(writer), space)
 

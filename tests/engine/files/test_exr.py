@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fscs_engine.errors import InputError, OutputError, RangeError, UsageError
 from fscs_engine.files.exr import ExrLayerWriter, read_layers, write_exr
 from fscs_engine.files.reading import read_image
+from fscs_engine.host.naming import COMPRESSIONS
 from fscs_engine.image import Image, Window
 
 Save = Callable[..., Path]
@@ -324,6 +325,27 @@ def test_memory_does_not_grow_with_the_height(tmp_path: Path, kind: str) -> None
         peaks.append(int(done.stdout) / 1024)
     # The pixels of the tall one take 300 MiB.
     assert peaks[1] - peaks[0] < 16
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_every_compression_gives_the_layers_back(tmp_path: Path, compression: str, multipart: bool) -> None:
+    layers = some_layers(3)
+    path = write(tmp_path / "a.exr", layers, [9, 41], compression=compression, multipart=multipart)
+    kind = getattr(OpenEXR, f"{compression.upper() if compression != 'none' else 'NO'}_COMPRESSION")
+    assert {part.header["compression"] for part in OpenEXR.File(str(path)).parts} == {kind}
+    found = read_layers(path).layers
+    if compression == "dwaa":
+        assert not np.array_equal(found, layers)
+        assert np.abs(found - layers).mean() < 0.05
+    else:
+        np.testing.assert_array_equal(found, layers)
+
+
+def test_unknown_compression_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="zstd"):
+        write(tmp_path / "a.exr", some_layers(1), compression="zstd")
+    assert not (tmp_path / "a.exr").exists()
 
 
 def part_names(path: Path) -> list[str]:
