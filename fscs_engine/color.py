@@ -293,7 +293,7 @@ def resolve(asked: str, image_space: str, display: bool, spaces: ColorSpaces) ->
     Raises:
         ColorSpaceError: unknown name.
     """
-    own_linear = LIN_REC709 if spaces.is_coded(image_space) else image_space
+    own_linear = LIN_REC709 if spaces.is_coded(image_space) else spaces.check(image_space)
     if asked == AUTO:
         return SRGB if display else own_linear
     if asked == SCENE_LINEAR:

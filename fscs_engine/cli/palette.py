@@ -43,6 +43,8 @@ def palette(
     ] = None,
     palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     seed: options.Seed = 0,
+    input_space: options.InputSpace = options.DEFAULTS["input_space"],
+    alpha: options.InputAlpha = options.DEFAULTS["alpha"],
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
     ocio: options.Ocio = None,
@@ -82,7 +84,14 @@ def palette(
             from ..shots.shots import find_palette, open_shot, plan
 
         named = options.view_names(views)
-        shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
+        shot = open_shot(
+            inputs,
+            layer=input_layer,
+            clean_nonfinite=clean_nonfinite,
+            views=named,
+            input_space=input_space,
+            alpha=alpha,
+        )
         todo, _, _ = plan(shot, parse_frames(frames) if frames else None, missing)
         if shot.single:
             shot.read(*todo[0])
