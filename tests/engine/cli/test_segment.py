@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
+import PyOpenColorIO as ocio
 import pytest
 from imagecodecs import cms_profile
 from PIL import Image
@@ -199,10 +200,20 @@ def test_the_working_space_asked_for(fscs, photo, tmp_path):
 
 
 def test_a_config_by_its_name(fscs, photo, tmp_path):
-    """The config for studios has cameras' spaces that the built-in default lacks."""
-    command = ["segment", photo, "-k", 2, "-o", tmp_path / "o.exr", "--working-space", "Linear ARRI Wide Gamut 3"]
-    fscs(*command).failed_with(2, "Linear ARRI Wide Gamut 3")
-    assert fscs(*command, "--ocio", "ocio://studio-config-latest").code == 0
+    """Another config has spaces that the built-in ones lack, and is part of the key."""
+    name = "Input - ARRI - Curve - V3 LogC (EI800)"
+    command = ["segment", photo, "-k", 2, "-o", tmp_path / "o.exr", "--working-space", name]
+    fscs(*command).failed_with(2, name)
+    config = tmp_path / "studio.ocio"
+    own = ocio.Config.CreateFromBuiltinConfig("studio-config-latest")
+    own.addColorSpace(ocio.ColorSpace(name=name, encoding="log", fromReference=ocio.LogTransform(base=2)))
+    config.write_text(own.serialize())
+    assert fscs(*command, "--ocio", config).code == 0
+    command = ["segment", photo, "-k", 2, "--json", "--overwrite", "--working-space", "Linear ARRI Wide Gamut 3", "-o"]
+    plain, named = (
+        fscs(*command, tmp_path / "p.exr", *more).json for more in ((), ("--ocio", "ocio://studio-config-latest"))
+    )
+    assert plain["key"] != named["key"]
 
 
 def test_an_existing_folder_needs_no_slash(fscs, photo, tmp_path):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import corpus
 import numpy as np
@@ -191,8 +192,8 @@ def test_color_lies_on_the_left_pixel_and_between_two_rows(tmp_path: Path) -> No
     np.testing.assert_allclose(found[:, 0], [128, 133, 143, 148], atol=1e-3)
 
 
-def with_primaries(number: int) -> Callable[[object, object], None]:
-    def prepare(container: object, stream: object) -> None:
+def with_primaries(number: int) -> Callable[[Any, Any], None]:
+    def prepare(container: Any, stream: Any) -> None:
         del container
         stream.codec_context.color_primaries = number
 
