@@ -20,9 +20,17 @@ NODE_OF_BUTTON = "soft_color_segment_node"
 
 START_COLOR = (0.5, 0.5, 0.5)
 
-LEFT_OUT = ("working_space", "layer_black", "layer_white", "layer_gain", "layer_gamma")
-"""Not controls of the node itself: the layers add up in the file's own scene-linear space, and what a layer has of its
-own is kept with its color."""
+LEFT_OUT = (
+    "input_space",
+    "alpha",
+    "working_space",
+    "layer_black",
+    "layer_white",
+    "layer_gain",
+    "layer_gamma",
+)
+"""Not controls of the node itself: Blender says what a file holds, the layers add up in the file's own scene-linear
+space, and what a layer has of its own is kept with its color."""
 
 FIXED: set[Any] = set()
 """Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""

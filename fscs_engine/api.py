@@ -46,7 +46,13 @@ def segment(
         >>> layers.pixels.sum(axis=0)                                  # doctest: +SKIP
     """
     if not isinstance(image, Image):
-        image = read_image(image, layer=options.input_layer, clean_nonfinite=options.clean_nonfinite)
+        image = read_image(
+            image,
+            layer=options.input_layer,
+            color_space=options.input_space,
+            alpha=options.alpha,
+            clean_nonfinite=options.clean_nonfinite,
+        )
     segmenter, picture, palette = options.model.open(), image, options.given
     if palette is None or len(palette) != options.wanted:
         palette = find_palette(Stills("image", [lambda: (picture, "")]), [(0, "")], segmenter.spaces, options)
@@ -88,7 +94,14 @@ def segment_sequence(
     """
     inputs = [Path(source)] if isinstance(source, (str, Path)) else [Path(each) for each in source]
     outputs = [output] if isinstance(output, (str, Path)) else output
-    shot = open_shot(inputs, layer=options.input_layer, clean_nonfinite=options.clean_nonfinite, views=options.views)
+    shot = open_shot(
+        inputs,
+        layer=options.input_layer,
+        clean_nonfinite=options.clean_nonfinite,
+        views=options.views,
+        input_space=options.input_space,
+        alpha=options.alpha,
+    )
     run = Run.of(shot, outputs, options)
     segmenter = options.model.open()
     palette = run.find_palette(segmenter.spaces)

@@ -130,7 +130,8 @@ class ColorSpaces:
         space = self._cameras.getColorSpace(name)
         if space is not None:
             return self._cameras, str(space.getName())
-        near = difflib.get_close_matches(name, [*self.names, *self._cameras.getColorSpaceNames()], 1)
+        known = [*self.names, *self._cameras.getColorSpaceNames()]
+        near = difflib.get_close_matches(name, known, 1) or [each for each in known if name.lower() in each.lower()]
         raise ColorSpaceError(
             f"unknown color space {name!r}",
             cure=(f"did you mean {near[0]}? Or " if near else "")
@@ -216,7 +217,8 @@ def in_space(image: Image, space: str, spaces: ColorSpaces) -> Image:
     pixels = image.pixels.copy()
     converted = spaces.convert(straight(image.pixels), image.color_space, space)
     pixels[..., :3] = converted * association(image.pixels)[..., None]
-    return replace(image, pixels=pixels, color_space=space)
+    attributes = {name: value for name, value in image.attributes.items() if name != "chromaticities"}
+    return replace(image, pixels=pixels, color_space=space, attributes=attributes)
 
 
 def network_image(
@@ -293,7 +295,7 @@ def resolve(asked: str, image_space: str, display: bool, spaces: ColorSpaces) ->
     Raises:
         ColorSpaceError: unknown name.
     """
-    own_linear = LIN_REC709 if spaces.is_coded(image_space) else image_space
+    own_linear = LIN_REC709 if spaces.is_coded(image_space) else spaces.check(image_space)
     if asked == AUTO:
         return SRGB if display else own_linear
     if asked == SCENE_LINEAR:

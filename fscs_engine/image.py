@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from .errors import NonFiniteError
 
+CHOSEN = "it was chosen"
+"""The reason of a color space that somebody named."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -33,8 +36,8 @@ class Reading:
         reason: what says so.
         alpha: what the file's colors are, "straight" or "premultiplied"; "" without alpha.
         alpha_chosen: whether that was asked for.
-        converted: whether values were converted into ``space``. Colors of a file of integers may then lie outside of
-            [0, 1].
+        converted: whether values were converted into ``space``.
+        wide: whether they were those of a display of another gamut, so that outputs in sRGB clip what lies outside.
         warnings: what in the file was not understood, a line each.
     """
 
@@ -44,7 +47,19 @@ class Reading:
     alpha: str = ""
     alpha_chosen: bool = False
     converted: bool = False
+    wide: bool = False
     warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "space": self.space,
+            "encoding": self.encoding,
+            "reason": self.reason,
+            "alpha": self.alpha,
+            "converted": self.converted,
+            "warnings": list(self.warnings),
+        }
 
     def __str__(self) -> str:
         converted = f", converted to {self.space}" if self.converted else ""
@@ -94,6 +109,11 @@ class Image:
         """
         window = Window(0, 0, pixels.shape[1], pixels.shape[0])
         return cls(np.ascontiguousarray(pixels, dtype=np.float32), color_space, window, window)
+
+    @property
+    def read_as(self) -> Reading:
+        """What the values were taken for, of pixels without a file too."""
+        return self.reading or Reading(self.color_space, self.color_space, CHOSEN)
 
     @property
     def height(self) -> int:

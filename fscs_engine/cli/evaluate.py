@@ -35,7 +35,7 @@ COLUMNS = {
 """Names of the scores, and of their columns in the table for people."""
 
 
-@options.takes("colors", "palette_method", "seed", "input_layer", "clean_nonfinite", *options.MODEL_FLAGS, *ALPHA)
+@options.takes("colors", "palette_method", "seed", *options.INPUT_FLAGS, *options.MODEL_FLAGS, *ALPHA)
 def evaluate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="The images to measure on.")],
     palettes: Annotated[
@@ -107,7 +107,13 @@ def evaluate(
             from ..files.reading import read_image
             from ..shots.options import ModelSettings
 
-        read = partial(read_image, layer=flags["input_layer"], clean_nonfinite=flags["clean_nonfinite"])
+        read = partial(
+            read_image,
+            layer=flags["input_layer"],
+            color_space=flags["input_space"],
+            alpha=flags["alpha"],
+            clean_nonfinite=flags["clean_nonfinite"],
+        )
         given = None if palettes is None else read_palettes_csv(palettes)
         segmenter = ModelSettings(*(flags[name] for name in options.MODEL_FLAGS)).open()
         processing = options.alpha_processing(flags, read(images[0]))

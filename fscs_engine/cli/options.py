@@ -273,6 +273,8 @@ InputLayer = Annotated[
         rich_help_panel=INPUT_PANEL,
     ),
 ]
+InputSpace = Annotated[str, option("input_space", INPUT_PANEL, metavar="NAME")]
+InputAlpha = Annotated[str, option("alpha", INPUT_PANEL)]
 CleanNonFinite = Annotated[
     bool,
     switch("--clean-nonfinite", "Repair NaN and infinite pixels instead of stopping at the first one.", INPUT_PANEL),
@@ -349,6 +351,8 @@ FLAGS: Mapping[str, tuple[Any, Any]] = {
     "precision": (Precision, DEFAULTS["precision"]),
     "tile": (Tile, DEFAULTS["tile"]),
     "ocio": (Ocio, None),
+    "input_space": (InputSpace, DEFAULTS["input_space"]),
+    "alpha": (InputAlpha, DEFAULTS["alpha"]),
     "input_layer": (InputLayer, ""),
     "clean_nonfinite": (CleanNonFinite, False),
     "working_space": (WorkingSpace, DEFAULTS["working_space"]),
@@ -363,6 +367,9 @@ FLAGS: Mapping[str, tuple[Any, Any]] = {
     "jobs": (Jobs, 1),
 }
 """What decides the layers of a picture or a shot: annotation and default of each flag."""
+
+INPUT_FLAGS = ("input_space", "alpha", "input_layer", "clean_nonfinite")
+"""Those that say how an image is read."""
 
 PALETTE_FLAGS = ("palette", "colors", "palette_method", "seed")
 """Those that decide the palette."""

@@ -11,7 +11,7 @@ import typer
 from . import options
 from .preset import PresetFlag
 from .progress import AUTO, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
+from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 
 
 def palette(
@@ -43,6 +43,8 @@ def palette(
     ] = None,
     palette_method: options.PaletteMethod = options.DEFAULTS["palette_method"],
     seed: options.Seed = 0,
+    input_space: options.InputSpace = options.DEFAULTS["input_space"],
+    alpha: options.InputAlpha = options.DEFAULTS["alpha"],
     input_layer: options.InputLayer = "",
     clean_nonfinite: options.CleanNonFinite = False,
     ocio: options.Ocio = None,
@@ -82,10 +84,18 @@ def palette(
             from ..shots.shots import find_palette, open_shot, plan
 
         named = options.view_names(views)
-        shot = open_shot(inputs, layer=input_layer, clean_nonfinite=clean_nonfinite, views=named)
+        shot = open_shot(
+            inputs,
+            layer=input_layer,
+            clean_nonfinite=clean_nonfinite,
+            views=named,
+            input_space=input_space,
+            alpha=alpha,
+        )
         todo, _, _ = plan(shot, parse_frames(frames) if frames else None, missing)
         if shot.single:
             shot.read(*todo[0])
+        reading = shot.reading(*todo[0])
         report = progress.stage("finding the palette")
         found_at = time.perf_counter()
         chosen = SegmentOptions(palette=given, colors=colors, palette_method=palette_method, seed=seed, missing=missing)
@@ -94,10 +104,12 @@ def palette(
     if output is not None:
         write_palette(output, found, overwrite=overwrite)
     outputs = [] if output is None else [output]
+    print_readings([(shot.source(*todo[0]), reading)])
     if as_json:
         print_json(
             {
                 "palette": palette_rows(found),
+                "input": reading.to_dict(),
                 "seconds": {"palette": seconds, "total": time.perf_counter() - started},
                 "peak_rss_bytes": peak_rss_bytes(),
                 "outputs": [str(path) for path in outputs],

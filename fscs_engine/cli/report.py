@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..image import Reading
     from ..palette.palette import Palette
 
 
@@ -61,6 +62,17 @@ def print_palette(palette: Palette, coverage: Sequence[float] | None = None) -> 
         if color.locked:
             line.append("  locked", style="dim")
         out.print(line)
+
+
+def print_readings(readings: Sequence[tuple[Path, Reading | None]]) -> None:
+    """A line on stderr for each thing in files that was not understood; the same of many frames is one line."""
+    found: dict[str, list[Path]] = {}
+    for path, reading in readings:
+        for warning in () if reading is None else reading.warnings:
+            found.setdefault(warning, []).append(path)
+    for warning, paths in found.items():
+        more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+        print(f"fscs: warning: {paths[0]}{more}: {warning}", file=sys.stderr, flush=True)
 
 
 def print_outputs(outputs: Sequence[Path]) -> None:

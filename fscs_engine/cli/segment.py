@@ -16,7 +16,7 @@ from ..runtime.interrupts import asked_to_stop
 from . import options
 from .preset import PresetFlag, over_preset
 from .progress import AUTO, OPENJD, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette
+from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 
 if TYPE_CHECKING:
     from ..image import Image
@@ -120,8 +120,14 @@ def segment(
             from ..shots.shots import open_shot
 
         chosen = options.segment_options(flags)
-        layer, clean = chosen.input_layer, chosen.clean_nonfinite
-        shot = open_shot(inputs, layer=layer, clean_nonfinite=clean, views=chosen.views)
+        shot = open_shot(
+            inputs,
+            layer=chosen.input_layer,
+            clean_nonfinite=chosen.clean_nonfinite,
+            views=chosen.views,
+            input_space=chosen.input_space,
+            alpha=chosen.alpha,
+        )
         run = Run.of(shot, output or (), chosen)
         if single:
             progress.stage("reading the image")
@@ -134,6 +140,7 @@ def segment(
         found = time.perf_counter() - began
         whole = _segment(run, palette, segmenter, progress)
         image = shot.read(*run.todo[0]) if single else None
+    print_readings([(run.shot.source(result.frame, result.view), result.reading) for result in whole.frames])
     seconds = {"palette": found, "total": time.perf_counter() - started}
     if image is not None:
         _say_picture(run, whole, image, segmenter, seconds, as_json=as_json)
@@ -172,9 +179,10 @@ def _segment(run: Run, palette: Palette, segmenter: Segmenter, progress: Progres
 def _say_picture(
     run: Run, whole: ShotReport, image: Image, segmenter: Segmenter, seconds: Mapping[str, float], *, as_json: bool
 ) -> None:
-    from ..shots.outputs import composite_errors
+    from ..shots.outputs import composite_errors, fitting
 
     (result,), delivery = whole.frames, run.delivery
+    delivery = fitting(delivery, image.read_as)
     composites = composite_errors(delivery, run.shot.place(result.frame, ""), image, segmenter.spaces)
     if as_json:
         print_json(
@@ -188,6 +196,7 @@ def _say_picture(
                 "model": segmenter.model_name,
                 "weights_sha256": segmenter.weights_sha256,
                 "working_space": result.working_spaces[0],
+                "input": image.read_as.to_dict(),
                 "key": result.metadata[METADATA_PREFIX + "key"],
                 "outputs": list(result.outputs),
             }
@@ -200,7 +209,7 @@ def _say_picture(
     integers = {output.is_display for output in delivery.outputs}
     kinds = ["half"] * (run.options.half and False in integers) + ["16 bit"] * (True in integers)
     before = f", before they are rounded to {' or '.join(kinds)}" if kinds else ""
-    clips = run.options.clip and any(map(segmenter.spaces.is_display_referred, result.working_spaces))
+    clips = delivery.options.clip and any(map(segmenter.spaces.is_display_referred, result.working_spaces))
     print(
         f"the layers add up to the {'clipped ' if clips else ''}image within {result.error_max:.1e}{before}; "
         f"{seconds['total']:.1f} s"
@@ -218,6 +227,7 @@ def _shot_json(run: Run, report: ShotReport, segmenter: Segmenter, seconds: floa
                 "error_max": result.error_max if result.status == "done" else None,
                 "flicker": result.flicker,
                 "cut": result.cut,
+                "input": None if result.reading is None else result.reading.to_dict(),
                 "keys": list(result.keys),
                 "outputs": list(result.outputs),
                 "message": result.message,

@@ -194,7 +194,8 @@ def _plan(
     wanted = parse_frames(frames) if frames else None
     note = ""
     if check:
-        shot = open_shot([Path(text)], views=options.view_names(look["views"]))
+        space, alpha = look.get("input_space", options.AUTO), look.get("alpha", options.AUTO)
+        shot = open_shot([Path(text)], views=options.view_names(look["views"]), input_space=space, alpha=alpha)
         if not shot.place(1, "").number:
             raise UsageError(f"{source} is one image", cure="name the frames by a pattern like plate.####.exr")
         todo, lost, gaps = plan(shot, wanted, "skip" if skip else "error")

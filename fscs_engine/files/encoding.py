@@ -11,7 +11,7 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from ..color import LIN_REC709, SRGB, ColorSpaces
+from ..color import LIN_REC709, SRGB, ColorSpaces, association, straight
 from ..errors import ColorSpaceError, InputError
 from .headers import CHROMATICITIES, known_space
 from .icc import IccProfile, ProfileError
@@ -27,8 +27,8 @@ PRIMARIES = {1: REC709, 9: REC2020, 11: P3_DCI, 12: P3_D65}
 """By the numbers of ITU-T H.273. Those of old television (5, 6, 7) are near Rec.709 and are taken for it."""
 
 PRIMARIES_NAMES = {1: "Rec.709", 9: "BT.2020", 11: "DCI-P3", 12: "P3-D65"}
-_UNSAID = 2
-_TELEVISION_PRIMARIES = (5, 6, 7)
+UNSAID_PRIMARIES = (0, 2, 3)
+TELEVISION_PRIMARIES = (5, 6, 7)
 _TRANSFERS: dict[int, str | float] = {
     **dict.fromkeys((1, 2, 6, 7, 13, 14, 15), SRGB_CURVE),  # those of television are taken as sRGB, as in movies
     4: 2.2,
@@ -55,6 +55,7 @@ class Encoding:
         words: what the values of the file are, for people.
         reason: why.
         decode: brings them into ``space``; None where they are in it.
+        wide: see :class:`fscs_engine.image.Reading`.
         warnings: what of the file was not understood.
     """
 
@@ -62,6 +63,7 @@ class Encoding:
     words: str
     reason: str
     decode: Decode | None = None
+    wide: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -107,7 +109,8 @@ def encoding_of(path: Path, file_format: str, spec: oiio.ImageSpec) -> Encoding:
             found = Encoding(space, "Adobe RGB", "its Exif tags", decode)
     if found is None:
         found = _of_header(spec, said=False) if floating else Encoding(SRGB, SRGB, _SRGB_BY_CUSTOM)
-    return replace(found, warnings=(*warnings, *found.warnings))
+    wide = not floating and found.decode is not None
+    return replace(found, wide=wide, warnings=(*warnings, *found.warnings))
 
 
 def coded(transfer: str | float, chromaticities: Sequence[float]) -> tuple[str, Decode | None]:
@@ -132,6 +135,25 @@ def coded(transfer: str | float, chromaticities: Sequence[float]) -> tuple[str, 
         return light if matrix is None else np.ascontiguousarray(light @ matrix.T)
 
     return LIN_REC709, decode
+
+
+def decoded(pixels: NDArray[np.float32], decode: Decode, *, associate: bool) -> NDArray[np.float32]:
+    """(H, W, 3 or 4) of a file, decoded and premultiplied. May change ``pixels``.
+
+    Args:
+        pixels: coded; straight if ``associate``, else premultiplied.
+        decode: of :class:`Encoding`.
+        associate: whether alpha is still to be multiplied in.
+    """
+    if associate or pixels.shape[2] == 3:
+        colors = decode(np.ascontiguousarray(pixels[..., :3]))
+        if pixels.shape[2] == 3:
+            return colors
+        pixels[..., :3] = colors * pixels[..., 3:]
+    else:
+        factor = association(pixels)[..., None]
+        pixels[..., :3] = decode(np.ascontiguousarray(straight(pixels))) * factor
+    return pixels
 
 
 def _light(values: NDArray[np.float32], transfer: str | float) -> NDArray[np.float32]:
@@ -177,7 +199,7 @@ def _of_header(spec: oiio.ImageSpec, *, said: bool = True) -> Encoding:
         try:
             space, decode = coded(LINEAR, found)
             words = "linear RGB of the primaries " + " ".join(f"{value:.4g}" for value in found)
-            return Encoding(space, words, "its chromaticities", decode, tuple(warnings))
+            return Encoding(space, words, "its chromaticities", decode, warnings=tuple(warnings))
         except ValueError:
             warnings.append("its chromaticities are no colors and were left out")
     return Encoding(LIN_REC709, LIN_REC709, _LINEAR_BY_CUSTOM, warnings=tuple(warnings))
@@ -225,13 +247,17 @@ def _of_numbers(path: Path, numbers: Sequence[int]) -> Encoding:
         curve = SRGB_CURVE
     colors = PRIMARIES.get(primaries)
     if colors is None:
-        if primaries not in (_UNSAID, *_TELEVISION_PRIMARIES):
+        if primaries not in (*UNSAID_PRIMARIES, *TELEVISION_PRIMARIES):
             warnings.append(f"its primaries, {primaries} of ITU-T H.273, are not known and were taken as Rec.709")
         colors, primaries = REC709, 1
     space, decode = coded(curve, colors)
     name = f"gamma {curve}" if isinstance(curve, float) else curve
     return Encoding(
-        space, space if decode is None else f"{PRIMARIES_NAMES[primaries]}, {name}", "its cICP", decode, tuple(warnings)
+        space,
+        space if decode is None else f"{PRIMARIES_NAMES[primaries]}, {name}",
+        "its cICP",
+        decode,
+        warnings=tuple(warnings),
     )
 
 
@@ -253,7 +279,7 @@ def _of_gamma(gamma: float, chromaticities: Sequence[float] | None) -> Encoding:
         return Encoding(space, space, chunks, warnings=warnings)
     name = curve if isinstance(curve, str) else f"gamma {curve:.3g}"
     primaries = "" if alike(colors, REC709) else ", primaries " + " ".join(f"{value:.4g}" for value in colors)
-    return Encoding(space, name + primaries, chunks, decode, warnings)
+    return Encoding(space, name + primaries, chunks, decode, warnings=warnings)
 
 
 def _of_film(file_format: str, spec: oiio.ImageSpec) -> Encoding:

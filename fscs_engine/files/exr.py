@@ -356,7 +356,10 @@ def _header(
         spec.x, spec.y = image.data_window.x, image.data_window.y
         window = image.display_window
         spec.full_x, spec.full_y, spec.full_width, spec.full_height = window.x, window.y, window.width, window.height
-    set_header(spec, image.attributes if image is not None else {}, color_space)
+    attributes = dict(image.attributes) if image is not None else {}
+    if image is not None and image.color_space != color_space:
+        attributes.pop("chromaticities", None)  # those of the input
+    set_header(spec, attributes, color_space)
     spec.attribute("compression", compression)
     return spec
 

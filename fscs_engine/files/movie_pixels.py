@@ -66,18 +66,24 @@ class Coding:
     shifts: tuple[int, int]
 
 
-def coding_of(path: Path, frame: Any, codec: str) -> Coding:
+def coding_of(path: Path, frame: Any, codec: str, *, any_curve: bool = False) -> Coding:
     """How the numbers of a decoded frame are to be taken.
+
+    Args:
+        path: of the movie.
+        frame: decoded.
+        codec: its decoder.
+        any_curve: whether somebody else knows what the transfer curve is.
 
     Raises:
         InputError: a transfer curve, matrix or kind of pixels that is not read.
     """
     name, parts = frame.format.name, frame.format.components
     bits = int(parts[0].bits)
-    if frame.color_trc in _UNFIT_TRANSFERS:
+    if frame.color_trc in _UNFIT_TRANSFERS and not any_curve:
         raise InputError(
             f"{path}: is {_UNFIT_TRANSFERS[frame.color_trc]}, and movies are taken as sRGB",
-            cure="convert it to EXR in a known color space and segment that",
+            cure="convert it to EXR in a known color space and segment that, or say what it is with --input-space",
         )
     if "f16" in name or "f32" in name or name.startswith(("xyz", "bayer")) or bits > 16:
         raise InputError(f"{path}: has pixels of the kind {name}, which are not read", cure="convert it to EXR first")
@@ -118,24 +124,35 @@ def _halvings(chroma: Any, size: int) -> int:
     return size.bit_length() - int(chroma(size)).bit_length()
 
 
-def pixels_of(frame: Any, coding: Coding) -> NDArray[np.float32]:
-    """(H, W, 3) or (H, W, 4) float32, premultiplied, in [0, 1]."""
+def pixels_of(frame: Any, coding: Coding, *, associate: bool = True) -> NDArray[np.float32]:
+    """(H, W, 3) or (H, W, 4) float32 in [0, 1]; colors are multiplied by alpha if ``associate``."""
+    if coding.alpha and not associate:
+        whole = pixels_of(frame, coding)
+        opaque = np.empty((*whole.shape[:2], 3), np.float32)
+        _fill(frame, coding, opaque)
+        return np.concatenate([opaque, whole[..., 3:]], axis=-1)
+    pixels = np.empty((frame.height, frame.width, 4 if coding.alpha else 3), np.float32)
+    _fill(frame, coding, pixels)
+    return pixels
+
+
+def _fill(frame: Any, coding: Coding, pixels: NDArray[np.float32]) -> None:
+    """Puts the colors of a frame into (H, W, 3), or multiplied by its alpha into (H, W, 4)."""
     height, width = frame.height, frame.width
     if frame.format.name != coding.planes:
         span = FULL if coding.full else LIMITED
         frame = frame.reformat(format=coding.planes, src_color_range=span, dst_color_range=span, threads=1)
-    pixels = np.empty((height, width, 4 if coding.alpha else 3), np.float32)
     top = float(2**coding.bits - 1)
     if coding.kind == "rgb":
         _scale_rgb(frame.to_ndarray(), np.float32(top), pixels)
-        return pixels
+        return
     unit = 2.0 ** (coding.bits - 8)
     black, white = (0.0, top) if coding.full else (16 * unit, 235 * unit)
     planes = [stored_plane(plane, coding.bits) for plane in frame.planes]
     if coding.kind == "gray":
         gray = (planes[0][:, :width] - np.float32(black)) / np.float32(white - black)
         pixels[...] = np.clip(gray, 0, 1)[..., None]
-        return pixels
+        return
     red, blue = coding.weights
     green = 1 - red - blue
     chroma = 1 / (top if coding.full else 224 * unit)
@@ -155,7 +172,6 @@ def pixels_of(frame: Any, coding: Coding) -> NDArray[np.float32]:
     alpha = planes[3] if coding.alpha else _NO_PLANE.astype(planes[0].dtype)
     values = np.array(numbers, np.float32)
     _yuv_to_rgb(planes[0], planes[1], planes[2], alpha, *across, *down, values, pixels)
-    return pixels
 
 
 def stored_plane(plane: Any, bits: int) -> NDArray[Any]:

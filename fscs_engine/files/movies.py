@@ -7,7 +7,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..color import AUTO, SRGB
 from ..errors import InputError, UsageError
 from ..host.frames import MOVIES
-from ..image import Image, Window
+from ..image import CHOSEN, Image, Reading, Window
+from .encoding import (
+    PRIMARIES,
+    PRIMARIES_NAMES,
+    SRGB_CURVE,
+    TELEVISION_PRIMARIES,
+    UNSAID_PRIMARIES,
+    Decode,
+    coded,
+    decoded,
+)
 from .movie_pixels import coding_of, pixels_of, turn_of, turned
 from .reading import first_bytes
 
@@ -46,8 +57,9 @@ class Movie:
     Range and matrix are read as the stream has them. A stream that does not say is BT.709 from 720 lines up, else
     BT.601, and of limited range (RGB and gray: full). What lies outside [0, 1] after that (super-whites) is clipped.
     The transfer curves of BT.709, BT.601, BT.1886 and the like are taken as the sRGB encoding: the numbers stay as
-    they are, as compositing programs have it. Primaries are taken for those of Rec.709. Of interlaced movies there
-    are no whole frames, so they are refused. Turned movies (of telephones) come upright.
+    they are, as compositing programs have it. Frames of a movie that is tagged as BT.2020, DCI-P3 or P3-D65 become
+    linear Rec.709; other primaries are taken for those of Rec.709. Straight alpha is multiplied in. Of
+    interlaced movies there are no whole frames, so they are refused. Turned movies (of telephones) come upright.
 
     Opening reads the whole file once, without decoding, so that the count is what is there and not what a header says.
     A file that was cut off is known where its format says how long it is: QuickTime, MP4, Matroska, AVI and MXF, not
@@ -57,6 +69,8 @@ class Movie:
     Args:
         path: the file.
         threads: of the decoder; 0 is one for each core.
+        color_space: what the values are; "auto" takes it from the file. With another one, every transfer curve is read.
+        alpha: whether colors are "straight" or "premultiplied"; "auto" is straight.
 
     Attributes:
         path: the file.
@@ -64,7 +78,8 @@ class Movie:
         rate: frames per second.
         count: frames.
         has_alpha: whether frames are RGBA.
-        color_space: "srgb".
+        color_space: "srgb", "lin_rec709", or the one that was asked for.
+        reading: what values were taken for, and why.
         attributes: of the first frame, for ``fscs_engine.image.Image``: FramesPerSecond, PixelAspectRatio where
             pixels are not square, smpte:TimeCode where the file has one and a frame rate up to 40.
 
@@ -78,9 +93,7 @@ class Movie:
         ...     pixels = movie.read(movie.count).pixels
     """
 
-    color_space = "srgb"
-
-    def __init__(self, path: str | Path, *, threads: int = 0) -> None:
+    def __init__(self, path: str | Path, *, threads: int = 0, color_space: str = AUTO, alpha: str = AUTO) -> None:
         self._av = pyav()
         self.path = Path(path)
         self._threads = threads
@@ -97,7 +110,13 @@ class Movie:
             self._open()
             self._held = (1, self._decode(1))
             first = self._held[1]
-            self._coding = coding_of(self.path, first, self._stream.codec_context.name)
+            codec = self._stream.codec_context.name
+            self._coding = coding_of(self.path, first, codec, any_curve=color_space != AUTO)
+            self._decode_color, self.reading = _meaning(int(first.color_primaries), color_space)
+            if self._coding.alpha:
+                named = "straight" if alpha == AUTO else alpha
+                self.reading = replace(self.reading, alpha=named, alpha_chosen=alpha != AUTO)
+            self.color_space = self.reading.space
             self._turn = turn_of(self.path, first)
             self.height, self.width = (first.width, first.height) if self._turn[0] else (first.height, first.width)
             self.has_alpha = self._coding.alpha
@@ -140,9 +159,17 @@ class Movie:
         if self._held[0] != number:
             self._held = (0, None)
             self._held = (number, self._decode(number))
-        pixels = turned(pixels_of(self._held[1], self._coding), self._turn)
+        straight = self.reading.alpha != "premultiplied"
+        pixels = turned(self._pixels(straight), self._turn)
         window = Window(0, 0, self.width, self.height)
-        return Image(pixels, self.color_space, window, window, self._attributes(number), self.path)
+        attributes = self._attributes(number)
+        return Image(pixels, self.color_space, window, window, attributes, self.path, self.reading)
+
+    def _pixels(self, straight: bool) -> NDArray[np.float32]:
+        """The frame in hand, premultiplied, in ``color_space``."""
+        if self._decode_color is None:
+            return pixels_of(self._held[1], self._coding, associate=straight)
+        return decoded(pixels_of(self._held[1], self._coding, associate=False), self._decode_color, associate=straight)
 
     def _attributes(self, number: int) -> dict[str, object]:
         attributes: dict[str, object] = {"FramesPerSecond": self.rate}
@@ -440,6 +467,21 @@ def _unevenness(times: NDArray[np.int64], base: Fraction, rate: Fraction) -> flo
     """How far stamps lie from even ones, in ticks."""
     shift = (times - times[0]) - np.arange(len(times)) * float(1 / (rate * base))
     return float(shift.max() - shift.min()) / 2
+
+
+def _meaning(primaries: int, color_space: str) -> tuple[Decode | None, Reading]:
+    """What frames are, by the number of their primaries in ITU-T H.273 or as it was asked for."""
+    if color_space != AUTO:
+        return None, Reading(color_space, color_space, CHOSEN)
+    name = PRIMARIES_NAMES.get(primaries, "")
+    if primaries in (1, *UNSAID_PRIMARIES) or not name:
+        said = primaries == 1 or primaries not in UNSAID_PRIMARIES
+        known = primaries in (1, *UNSAID_PRIMARIES, *TELEVISION_PRIMARIES)
+        warning = f"its primaries, {primaries} of ITU-T H.273, are not known and were taken as Rec.709"
+        reason = "its tags" if said else "the movie does not say, and movies are taken as sRGB"
+        return None, Reading(SRGB, SRGB, reason, warnings=() if known else (warning,))
+    space, decode = coded(SRGB_CURVE, PRIMARIES[primaries])
+    return decode, Reading(space, f"{name}, {SRGB_CURVE}", "its tags", converted=True, wide=True)
 
 
 def _timecode(stream: Any, container: Any) -> str:

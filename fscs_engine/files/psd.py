@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, OutputError, UsageError
 from .atomic import replaced_file
 from .blending import PaintedRows, StackedLayer, composite, json_texts, largest_error, layer_titles
+from .icc import srgb_profile
 from .layer_document import LayerDocument
 from .strips import levels
 
@@ -189,7 +190,7 @@ class PsdLayerWriter(LayerDocument):
         from psd_tools.psd.image_resources import ImageResource, ImageResources, VersionInfo
 
         version = VersionInfo(has_composite=True, writer="fscs-engine", reader="fscs-engine")
-        found: dict[Any, Any] = {Resource.ICC_PROFILE: _srgb_profile(), Resource.VERSION_INFO: version}
+        found: dict[Any, Any] = {Resource.ICC_PROFILE: srgb_profile(), Resource.VERSION_INFO: version}
         if self._metadata:
             found[Resource.XMP_METADATA] = _xmp(self._metadata)
         return ImageResources([(key, ImageResource(key=key, data=data)) for key, data in sorted(found.items())])  # type: ignore[arg-type]
@@ -295,15 +296,6 @@ def _require_psd_tools() -> None:
         import psd_tools  # noqa: F401
     except ImportError:
         raise UsageError("PSD files need psd-tools", cure='pip install "fscs-engine[documents]"') from None
-
-
-def _srgb_profile() -> bytes:
-    """An ICC profile of sRGB, without the time it was made at."""
-    from PIL import ImageCms
-
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[24:36] = struct.pack(">6H", 1980, 1, 1, 0, 0, 0)
-    return bytes(profile)
 
 
 def _xmp(metadata: Mapping[str, str]) -> bytes:

@@ -12,12 +12,11 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from ..color import association, straight
 from ..errors import InputError, NonFiniteError
-from ..image import Image, Reading, Window
+from ..image import CHOSEN, Image, Reading, Window
 from .channels import Channels, choose, deep, is_converted_by_reader, luminance_chroma
 from .damage import fault_of
-from .encoding import Encoding, encoding_of
+from .encoding import Encoding, decoded, encoding_of
 from .foreign import LOOKED_AT, kind_of
 from .headers import kept_attributes
 
@@ -74,7 +73,10 @@ def read_image(
         if opened.format == "bmp" and pixels.shape[2] == 4 and not pixels[..., 3].any():
             # The fourth byte of an old BMP is none of the picture, and is mostly 0.
             pixels, reading = np.ascontiguousarray(pixels[..., :3]), replace(reading, alpha="", alpha_chosen=False)
-        pixels = _decoded(pixels, encoding, reading)
+        if encoding.decode is not None:
+            pixels = decoded(pixels, encoding.decode, associate=reading.alpha == STRAIGHT)
+        elif reading.alpha == STRAIGHT:
+            pixels[..., :3] *= pixels[..., 3:]
         return Image(
             pixels=pixels,
             color_space=reading.space,
@@ -103,7 +105,7 @@ def _meaning(opened: OpenedImage, chosen: Channels, color_space: str, alpha: str
     if color_space == AUTO:
         encoding = encoding_of(opened.path, opened.format, spec)
     else:
-        encoding = Encoding(color_space, color_space, "it was chosen")
+        encoding = Encoding(color_space, color_space, CHOSEN)
     association_ = ""
     if len(chosen.indices) in (2, 4):
         says_straight = opened.format != "openexr" and bool(spec.get_int_attribute("oiio:UnassociatedAlpha"))
@@ -116,6 +118,7 @@ def _meaning(opened: OpenedImage, chosen: Channels, color_space: str, alpha: str
         alpha=association_,
         alpha_chosen=bool(association_) and alpha != AUTO,
         converted=encoding.decode is not None,
+        wide=encoding.wide,
         warnings=encoding.warnings,
     )
     return encoding, reading
@@ -126,18 +129,6 @@ def _is_premultiplied_dds(opened: OpenedImage) -> bool:
         return False
     head = first_bytes(opened.path, 148, "an image")
     return head[84:88] in _DDS_PREMULTIPLIED or (head[84:88] == b"DX10" and head[144:145] == b"\x02")
-
-
-def _decoded(pixels: NDArray[np.float32], encoding: Encoding, reading: Reading) -> NDArray[np.float32]:
-    """(H, W, 3 or 4) of the file → premultiplied, in the space of the encoding. May change ``pixels``."""
-    if reading.alpha == STRAIGHT:
-        if encoding.decode is not None:
-            pixels[..., :3] = encoding.decode(np.ascontiguousarray(pixels[..., :3]))
-        pixels[..., :3] *= pixels[..., 3:]
-    elif encoding.decode is not None:
-        factor = association(pixels)[..., None]
-        pixels[..., :3] = encoding.decode(np.ascontiguousarray(straight(pixels))) * factor
-    return pixels
 
 
 def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from .blending import json_texts
+from .icc import srgb_profile
 from .layer_folder import PictureFolder
 from .reading import open_image
 from .strips import ROWS, Blocks, failed
@@ -46,6 +47,8 @@ class _TiffFile:
         spec = oiio.ImageSpec(width, height, 4, "uint16")
         spec.attribute("oiio:UnassociatedAlpha", 1)
         spec.attribute("oiio:ColorSpace", "sRGB")
+        profile = srgb_profile()
+        spec.attribute("ICCProfile", oiio.TypeDesc(f"uint8[{len(profile)}]"), np.frombuffer(profile, np.uint8))
         # Without it OpenImageIO writes the time of day.
         spec.attribute("DateTime", "1980:01:01 00:00:00")
         spec.attribute("compression", "zip")

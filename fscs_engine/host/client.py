@@ -366,6 +366,7 @@ class Worker:
                 "color_space": image.color_space,
                 "layer": image.layer,
                 "clean_nonfinite": image.clean_nonfinite,
+                **({} if image.alpha == "auto" else {"alpha": image.alpha}),
             }
         return {
             "file": self._share("image", image.data, (image.height, image.width, image.channels), files),

@@ -43,6 +43,7 @@ def result_parameters(
     clean_nonfinite: bool = False,
     ocio_identity: str = "",
     depth: str = "float",
+    alpha: str = "auto",
 ) -> dict[str, object]:
     """Everything that is chosen and changes pixels, defaults filled in, in canonical form.
 
@@ -56,6 +57,7 @@ def result_parameters(
         clean_nonfinite: whether NaN and infinity were cleaned.
         ocio_identity: :func:`file_identity` of the OpenColorIO config, empty for the built-in one.
         depth: of the layers' file: ``float``, or ``half``, or with clipping ``float-clip``, ``half-clip``.
+        alpha: what was chosen for the colors of the input; ``auto`` is left out of the result.
     """
     filled: dict[str, object] = {
         name: canonical_number(float(values.get(name, BY_NAME[name].default))) for name in RESULT_PARAMETERS
@@ -74,6 +76,8 @@ def result_parameters(
         ocio=ocio_identity,
         depth=depth,
     )
+    if alpha != "auto":
+        filled["alpha"] = alpha
     return filled
 
 

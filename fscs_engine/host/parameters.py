@@ -197,6 +197,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=("limit", "split"),
     ),
     Parameter(
+        "input_space",
+        "Input Space",
+        "string",
+        "auto",
+        "Chooses what the values of the input file are: srgb, lin_rec709, acescg, a camera log such as ARRI LogC4, or "
+        "a name or role of the OpenColorIO config. auto takes it from the profile, tags and format of the file.",
+    ),
+    Parameter(
+        "alpha",
+        "Input Alpha",
+        "enum",
+        "auto",
+        "Chooses whether the colors of the input file are multiplied by its alpha: straight, premultiplied, or auto, "
+        "which takes it from the file.",
+        choices=("auto", "straight", "premultiplied"),
+    ),
+    Parameter(
         "working_space",
         "Working Space",
         "string",

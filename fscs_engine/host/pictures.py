@@ -20,15 +20,18 @@ class Plate:
 
     Attributes:
         path: its whole path.
-        color_space: "auto", "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
+        color_space: what its values are, as the parameter ``input_space`` has it: "auto", "srgb", "lin_rec709",
+            "acescg", a camera's log, or a name or role of the OpenColorIO config.
         layer: the layer of an EXR to take, empty for the root layer.
         clean_nonfinite: replaces NaN and infinity by their neighbors' mean instead of refusing them.
+        alpha: "auto", or whether the file's colors are "straight" or "premultiplied".
     """
 
     path: str
     color_space: str = "auto"
     layer: str = ""
     clean_nonfinite: bool = False
+    alpha: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,8 @@ class Layers(SharedPixels):
         weights_sha256: of its weights.
         key: the cache key of this result.
         input: what stands in it for the picture, and for those around it where these were used.
+        read_as: what the file's values were taken for: "space", "encoding", "reason", "alpha", "converted", and
+            "warnings", a line for each thing in it that was not understood; empty from an older engine.
         data_window: x, y, width, height of the pixels, y downwards.
         display_window: x, y, width, height of the picture's format.
     """
@@ -161,6 +166,7 @@ class Layers(SharedPixels):
         self.weights_sha256: str = reply["weights_sha256"]
         self.key: str = reply["key"]
         self.input: str = reply["input"]
+        self.read_as: JsonObject = reply.get("read_as", {})
         self.data_window: list[int] = reply["data_window"]
         self.display_window: list[int] = reply["display_window"]
         name = "" if self.outputs else reply["layers"]

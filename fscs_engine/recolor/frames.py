@@ -163,7 +163,8 @@ class Recolorer:
         recoloring.apply(found.layers, found.image.pixels, after.pixels, torch.get_num_threads())
         again = work.overwrite or work.resume
         metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
-        write_picture(files[0], after, self.spaces, half=work.half, clip=work.clip, overwrite=again, metadata=metadata)
+        clip = work.clip or found.image.read_as.wide
+        write_picture(files[0], after, self.spaces, half=work.half, clip=clip, overwrite=again, metadata=metadata)
         if work.preview is not None:
             write_look_sheet(
                 files[1], found.image, after, found.palette, work.look, found.coverage, self.spaces, overwrite=again

@@ -27,6 +27,8 @@ class Identity:
         input_identity: sha256 of the input, of :func:`fscs_engine.host.key.file_identity` or ``pixels_identity``.
         input_layer: the layer of the file that was read.
         clean_nonfinite: whether NaN and infinity were cleaned.
+        alpha: what was chosen for the colors of the input, ``auto``, ``straight`` or ``premultiplied``.
+        read_as: what the values of the input were taken for, for people.
     """
 
     segmenter: Segmenter
@@ -36,6 +38,8 @@ class Identity:
     input_identity: str
     input_layer: str = ""
     clean_nonfinite: bool = False
+    alpha: str = "auto"
+    read_as: str = ""
 
     def parameters(self, working_space: str, depth: str = "float") -> dict[str, object]:
         """The parameters in canonical form; ``depth`` as in :func:`fscs_engine.host.key.result_parameters`."""
@@ -53,6 +57,7 @@ class Identity:
             clean_nonfinite=self.clean_nonfinite,
             ocio_identity=self.segmenter.spaces.identity,
             depth=depth,
+            alpha=self.alpha,
         )
 
     def key(self, working_space: str, depth: str = "float") -> str:
@@ -79,6 +84,7 @@ class Identity:
             "key": self.key(working_space, depth),
             "input": self.input_identity,
             SUMS: sums_text(self.palette.array.tolist(), self.parameters(working_space, depth)),
+            "input_space": self.read_as or self.input_space,
         }
         if self.processing.masks:
             values["mask"] = mask_text([(mask.mode, mask.layers) for mask in self.processing.masks])

@@ -86,6 +86,8 @@ class SegmentOptions:
         masks: that follow the frames, applied after them.
         model: which networks, and where they run.
         working_space: the space the layers add up in; ``auto`` depends on the format and the picture.
+        input_space: what the values of the input are; ``auto`` takes it from the file.
+        alpha: whether its colors are ``straight`` or ``premultiplied``; ``auto`` takes it from the file.
         input_layer: the layer of multi-layer EXR files.
         clean_nonfinite: repair NaN and infinity.
         frames: ``"1001-1100x2"`` or numbers; None is all that exist.
@@ -118,6 +120,8 @@ class SegmentOptions:
     masks: Sequence[ShotMask] = ()
     model: ModelSettings = field(default_factory=ModelSettings)
     working_space: str = str(BY_NAME["working_space"].default)
+    input_space: str = str(BY_NAME["input_space"].default)
+    alpha: str = str(BY_NAME["alpha"].default)
     input_layer: str = ""
     clean_nonfinite: bool = False
     frames: str | Sequence[int] | None = None
@@ -140,6 +144,8 @@ class SegmentOptions:
     def __post_init__(self) -> None:
         if self.missing not in ("error", "skip"):
             raise UsageError(f"missing is {self.missing!r}", cure="use 'error' or 'skip'")
+        if cure := BY_NAME["alpha"].cure(self.alpha):
+            raise UsageError(f"alpha is {self.alpha!r}", cure=cure)
         if self.jobs < 1:
             raise UsageError(f"jobs is {self.jobs}", cure="use at least 1")
         if self.compression not in COMPRESSIONS:

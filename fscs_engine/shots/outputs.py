@@ -17,7 +17,7 @@ from ..color import SRGB, ColorSpaces, in_space, resolve, straight
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import check_targets, make_folder
 from ..host.naming import METADATA_PREFIX
-from ..image import Image
+from ..image import Image, Reading
 from ..runtime.memory import empty
 from .frames import FramePattern
 from .identity import Identity, depth_name
@@ -538,6 +538,14 @@ def palette_file(delivery: Delivery) -> Path:
     if pattern is None:
         raise UsageError("nothing to write", cure="give -o OUT.####.exr")
     return pattern.file(0, "").with_name(f"{bare_name(pattern)}.palette.json")
+
+
+def fitting(delivery: Delivery, reading: Reading) -> Delivery:
+    """The same, clipping what does not fit a file of integers where the picture is of a display of a wider gamut."""
+    display = delivery.preview is not None or any(output.is_display for output in delivery.outputs)
+    if not (reading.wide and display):
+        return delivery
+    return replace(delivery, options=replace(delivery.options, clip=True))
 
 
 def overwriting(delivery: Delivery) -> Delivery:

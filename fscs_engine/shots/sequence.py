@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from ..alpha.processing import AlphaProcessing
 from ..alpha.temporal import RADIUS, Moment, is_cut, window
-from ..color import network_image, straight
+from ..color import AUTO, network_image, straight
 from ..errors import CancelledError, InputError
 from ..evaluation.metrics import flicker
 from ..host.key import window_identity
-from ..image import Image
+from ..image import Image, Reading
 from ..networks.device import resolve_device
 from ..palette.palette import Palette
 from ..runtime.compiling import missing, prepare
@@ -34,7 +34,7 @@ from ..segmenter import Report, Segmenter
 from .frame_writer import FrameWriter
 from .identity import Identity
 from .options import SegmentOptions
-from .outputs import Delivery, Frame, OpenMovies, Place, overwriting
+from .outputs import Delivery, Frame, OpenMovies, Place, fitting, overwriting
 from .shots import Shot
 
 Status = Literal["done", "skipped", "missing", "failed", "pending"]
@@ -93,6 +93,7 @@ class FrameResult:
         working_spaces: of each output, then of the contact sheet.
         keys: cache key of each output for layers.
         metadata: what the file of the first output says of itself.
+        reading: what the values of its picture were taken for; None where it was not read.
         message: why it failed.
         flicker: from the frame before to this one, see :func:`fscs_engine.evaluation.metrics.flicker`; None where
             not measured.
@@ -107,6 +108,7 @@ class FrameResult:
     working_spaces: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading | None = None
     message: str = ""
     flicker: float | None = None
     cut: bool = False
@@ -198,7 +200,7 @@ def _one_frame(
         around = reader.around(loaded)
         at = around.index(loaded)
         network_input = window_identity([each.identity for each in around], at)
-    wanted = _Wanted.of(work, segmenter, loaded.place, image.color_space, processing, network_input)
+    wanted = _Wanted.of(work, segmenter, loaded.place, image.read_as, processing, network_input)
     result = replace(wanted.result, cut=reader.begins(loaded))
     if options.resume and reader.windowed and wanted.is_there:
         writer.add_result(replace(result, status="skipped"))
@@ -206,7 +208,7 @@ def _one_frame(
     if options.dry_run:
         writer.add_result(replace(result, status="pending"))
         return
-    delivery = overwriting(work.delivery) if options.resume else work.delivery
+    delivery = overwriting(wanted.delivery) if options.resume else wanted.delivery
     moments = [reader.moment(each) for each in around] if reader.windowed else []
     begun = reader.begun
     strips = segmenter.strips(
@@ -214,7 +216,7 @@ def _one_frame(
         work.palette,
         processing,
         working_spaces=wanted.spaces,
-        clip=options.clip,
+        clip=delivery.options.clip,
         moments=moments,
         at=at,
         progress=lambda share: part(begun + (1.0 - begun) * share),
@@ -235,10 +237,12 @@ def _one_frame(
 class _Wanted:
     """What a frame's files have to be: of this work, in these working spaces."""
 
-    work: ShotWork
+    palette: Palette
+    delivery: Delivery
     place: Place
     identity: Identity
     spaces: list[str]
+    reading: Reading
 
     @classmethod
     def of(
@@ -246,40 +250,45 @@ class _Wanted:
         work: ShotWork,
         segmenter: Segmenter,
         place: Place,
-        color_space: str,
+        reading: Reading,
         processing: AlphaProcessing,
         input_identity: str,
     ) -> _Wanted:
-        """Of a picture in some color space."""
+        """Of a picture that was read so."""
+        space = segmenter.spaces.check(reading.space)
         identity = Identity(
             segmenter,
-            color_space,
+            space,
             work.palette,
             processing,
             input_identity,
             work.options.input_layer,
             work.options.clean_nonfinite,
+            work.options.alpha if reading.alpha else AUTO,
+            str(reading),
         )
-        return cls(work, place, identity, work.delivery.working_spaces(color_space, segmenter.spaces))
+        delivery = fitting(work.delivery, reading)
+        return cls(work.palette, delivery, place, identity, delivery.working_spaces(space, segmenter.spaces), reading)
 
     @property
     def is_there(self) -> bool:
         """Whether nothing is left to do."""
-        return self.work.delivery.is_done(self.place, self.identity, self.spaces)
+        return self.delivery.is_done(self.place, self.identity, self.spaces)
 
     @property
     def result(self) -> FrameResult:
         """What becomes of the frame if all goes well."""
-        delivery, place = self.work.delivery, self.place
+        delivery, place = self.delivery, self.place
         keyed = zip(delivery.outputs, self.spaces, strict=False)
         keys = tuple(self.identity.key(space, delivery.depth(output)) for output, space in keyed)
         return FrameResult(
             place.frame,
             place.view,
             "done",
-            tuple(str(file) for file in delivery.files(place, len(self.work.palette))),
+            tuple(str(file) for file in delivery.files(place, len(self.palette))),
             working_spaces=tuple(self.spaces),
             keys=keys,
+            reading=self.reading,
             metadata=self.identity.metadata(self.spaces[0], *(delivery.depth(each) for each in delivery.outputs[:1])),
         )
 
@@ -389,8 +398,8 @@ class _Reader:
         if not all(file.exists() for file in work.delivery.files(place, len(work.palette))):
             return
         with suppress(InputError, OSError):  # said when the frame is read
-            space, identity = work.shot.color_space(frame, view), work.shot.identity(frame, view)
-            wanted = _Wanted.of(work, self.segmenter, place, space, self._masked(place, None), identity)
+            reading, identity = work.shot.reading(frame, view), work.shot.identity(frame, view)
+            wanted = _Wanted.of(work, self.segmenter, place, reading, self._masked(place, None), identity)
             if wanted.is_there:
                 raise _UpToDate(replace(wanted.result, status="skipped"))
 
@@ -465,7 +474,7 @@ class _Reader:
     def _key(self, loaded: _Loaded) -> tuple[object, ...]:
         """What decides a frame's moment."""
         options = self.work.options
-        read = (loaded.identity, loaded.image.color_space, options.input_layer, options.clean_nonfinite)
+        read = (loaded.identity, loaded.image.read_as, options.input_layer, options.clean_nonfinite)
         return self.segmenter, self.work.palette.array.tobytes(), loaded.processing.before_temporal, read
 
     def _network_input(self, loaded: _Loaded) -> NDArray[np.float32]:

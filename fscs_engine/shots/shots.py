@@ -11,12 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ..color import ColorSpaces
+from ..color import AUTO, ColorSpaces
 from ..errors import InputError, UsageError
 from ..files.movies import Movie, is_movie
 from ..files.reading import read_image, read_reading
 from ..host.key import file_identity
-from ..image import Image
+from ..image import Image, Reading
 from ..palette.image_palette import shot_palette, shot_samples
 from ..palette.palette import Palette
 from .frames import VIEWS, FramePattern, format_frames, is_shot, number_of, pattern_of_files, pattern_of_folder
@@ -66,8 +66,8 @@ class Shot(Protocol):
         """
         ...
 
-    def color_space(self, frame: int, view: str) -> str:
-        """That of the frame's picture, without decoding it.
+    def reading(self, frame: int, view: str) -> Reading:
+        """What the values of the frame's picture are taken for, without decoding it.
 
         Raises:
             InputError: missing or broken.
@@ -93,6 +93,8 @@ class _Files:
     single = False
     layer: str
     clean_nonfinite: bool
+    color_space: str
+    alpha: str
 
     def source(self, frame: int, view: str) -> Path:
         """See :class:`Shot`."""
@@ -100,11 +102,17 @@ class _Files:
 
     def read(self, frame: int, view: str) -> Image:
         """See :class:`Shot`."""
-        return read_image(self.source(frame, view), layer=self.layer, clean_nonfinite=self.clean_nonfinite)
+        return read_image(
+            self.source(frame, view),
+            layer=self.layer,
+            color_space=self.color_space,
+            alpha=self.alpha,
+            clean_nonfinite=self.clean_nonfinite,
+        )
 
-    def color_space(self, frame: int, view: str) -> str:
+    def reading(self, frame: int, view: str) -> Reading:
         """See :class:`Shot`."""
-        return read_reading(self.source(frame, view), layer=self.layer).space
+        return read_reading(self.source(frame, view), layer=self.layer, color_space=self.color_space, alpha=self.alpha)
 
     def identity(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""
@@ -120,12 +128,16 @@ class Numbered(_Files):
         layer: of multi-layer EXR files.
         clean_nonfinite: repairs NaN and infinity.
         views: their names, for a pattern with ``%V``.
+        color_space: what the values are, or ``auto``.
+        alpha: whether colors are ``straight`` or ``premultiplied``, or ``auto``.
     """
 
     pattern: FramePattern
     layer: str = ""
     clean_nonfinite: bool = False
     views: tuple[str, ...] = ("",)
+    color_space: str = AUTO
+    alpha: str = AUTO
 
     @property
     def numbered(self) -> bool:
@@ -155,6 +167,8 @@ class MovieFrames:
 
     Args:
         path: the movie.
+        color_space: what its values are, or ``auto``.
+        alpha: whether its colors are ``straight`` or ``premultiplied``, or ``auto``.
 
     Raises:
         InputError: see :class:`fscs_engine.files.movies.Movie`.
@@ -164,19 +178,20 @@ class MovieFrames:
     views = ("",)
     single, numbered = False, True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, color_space: str = AUTO, alpha: str = AUTO) -> None:
         self.path = path
-        self._movie = Movie(path)
+        self._opened_as = (path, color_space, alpha)
+        self._movie = Movie(path, color_space=color_space, alpha=alpha)
         self._count = self._movie.count
         self._bytes = file_identity(path)
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, object]:
         """For another process, which opens the movie anew."""
-        return {"path": self.path}
+        return {"opened_as": self._opened_as}
 
-    def __setstate__(self, state: dict[str, Path]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+    def __setstate__(self, state: dict[str, tuple[Path, str, str]]) -> None:
+        self.__init__(*state["opened_as"])  # type: ignore[misc]
 
     @property
     def name(self) -> str:
@@ -194,10 +209,10 @@ class MovieFrames:
         with self._lock:
             return self._movie.read(frame)
 
-    def color_space(self, frame: int, view: str) -> str:
+    def reading(self, frame: int, view: str) -> Reading:
         """See :class:`Shot`."""
         del frame, view
-        return self._movie.color_space
+        return self._movie.reading
 
     def identity(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""
@@ -225,6 +240,8 @@ class Listed(_Files):
     views: tuple[str, ...] = ("",)
     first: int = 1
     numbered = True
+    color_space: str = AUTO
+    alpha: str = AUTO
 
     def frames(self, view: str) -> tuple[int, ...]:
         """See :class:`Shot`."""
@@ -266,11 +283,20 @@ class Stills:
         self._read: dict[int, tuple[Image, str]] = {}
 
     @classmethod
-    def file(cls, path: Path, *, layer: str = "", clean_nonfinite: bool = False) -> Stills:
+    def file(
+        cls,
+        path: Path,
+        *,
+        layer: str = "",
+        clean_nonfinite: bool = False,
+        color_space: str = AUTO,
+        alpha: str = AUTO,
+    ) -> Stills:
         """The picture of a file."""
 
         def read() -> tuple[Image, str]:
-            return read_image(path, layer=layer, clean_nonfinite=clean_nonfinite), file_identity(path)
+            image = read_image(path, layer=layer, color_space=color_space, alpha=alpha, clean_nonfinite=clean_nonfinite)
+            return image, file_identity(path)
 
         return cls(path.stem, [read], path, number_of(path))
 
@@ -289,9 +315,9 @@ class Stills:
         del view
         return self._picture(frame)[0]
 
-    def color_space(self, frame: int, view: str) -> str:
+    def reading(self, frame: int, view: str) -> Reading:
         """See :class:`Shot`."""
-        return self.read(frame, view).color_space
+        return self.read(frame, view).read_as
 
     def identity(self, frame: int, view: str) -> str:
         """See :class:`Shot`."""
@@ -309,7 +335,13 @@ class Stills:
 
 
 def open_shot(
-    inputs: Sequence[Path], *, layer: str = "", clean_nonfinite: bool = False, views: Sequence[str] = ()
+    inputs: Sequence[Path],
+    *,
+    layer: str = "",
+    clean_nonfinite: bool = False,
+    views: Sequence[str] = (),
+    input_space: str = AUTO,
+    alpha: str = AUTO,
 ) -> Shot:
     """The shot that some inputs mean.
 
@@ -318,6 +350,8 @@ def open_shot(
         layer: of multi-layer EXR files.
         clean_nonfinite: repairs NaN and infinity.
         views: names for ``%V``; those of left and right that exist without any.
+        input_space: what the values are, or ``auto``.
+        alpha: whether colors are ``straight`` or ``premultiplied``, or ``auto``.
 
     Raises:
         InputError: nothing there, or not one sequence.
@@ -325,12 +359,14 @@ def open_shot(
     """
     if inputs[0].is_file() and not is_shot(inputs):
         _no_views(views)
-        return Stills.file(inputs[0], layer=layer, clean_nonfinite=clean_nonfinite)
+        return Stills.file(
+            inputs[0], layer=layer, clean_nonfinite=clean_nonfinite, color_space=input_space, alpha=alpha
+        )
     if len(inputs) == 1 and is_movie(inputs[0]):
         _no_views(views)
         if layer:
             raise UsageError("--input-layer is for EXR, the input is a movie", cure="leave it out")
-        return MovieFrames(inputs[0])
+        return MovieFrames(inputs[0], input_space, alpha)
     if len(inputs) > 1:
         for file in inputs:
             if not file.is_file():
@@ -339,17 +375,17 @@ def open_shot(
         found = pattern_of_files(inputs)
         if found is None:
             _no_views(views)
-            return Listed(tuple(inputs), layer, clean_nonfinite)
+            return Listed(tuple(inputs), layer, clean_nonfinite, color_space=input_space, alpha=alpha)
         pattern, numbers = found
         _no_views(views)
-        return _Some(pattern, layer, clean_nonfinite, ("",), numbers)
+        return _Some(pattern, layer, clean_nonfinite, ("",), input_space, alpha, numbers)
     pattern = pattern_of_folder(inputs[0]) if inputs[0].is_dir() else FramePattern(str(inputs[0]))
     if not pattern.has_view:
         _no_views(views)
-        shot = Numbered(pattern, layer, clean_nonfinite)
+        shot = Numbered(pattern, layer, clean_nonfinite, ("",), input_space, alpha)
     else:
         there = tuple(view for view in views or VIEWS if views or pattern.frames(view))
-        shot = Numbered(pattern, layer, clean_nonfinite, there or VIEWS)
+        shot = Numbered(pattern, layer, clean_nonfinite, there or VIEWS, input_space, alpha)
     for view in shot.views:
         if not shot.frames(view):
             cure = _other_padding(shot, view) or "check the path, and --views for %V"

@@ -25,6 +25,7 @@ class ImageSource:
     color_space: str
     layer: str
     clean_nonfinite: bool
+    alpha: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,10 @@ def _parse_image(image: Fields) -> ImageSource:
             path=path,
             file="",
             shape=(0, 0, 0),
-            color_space=image.text("color_space", "auto"),
+            color_space=image.text("color_space", BY_NAME["input_space"].default),
             layer=image.text("layer", ""),
             clean_nonfinite=image.flag("clean_nonfinite", False),
+            alpha=_choice("alpha", image.text("alpha", BY_NAME["alpha"].default)),
         )
     else:
         source = ImageSource(

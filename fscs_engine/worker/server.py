@@ -365,6 +365,7 @@ class Server:
             "shape": list(pixels.shape),
             "working_space": space,
             "input": identity,
+            "read_as": image.read_as.to_dict(),
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
@@ -417,12 +418,13 @@ class Server:
             working_space=request.working_space,
             input_layer=request.image.layer,
             clean_nonfinite=request.image.clean_nonfinite,
+            alpha=request.image.alpha,
             frames=[here],
             **({} if request.output is None else request.output.switches),
         )
         shared = Output(FramePattern(str(job.folder / name)), "f32")
         run = Run.of(shot, [shared if request.output is None else request.output.path], options)
-        alike = len({(source.layer, source.clean_nonfinite) for source in sources}) == 1
+        alike = len({(source.layer, source.clean_nonfinite, source.alpha) for source in sources}) == 1
 
         def tick(share: float) -> None:
             check_cancelled(job)
@@ -448,6 +450,7 @@ class Server:
             "key": result.metadata[METADATA_PREFIX + "key"],
             "input": result.metadata[METADATA_PREFIX + "input"],
             "metadata": dict(result.metadata),
+            "read_as": image.read_as.to_dict(),
             "data_window": window_list(image.data_window),
             "display_window": window_list(image.display_window),
         }
@@ -476,6 +479,7 @@ class Server:
                 source.path,
                 layer=source.layer,
                 color_space=source.color_space,
+                alpha=source.alpha,
                 clean_nonfinite=source.clean_nonfinite,
             )
             return image, file_identity(source.path)

@@ -88,10 +88,40 @@ def test_straight_divides_only_where_there_is_alpha():
         ("scene_linear", "srgb", False, "lin_rec709"),
         ("ACEScg", "srgb", False, "acescg"),
         ("lin_ap0", "srgb", False, "ACES2065-1"),
+        ("auto", "ARRI LogC4", False, "lin_rec709"),
+        ("auto", "color_timing", False, "lin_rec709"),
+        ("auto", "scene_linear", False, "acescg"),
+        ("auto", "ARRI LogC4", True, "srgb"),
     ],
 )
 def test_working_space_names(asked, image, display, expected):
     assert resolve(asked, image, display, SPACES) == expected
+
+
+@pytest.mark.parametrize(
+    ("space", "code", "light"),
+    [
+        ("ARRI LogC4", 0.2784, 0.18),  # each maker's own figure for mid gray
+        ("ARRI LogC3 (EI800)", 0.391, 0.18),
+        ("S-Log3 S-Gamut3", 420 / 1023, 0.18),
+        ("V-Log V-Gamut", 433 / 1023, 0.18),
+        ("ACEScct", 0.4135884, 0.18),
+    ],
+)
+def test_logs_of_cameras_are_known_without_a_config(space, code, light):
+    gray = SPACES.convert(np.full((1, 1, 3), code, np.float32), space, "lin_rec709")
+    np.testing.assert_allclose(gray, light, atol=1e-3)
+    assert SPACES.check(space) == space
+
+
+def test_roles_are_names():
+    assert SPACES.check("scene_linear") == "acescg"
+    assert SPACES.check("color_timing") == "ACEScct"
+
+
+def test_an_unknown_name_is_answered_by_the_nearest():
+    with pytest.raises(ColorSpaceError, match="did you mean ARRI LogC4"):
+        SPACES.check("ARRI LogC")
 
 
 def test_unknown_names_and_broken_configs_are_refused(tmp_path):

@@ -9,7 +9,7 @@ def test_json(fscs, photo, tmp_path):
     finished = fscs("palette", photo, "-k", 3, "-o", tmp_path / "p.json", "--json")
     assert finished.code == 0
     result = finished.json
-    assert set(result) == {"palette", "seconds", "peak_rss_bytes", "outputs"}
+    assert set(result) == {"palette", "input", "seconds", "peak_rss_bytes", "outputs"}
     assert result["outputs"] == [str(tmp_path / "p.json")]
     written = read_palette(tmp_path / "p.json")
     assert [color["hex"] for color in result["palette"]] == [color.hex for color in written]

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
+import PyOpenColorIO as ocio
 import pytest
+from imagecodecs import cms_profile
 from PIL import Image
 
 from fscs_engine import __version__
@@ -33,6 +35,7 @@ JSON_FIELDS = {
     "model",
     "weights_sha256",
     "working_space",
+    "input",
     "key",
     "outputs",
 }
@@ -77,6 +80,55 @@ def test_json_has_the_fields_that_scripts_rely_on(fscs, photo, tmp_path):
     assert result["outputs"] == [str(tmp_path / "o.exr")]
 
 
+def test_what_was_assumed_of_the_input_is_said(fscs, photo, tmp_path):
+    result = segmented(fscs, photo, tmp_path / "a.exr")
+    reason = "the file does not say, and integers are taken as sRGB"
+    said = {"space": "srgb", "encoding": "srgb", "reason": reason, "alpha": "", "converted": False, "warnings": []}
+    assert result["input"] == said
+    assert read_layers(tmp_path / "a.exr").metadata["softcolor:input_space"] == f"srgb ({reason})"
+    named = segmented(fscs, photo, tmp_path / "b.exr", "--input-space", "ARRI LogC4")
+    assert (named["input"]["space"], named["input"]["reason"]) == ("ARRI LogC4", "it was chosen")
+    assert (named["working_space"], named["key"] != result["key"]) == ("lin_rec709", True)
+    layered = read_layers(tmp_path / "b.exr")
+    light = ColorSpaces().convert(read_image(photo).pixels, "ARRI LogC4", LIN_REC709)
+    np.testing.assert_allclose(layered.layers.sum(axis=0)[..., :3], light, rtol=1e-5, atol=1e-5)
+    fscs("segment", photo, "-o", tmp_path / "c.exr", "--input-space", "ARRI").failed_with(2, "did you mean ARRI Log")
+    fscs("segment", photo, "-o", tmp_path / "c.exr", "--alpha", "keyed").failed_with(2, "--alpha")
+
+
+def test_a_profile_of_a_wider_gamut_fits_every_format(fscs, photo, tmp_path):
+    """The EXR keeps colors outside of sRGB, files of integers clip them."""
+    rgb = np.zeros((24, 32, 3), np.uint8)
+    rgb[..., 0] = np.linspace(60, 255, 32)
+    wide = tmp_path / "wide.png"
+    profile = cms_profile(
+        "rgb", gamma=2.2, primaries=[0.68, 0.32, 1, 0.265, 0.69, 1, 0.15, 0.06, 1], whitepoint=[0.3127, 0.329, 1]
+    )
+    Image.fromarray(rgb).save(wide, icc_profile=profile)
+    outputs = [tmp_path / "a.exr", "-o", f"{tmp_path}/l/", "-o", tmp_path / "a.psd", "--preview", tmp_path / "s.png"]
+    result = segmented(fscs, wide, *outputs)
+    assert result["input"]["converted"]
+    whole = read_layers(tmp_path / "a.exr").layers.sum(axis=0)
+    assert whole[..., 0].max() > 1.2
+    assert whole[..., 1].min() < -0.03
+    added = sum(png(tmp_path / "l" / f"wide.layer{number}.png")[..., :3] for number in range(1, 5))
+    expected = ColorSpaces().convert(np.ascontiguousarray(whole[..., :3]), LIN_REC709, SRGB).clip(0, 1)
+    assert np.abs(added - expected).max() <= 5 / 131070 + 1e-5
+    assert result["composite_error_max"] <= 5 / 131070
+
+
+def test_what_a_file_says_in_vain_is_a_warning(fscs, photo, tmp_path):
+    bad = tmp_path / "bad.png"
+    Image.open(photo).save(bad, icc_profile=b"x" * 300)
+    finished = fscs("segment", bad, "--palette", COLORS, "-o", tmp_path / "a.exr")
+    assert finished.code == 0
+    assert f"fscs: warning: {bad}: its ICC profile can't be used: it is damaged" in finished.err.splitlines()
+    assert segmented(fscs, bad, tmp_path / "b.exr")["input"]["warnings"] == [
+        "its ICC profile can't be used: it is damaged"
+    ]
+    assert np.array_equal(read_image(bad).pixels, read_image(photo).pixels)
+
+
 @pytest.mark.parametrize("blend", ["over", "add"])
 def test_documents_are_put_together_again(fscs, photo, tmp_path, blend):
     for suffix in ("psd", "ora"):
@@ -111,7 +163,16 @@ def test_the_exr_adds_up_to_the_image_and_says_how_it_was_made(fscs, photo, tmp_
     assert layered.layers.shape == (4, 40, 56, 4)
     assert np.abs(layered.layers.sum(axis=0)[..., :3] - linear(photo)).max() <= 2e-6
     metadata = {name.removeprefix("softcolor:"): text for name, text in layered.metadata.items()}
-    assert set(metadata) == {"palette", "model", "working_space", "parameters", "version", "key", "input"}
+    assert set(metadata) == {
+        "palette",
+        "model",
+        "working_space",
+        "parameters",
+        "version",
+        "key",
+        "input",
+        "input_space",
+    }
     assert metadata["input"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert metadata["version"] == __version__
     assert (metadata["model"], metadata["key"]) == (result["model"], result["key"])
@@ -139,10 +200,20 @@ def test_the_working_space_asked_for(fscs, photo, tmp_path):
 
 
 def test_a_config_by_its_name(fscs, photo, tmp_path):
-    """The config for studios has cameras' spaces that the built-in default lacks."""
-    command = ["segment", photo, "-k", 2, "-o", tmp_path / "o.exr", "--working-space", "Linear ARRI Wide Gamut 3"]
-    fscs(*command).failed_with(2, "Linear ARRI Wide Gamut 3")
-    assert fscs(*command, "--ocio", "ocio://studio-config-latest").code == 0
+    """Another config has spaces that the built-in ones lack, and is part of the key."""
+    name = "Input - ARRI - Curve - V3 LogC (EI800)"
+    command = ["segment", photo, "-k", 2, "-o", tmp_path / "o.exr", "--working-space", name]
+    fscs(*command).failed_with(2, name)
+    config = tmp_path / "studio.ocio"
+    own = ocio.Config.CreateFromBuiltinConfig("studio-config-latest")
+    own.addColorSpace(ocio.ColorSpace(name=name, encoding="log", fromReference=ocio.LogTransform(base=2)))
+    config.write_text(own.serialize())
+    assert fscs(*command, "--ocio", config).code == 0
+    command = ["segment", photo, "-k", 2, "--json", "--overwrite", "--working-space", "Linear ARRI Wide Gamut 3", "-o"]
+    plain, named = (
+        fscs(*command, tmp_path / "p.exr", *more).json for more in ((), ("--ocio", "ocio://studio-config-latest"))
+    )
+    assert plain["key"] != named["key"]
 
 
 def test_an_existing_folder_needs_no_slash(fscs, photo, tmp_path):

@@ -159,3 +159,22 @@ def test_sigterm_ends_at_once_and_leaves_nothing_half(tmp_path, moment, everyone
     assert "Traceback" not in said
     for file in out.parent.iterdir():
         assert file.name == "l.palette.json" or len(read_layers(file).layers) == 3
+
+
+def test_a_warning_of_every_frame_is_one_line(fscs, shot, tmp_path):
+    for number in FRAMES:
+        file = shot.with_name(f"p_{number:04d}.png")
+        with Image.open(file) as opened:
+            opened.load()
+        opened.save(file, icc_profile=b"x" * 300)
+    finished = fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--json")
+    (line,) = (line for line in finished.err.splitlines() if "warning" in line)
+    assert line.endswith("p_0011.png (and 4 more): its ICC profile can't be used: it is damaged")
+    assert all(row["input"]["warnings"] for row in finished.json["frames"])
+
+
+def test_a_shot_is_resumed_by_how_its_frames_are_read(fscs, shot, tmp_path):
+    command = ("segment", shot, "--palette", "#202020,#c04020,#e0e0e0", "-o", tmp_path / "l.####.exr", "--json")
+    assert fscs(*command, "--input-space", "acescg").json["count"]["done"] == 5
+    assert fscs(*command, "--input-space", "ACEScg", "--resume").json["count"]["skipped"] == 5
+    assert fscs(*command, "--resume").json["count"]["done"] == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from fscs_engine.files.layer_document import LayerDocument
 from fscs_engine.files.ora import OraLayerWriter
 from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.palette.palette import Palette
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import corpus.py
 
 Save = Callable[..., Path]
 

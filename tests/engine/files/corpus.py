@@ -402,6 +402,60 @@ def _profiles() -> list[Case]:
     return cases
 
 
+def _profiles_of_other_kinds() -> list[Case]:
+    """A profile on palettes, gray with alpha, floats, premultiplied alpha, and every layout of TIFF."""
+    p3 = icc_profile(P3, "sRGB", name="Display P3")
+    gray = icc_profile(kind="GRAY", curve=2.0, name="Gray")
+    linear_p3 = icc_profile(P3, 1.0, name="Linear P3")
+    premultiplied = np.rint((RGBA / 255)[..., :3] * (ALPHA / 255)[..., None] * 65535)
+    deep = np.dstack([premultiplied, ALPHA.astype(np.uint16) * 257]).astype(np.uint16)
+    floating = np.random.default_rng(9).random((24, 32, 3)).astype(np.float32) * 3
+    gray_alpha = np.dstack([meant(_scaled(GRAY[..., None]), power(2.0)), ALPHA / 255])
+    wide, wide_alpha = meant(_scaled(RGB), chromaticities=P3), meant(_scaled(RGBA), chromaticities=P3)
+
+    def palette(path: Path) -> None:
+        Pillow.fromarray(RGB).quantize(32).save(path, icc_profile=p3)
+
+    def palette_alpha(path: Path) -> None:
+        Pillow.fromarray(RGB).quantize(32).save(path, icc_profile=p3, transparency=5)
+
+    cases = [
+        Case("p3-palette.png", palette, by_pillow(chromaticities=P3), said="ICC"),
+        Case("p3-palette-alpha.png", palette_alpha, by_pillow(chromaticities=P3), said="ICC"),
+        Case("gray-profile-alpha.png", lambda path: png(path, np.dstack([GRAY, ALPHA]), iccp(gray)), gray_alpha, 5e-4),
+        Case(
+            "p3-premultiplied.tif",
+            lambda path: tiff(path, deep, profile=p3, extrasamples=["assocalpha"]),
+            wide_alpha,
+            1e-3,
+            said="premultiplied",
+        ),
+        Case("p3-alpha.webp", lambda path: pillow(path, RGBA, lossless=True, exact=True, icc_profile=p3), wide_alpha),
+        Case("p3-floats.tif", lambda path: tiff(path, floating, profile=linear_p3), to_rec709(floating, P3), 5e-4),
+        Case("p3-jpeg-ycbcr.tif", lambda path: _ycbcr(path, p3), by_pillow(chromaticities=P3), 1e-2, said="ICC"),
+    ]
+    layouts: dict[str, dict[str, object]] = {
+        "big-endian": {"byteorder": ">"},
+        "planes": {"planarconfig": "separate"},
+        "tiles": {"tile": (16, 16)},
+        "bigtiff": {"bigtiff": True},
+        "deflate": {"compression": "zlib", "predictor": True},
+        "strips": {"rowsperstrip": 5},
+    }
+    for name, layout in layouts.items():
+        values = np.moveaxis(RGB, 2, 0) if name == "planes" else RGB
+        cases.append(Case(f"p3-{name}.tif", _tiff_with(values, p3, layout), wide, said="ICC"))
+    return cases
+
+
+def _ycbcr(path: Path, profile: bytes) -> None:
+    Pillow.fromarray(RGB).convert("YCbCr").save(path, compression="jpeg", icc_profile=profile)
+
+
+def _tiff_with(values: np.ndarray, profile: bytes, layout: dict[str, object]) -> Callable[[Path], object]:
+    return lambda path: tiff(path, values, profile=profile, **layout)
+
+
 def _samples(exponent: float) -> list[int]:
     return np.rint(np.linspace(0, 1, 4096) ** exponent * 65535).astype(int).tolist()
 
@@ -690,6 +744,7 @@ def _floats(values: np.ndarray) -> Callable[[Path], object]:
 
 CASES: tuple[Case, ...] = (
     *_profiles(),
+    *_profiles_of_other_kinds(),
     *_odd_profiles(),
     *_png_tags(),
     *_exr_headers(),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
+import corpus
 import numpy as np
 import pytest
 
@@ -13,9 +13,6 @@ from fscs_engine.color import ColorSpaces
 from fscs_engine.errors import InputError
 from fscs_engine.files.reading import read_image, read_reading
 from fscs_engine.image import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
-import corpus  # noqa: E402
 
 SPACES = ColorSpaces()
 
@@ -63,5 +60,5 @@ def test_what_a_file_means(tmp_path: Path, case: corpus.Case) -> None:
 
 
 def test_the_corpus_is_large() -> None:
-    assert len(corpus.CASES) >= 120
+    assert len(corpus.CASES) >= 200
     assert len({case.name for case in corpus.CASES}) == len(corpus.CASES)

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import corpus
 import numpy as np
 import OpenImageIO as oiio
 import pytest
@@ -188,6 +190,75 @@ def test_color_lies_on_the_left_pixel_and_between_two_rows(tmp_path: Path) -> No
     found = (pixels - 110 / 219) / (2 - 2 * 0.2126) * 224 + 128
     np.testing.assert_allclose(found[0], [128, 133, 138, 143, 148, 153, 158, 158], atol=1e-3)
     np.testing.assert_allclose(found[:, 0], [128, 133, 143, 148], atol=1e-3)
+
+
+def with_primaries(number: int) -> Callable[[Any, Any], None]:
+    def prepare(container: Any, stream: Any) -> None:
+        del container
+        stream.codec_context.color_primaries = number
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("number", "primaries"), [(1, None), (6, None), (9, corpus.REC2020), (11, corpus.DCI), (12, corpus.P3), (22, None)]
+)
+def test_primaries_of_wider_gamuts_become_rec709(
+    tmp_path: Path, number: int, primaries: tuple[float, ...] | None
+) -> None:
+    rgb = patches()
+    stored = to_yuv(rgb, BT709, FULL, 8)
+    frames = [[stored[..., i] for i in range(3)]]
+    path = save_movie(tmp_path / "a.mkv", frames, tags=(BT709, FULL, 1), prepare=with_primaries(number))
+    plain = save_movie(tmp_path / "b.mkv", frames, tags=(BT709, FULL, 1), prepare=with_primaries(1))
+    with Movie(path) as movie, Movie(plain) as rec709:
+        image, before = movie.read(1), rec709.read(1)
+    assert image.reading == movie.reading
+    assert bool(image.reading.warnings) == (number == 22)
+    if primaries is None:
+        assert image.color_space == "srgb"
+        np.testing.assert_array_equal(image.pixels, before.pixels)
+        return
+    assert (image.color_space, image.reading.wide) == ("lin_rec709", True)
+    expected = corpus.to_rec709(corpus.srgb_to_linear(before.pixels), primaries)
+    np.testing.assert_allclose(image.pixels, expected, atol=1e-5)
+    assert image.pixels.min() < -0.01
+
+
+def test_what_a_movie_is_can_be_said(tmp_path: Path) -> None:
+    stored = to_yuv(patches(), BT709, FULL, 8)
+    frames = [[stored[..., i] for i in range(3)]]
+    plain = save_movie(tmp_path / "a.mkv", frames, tags=(BT709, FULL, 1))
+    bright = save_movie(tmp_path / "b.mkv", frames, tags=(BT709, FULL, 16), prepare=with_primaries(9))
+    with pytest.raises(InputError, match="PQ.*--input-space"):
+        Movie(bright)
+    with Movie(plain) as movie, Movie(bright, color_space="ARRI LogC4") as named:
+        assert (named.color_space, named.reading.reason) == ("ARRI LogC4", "it was chosen")
+        np.testing.assert_array_equal(named.read(1).pixels, movie.read(1).pixels)
+
+
+@pytest.mark.parametrize("pixels", ["bgra", "yuva444p"])
+@pytest.mark.parametrize("number", [1, 12])
+def test_alpha_of_a_movie_can_be_said(tmp_path: Path, pixels: str, number: int) -> None:
+    rng = np.random.default_rng(3)
+    planes = [rng.integers(40, 200, (8, 8), dtype=np.uint8) for _ in range(3)]
+    planes.append(rng.integers(60, 256, (8, 8), dtype=np.uint8))
+    if pixels == "bgra":
+        planes = [np.stack(planes, axis=-1)]
+    path = save_movie(tmp_path / "a.mkv", [planes], "ffv1", pixels, prepare=with_primaries(number))
+    with Movie(path) as straight, Movie(path, alpha="premultiplied") as premultiplied:
+        first, second = straight.read(1), premultiplied.read(1)
+    assert (first.reading.alpha, second.reading.alpha) == ("straight", "premultiplied")
+    np.testing.assert_array_equal(first.pixels[..., 3], second.pixels[..., 3])
+    assert first.color_space == second.color_space == ("lin_rec709" if number == 12 else "srgb")
+    if number == 1:
+        alpha = second.pixels[..., 3:]
+        np.testing.assert_allclose(second.pixels[..., :3] * alpha, first.pixels[..., :3], atol=1e-6)
+    else:
+        with Movie(path, color_space="srgb", alpha="premultiplied") as coded:
+            pixels_, alpha = coded.read(1).pixels[..., :3], coded.read(1).pixels[..., 3:]
+        expected = corpus.to_rec709(corpus.srgb_to_linear(pixels_ / alpha), corpus.P3) * alpha
+        np.testing.assert_allclose(second.pixels[..., :3], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("pixels", ["rgb24", "rgba", "rgb48be", "rgba64be", "gray", "gray16be", "ya8"])

@@ -322,6 +322,40 @@ def test_associated_tiff_stays_as_it_is(save: Save, noise: np.ndarray) -> None:
     np.testing.assert_allclose(straight[..., :3], values[..., :3] * values[..., 3:], atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("name", "own"), [("a.exr", "premultiplied"), ("a.tif", "premultiplied"), ("a.png", "straight")]
+)
+@pytest.mark.parametrize("alpha", ["auto", "straight", "premultiplied"])
+def test_alpha_can_be_said(save: Save, noise: np.ndarray, name: str, own: str, alpha: str) -> None:
+    values = np.rint(noise[..., :4] * 255) / np.float32(255)
+    path = save(
+        name, values, "uint8" if name == "a.png" else "float", attributes={"oiio:UnassociatedAlpha": name == "a.png"}
+    )
+    image = read_image(path, alpha=alpha)
+    meant = own if alpha == "auto" else alpha
+    expected = values[..., :3] * (values[..., 3:] if meant == "straight" else 1)
+    np.testing.assert_allclose(image.pixels[..., :3], expected, atol=1e-6)
+    np.testing.assert_allclose(image.pixels[..., 3], values[..., 3], atol=1e-6)
+    assert image.reading.alpha == meant
+    assert image.reading == read_reading(path, alpha=alpha)
+
+
+def test_a_space_that_is_named_wins_over_what_a_file_says(save: Save, noise: np.ndarray) -> None:
+    path = save("a.exr", noise[..., :3], attributes={"colorInteropID": "lin_ap1_scene"})
+    image = read_image(path, color_space="ARRI LogC4")
+    np.testing.assert_array_equal(image.pixels, noise[..., :3])
+    assert (image.color_space, image.reading.reason) == ("ARRI LogC4", "it was chosen")
+
+
+def test_reading_says_it_in_a_line(save: Save, noise: np.ndarray) -> None:
+    path = save("a.exr", noise[..., :4], attributes=chromaticities(0.5, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329))
+    primaries = "0.5 0.33 0.3 0.6 0.15 0.06 0.3127 0.329"
+    assert str(read_image(path).reading) == (
+        f"linear RGB of the primaries {primaries} (its chromaticities), converted to lin_rec709; premultiplied alpha"
+    )
+    assert str(read_image(path, color_space="acescg").reading) == "acescg (it was chosen); premultiplied alpha"
+
+
 # --- windows, orientation, attributes, spaces
 
 

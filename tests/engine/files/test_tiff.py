@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 import tifffile
+from PIL import Image as Pillow
+from PIL import ImageCms
 
 from fscs_engine.errors import OutputError, RangeError
 from fscs_engine.files.blending import largest_error
@@ -52,6 +55,15 @@ def test_the_layers_add_up(tmp_path: Path, photo_layers: PhotoLayers, count: int
     assert composite_error(paths, pixels[:, ::-1]) > 0.1
     if count > 1:
         assert composite_error(paths[1:], pixels) > 0.1
+
+
+def test_layers_carry_a_profile_of_srgb(tmp_path: Path, photo_layers: PhotoLayers) -> None:
+    (path,) = write(tmp_path, photo_layers(1)[0])
+    with Pillow.open(path) as opened:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(opened.info["icc_profile"]))
+    assert ImageCms.getProfileDescription(profile).strip() == "sRGB built-in"
+    image = read_image(path)
+    assert (image.color_space, image.reading.converted) == ("srgb", False)
 
 
 def test_the_numbers_are_those_of_png(tmp_path: Path, photo_layers: PhotoLayers) -> None:

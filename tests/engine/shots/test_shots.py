@@ -41,7 +41,7 @@ def test_patterns_and_folders(text):
     assert shot.source(1003, "") == Path("a/p.1003.exr")
     assert (shot.place(1003, "").number, shot.place(1003, "").frame) == ("1003", 1003)
     assert shot.read(1003, "").pixels[0, 0, 0] == 0.375
-    assert shot.color_space(1001, "") == "acescg"
+    assert shot.reading(1001, "").space == "acescg"
     assert shot.identity(1001, "") == file_identity("a/p.1001.exr")
 
 

@@ -65,5 +65,16 @@ def test_an_unknown_palette_method_is_refused():
 
 def test_every_parameter_of_the_alpha_processing_can_be_sent():
     single = {"colors", "palette_method", "model", "mask_mode", "working_space", "device", "precision", "tile"}
+    single |= {"input_space", "alpha"}  # of each image
     sent = {name for name, parameter in BY_NAME.items() if name not in single}
     assert sent == {*RESULT_PARAMETERS, *requests.PER_LAYER}
+
+
+def test_how_a_file_is_read_can_be_said(tmp_path):
+    image = {"path": str(tmp_path / "a.exr"), "color_space": "ARRI LogC4", "alpha": "straight"}
+    source = requests.parse_read(Fields({"image": image})).image
+    assert (source.color_space, source.alpha) == ("ARRI LogC4", "straight")
+    source = requests.parse_read(Fields({"image": {"path": str(tmp_path / "a.exr")}})).image
+    assert (source.color_space, source.alpha) == (BY_NAME["input_space"].default, BY_NAME["alpha"].default)
+    with pytest.raises(WorkerError, match="alpha is 'keyed'"):
+        requests.parse_read(Fields({"image": {"path": str(tmp_path / "a.exr"), "alpha": "keyed"}}))
