@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import sys
 import tempfile
@@ -38,7 +39,9 @@ from fscs_engine.evaluation import metrics
 from fscs_engine.exact.exact import exact_colors
 
 ROOT = Path(__file__).resolve().parent.parent
-COLORS = 7
+PALETTES = ROOT / "benchmarks" / "video_palettes.json"
+"""Seven colors of each clip's first frame, by scikit-learn's K-means: they stay when the engine's own changes."""
+
 FRAMES = 24
 WIDEST = 960
 DISC_COLOR = (0.9, 0.05, 0.75)
@@ -231,10 +234,11 @@ def main() -> None:
     segmenters = {Path(model).stem: Segmenter(model) for model in arguments.models}  # a wrong name is known at once
     with tempfile.TemporaryDirectory() as temporary:
         official = Segmenter(import_released(shared / "peers" / "fscs_official", Path(temporary)))
+    palettes = json.loads(PALETTES.read_text())
     clips, decoder = {}, ""
     for name, (file, first) in SEQUENCES.items():
         frames, decoder = read_frames(folder / file, first, arguments.frames)
-        clips[name] = with_disc(frames, official.auto_palette(Image.from_pixels(frames[0], "srgb"), COLORS))
+        clips[name] = with_disc(frames, Palette.from_array(palettes[name]))
     kinds = [("released weights, released inference", official, AlphaProcessing(smoothing=RELEASED_RADIUS), True)]
     kinds += [(name, segmenter, AlphaProcessing(), False) for name, segmenter in segmenters.items()]
     for name, segmenter, processing, released in kinds:
