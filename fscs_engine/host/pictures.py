@@ -23,12 +23,14 @@ class Plate:
         color_space: "auto", "srgb", "lin_rec709", "acescg" or a name of the OpenColorIO config.
         layer: the layer of an EXR to take, empty for the root layer.
         clean_nonfinite: replaces NaN and infinity by their neighbors' mean instead of refusing them.
+        by_pixels: its pixels stand for it in the cache key, and not the bytes of the file, which may hold a date.
     """
 
     path: str
     color_space: str = "auto"
     layer: str = ""
     clean_nonfinite: bool = False
+    by_pixels: bool = False
 
 
 @dataclass(frozen=True)
