@@ -31,6 +31,7 @@ if str(ROOT) not in sys.path:
 
 from fscs_engine._version import __version__  # noqa: E402
 from fscs_engine.host import sums  # noqa: E402
+from fscs_engine.host.edits import EDIT_BY_NAME, EDIT_PARAMETERS  # noqa: E402
 from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.host.naming import LAYER_PREFIX, METADATA_PREFIX, layer_name  # noqa: E402
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
@@ -208,12 +209,16 @@ class Knobs:
         flag: str = "",
     ) -> None:
         """A knob of the parameter table; ``shown`` is the range of the slider where the whole one is too wide."""
-        kind = {"int": 3, "float": 7, "enum": 4, "string": 1}[parameter.kind]
+        kind = {"int": 3, "float": 7, "enum": 4, "string": 1, "bool": 6, "rgb": 18}[parameter.kind]
         limits: Optional[tuple[float, float]] = shown
         if limits is None and parameter.minimum is not None and parameter.maximum is not None:
             limits = (parameter.minimum, parameter.maximum)
         default = parameter.default
         value = quoted(default) if isinstance(default, str) else number(float(default))
+        if parameter.kind == "bool":
+            value = str(bool(default)).lower()
+        elif parameter.kind == "rgb":
+            value = f"{{{value} {value} {value}}}"
         self.knob(
             kind,
             name or parameter.name,
@@ -225,11 +230,11 @@ class Knobs:
             flag=flag,
         )
 
-    def button(self, name: str, label: str, tooltip: str, call: str, flag: str = "") -> None:
-        """A button that calls a function of the plug-in, and says so where there is none."""
+    def button(self, name: str, label: str, tooltip: str, call: str, flag: str = "", *, more: str = "") -> None:
+        """A button that calls a function of the plug-in, and says so where there is none; ``more`` are arguments."""
         code = (
             f"try:\n    from softcolor_nuke import buttons\nexcept Exception:\n    nuke.message({NO_PLUGIN!r})\n"
-            f"else:\n    buttons.{call}(nuke.thisNode())"
+            f"else:\n    buttons.{call}(nuke.thisNode(){more})"
         )
         self.knob(22, name, label, tooltip, text=code, flag=flag)
 
@@ -244,6 +249,7 @@ def group_knobs() -> list[str]:
     knobs = Knobs()
     _palette_tab(knobs)
     _alpha_tab(knobs)
+    _recolor_tab(knobs)
     _output_tab(knobs)
     _cache_tab(knobs)
     _troubleshoot_tab(knobs)
@@ -283,16 +289,13 @@ def _palette_tab(knobs: Knobs) -> None:
         "load_preset",
     )
     knobs.knob(
-        3,
-        "sample_layer",
-        "Sample into",
-        "Chooses the color that Sample sets, by its number.",
-        "1",
-        limits=(1, MAXIMUM_COLORS),
+        15,
+        "pick_box",
+        "Pick from",
+        "Sets the box of the image, left, bottom, right and top, that Pick averages. Drag it in the Viewer.",
+        "{0 0 16 16}",
         flag="+STARTLINE",
     )
-    knobs.knob(12, "sample_position", "Sample at", "Sets the position in the image that Sample reads.", "{0 0}")
-    knobs.button("sample", "Sample", "Puts the color at this position of the image into the palette.", "sample")
     for n in layer_numbers():
         color = " ".join(number(value) for value in FIRST_PALETTE[n - 1])
         knobs.knob(
@@ -306,6 +309,8 @@ def _palette_tab(knobs: Knobs) -> None:
         knobs.knob(
             6, f"lock{n}", "lock", f"Keeps color {n} as it is when Auto Palette is pressed.", "false", flag="-STARTLINE"
         )
+        tooltip = f"Sets color {n} to the mean of the image in the box Pick from."
+        knobs.button(f"pick{n}", "Pick", tooltip, "pick", "-STARTLINE", more=f", {n}")
 
 
 def _alpha_tab(knobs: Knobs) -> None:
@@ -350,6 +355,41 @@ def _alpha_tab(knobs: Knobs) -> None:
         "1",
     )
     knobs.knob(11, "mask_from", "Mask Channel", "Chooses the channel of the mask input.", "rgba.alpha")
+
+
+def _recolor_tab(knobs: Knobs) -> None:
+    knobs.tab("recolor_tab", "Recolor")
+    knobs.knob(
+        6,
+        "recolor",
+        "Recolor",
+        "Shows the image in rgba with the edits below. The layers in the stream stay as they are.",
+        "false",
+    )
+    for name in ("strength", "opacity_shows"):
+        knobs.parameter(EDIT_BY_NAME[name])
+    knobs.knob(
+        3, "edit_layer", "Layer", "Chooses the layer whose edits are shown here.", "1", limits=(1, MAXIMUM_COLORS)
+    )
+    for parameter in EDIT_PARAMETERS:
+        if not parameter.per_layer:
+            continue
+        if parameter.kind == "color":
+            knobs.knob(6, parameter.name, parameter.label, parameter.tooltip, "false", flag="+STARTLINE")
+            tooltip = "Sets the color that Color moves the palette color to, in the working space."
+            knobs.knob(18, "new_color", "", tooltip, "{0.5 0.5 0.5}", flag="-STARTLINE")
+        else:
+            knobs.parameter(parameter)
+    knobs.button("reset_edits", "Reset", "Removes the edits of this layer.", "reset_edits", "+STARTLINE")
+    knobs.button("reset_all_edits", "Reset All", "Removes the edits of all layers.", "reset_all_edits")
+    knobs.knob(
+        1,
+        "look",
+        "Look",
+        "Holds the edits of all layers: the number of the layer, the name of the edit and its values.",
+        '""',
+        flag="+INVISIBLE",
+    )
 
 
 def _output_tab(knobs: Knobs) -> None:
@@ -765,8 +805,10 @@ def _no_live(script: Script, plate: str) -> str:
 def _views(script: Script, layers: str) -> str:
     # An Expression may write only the channels that come in.
     whole = script.node("AddChannels", "ViewChannels", [layers], [("channels", "rgba")], at=(2, 27))
+    # The plug-in creates the nodes that recolor where there are edits, and connects them here.
+    which = [("which", expression("parent.recolor"))]
     shown = [
-        layers,
+        script.node("Switch", "Recolored", [layers, layers], which, at=(1, 27)),
         script.node("Expression", "Recomposition", [whole], _named("Recomposition"), at=(2, 28)),
         script.node("Expression", "Error", [whole], [*_named("Error"), ("expr3", "1")], at=(3, 28)),
         script.node("Expression", "OneLayer", [whole], _named("OneLayer"), at=(4, 28)),
@@ -829,10 +871,10 @@ def _captures(script: Script, plate: str, mask: str) -> None:
         ("disable", "true"),
     ]
     script.node("Write", "CapturePlate", [plate], [("channels", "rgba"), *knobs], at=(-2, 2))
-    # A Roto on its own has alpha only.
-    whole = script.node("AddChannels", "MaskChannels", [mask], [("channels", "rgba")], at=(-4, 1))
-    knobs_of_copy = [("from0", "rgba.alpha"), ("to0", "rgba.red")]
-    chosen = script.node("Copy", "MaskChannel", [whole, mask], knobs_of_copy, at=(-4, 2))
+    # In the format of the image, whatever the mask's is. A Roto on its own has alpha only.
+    whole = script.node("AddChannels", "MaskChannels", [plate], [("channels", "rgba")], at=(-4, 1))
+    channel = [("from0", "rgba.alpha"), ("to0", "rgba.red")]
+    chosen = script.node("Copy", "MaskChannel", [whole, mask], channel, at=(-4, 2))
     script.node("Write", "CaptureMask", [chosen], [("channels", "rgb"), *knobs], at=(-4, 3))
 
 

@@ -9,6 +9,7 @@ script of its own and a folder for temporary files. Ends with 0 if no row failed
 from __future__ import annotations
 
 import json
+import math
 import platform
 import sys
 import tempfile
@@ -31,11 +32,13 @@ from softcolor_nuke import (  # noqa: E402
     first_contact,
     layer_names,
     layer_tree,
+    recolor,
     render,
     upstream,
     working_space,
 )
 from softcolor_nuke.fscs._version import __version__  # noqa: E402
+from softcolor_nuke.fscs.edits import Formula, LayerEdit, formula  # noqa: E402
 from softcolor_nuke.fscs.protocol import WorkerError  # noqa: E402
 
 CHANNELS = ("red", "green", "blue", "alpha")
@@ -355,6 +358,29 @@ class Rows:
         _near([found], [expected], 1e-6, "alpha")
         return ""
 
+    def recoloring_is_the_formula(self) -> str:
+        """The nodes of Recolor change a layer as the formula says; without edits the image comes back."""
+        self._rendered()
+        x, y = POINTS[0]
+        edit = LayerEdit(hue=40.0, saturation=0.5, gamma=(1.2, 1.0, 0.8))
+        plate = [self.plate.sample(channel, x, y) for channel in CHANNELS[:3]]
+        layer = [self.node.sample(f"softcolor2.{channel}", x, y) for channel in CHANNELS]
+        numbers = formula(edit, tuple(self.node[f"p2{letter}"].value() for letter in "rgb"))
+        self.node["look"].setValue(recolor.text_of({2: edit}))
+        self.node["recolor"].setValue(True)
+        recolor.follow(self.node)
+        try:
+            _true(not self.node.hasError(), "the node has an error")
+            found = [self.node.sample(channel, x, y) for channel in CHANNELS[:3]]
+            expected = [one - old + new for one, old, new in zip(plate, layer, _edited(numbers, layer))]
+            _near(found, expected, 1e-4, "the edited image")
+        finally:
+            self.node["look"].setValue("")
+            recolor.follow(self.node)
+        _near([self.node.sample(channel, x, y) for channel in CHANNELS[:3]], plate, 0.0, "the image")
+        self.node["recolor"].setValue(False)
+        return ""
+
     def exported_layers_add_up(self) -> str:
         """The nodes of Export Layers give the image back."""
         self._rendered()
@@ -519,6 +545,23 @@ def _true(condition: object, message: str) -> None:
 
 def _near(found: Sequence[float], expected: Sequence[float], tolerance: float, what: str) -> None:
     _true(all(abs(a - b) <= tolerance for a, b in zip(found, expected)), f"{what}: {list(found)}, not {list(expected)}")
+
+
+def _edited(numbers: Formula, layer: Sequence[float]) -> list[float]:
+    """What :class:`Formula` says of a premultiplied RGBA."""
+    color, alpha = list(layer[:3]), max(layer[3], 0.0)
+    if numbers.to_lms is not None and numbers.roots is not None:
+        roots = [_raised(sum(m * c for m, c in zip(row, color)), 1 / 3) for row in numbers.to_lms]
+        color = [sum(m * c for m, c in zip(row, [*roots, alpha ** (1 / 3)])) ** 3 for row in numbers.roots]
+    straight = [
+        (sum(m * c for m, c in zip(row, color)) + offset * alpha) / (alpha or 1.0)
+        for row, offset in zip(numbers.from_lms, numbers.offset)
+    ]
+    return [_raised(value, power) * (alpha or 1.0) for value, power in zip(straight, numbers.power)]
+
+
+def _raised(value: float, power: float) -> float:
+    return math.copysign(abs(value) ** power, value)
 
 
 def report() -> dict[str, Any]:

@@ -271,7 +271,8 @@ class Worker:
             tile: pixels, 0 for automatic.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
             output: has the engine write the layers instead: ``{"path": …}``, an absolute path as ``fscs segment -o``
-                takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True.
+                takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True;
+                ``notes``: texts that the file says besides, by names that start with ``softcolor:``.
             progress: called with the fraction done and the seconds to go (None while unknown).
             cancelled: asked often; True cancels.
 
@@ -367,6 +368,7 @@ class Worker:
                 "layer": image.layer,
                 "clean_nonfinite": image.clean_nonfinite,
                 **({} if image.alpha == "auto" else {"alpha": image.alpha}),
+                "by_pixels": image.by_pixels,
             }
         return {
             "file": self._share("image", image.data, (image.height, image.width, image.channels), files),

@@ -25,6 +25,7 @@ class Plate:
         layer: the layer of an EXR to take, empty for the root layer.
         clean_nonfinite: replaces NaN and infinity by their neighbors' mean instead of refusing them.
         alpha: "auto", or whether the file's colors are "straight" or "premultiplied".
+        by_pixels: its pixels stand for it in the cache key, and not the bytes of the file, which may hold a date.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Plate:
     layer: str = ""
     clean_nonfinite: bool = False
     alpha: str = "auto"
+    by_pixels: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -106,6 +106,7 @@ class SegmentOptions:
         compression: of EXR, one of :data:`fscs_engine.host.naming.COMPRESSIONS`.
         blend: how the layers of a document give the picture, ``over`` or ``add``.
         overwrite: replace existing files.
+        notes: texts that EXR files say besides, by their full names.
 
     Raises:
         UsageError: a value that is not allowed. What depends on the picture is checked with it.
@@ -140,6 +141,7 @@ class SegmentOptions:
     compression: str = "zip"
     blend: Blend = "over"
     overwrite: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.missing not in ("error", "skip"):

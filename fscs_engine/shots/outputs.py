@@ -465,7 +465,7 @@ def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame
         height=image.height,
         width=image.width,
         layers=len(identity.palette),
-        metadata=identity.metadata(space, delivery.depth(output)),
+        metadata={**delivery.options.notes, **identity.metadata(space, delivery.depth(output))},
         image=in_space(image, space, frame.spaces) if delivery.options.keep_image else image,
         color_space=space,
         half=delivery.options.half,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..host import protocol
 from ..host.key import RESULT_PARAMETERS
+from ..host.naming import METADATA_PREFIX
 from ..host.parameters import BY_NAME, MAXIMUM_COLORS, PALETTE_FRAMES, TEMPORAL_RADIUS
 from ..host.protocol import Fields, JsonObject, WorkerError
 
@@ -26,6 +27,7 @@ class ImageSource:
     layer: str
     clean_nonfinite: bool
     alpha: str = "auto"
+    by_pixels: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,10 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """The file or folder that ``segment`` writes, and the switches of the options."""
+    """The file or folder that ``segment`` writes, and the switches and notes of the options."""
 
     path: str
-    switches: Mapping[str, Any]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,10 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
 def _parse_output(output: Fields) -> OutputRequest:
     path = _absolute_text(output, "path")
     switches = ("half", "clip", "multipart", "keep_image", "overwrite")
-    found = OutputRequest(path, {name: output.flag(name, False) for name in switches})
+    notes = output.mapping("notes", {})
+    if not all(name.startswith(METADATA_PREFIX) and isinstance(text, str) for name, text in notes.items()):
+        raise protocol.protocol_error(f"output.notes are not texts whose names start with {METADATA_PREFIX}")
+    found = OutputRequest(path, {**{name: output.flag(name, False) for name in switches}, "notes": notes})
     output.end()
     return found
 
@@ -166,6 +171,7 @@ def _parse_image(image: Fields) -> ImageSource:
             layer=image.text("layer", ""),
             clean_nonfinite=image.flag("clean_nonfinite", False),
             alpha=_choice("alpha", image.text("alpha", BY_NAME["alpha"].default)),
+            by_pixels=image.flag("by_pixels", False),
         )
     else:
         source = ImageSource(

@@ -420,7 +420,7 @@ class Server:
             clean_nonfinite=request.image.clean_nonfinite,
             alpha=request.image.alpha,
             frames=[here],
-            **({} if request.output is None else request.output.switches),
+            **({} if request.output is None else request.output.options),
         )
         shared = Output(FramePattern(str(job.folder / name)), "f32")
         run = Run.of(shot, [shared if request.output is None else request.output.path], options)
@@ -482,6 +482,9 @@ class Server:
                 alpha=source.alpha,
                 clean_nonfinite=source.clean_nonfinite,
             )
+            if source.by_pixels:
+                height, width, channels = image.pixels.shape
+                return image, pixels_identity(image.pixels, height, width, channels, image.color_space)
             return image, file_identity(source.path)
         pixels = self._map(folder, source.file, source.shape)
         identity = pixels_identity(pixels, *source.shape, source.color_space)

@@ -18,6 +18,7 @@ from . import (
     installing,
     layer_names,
     layer_tree,
+    recolor,
     settings,
     upstream,
     working_space,
@@ -28,20 +29,20 @@ from .fscs import frames, install, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.naming import METADATA_PREFIX
-from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
+from .fscs.parameters import BY_NAME
 from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
 
 TITLE = "Soft Color Segment"
 
 
-def told(action: Callable[[nuke.Group], None]) -> Callable[[nuke.Group], None]:
+def told(action: Callable[..., None]) -> Callable[..., None]:
     """A button's action whose errors become a message."""
 
     @functools.wraps(action)
-    def guarded(node: nuke.Group) -> None:
+    def guarded(node: nuke.Group, *arguments: object) -> None:
         try:
-            action(node)
+            action(node, *arguments)
         except WorkerError as error:
             if error.code != "cancelled":
                 _say(f"{TITLE}: {error}")
@@ -172,6 +173,27 @@ def read_from_cache(node: nuke.Group) -> None:
 
 
 @told
+def reset_edits(node: nuke.Group) -> None:
+    """Removes the edits of the chosen layer."""
+    _reset(node, {int(node["edit_layer"].value())})
+
+
+@told
+def reset_all_edits(node: nuke.Group) -> None:
+    """Removes the edits of all layers."""
+    node["look"].setValue("")
+    _reset(node, set())
+
+
+def _reset(node: nuke.Group, layers: set[int]) -> None:
+    kept = {layer: edit for layer, edit in recolor.look_of(node).layers.items() if layer not in layers}
+    with _one_undo("Reset edits"):
+        node["look"].setValue(recolor.text_of(kept))
+        recolor.show(node)
+        recolor.follow(node)
+
+
+@told
 def render_frame(node: nuke.Group) -> None:
     """Renders the current frame."""
     _render(node, [int(nuke.frame())])
@@ -239,19 +261,23 @@ def export_palette(node: nuke.Group) -> None:
 
 
 @told
-def sample(node: nuke.Group) -> None:
-    """Takes a color out of the image."""
+def pick(node: nuke.Group, n: int) -> None:
+    """Takes a color out of the image: the mean over the box, without the alpha."""
     image = node.input(0)
     if image is None:
         raise WorkerError("usage", "there is no image", "connect the img input")
-    n = int(node["sample_layer"].value())
-    if not 1 <= n <= MAXIMUM_COLORS:
-        raise WorkerError("usage", f"there is no color {n}", f"set Sample into to 1 to {MAXIMUM_COLORS}")
-    x, y = (float(node["sample_position"].value(index)) for index in (0, 1))
-    color = [float(image.sample(channel, x, y)) for channel in ("red", "green", "blue")]
-    with _one_undo(f"Sample color {n}"):
+    left, bottom, right, top = (float(node["pick_box"].value(index)) for index in range(4))
+    if right <= left or top <= bottom:
+        raise WorkerError("usage", "the box Pick from is empty", "drag its corners apart in the Viewer")
+    place = (left + right) / 2, (bottom + top) / 2, right - left, top - bottom
+    color = [float(image.sample(channel, *place)) for channel in ("red", "green", "blue")]
+    has_alpha = "rgba.alpha" in [str(channel) for channel in image.channels()]
+    alpha = float(image.sample("alpha", *place)) if has_alpha else 1.0
+    if alpha <= 0:
+        raise WorkerError("usage", "the image is transparent in the box Pick from", "move it to another place")
+    with _one_undo(f"Pick color {n}"):
         for index, value in enumerate(color):
-            node[f"color{n}"].setValue(min(max(value, 0.0), 1.0), index)
+            node[f"color{n}"].setValue(min(max(value / alpha, 0.0), 1.0), index)
 
 
 @told
@@ -313,6 +339,7 @@ def rename_layers(node: nuke.Group) -> None:
     """Gives the layers in the stream the names that Layer Prefix asks for."""
     with _one_undo("Layer Prefix"):
         layer_names.rename(node, str(node["layer_prefix"].value()))
+        callbacks.follow(node)
 
 
 @told

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import nuke
 
-from . import exr, first_contact, layer_names, live_nodes, render, settings, upstream
+from . import exr, first_contact, layer_names, live_nodes, recolor, render, settings, upstream
 from .fscs.parameters import MAXIMUM_COLORS
 from .fscs.protocol import WorkerError
 from .later import Later
@@ -28,9 +28,14 @@ _told: set[str] = set()
 """Nodes that have words on them."""
 
 PER_LAYER_KNOBS = (
-    *("color{}", "name{}", "lock{}"),
+    *("color{}", "name{}", "lock{}", "pick{}"),
     *("layer_gain{}", "layer_gamma{}", "layer_black{}", "layer_white{}"),
 )
+
+RECOLORS = frozenset(
+    {*recolor.KNOBS, "recolor", "colors", "working_space", *(f"color{n}" for n in range(1, MAXIMUM_COLORS + 1))}
+)
+"""Knobs that change what the nodes that recolor are."""
 
 MATTER = frozenset(
     {
@@ -62,6 +67,12 @@ def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     name = knob.name()
     if name in ("colors", "mode"):
         follow(node)
+    if name in recolor.KNOBS:
+        recolor.take(node)
+    if name in ("edit_layer", "showPanel"):
+        recolor.show(node)
+    if name in RECOLORS:
+        recolor.follow(node)
     if name in ("colors", "showPanel", "chosen_layer"):
         show_layers(node)
     if name in MATTER:
@@ -73,6 +84,7 @@ def follow(node: nuke.Group) -> None:
     """Lets the nodes inside be those that the number of colors and the mode need."""
     live_nodes.follow(node)
     layer_names.follow(node)
+    recolor.follow(node)
 
 
 @safe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nuke
@@ -88,11 +88,17 @@ def put_names(node: nuke.Group) -> None:
 def put(node: nuke.Group, texts: inside.Texts) -> None:
     """Sets knobs of nodes inside a node, as far as they are there and say something else."""
     for name, knobs in texts.items():
-        found: Any = node.node(name)
-        for knob, text in knobs.items() if found is not None else ():
-            if str(found[knob].value()) == text:
-                continue
-            if " " in text and not knob.startswith("expr"):
-                found[knob].fromScript("{" + text + "}")
-            else:
-                found[knob].setValue(text)
+        found = node.node(name)
+        if found is not None:
+            put_in(found, knobs)
+
+
+def put_in(node: Any, knobs: Mapping[str, str]) -> None:
+    """Sets knobs of a node, as far as they say something else."""
+    for knob, text in knobs.items():
+        if str(node[knob].value()) == text:
+            continue
+        if knob in ("color", "mix") or (" " in text and "expr" not in knob):
+            node[knob].fromScript("{" + text + "}")
+        else:
+            node[knob].setValue(text)

@@ -6,13 +6,19 @@ from typing import Any
 
 import nuke
 
-from . import inside, layer_names, settings
+from . import inside, layer_names, recolor, settings
 
 WIDTH, HEIGHT = 110, 80
 
 
 def build(node: nuke.Group) -> Any:
-    """Makes the tree beside a node. Returns the last Merge, whose image is the sum of the layers."""
+    """Makes the tree beside a node. Returns the last Merge, whose image is the sum of the layers.
+
+    With *Recolor* on, Expression nodes make the same edits of the layers.
+
+    Raises:
+        WorkerError: the edits can't be made (code ``usage``).
+    """
     names = layer_names.names_of(node)[: settings.colors_of(node)]
     colors = len(names)
     left, top = node.xpos(), node.ypos() + 2 * HEIGHT
@@ -31,18 +37,21 @@ def build(node: nuke.Group) -> Any:
             last = _below(shuffle, left, top, n, 0)
             if node["layer_color"].value() == "straight":
                 last = _below(nuke.nodes.Premult(), left, top, n, 1, last)
+            for row, (cls, _, knobs) in enumerate(recolor.tree_steps(node, n), 2):
+                last = _below(getattr(nuke.nodes, cls)(), left, top, n, row, last)
+                layer_names.put_in(last, knobs)
             grade = nuke.nodes.Grade()
             grade["black_clamp"].setValue(False)  # the layers of a bright image hold negatives, too
-            last = _below(grade, left, top, n, 2, last)
+            last = _below(grade, left, top, n, 6, last)
             if joined is not None:
                 merge = nuke.nodes.Merge2()
                 merge["operation"].setValue("plus")
-                last = _below(merge, left, top, n, 3, joined, last)
+                last = _below(merge, left, top, n, 7, joined, last)
             joined = last
             made.append(shuffle)
         backdrop.setXYpos(left - 30, top - HEIGHT)
         backdrop["bdwidth"].setValue(colors * WIDTH + 60)
-        backdrop["bdheight"].setValue(6 * HEIGHT)
+        backdrop["bdheight"].setValue(10 * HEIGHT)
         backdrop["label"].setValue("\n".join([node.name(), *(str(one["label"].value()) for one in made)]))
     return joined
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
 
 import nuke
 
-from . import engine, exr, layer_names, settings, upstream
+from . import engine, layer_names, settings, upstream
 from .fscs import frames
-from .fscs.client import LayerMask, Layers, Pixels, ProgressCallback
+from .fscs.atomic import replaced_file
+from .fscs.client import LayerMask, Plate, ProgressCallback
 from .fscs.protocol import JsonObject, WorkerError
 
 PLATE, MASK = "CapturePlate", "CaptureMask"
@@ -78,9 +81,10 @@ def render(
     layer_names.follow(node)
     above = upstream.state(node, state_flags())
     jobs = [(frame, view) for frame in numbers for view in views]
-    with tempfile.TemporaryDirectory(prefix="softcolor-nuke-") as folder, _full_size():
+    with tempfile.TemporaryDirectory(prefix="softcolor-nuke-") as name, _full_size():
+        folder = Path(name)
         upstream.reload(node)
-        plates = _Plates(node, Path(folder) / "plate.exr")
+        plates = _Plates(node, folder)
         for index, (frame, view) in enumerate(jobs):
             if cancelled():
                 raise WorkerError("cancelled", "cancelled")
@@ -90,56 +94,61 @@ def render(
 
             tell(0.0)
             wanted = settings.of_node(node, frame)
-            read, stamps = upstream.sources(node, frame, view), upstream.stamps(node, frame, view)
+            notes = {
+                upstream.STATE: above,
+                upstream.STAMPS: upstream.stamps(node, frame, view),
+                upstream.SOURCES: upstream.sources(node, frame, view),
+            }
             plate, before, after = plates.around(frame, view)
             masks = []
             if wanted.mask is not None:
-                mode, layers = wanted.mask
-                gray = _capture(node, MASK, Path(folder) / "mask.exr", frame, view)
-                pixels = gray.first_channel(plate.data_window)
-                masks = [LayerMask(mode, layers, pixels, plate.height, plate.width)]
-            with worker.segment(
-                _pixels(plate, wanted.working_space),
-                wanted.palette,
-                wanted.parameters(),
-                before=[_pixels(capture, wanted.working_space) for capture in before],
-                after=[_pixels(capture, wanted.working_space) for capture in after],
-                masks=masks,
-                model=wanted.model,
-                working_space=wanted.working_space,
-                device=wanted.device,
-                precision=settings.PRECISION,
-                tile=wanted.tile,
-                progress=_computed(tell),
-                cancelled=cancelled,
-            ) as result:
-                metadata = wanted.metadata(result.key, result.input, str(worker.hello["engine"]))
-                metadata[upstream.STATE] = above
-                metadata[upstream.STAMPS] = stamps
-                if read:
-                    metadata[upstream.SOURCES] = read
-                _write(frames.file_of(template, frame, view), result, metadata, plate, tell, cancelled)
+                mask = _capture(node, MASK, folder / "mask.exr", frame, view)
+                masks = [LayerMask(*wanted.mask, path=str(mask))]
+            space = wanted.working_space
+            with _written(frames.file_of(template, frame, view), folder) as path:
+                worker.segment(
+                    _plate(plate, space),
+                    wanted.palette,
+                    wanted.parameters(),
+                    before=[_plate(each, space) for each in before],
+                    after=[_plate(each, space) for each in after],
+                    masks=masks,
+                    model=wanted.model,
+                    working_space=space,
+                    device=wanted.device,
+                    precision=settings.PRECISION,
+                    tile=wanted.tile,
+                    output={
+                        "path": path,
+                        "overwrite": True,
+                        "notes": {note: text for note, text in notes.items() if text},
+                    },
+                    progress=_computed(tell),
+                    cancelled=cancelled,
+                ).close()
 
 
 class _Plates:
     """The image at the frames that are rendered, and at those around them that the temporal smoothing looks at."""
 
-    def __init__(self, node: nuke.Group, file: Path) -> None:
-        self._node, self._file = node, file
-        self._kept: dict[tuple[str, int], exr.Capture] = {}
+    def __init__(self, node: nuke.Group, folder: Path) -> None:
+        self._node, self._folder = node, folder
+        self._kept: dict[tuple[str, int], Path] = {}
 
-    def around(self, frame: int, view: str) -> tuple[exr.Capture, list[exr.Capture], list[exr.Capture]]:
+    def around(self, frame: int, view: str) -> tuple[Path, list[Path], list[Path]]:
         """The image at a frame, before it and after it; without temporal smoothing at this frame alone.
 
         Raises:
             WorkerError: Nuke could not make one of them.
         """
         near = upstream.window(self._node, frame)
-        self._kept = {place: kept for place, kept in self._kept.items() if place[1] >= near[0]}
+        for place in [place for place in self._kept if place[1] < near[0] or place[0] != view]:
+            self._kept.pop(place).unlink()
         for number in near:
             if (view, number) not in self._kept:
+                file = self._folder / f"plate-{number}.exr"
                 try:
-                    self._kept[view, number] = _capture(self._node, PLATE, self._file, number, view)
+                    self._kept[view, number] = _capture(self._node, PLATE, file, number, view)
                 except WorkerError as error:
                     if number == frame or error.code == "cancelled":
                         raise
@@ -150,37 +159,39 @@ class _Plates:
         return found[here], found[:here], found[here + 1 :]
 
 
-def _write(
-    path: str,
-    result: Layers,
-    metadata: Mapping[str, str],
-    plate: exr.Capture,
-    tell: Callable[[float], None],
-    cancelled: Cancelled,
-) -> None:
-    def written(fraction: float) -> None:
-        if cancelled():
-            raise WorkerError("cancelled", "cancelled")
-        tell(0.7 + 0.3 * fraction)
+@contextmanager
+def _written(path: str, folder: Path) -> Iterator[str]:
+    """Where the engine is to write a file.
 
-    exr.write_layers(
-        path,
-        result.memory(),
-        data_window=plate.data_window,
-        display_window=plate.display_window,
-        pixel_aspect=plate.pixel_aspect,
-        metadata=metadata,
-        progress=written,
-    )
+    That is another one, and is copied, where the name has signs that the engine takes for a frame's number.
+    """
+    cure = "choose another folder for the cache, or free some disk space"
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkerError("output", f"{path} can't be written ({error.strerror})", cure) from error
+    made = folder / "layers.exr"
+    copied = re.search(r"[#@%$<]", path) is not None
+    try:
+        yield str(made) if copied else path
+    except WorkerError as error:
+        if error.code == "output":
+            raise WorkerError(error.code, error.message, cure) from error
+        raise
+    if not copied:
+        return
+    with replaced_file(path, cure) as file, made.open("rb") as source:
+        shutil.copyfileobj(source, file)
+    made.unlink()
 
 
 def _computed(tell: Callable[[float], None]) -> ProgressCallback:
     """The engine's part of a frame's progress."""
-    return lambda fraction, _: tell(0.1 + 0.6 * fraction)
+    return lambda fraction, _: tell(0.1 + 0.9 * fraction)
 
 
-def _pixels(plate: exr.Capture, space: str) -> Pixels:
-    return Pixels(plate.data, plate.height, plate.width, plate.channels, space)
+def _plate(file: Path, space: str) -> Plate:
+    return Plate(str(file), color_space=space, by_pixels=True)
 
 
 def palette(
@@ -197,7 +208,7 @@ def palette(
     with tempfile.TemporaryDirectory(prefix="softcolor-nuke-") as folder, _full_size():
         plate = _capture(node, PLATE, Path(folder) / "plate.exr", frame, view)
         return worker.palette(
-            _pixels(plate, str(node["working_space"].value())),
+            _plate(plate, str(node["working_space"].value())),
             colors,
             given=given if given["colors"] else None,
             palette_method=str(node["palette_method"].value()),
@@ -211,8 +222,8 @@ def state_flags() -> int:
     return int(nuke.TO_SCRIPT) | int(nuke.WRITE_NON_DEFAULT_ONLY)
 
 
-def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> exr.Capture:
-    """Lets a Write inside the node write one frame.
+def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> Path:
+    """Lets a Write inside the node write one frame. Returns its file.
 
     Raises:
         WorkerError: Nuke could not, with what it said.
@@ -240,7 +251,7 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
         raise WorkerError(
             "input", f"Nuke wrote no image for frame {frame}", "check that the image exists and is not black"
         )
-    return exr.read_capture(path)
+    return path
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from .fscs.key import RESULT_PARAMETERS, canonical_json, result_parameters
+from .fscs.key import RESULT_PARAMETERS
 from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
-from .fscs.sums import SUMS, sums_text
+from .fscs.sums import SUMS
 from .working_space import SPACES
 
 if TYPE_CHECKING:
@@ -63,29 +63,6 @@ class Settings:
     def mask_text(self) -> str:
         """The mask's settings as they stand in a file, and as the node's own check writes them."""
         return "" if self.mask is None else mask_text([self.mask])
-
-    def metadata(self, key: str, input_identity: str, version: str) -> dict[str, str]:
-        """The ``softcolor:`` attributes of a file, as ``fscs segment`` writes them."""
-        parameters = result_parameters(
-            self.scalars,
-            self.layers,
-            working_space=self.working_space,
-            input_space=self.working_space,
-            precision=PRECISION,
-        )
-        values = {
-            "palette": json.dumps(self.palette, sort_keys=True, separators=(",", ":"), ensure_ascii=True),
-            "model": self.model,
-            "working_space": self.working_space,
-            "parameters": canonical_json(parameters),
-            "version": version,
-            "key": key,
-            "input": input_identity,
-            SUMS: sums_text([color["rgb"] for color in self.palette["colors"]], parameters),
-        }
-        if self.mask is not None:
-            values["mask"] = self.mask_text()
-        return {METADATA_PREFIX + name: value for name, value in values.items()}
 
 
 def colors_of(node: nuke.Group) -> int:

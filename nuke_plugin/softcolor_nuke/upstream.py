@@ -62,8 +62,17 @@ _OTHER_FRAMES = frozenset(
 
 _OWN_LOOKS = frozenset(
     {
-        *("status", "versions", "first_frame", "last_frame", "sample_layer", "sample_position", "palette_method"),
-        *("device", "tile", "layers_group", "chosen_layer", "only_missing", "image_check", "layers_inside"),
+        *("status", "versions", "first_frame", "last_frame", "pick_box", "palette_method"),
+        *(
+            "device",
+            "tile",
+            "layers_group",
+            "chosen_layer",
+            "only_missing",
+            "image_check",
+            "layers_inside",
+            "edit_layer",
+        ),
         *(f"{name}{n}" for name in ("name", "lock") for n in range(1, MAXIMUM_COLORS + 1)),
     }
 )

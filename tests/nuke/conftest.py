@@ -52,7 +52,7 @@ def plugin(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
     monkeypatch.delenv("FSCS_PYTHON", raising=False)
     yield package
-    if "softcolor_nuke.engine" in sys.modules:
+    if sys.modules.get("softcolor_nuke.engine") is not None:
         plug_in.module("engine").disconnect()
     for name in [name for name in sys.modules if name.split(".")[0] == "softcolor_nuke"]:
         del sys.modules[name]

@@ -152,9 +152,12 @@ class PixelScope(Scope):
     def __init__(self, host: Host, node: object, picture: Picture) -> None:
         super().__init__(host, node)
         self.picture = picture
+        self.temporary: dict = {}
 
     def name(self, path: str):
         picture = self.picture
+        if path in self.temporary:
+            return self.temporary[path]
         short = {"r": "red", "g": "green", "b": "blue", "a": "alpha"}
         layer, _, channel = path.rpartition(".")
         if layer and channel in self.host.layers.get(layer, ()):
@@ -240,7 +243,7 @@ class Evaluator:
         if cls not in ("Read", "Input") and node["disable"].value():
             return self._input(node) if cls != "Group" else self._above(node, 0)
         for name, value in NEUTRAL.items():
-            if name in node.knobs() and node[name].value() != value:
+            if name in node.knobs() and node[name].value() != value and (cls, name) != ("Copy", "mix"):
                 raise NotInFake(f"{node.fullName()}: the evaluator does not do {name}")
         if node._mask_input() is not None and node.input(node._mask_input()) is not None:
             raise NotInFake(f"{node.fullName()}: the evaluator does no masks of nodes")
@@ -410,19 +413,22 @@ class Evaluator:
             source, target = node[f"from{number}"].value(), node[f"to{number}"].value()
             if "none" in (source, target):
                 continue
-            planes[self.host.full_channel(target)] = a.plane(self.host.full_channel(source))
+            under, over = b.plane(self.host.full_channel(target)), a.plane(self.host.full_channel(source))
+            mix = np.float32(node["mix"].value())
+            planes[self.host.full_channel(target)] = over if mix == 1 else under + mix * (over - under)
         return replace(b, channels=planes)
 
     def _merge2(self, node: object) -> Picture:
-        if node["operation"].value() != "plus" or node["also_merge"].value() != "none":
-            raise NotInFake(f"{node.fullName()}: the evaluator merges with plus only")
+        operation = {"plus": lambda a, b: a + b, "from": lambda a, b: b - a}.get(node["operation"].value())
+        if operation is None or node["also_merge"].value() != "none":
+            raise NotInFake(f"{node.fullName()}: the evaluator merges with plus and from only")
         b, a = self._above(node, 0), self._above(node, 1)
         box = union(a.box, b.box)
         a, b = a.within(box), b.within(box)
         planes = dict(b.channels)
         names = [self._named(node[knob].value(), b) for knob in ("Achannels", "Bchannels", "output")]
         for of_a, of_b, target in zip(*names, strict=True):
-            planes[target] = a.plane(of_a) + b.plane(of_b)
+            planes[target] = operation(a.plane(of_a), b.plane(of_b))
         return replace(b, channels=planes)
 
     def _crop(self, node: object) -> Picture:
@@ -469,10 +475,14 @@ class Evaluator:
 
     def _expression(self, node: object) -> Picture:
         picture = self._above(node, 0)
-        if node["unpremult"].value() != "none" or any(node[f"temp_expr{n}"].value() for n in range(4)):
-            raise NotInFake(f"{node.fullName()}: the evaluator has no unpremult and no temporary expressions")
+        if node["unpremult"].value() != "none":
+            raise NotInFake(f"{node.fullName()}: the evaluator has no unpremult")
         planes = dict(picture.channels)
         scope = PixelScope(self.host, node, picture)
+        for number in range(4):
+            name, text = node[f"temp_name{number}"].value(), node[f"temp_expr{number}"].value()
+            if name and text:
+                scope.temporary[name] = PixelParser(text).parse()(scope)
         for number in range(4):
             text = node[f"expr{number}"].value()
             if text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -10,6 +11,12 @@ from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
+
+from fscs_engine.files.exr import ExrLayerWriter
+from fscs_engine.host.key import canonical_json, result_parameters
+from fscs_engine.host.naming import METADATA_PREFIX
+from fscs_engine.host.sums import SUMS, sums_text
+from fscs_engine.image import Image, Window
 
 HEIGHT, WIDTH, LEFT, TOP = 24, 32, -3, 2
 CHANNELS = ("red", "green", "blue", "alpha")
@@ -72,10 +79,38 @@ def layers_of(picture: Any, colors: int) -> np.ndarray:
     )
 
 
-def described(node: Any) -> tuple[dict[str, str], Any]:
-    """The metadata of a file that this node's settings would give, and the settings."""
-    wanted = module("settings").of_node(node, 1001)
-    return wanted.metadata("0" * 64, "1" * 64, "0.1.0"), wanted
+def described(node: Any, frame: int = 1001) -> tuple[dict[str, str], Any]:
+    """What a file says of itself that the engine wrote for a node's settings, and the settings."""
+    wanted = module("settings").of_node(node, frame)
+    space = wanted.working_space
+    parameters = result_parameters(
+        wanted.scalars, wanted.layers, working_space=space, input_space=space, precision="float32"
+    )
+    values = {
+        "palette": json.dumps(wanted.palette, sort_keys=True, separators=(",", ":"), ensure_ascii=True),
+        "model": wanted.model,
+        "working_space": space,
+        "parameters": canonical_json(parameters),
+        "version": "0.1.0",
+        "key": "0" * 64,
+        "input": "1" * 64,
+        SUMS: sums_text([color["rgb"] for color in wanted.palette["colors"]], parameters),
+    }
+    if wanted.mask is not None:
+        values["mask"] = wanted.mask_text()
+    return {METADATA_PREFIX + name: value for name, value in values.items()}, wanted
+
+
+def write_layers(path: Path, values: np.ndarray, metadata: Mapping[str, str], window: Window, display: Window) -> None:
+    """A file of layers (K, H, W, 4), as the engine writes it."""
+    layers, height, width, _ = values.shape
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image(np.zeros((height, width, 3), np.float32), "lin_rec709", window, display)
+    sizes = {"height": height, "width": width, "layers": layers}
+    with ExrLayerWriter(
+        path, **sizes, metadata=metadata, image=image, color_space="lin_rec709", overwrite=True
+    ) as writer:
+        writer.write(0, values)
 
 
 def fill_cache(node: Any, path: Path, more: Mapping[str, str] = MappingProxyType({})) -> np.ndarray:
@@ -83,11 +118,5 @@ def fill_cache(node: Any, path: Path, more: Mapping[str, str] = MappingProxyType
     metadata, wanted = described(node)
     metadata.update(more)
     values = np.random.default_rng(7).random((wanted.colors, HEIGHT, WIDTH, 4), np.float32)
-    module("exr").write_layers(
-        path,
-        memoryview(values),
-        data_window=[LEFT, TOP, WIDTH, HEIGHT],
-        display_window=[0, 0, 30, 28],
-        metadata=metadata,
-    )
+    write_layers(path, values, metadata, Window(LEFT, TOP, WIDTH, HEIGHT), Window(0, 0, 30, 28))
     return values

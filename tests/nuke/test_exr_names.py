@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import OpenEXR
-import plug_in
 import pytest
 from evaluator import nuke_name
 
@@ -46,16 +45,6 @@ def test_files_of_the_engine(tmp_path, multipart, plate):
     found = [nuke_name(name) for part in parts for name in part]
     own = [f"{layer_name(n)}.{name}" for n in range(1, MAXIMUM_COLORS + 1) for name in COLORS]
     assert sorted(found) == sorted(own + [f"rgba.{name}" for name in COLORS if plate])
-
-
-def test_files_of_the_plug_in(plugin, host, tmp_path):
-    values = memoryview(np.ones((MAXIMUM_COLORS, 4, 3, 4), np.float32))
-    window = [0, 0, 3, 4]
-    file = tmp_path / "layers.exr"
-    plug_in.module("exr").write_layers(file, values, data_window=window, display_window=window, metadata={})
-    (names,) = names_in(file)
-    own = [f"{layer_name(n)}.{name}" for n in range(1, MAXIMUM_COLORS + 1) for name in COLORS]
-    assert sorted(nuke_name(name) for name in names) == sorted(own)
 
 
 def test_the_gizmo_has_a_layer_of_four_channels_for_each_color_that_it_begins_with():

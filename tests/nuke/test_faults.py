@@ -126,16 +126,13 @@ def test_a_full_disk_for_temporary_files(made, mounted, tmp_path: Path, monkeypa
     assert list(disk.iterdir()) == [] and not list(tmp_path.glob("Eb*/*"))
 
 
-def test_a_full_disk_of_the_engine(made, mounted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = mounted("small disk", "size=60k")
-    monkeypatch.setenv("TMPDIR", str(disk))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    module("engine").connect()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    made["colors"].setValue(16)
-    said = refused(made, "output")
-    assert "No space left" in said or "space" in said
-    assert not list(tmp_path.glob("Eb*/*"))
+def test_signs_of_frame_numbers_in_the_name_of_a_folder(made, tmp_path: Path) -> None:
+    """The engine would take them for the place of a frame's number."""
+    made["cache_file"].setValue((tmp_path / "a@@ 1" / "layers_v1.%04d.exr").as_posix())
+    file = Path(module("upstream").file_of(made, 1001, "main"))
+    render(made)
+    assert file.is_file() and [path.name for path in file.parent.iterdir()] == [file.name]
+    assert layers_of(made._picture(), 3).any()
 
 
 def test_a_folder_that_can_not_be_written(made, mounted, tmp_path: Path) -> None:

@@ -13,7 +13,21 @@ from types import ModuleType
 import numpy as np
 import pytest
 from evaluator import Evaluator, PictureError, read_exr, write_exr
-from plug_in import CHANNELS, HEIGHT, LEFT, WIDTH, fill_cache, layers_of, module, node_over, render, write_plate
+from plug_in import (
+    CHANNELS,
+    HEIGHT,
+    LEFT,
+    WIDTH,
+    fill_cache,
+    layers_of,
+    module,
+    node_over,
+    render,
+    write_layers,
+    write_plate,
+)
+
+from fscs_engine.image import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -532,6 +546,44 @@ def test_idle_costs_little_whatever_lies_before(cached, host) -> None:
     assert asked == []
 
 
+def test_pick_averages_a_box(cached, host) -> None:
+    import nuke
+
+    for index, value in enumerate((12, 3, 17, 7)):
+        cached["pick_box"].setValue(value, index)
+    steps = nuke.Undo.undoSize()
+    cached["pick3"].execute()
+    picture = cached.input(0)._picture().within((12, 3, 17, 7))
+    expected = [picture.channels[f"rgba.{one}"].mean() / picture.channels["rgba.alpha"].mean() for one in CHANNELS[:3]]
+    np.testing.assert_allclose(cached["color3"].value(), np.clip(expected, 0, 1), atol=1e-6)
+    assert nuke.Undo.undoSize() == steps + 1 and host.messages == []
+    for box, said in (((12, 3, 12, 7), "is empty"), ((500, 500, 510, 510), "is transparent")):
+        for index, value in enumerate(box):
+            cached["pick_box"].setValue(value, index)
+        module("buttons").pick(cached, 3)
+        assert said in host.messages[-1][1]
+
+
+def test_the_mask_has_a_channel_of_its_own(cached, host, tmp_path: Path) -> None:
+    """Any channel of the mask input, whatever the mask's format is."""
+    import nuke
+
+    nuke.Layer("mattes", ["mattes.hero"])
+    mask = nuke.createNode("Expression")
+    added = nuke.createNode("AddChannels")
+    added.setInput(0, nuke.toNode("Plate"))
+    added["channels"].setValue("mattes")
+    mask.setInput(0, added)
+    mask["channel0"].setValue("mattes.hero")
+    mask["expr0"].setValue("x/100")
+    cached.setInput(1, mask)
+    cached["mask_from"].setValue("mattes.hero")
+    file = module("render")._capture(cached, "CaptureMask", tmp_path / "mask.exr", 1001, "main")
+    found, plate = read_exr(str(file), "mask"), cached.input(0)._picture()
+    assert (found.format, found.box) == (plate.format, plate.box)
+    np.testing.assert_allclose(found.channels["rgba.red"][0], (np.arange(WIDTH) + LEFT) / 100, atol=1e-6)
+
+
 # Layers out of the node
 
 
@@ -543,8 +595,15 @@ def test_a_matte_of_layers_becomes_the_alpha(cached) -> None:
     for name in ("rgba.red", "rgba.green", "rgba.blue", "softcolor2.alpha"):
         np.testing.assert_array_equal(found.channels[name], plain.channels[name])
     cached["layer_prefix"].setValue("hero")
+    cached["name1"].setValue("blue sky!")
+    cached["color_names"].setValue(True)
     module("buttons").rename_layers(cached)
-    np.testing.assert_array_equal(cached._picture().channels["rgba.alpha"], found.channels["rgba.alpha"])
+    renamed = cached._picture().channels
+    assert {one.split(".")[0] for one in renamed} == {"rgba", "hero1_blue_sky", "hero2", "hero3"}
+    np.testing.assert_array_equal(renamed["hero1_blue_sky.red"], plain.channels["softcolor1.red"])
+    np.testing.assert_array_equal(renamed["rgba.alpha"], found.channels["rgba.alpha"])
+    cached["colors"].setValue(4)
+    assert module("layer_names").names_of(cached) == ["hero1_blue_sky", "hero2", "hero3", "hero4"]
 
 
 @pytest.mark.parametrize("color", ["premultiplied", "straight"])
@@ -595,11 +654,8 @@ def test_settings_come_back_from_a_file(cached, host, tmp_path: Path) -> None:
 
 
 def test_headers_are_read_again_when_they_change(plugin: Path, tmp_path: Path) -> None:
-    exr, window = module("exr"), [0, 0, WIDTH, HEIGHT]
-    values = memoryview(np.zeros((1, HEIGHT, WIDTH, 4), np.float32))
+    window, values = Window(0, 0, WIDTH, HEIGHT), np.zeros((1, HEIGHT, WIDTH, 4), np.float32)
     for text in ("a", "b" * (1 << 17)):  # longer than what is read first
-        exr.write_layers(
-            tmp_path / "a.exr", values, data_window=window, display_window=window, metadata={"softcolor:x": text}
-        )
-        assert exr.read_header(tmp_path / "a.exr")["softcolor:x"] == text
+        write_layers(tmp_path / "a.exr", values, {"softcolor:x": text}, window, window)
+        assert module("exr").read_header(tmp_path / "a.exr")["softcolor:x"] == text
         time.sleep(0.01)

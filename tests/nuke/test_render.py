@@ -262,15 +262,6 @@ def test_a_preset_sets_the_knobs_it_names(made, host, tmp_path: Path, monkeypatc
     assert made["working_space"].value() == "lin_rec709"
 
 
-def test_sample_takes_the_pixel(made) -> None:
-    made["sample_layer"].setValue(3)
-    for index, value in enumerate((10.5, 12.5)):
-        made["sample_position"].setValue(value, index)
-    module("buttons").sample(made)
-    expected = [min(max(made.input(0).sample(one, 10.5, 12.5), 0), 1) for one in ("red", "green", "blue")]
-    np.testing.assert_allclose(made["color3"].value(), expected, atol=1e-6)
-
-
 def test_cancel_leaves_whole_frames_and_the_next_render_works(made, tmp_path: Path) -> None:
     asked: list[int] = []
 

@@ -232,6 +232,19 @@ class TestOutput:
         folder = {"path": f"{tmp_path}/layers/", "half": True, "overwrite": True}
         assert len(worker.segment(pixels_of(array), PALETTE, output=folder).outputs) == len(COLORS)
 
+    def test_what_the_host_says_of_the_layers_stands_in_the_file(self, worker, tmp_path):
+        path, output = tmp_path / "plate.exr", {"path": str(tmp_path / "layers.exr"), "overwrite": True}
+        notes = {"softcolor:upstream": "a", "softcolor:key": "not this"}
+        write_exr(path, Image.from_pixels(picture(), "lin_rec709"))
+        plate = Plate(str(path), "lin_rec709", by_pixels=True)
+        written = worker.segment(plate, PALETTE, output={**output, "notes": notes})
+        said = read_layers(tmp_path / "layers.exr").metadata
+        assert said == {**written.metadata, "softcolor:upstream": "a"}
+        assert written.key == worker.segment(pixels_of(picture(), "lin_rec709"), PALETTE).key
+        assert written.key != worker.segment(Plate(str(path), "lin_rec709"), PALETTE).key
+        for wrong in ({"other:upstream": "a"}, {"softcolor:upstream": 1}):
+            refused(lambda wrong=wrong: worker.segment(plate, PALETTE, output={**output, "notes": wrong}), "protocol")
+
     def test_the_input_is_never_replaced(self, worker, tmp_path):
         path = tmp_path / "plate.exr"
         write_exr(path, Image.from_pixels(picture(), "lin_rec709"))

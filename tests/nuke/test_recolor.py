@@ -1,0 +1,192 @@
+"""Recoloring inside the node: its Expression nodes give what the engine gives."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluator import Evaluator, Picture, Size, write_exr
+from plug_in import CHANNELS, described, module, node_over, write_layers
+
+from fscs_engine.host.edits import LayerEdit, Look
+from fscs_engine.image import Window
+from fscs_engine.palette.palette import Palette
+from fscs_engine.recolor.edits import apply_look
+
+HEIGHT, WIDTH, COLORS = 16, 24, 4
+NAMES = [f"rgba.{name}" for name in CHANNELS]
+
+
+def picture_of_layers() -> np.ndarray:
+    """(K, H, W, 4) premultiplied: soft edges, highlights, negatives, places where a layer is alone or missing."""
+    random = np.random.default_rng(11)
+    alphas = random.random((COLORS, HEIGHT, WIDTH)) ** 4
+    alphas[:, :3] = 0
+    alphas[1, :3] = 1
+    alphas[2, 3:5] = 0
+    alphas /= alphas.sum(axis=0)
+    alphas[:, :, :5] *= 0.5
+    colors = random.random((COLORS, 1, 1, 3)) * 0.8 + random.normal(0, 0.05, (COLORS, HEIGHT, WIDTH, 3))
+    colors[:, 8:10] *= 12
+    layers = np.concatenate([colors * alphas[..., None], alphas[..., None]], axis=-1)
+    return np.ascontiguousarray(layers, np.float32)
+
+
+@pytest.fixture
+def node(host, plugin: Path, tmp_path: Path):
+    import nuke
+
+    host.frame_now = 1001
+    nuke.pluginAddPath(str(plugin))
+    Evaluator(host)
+    layers = picture_of_layers()
+    plate = layers.sum(axis=0, dtype=np.float32)
+    planes = {name: plate[..., n] for n, name in enumerate(NAMES)}
+    write_exr(tmp_path / "plate.1001.exr", Picture(Size(WIDTH, HEIGHT), (0, 0, WIDTH, HEIGHT), planes), NAMES)
+    made = node_over(host, (tmp_path / "plate.%04d.exr").as_posix(), (tmp_path / "layers.exr").as_posix())
+    made["colors"].setValue(COLORS)
+    fill(made, tmp_path)
+    return made
+
+
+def fill(made, folder: Path) -> None:
+    window = Window(0, 0, WIDTH, HEIGHT)
+    write_layers(folder / "layers.exr", picture_of_layers(), described(made)[0], window, window)
+
+
+def shown(node) -> np.ndarray:
+    found = node._picture()
+    return np.stack([found.channels[name] for name in NAMES], axis=-1)
+
+
+def set_edits(node, edits: dict[int, LayerEdit]) -> None:
+    """By the knobs, one layer after the other, as an artist does."""
+    for layer, edit in edits.items():
+        node["edit_layer"].setValue(layer)
+        for name, value in edit.changed.items():
+            if name == "color":
+                space = str(node["working_space"].value())
+                for index, one in enumerate(module("working_space").from_srgb(value, space)):
+                    node["new_color"].setValue(one, index)
+                node["color"].setValue(True)
+            elif isinstance(value, tuple):
+                for index, one in enumerate(value):
+                    node[name].setValue(one, index)
+            else:
+                node[name].setValue(value)
+
+
+def expected(node, look: Look) -> np.ndarray:
+    space = str(node["working_space"].value())
+    rgb = [color["rgb"] for color in module("settings").palette_of(node, 1001)["colors"]]
+    layers = picture_of_layers()
+    plate = layers.sum(axis=0, dtype=np.float32)
+    return apply_look(layers, Palette.from_array(np.array(rgb, np.float32)), space, look, plate)
+
+
+LOOKS = {
+    "hue": Look({2: LayerEdit(hue=120)}),
+    "color": Look({3: LayerEdit(color=(0.1, 0.3, 0.9)), 4: LayerEdit(color=(0.9, 0.9, 0.2), saturation=1.5)}),
+    "uniformity": Look({1: LayerEdit(uniformity=0.7), 2: LayerEdit(uniformity=-0.5, contrast=1.4)}),
+    "light": Look({1: LayerEdit(exposure=1.5), 2: LayerEdit(lift=(0.1, 0.0, 0.2), gain=(1.0, 2.0, 0.5))}),
+    "gamma": Look({2: LayerEdit(gamma=(1.5, 0.7, 1.0)), 3: LayerEdit(hue=-60, gamma=(2.0, 2.0, 2.0))}),
+    "opacity": Look({2: LayerEdit(opacity=0.3), 3: LayerEdit(mute=True, hue=30)}),
+    "black": Look({2: LayerEdit(opacity=0.3)}, opacity_shows="black"),
+    "solo": Look({2: LayerEdit(solo=True, saturation=0.5)}),
+    "strength": Look({1: LayerEdit(color=(0.8, 0.1, 0.1), opacity=0.5)}, strength=0.4),
+}
+
+
+@pytest.mark.parametrize("space", ["lin_rec709", "acescg"])
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_nodes_give_what_the_engine_gives(node, tmp_path: Path, name: str, space: str) -> None:
+    node["working_space"].setValue(space)
+    fill(node, tmp_path)
+    before, look = node._picture(), LOOKS[name]
+    set_edits(node, dict(look.layers))
+    node["opacity_shows"].setValue(look.opacity_shows)
+    node["strength"].setValue(look.strength)
+    np.testing.assert_array_equal(shown(node), np.stack([before.channels[one] for one in NAMES], -1))
+    node["recolor"].setValue(True)
+    found, wanted = shown(node), expected(node, look)
+    assert np.abs(wanted - np.stack([before.channels[one] for one in NAMES], -1)).max() > 0.01
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
+    after = node._picture().channels
+    assert after.keys() == before.channels.keys()
+    for channel in after.keys() - set(NAMES):
+        np.testing.assert_array_equal(after[channel], before.channels[channel])
+
+
+def test_at_rest_the_image_comes_back_bit_for_bit(node) -> None:
+    before = shown(node)
+    names = {one.name() for one in node.nodes()}
+    node["recolor"].setValue(True)
+    node["hue"].setValue(40)
+    assert not np.array_equal(shown(node), before)
+    module("buttons").reset_edits(node)
+    np.testing.assert_array_equal(shown(node), before)
+    assert node["hue"].value() == 0 and node["look"].value() == ""
+    assert {one.name() for one in node.nodes()} == names
+
+
+def test_the_knobs_show_the_edits_of_one_layer(node) -> None:
+    set_edits(node, {2: LayerEdit(hue=40, gain=(1.0, 2.0, 3.0)), 3: LayerEdit(mute=True, color=(0.25, 0.5, 0.75))})
+    assert (node["hue"].value(), node["mute"].value(), node["color"].value()) == (0, True, True)
+    node["edit_layer"].setValue(2)
+    assert node["hue"].value() == 40 and tuple(node["gain"].value()) == (1, 2, 3)
+    assert not node["mute"].value() and not node["color"].value()
+    found = module("recolor").look_of(node).layers
+    assert found[2].hue == 40 and found[3].mute and found[3].color == pytest.approx((0.25, 0.5, 0.75), abs=1e-6)
+    module("buttons").reset_all_edits(node)
+    assert node["look"].value() == "" and node["hue"].value() == 0
+
+
+def test_it_travels_without_the_plug_in(node, host) -> None:
+    import nuke
+
+    set_edits(node, {2: LayerEdit(hue=120), 3: LayerEdit(opacity=0.5)})
+    node["recolor"].setValue(True)
+    before, text = shown(node), host.text()
+    for name in [one for one in sys.modules if one.split(".")[0] == "softcolor_nuke"]:
+        sys.modules[name] = None  # type: ignore[assignment]  # the fixture takes them out again
+    host.clear()
+    host.load(text)
+    host.frame_now = 1001
+    np.testing.assert_allclose(shown(nuke.toNode("SoftColorSegment1")), before, rtol=1e-6, atol=1e-6)
+
+
+def test_colors_and_names_are_followed(node, tmp_path: Path) -> None:
+    set_edits(node, {2: LayerEdit(color=(0.1, 0.3, 0.9))})
+    node["recolor"].setValue(True)
+    before = shown(node)
+    node["color2"].setValue(0.9, 0)
+    fill(node, tmp_path)
+    assert not np.allclose(shown(node), before)
+    np.testing.assert_allclose(shown(node), expected(node, module("recolor").look_of(node)), rtol=2e-4, atol=2e-4)
+    before = shown(node)
+    node["layer_prefix"].setValue("hero")
+    module("buttons").rename_layers(node)
+    np.testing.assert_array_equal(shown(node), before)
+
+
+def test_a_space_that_is_not_linear_is_said(node, host) -> None:
+    node["hue"].setValue(40)
+    node["working_space"].setValue("srgb")
+    with pytest.raises(module("fscs.protocol").WorkerError, match="linear working space"):
+        module("recolor").steps_of(node)
+
+
+@pytest.mark.parametrize("color", ["premultiplied", "straight"])
+def test_exported_layers_carry_the_edits(node, host, color: str) -> None:
+    look = Look({2: LayerEdit(hue=120, gamma=(1.5, 1.0, 0.8)), 3: LayerEdit(opacity=0.5)}, opacity_shows="black")
+    set_edits(node, dict(look.layers))
+    node["opacity_shows"].setValue("black")
+    node["layer_color"].setValue(color)
+    node["recolor"].setValue(True)
+    module("buttons").export_layers(node)
+    assert host.messages == []
+    last = next(one for one in host.root.nodes() if one.Class() == "Merge2")
+    found = np.stack([last._picture().channels[name] for name in NAMES], -1)
+    np.testing.assert_allclose(found[..., :3], expected(node, look)[..., :3], rtol=2e-4, atol=2e-4)
