@@ -26,6 +26,7 @@ PACKAGES = (
     "opencolorio",
     "scikit-image",
     "pillow",
+    "imagecodecs",
     "safetensors",
     "typer",
     "rich",

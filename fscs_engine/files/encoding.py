@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ..color import LIN_REC709, SRGB, ColorSpaces, association, straight
 from ..errors import ColorSpaceError, InputError
+from .header_tags import radiance_tags, tiff_tags
 from .headers import CHROMATICITIES, known_space
-from .icc import IccProfile, ProfileError
+from .icc import GRAY, IccProfile, ProfileError
 from .png_tags import png_tags
 from .primaries import ADOBE_RGB, P3_D65, P3_DCI, REC709, REC2020, alike, to_rec709
 
@@ -92,7 +93,7 @@ def encoding_of(path: Path, file_format: str, spec: oiio.ImageSpec) -> Encoding:
         if tags.cicp is not None:
             found = _of_numbers(path, tags.cicp)
         elif tags.profile is not None:
-            found = _of_profile(tags.profile, levels)
+            found = _of_profile(tags.profile, levels, spec.nchannels)
         elif tags.srgb:
             found = Encoding(SRGB, SRGB, "its chunk sRGB")
         elif tags.gamma or tags.chromaticities:
@@ -103,12 +104,19 @@ def encoding_of(path: Path, file_format: str, spec: oiio.ImageSpec) -> Encoding:
         if isinstance(numbers, tuple) and len(numbers) == 4 and numbers[1] in _BRIGHT_TRANSFERS:
             found = _of_numbers(path, numbers)
         elif profile is not None:
-            found = _of_profile(np.asarray(profile, np.uint8).tobytes(), levels)
+            found = _of_profile(np.asarray(profile, np.uint8).tobytes(), levels, spec.nchannels)
+        elif file_format == "hdr":
+            found = _of_radiance(path)
+        elif file_format == "tiff":
+            found = _of_tiff_tags(path, SRGB_CURVE if levels else LINEAR)
         elif not floating and _is_adobe_rgb(path, file_format, spec):
             space, decode = coded(2.2, ADOBE_RGB)
             found = Encoding(space, "Adobe RGB", "its Exif tags", decode)
-    if found is None:
-        found = _of_header(spec, said=False) if floating else Encoding(SRGB, SRGB, _SRGB_BY_CUSTOM)
+    if found is None and floating:
+        space_ = known_space(spec.get_string_attribute("oiio:ColorSpace"))
+        custom = Encoding(LIN_REC709, LIN_REC709, _LINEAR_BY_CUSTOM)
+        found = Encoding(space_, space_, "its ColorSpace") if space_ else custom
+    found = found or Encoding(SRGB, SRGB, _SRGB_BY_CUSTOM)
     wide = not floating and found.decode is not None
     return replace(found, wide=wide, warnings=(*warnings, *found.warnings))
 
@@ -178,14 +186,14 @@ def config() -> ColorSpaces:
     return ColorSpaces()
 
 
-def _of_header(spec: oiio.ImageSpec, *, said: bool = True) -> Encoding:
-    """Of floats: by names, by the flag of ACES, by chromaticities."""
+def _of_header(spec: oiio.ImageSpec) -> Encoding:
+    """Of an EXR: by names, by the flag of ACES, by chromaticities."""
     warnings: list[str] = []
     for attribute in ("colorInteropID", "oiio:ColorSpace"):
         name = spec.get_string_attribute(attribute)
         space = known_space(name) or _config_space(name)
         if space:
-            reason = f"its {attribute.removeprefix('oiio:')}" if said else "files of this kind are"
+            reason = f"its {attribute.removeprefix('oiio:')}"
             return Encoding(space, space, reason, warnings=tuple(warnings))
         if name.strip().lower() not in ("", "unknown") and not any(repr(name) in line for line in warnings):
             warnings.append(f"its {attribute.removeprefix('oiio:')} {name!r} is not known and was left out")
@@ -216,9 +224,11 @@ def _config_space(name: str) -> str | None:
     return None if config().is_data(canonical) else canonical
 
 
-def _of_profile(data: bytes, levels: int) -> Encoding:
+def _of_profile(data: bytes, levels: int, channels: int) -> Encoding:
     try:
         profile = IccProfile(data)
+        if profile.kind == GRAY and channels > 2:
+            raise ProfileError("it is of gray, and the file is not")
     except ProfileError as error:
         space = SRGB if levels else LIN_REC709
         return Encoding(
@@ -280,6 +290,37 @@ def _of_gamma(gamma: float, chromaticities: Sequence[float] | None) -> Encoding:
     name = curve if isinstance(curve, str) else f"gamma {curve:.3g}"
     primaries = "" if alike(colors, REC709) else ", primaries " + " ".join(f"{value:.4g}" for value in colors)
     return Encoding(space, name + primaries, chunks, decode, warnings=warnings)
+
+
+def _of_radiance(path: Path) -> Encoding:
+    """Of the text at the start of a Radiance HDR."""
+    primaries, left_out = radiance_tags(path)
+    warnings = tuple(f"its {text} was left out" for text in left_out)
+    plain = Encoding(LIN_REC709, LIN_REC709, "files of this kind are", warnings=warnings)
+    return _of_primaries(primaries, LINEAR, "its PRIMARIES", plain)
+
+
+def _of_tiff_tags(path: Path, curve: str) -> Encoding | None:
+    """Of the tags of a TIFF without a profile; None where it has none."""
+    primaries, left_out = tiff_tags(path)
+    if not (primaries or left_out):
+        return None
+    space, reason = (LIN_REC709, _LINEAR_BY_CUSTOM) if curve == LINEAR else (SRGB, _SRGB_BY_CUSTOM)
+    warnings = tuple(f"its tag {name} was left out" for name in left_out)
+    plain = Encoding(space, space, reason, warnings=warnings)
+    return _of_primaries(primaries, curve, "its tags WhitePoint and PrimaryChromaticities", plain)
+
+
+def _of_primaries(primaries: Sequence[float], curve: str, reason: str, plain: Encoding) -> Encoding:
+    """``plain`` where there are no primaries, or none that are colors."""
+    if not primaries:
+        return plain
+    try:
+        space, decode = coded(curve, primaries)
+    except ValueError:
+        return replace(plain, warnings=(*plain.warnings, f"{reason} are no colors and were left out"))
+    words = space if decode is None else f"{curve}, primaries " + " ".join(f"{value:.4g}" for value in primaries)
+    return Encoding(space, words, reason, decode, warnings=plain.warnings)
 
 
 def _of_film(file_format: str, spec: oiio.ImageSpec) -> Encoding:

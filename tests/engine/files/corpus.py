@@ -732,10 +732,99 @@ def _photometrics() -> list[Case]:
         Case("lab.psd", lambda path: psd(path, RGB, 9), refused="Lab"),
         Case("adobe-rgb-dcf.jpg", lambda path: exif(path, RGB), by_pillow(power(2.2), ADOBE), 1e-3, said="Exif"),
     ]
+    p3 = _primaries_tags(P3)
+    cases += [
+        Case(
+            "gray-profile-on-rgb.png",
+            lambda path: png(path, RGB, iccp(icc_profile(kind="GRAY"))),
+            meant(_scaled(RGB)),
+            1e-6,
+            warned="of gray",
+        ),
+        Case(
+            "gray-profile-on-rgb.tif",
+            lambda path: tiff(path, RGB, profile=icc_profile(kind="GRAY")),
+            meant(_scaled(RGB)),
+            1e-6,
+            warned="of gray",
+        ),
+        Case(
+            "rgb-profile-on-gray.png",
+            lambda path: png(path, GRAY[..., None], iccp(icc_profile(P3, "sRGB"))),
+            meant(_scaled(GRAY[..., None])),
+            said="ICC",
+        ),
+        Case(
+            "tags-p3.tif",
+            lambda path: tiff(path, RGB, extratags=p3),
+            meant(_scaled(RGB), chromaticities=P3),
+            said="PrimaryChroma",
+        ),
+        Case(
+            "tags-709.tif",
+            lambda path: tiff(path, RGB, extratags=_primaries_tags(REC709)),
+            meant(_scaled(RGB)),
+            1e-6,
+            said="PrimaryChroma",
+        ),
+        Case(
+            "tags-zero.tif",
+            lambda path: tiff(path, RGB, extratags=_primaries_tags((0,) * 8)),
+            meant(_scaled(RGB)),
+            1e-6,
+            warned="no colors",
+        ),
+        Case(
+            "tags-white-only.tif",
+            lambda path: tiff(path, RGB, extratags=p3[:1]),
+            meant(_scaled(RGB)),
+            1e-6,
+            warned="WhitePoint",
+        ),
+        Case(
+            "tags-curve.tif",
+            lambda path: tiff(path, RGB, extratags=_curve_tag()),
+            meant(_scaled(RGB)),
+            1e-6,
+            warned="TransferFunction",
+        ),
+        Case(
+            "primaries.hdr",
+            _radiance("PRIMARIES= .68 .32 .265 .69 .15 .06 .3127 .329"),
+            _rgbe(P3),
+            6e-3,
+            said="PRIMARIES",
+        ),
+        Case("gamma.hdr", _radiance("GAMMA=2.2"), _rgbe(REC709), 4e-3, warned="GAMMA=2.2"),
+        Case("gamma-1.hdr", _radiance("GAMMA=1"), _rgbe(REC709), 4e-3),
+        Case("exposure.hdr", _radiance("EXPOSURE=2"), _rgbe(REC709), 4e-3),
+    ]
     linear = RGB / 255
     for kind in ("hdr", "tif"):
         cases.append(Case(f"floats.{kind}", _floats(linear), linear, 4e-3 if kind == "hdr" else 1e-6))
     return cases
+
+
+def _primaries_tags(chromaticities: Sequence[float]) -> list[tuple[int, str, int, list[int], bool]]:
+    """WhitePoint and PrimaryChromaticities."""
+    numbers = [part for value in chromaticities for part in (round(value * 100_000), 100_000)]
+    return [(318, "2I", 2, numbers[12:], True), (319, "2I", 6, numbers[:12], True)]
+
+
+def _curve_tag() -> list[tuple[int, str, int, list[int], bool]]:
+    return [(301, "H", 256, [257 * value for value in range(256)], True)]
+
+
+def _radiance(line: str) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        floats(path, RGB / 255)
+        path.write_bytes(path.read_bytes().replace(b"FORMAT=", line.encode() + b"\nFORMAT=", 1))
+
+    return make
+
+
+def _rgbe(chromaticities: Sequence[float]) -> np.ndarray:
+    return to_rec709(RGB / 255, chromaticities)
 
 
 def _floats(values: np.ndarray) -> Callable[[Path], object]:

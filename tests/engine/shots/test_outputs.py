@@ -16,6 +16,7 @@ from fscs_engine.files.png import PngLayerWriter
 from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.files.tiff import TiffLayerWriter
 from fscs_engine.host.naming import METADATA_PREFIX
+from fscs_engine.image import Reading
 from fscs_engine.palette.palette import Palette
 from fscs_engine.shots.frames import FramePattern
 from fscs_engine.shots.options import SegmentOptions
@@ -24,6 +25,7 @@ from fscs_engine.shots.outputs import (
     Place,
     bare_name,
     check_delivery,
+    fitting,
     layer_files,
     palette_file,
     parse_output,
@@ -220,3 +222,13 @@ def test_a_file_that_lacks_its_last_bytes_is_not_done(kind):
     file = write(kind, METADATA)
     file.write_bytes(file.read_bytes()[:-4])
     assert stored_key(file) == ""
+
+
+@pytest.mark.parametrize(
+    ("outputs", "preview", "clipped"),
+    [(["l.exr"], None, False), (["l/"], None, True), (["l.exr", "l.psd"], None, True), (["l.exr"], "s.png", True)],
+)
+def test_a_wider_gamut_is_clipped_where_a_file_of_integers_is_written(outputs, preview, clipped):
+    wanted = delivery(*outputs, preview=preview)
+    assert fitting(wanted, Reading("srgb", "srgb", "")) is wanted
+    assert fitting(wanted, Reading("lin_rec709", "Display P3", "", wide=True)).options.clip is clipped

@@ -270,6 +270,19 @@ class TestRead:
         with pytest.raises(WorkerError, match="closed"):
             same.memory()
 
+    def test_how_a_plate_is_read_can_be_said(self, worker, tmp_path):
+        pixels = picture(6, 7, 4)
+        path = tmp_path / "a.exr"
+        write_exr(path, Image.from_pixels(pixels, "lin_rec709"))
+        with worker.segment(Plate(str(path), "srgb", alpha="straight"), PALETTE, working_space="srgb") as layers:
+            whole = np.asarray(layers.memory()).sum(axis=0)
+            assert (layers.read_as["space"], layers.read_as["alpha"]) == ("srgb", "straight")
+            straight_key = layers.key
+        np.testing.assert_allclose(whole[..., :3], pixels[..., :3] * pixels[..., 3:], atol=1e-5)
+        with worker.segment(Plate(str(path), "srgb"), PALETTE, working_space="srgb") as layers:
+            assert layers.read_as["alpha"] == "premultiplied"
+            assert layers.key != straight_key
+
     def test_of_a_plate(self, worker, tmp_path):
         path = tmp_path / "plate.png"
         PillowImage.fromarray((picture() * 255).astype(np.uint8)).save(path)
