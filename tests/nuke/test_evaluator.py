@@ -93,7 +93,7 @@ def test_plus_adds_channel_by_channel(graph):
     node, source = graph("push $Nplate\nMerge2 {\n inputs 2\n operation plus\n}\n")
     assert np.array_equal(node._picture().channels["rgba.red"], 2 * source.channels["rgba.red"])
     node["operation"].setValue("over")
-    with pytest.raises(NotInFake, match="plus only"):
+    with pytest.raises(NotInFake, match="plus and from only"):
         node._picture()
 
 

@@ -216,6 +216,7 @@ def test_a_files_metadata_is_that_of_the_engine(node) -> None:
     theirs = identity.metadata("lin_rec709")
     for name in ("key", "version"):
         assert theirs.pop(f"softcolor:{name}") and metadata.pop(f"softcolor:{name}")
+    assert theirs.pop("softcolor:input_space") == "lin_rec709"  # the node's checks ask for the working space
     assert metadata == theirs
 
 
