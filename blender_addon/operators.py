@@ -13,7 +13,7 @@ from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
 from .freeze import freezing
-from .fscs.palette_codec import read_palette, write_palette
+from .fscs.palette_codec import ENDINGS, read_palette, write_palette
 from .fscs.preset_list import read_presets
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
@@ -24,7 +24,7 @@ from .show import show_again
 from .trees import groups_over, is_linked, scene_of
 from .window import palette_frames
 
-PALETTE_FILES = "*.json;*.gpl;*.txt"
+PALETTE_FILES = ";".join(f"*{ending}" for ending in ENDINGS)
 
 
 class SegmentOperator(EngagedOperator, bpy.types.Operator):

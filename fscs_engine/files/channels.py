@@ -9,6 +9,7 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from ..errors import InputError
+from .views import combined, full_name, part_of_view, views_of
 
 _ROLES = {"r": "R", "red": "R", "g": "G", "green": "G", "b": "B", "blue": "B", "a": "A", "alpha": "A"}
 _GRAYS = ("Y", "I")  # I is OpenImageIO's name of the gray of a PSD
@@ -63,6 +64,14 @@ def choose(path: Path, file_format: str, specs: Sequence[oiio.ImageSpec], layer:
             if specs[part].get_string_attribute("oiio:subimagename") == layer:
                 names = _root(specs[part]) or list(specs[part].channelnames)
                 return file.roles(part, names)
+        view = part_of_view(specs, flat, layer)
+        if view is not None:
+            return file.roles(view, _root(specs[view]))
+        for part in flat:
+            known = _layers(specs[part])
+            name = full_name(list(known), layer, views_of(specs))
+            if name is not None:
+                return file.roles(part, known[name])
         raise InputError(f"{path}: has no layer {layer!r}", cure=file.known_layers(flat))
     for part in flat:
         root = _root(specs[part])
@@ -76,6 +85,11 @@ def choose(path: Path, file_format: str, specs: Sequence[oiio.ImageSpec], layer:
     layers = [(part, names) for part in flat for names in _layers(specs[part]).values()]
     if len(layers) == 1:
         return file.roles(*layers[0])
+    for part in flat:
+        known = _layers(specs[part])
+        name = combined(list(known), views_of(specs))
+        if name is not None:
+            return file.roles(part, known[name])
     raise InputError(f"{path}: has only named layers", cure=file.known_layers(flat))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from ..errors import InputError, NonFiniteError
+from ..host.exr_header import ExrError, read_header
 from ..image import CHOSEN, Image, Reading, Window
 from .channels import Channels, choose, deep, is_converted_by_reader, luminance_chroma
 from .damage import fault_of
 from .encoding import Encoding, decoded, encoding_of
 from .foreign import LOOKED_AT, kind_of
 from .headers import kept_attributes
+from .views import unread
 
 AUTO, STRAIGHT, PREMULTIPLIED = "auto", "straight", "premultiplied"
 """What alpha is."""
@@ -61,10 +63,10 @@ def read_image(
     with open_image(path) as opened:
         chosen = choose(path, opened.format, opened.specs, layer)
         spec = opened.specs[chosen.part]
-        encoding, reading = _meaning(opened, chosen, color_space, alpha)
+        encoding, reading = _meaning(opened, chosen, color_space, alpha, layer)
         pixels = opened.read(chosen.part, chosen.indices)
         window = Window(spec.x, spec.y, spec.width, spec.height)
-        display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+        display = _display_window(path, spec)
         if opened.format != "openexr":
             pixels = _upright(pixels, spec.get_int_attribute("Orientation", 1))
             window = display = Window(0, 0, pixels.shape[1], pixels.shape[0])
@@ -88,6 +90,14 @@ def read_image(
         )
 
 
+def _display_window(path: Path, spec: oiio.ImageSpec) -> Window:
+    """The rectangle of the format. OpenImageIO says that of one face for a cube map with smaller copies."""
+    if spec.get_string_attribute("textureformat") == "CubeFace Environment":
+        with suppress(ExrError, KeyError):
+            return Window(*read_header(path).attributes["displayWindow"])
+    return Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+
+
 def read_reading(path: str | Path, *, layer: str = "", color_space: str = AUTO, alpha: str = AUTO) -> Reading:
     """What :func:`read_image` would take the values for, without decoding a pixel.
 
@@ -96,11 +106,14 @@ def read_reading(path: str | Path, *, layer: str = "", color_space: str = AUTO, 
     """
     path = Path(path)
     with open_image(path) as opened:
-        return _meaning(opened, choose(path, opened.format, opened.specs, layer), color_space, alpha)[1]
+        return _meaning(opened, choose(path, opened.format, opened.specs, layer), color_space, alpha, layer)[1]
 
 
-def _meaning(opened: OpenedImage, chosen: Channels, color_space: str, alpha: str) -> tuple[Encoding, Reading]:
+def _meaning(
+    opened: OpenedImage, chosen: Channels, color_space: str, alpha: str, layer: str
+) -> tuple[Encoding, Reading]:
     """What the values are, by the file or as it is asked for."""
+    left_out = unread(opened.path, opened.format, opened.specs, opened.input, layer)
     spec = opened.specs[chosen.part]
     if color_space == AUTO:
         encoding = encoding_of(opened.path, opened.format, spec)
@@ -119,7 +132,7 @@ def _meaning(opened: OpenedImage, chosen: Channels, color_space: str, alpha: str
         alpha_chosen=bool(association_) and alpha != AUTO,
         converted=encoding.decode is not None,
         wide=encoding.wide,
-        warnings=encoding.warnings,
+        warnings=(*encoding.warnings, *([left_out] if left_out else [])),
     )
     return encoding, reading
 
@@ -159,7 +172,7 @@ def read_mask(path: str | Path, *, image: Image | None = None) -> NDArray[np.flo
             plane = _upright(plane, spec.get_int_attribute("Orientation", 1))
         height, width = plane.shape[:2]
         window = Window(spec.x, spec.y, width, height)
-        display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+        display = _display_window(path, spec)
         if opened.format != "openexr":
             window = display = Window(0, 0, width, height)
         _check_finite(path, plane, window, chosen, False, cure="repair the mask")

@@ -34,6 +34,7 @@ from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
 
 TITLE = "Soft Color Segment"
+_PALETTES = " ".join(f"*{ending}" for ending in palette_codec.ENDINGS)
 
 
 def told(action: Callable[..., None]) -> Callable[..., None]:
@@ -245,7 +246,7 @@ def auto_palette(node: nuke.Group) -> None:
 @told
 def import_palette(node: nuke.Group) -> None:
     """Reads a palette file."""
-    path = nuke.getFilename("Palette", "*.json *.gpl *.txt")
+    path = nuke.getFilename("Palette", _PALETTES)
     if path:
         set_palette(node, palette_codec.read_palette(path), "Import Palette")
 
@@ -253,7 +254,7 @@ def import_palette(node: nuke.Group) -> None:
 @told
 def export_palette(node: nuke.Group) -> None:
     """Writes a palette file."""
-    path = nuke.getFilename("Palette", "*.json *.gpl *.txt", type="save")
+    path = nuke.getFilename("Palette", _PALETTES, type="save")
     if path:
         palette = settings.palette_of(node, int(nuke.frame()))
         known = path.lower().endswith(palette_codec.ENDINGS)

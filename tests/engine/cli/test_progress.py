@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import threading
@@ -162,3 +163,11 @@ def test_a_closed_log_does_not_matter_to_a_silent_stage(monkeypatch, no_threads_
         progress.stage("working")
         wait_for(lambda: stream.asked)
     assert failures == []
+
+
+def test_garbage_is_not_looked_for_while_modules_are_loaded_and_again_behind():
+    with Progress(stream=io.StringIO()) as progress:
+        with pytest.raises(ImportError), progress.loading("starting"):
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled()
