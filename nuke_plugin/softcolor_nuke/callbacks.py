@@ -72,7 +72,7 @@ def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     if name in ("edit_layer", "showPanel"):
         recolor.show(node)
     if name in RECOLORS:
-        recolor.follow(node)
+        _recolor(node)
     if name in ("colors", "showPanel", "chosen_layer"):
         show_layers(node)
     if name in MATTER:
@@ -80,11 +80,19 @@ def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
         update(node)
 
 
+def _recolor(node: nuke.Group) -> None:
+    """Lets the nodes that recolor follow, and says why they can't."""
+    try:
+        recolor.follow(node)
+    except WorkerError as error:
+        (nuke.message if nuke.GUI else nuke.tprint)(f"Soft Color Segment: {error}")
+
+
 def follow(node: nuke.Group) -> None:
     """Lets the nodes inside be those that the number of colors and the mode need."""
     live_nodes.follow(node)
     layer_names.follow(node)
-    recolor.follow(node)
+    _recolor(node)
 
 
 @safe

@@ -150,8 +150,20 @@ def _put(knob: Any, value: Any) -> None:
 
 
 def follow(node: nuke.Group) -> None:
-    """Lets the nodes inside be those that the edits need; a layer without edits has none."""
-    steps = steps_of(node) if node["recolor"].value() else []
+    """Lets the nodes inside be those that the edits need; a layer without edits has none.
+
+    Raises:
+        WorkerError: as of :func:`steps_of`; then there are no such nodes.
+    """
+    try:
+        steps = steps_of(node) if node["recolor"].value() else []
+    except WorkerError:
+        _put_steps(node, [])
+        raise
+    _put_steps(node, steps)
+
+
+def _put_steps(node: nuke.Group, steps: Sequence[Step]) -> None:
     stream = node.node(STREAM)
     wanted = {name for _, name, _ in steps}
     switch = node.node("Recolored")

@@ -174,7 +174,14 @@ def test_of_another_node_of_ours_only_what_changes_its_layers(node) -> None:
     below = nuke.createNode("SoftColorSegment")
     below.setInput(0, node)
     before = state(below)
-    for knob, value in (("last_frame", 9), ("pick_box", (1, 2, 3, 4)), ("name3", "sky"), ("lock2", True), ("tile", 64)):
+    for knob, value in (
+        ("last_frame", 9),
+        ("pick_box", (1, 2, 3, 4)),
+        ("edit_layer", 2),
+        ("name3", "sky"),
+        ("lock2", True),
+        ("tile", 64),
+    ):
         node[knob].setValue(value)
     node["versions"].setValue("Plug-in 1, Nuke 15")
     assert state(below) == before
