@@ -120,8 +120,10 @@ class IccProfile:
         return found
 
     def _linear(self, rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-        from imagecodecs import CmsError, cms_transform
-
+        try:
+            from imagecodecs import CmsError, cms_transform
+        except ImportError as error:  # an older installation
+            raise ProfileError("the package imagecodecs is missing") from error
         device = rgb if self.kind == RGB else np.ascontiguousarray(rgb[..., :1])
         try:
             xyz: Any = cms_transform(

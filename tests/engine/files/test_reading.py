@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import corpus
 import numpy as np
 import OpenEXR
 import OpenImageIO as oiio
@@ -354,6 +355,14 @@ def test_reading_says_it_in_a_line(save: Save, noise: np.ndarray) -> None:
         f"linear RGB of the primaries {primaries} (its chromaticities), converted to lin_rec709; premultiplied alpha"
     )
     assert str(read_image(path, color_space="acescg").reading) == "acescg (it was chosen); premultiplied alpha"
+
+
+def test_without_littlecms_a_profile_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus.png(tmp_path / "a.png", corpus.RGB, corpus.iccp(corpus.icc_profile(corpus.P3)))
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_allclose(image.pixels, corpus.RGB / 255, atol=1e-7)
+    assert image.reading.warnings == ("its ICC profile can't be used: the package imagecodecs is missing",)
 
 
 # --- windows, orientation, attributes, spaces
