@@ -79,7 +79,7 @@ class AnyPaletteConfig(TrainingConfig):
     decides a pixel is seen as it would be in a whole picture. Half of a batch are composites.
     """
 
-    steps: int = 6_000
+    steps: int = 24_000
     batch: int = 6
     crop: int = 256
     average: float = 0.9985
