@@ -94,6 +94,9 @@ class NodeOperator:
 class EngagedOperator(NodeOperator):
     """A button whose work takes its time. Its errors stay on the node, too."""
 
+    holds = True
+    """Whether the node can't be changed meanwhile."""
+
     _timer: Any = None
     _uid = ""
 
@@ -166,6 +169,10 @@ class EngagedOperator(NodeOperator):
         SESSION.state(node.uid).code = error.code
         return outcome
 
+    def outdated(self, node: Any) -> bool:
+        """Whether nobody wants it any more."""
+        return False
+
     def _look(self, context: Any) -> set[Any] | None:
         """Shows how far it is. Returns how it ended, None as long as it goes on."""
         now = SESSION.running[self._uid]
@@ -175,9 +182,11 @@ class EngagedOperator(NodeOperator):
             node = None
             now.cancelled.set()
         if node is not None:
-            node.busy = not now.over
+            node.busy = self.holds and not now.over
             if node.busy:
                 node.fraction, node.message = now.progress.whole, now.text
+            elif not now.over and self.outdated(node):
+                now.cancelled.set()
         redraw(context)
         if not now.over:
             return None

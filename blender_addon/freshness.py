@@ -36,6 +36,7 @@ def settings_of(node: Any) -> str:
         layer_values(node),
         node.model,
         node.precision,
+        node.clean_nonfinite,
         node.mask_mode,
         [entry.masked for entry in node.palette] if node.inputs["Mask"].is_linked else None,
         [origin(link_into(node, name)) for name in ("Image", "Mask")],
@@ -131,6 +132,7 @@ def expected_key(node: Any, frame: int, sources: Sources, upstream: str, facts: 
         working_space=scene_space(),
         input_space=file.color_space if file is not None else scene_space(),
         precision=stored["precision"] if node.precision == "auto" else node.precision,
+        clean_nonfinite=node.clean_nonfinite,
         input_layer=stored.get("input_layer", ""),
         depth=stored.get("depth", "float"),
     )

@@ -11,12 +11,16 @@ from typing import Any
 import bpy
 
 from . import strings
+from .engine import models
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter
 from .fscs.views import ERROR_GAIN, VIEWS
 
 NODE_ID = "CompositorNodeSoftColorSegment"
 NODE_OF_BUTTON = "soft_color_segment_node"
 """What a button is told its node by, in Blender's context."""
+
+NOT_IN_PRESETS = ("mask_mode", "device", "precision", "tile")
+"""Controls of the node that mean nothing without its files, or say where it is computed."""
 
 START_COLOR = (0.5, 0.5, 0.5)
 
@@ -39,6 +43,11 @@ Update = Callable[[Any, Any], None]
 """What Blender calls with the node and the context after a control was changed."""
 
 
+def models_like(node: Any, context: Any, text: str) -> list[str]:
+    """The models of the engine whose names have a text in them, for the list that Blender shows."""
+    return [name for name in models() if text.lower() in name.lower()]
+
+
 def property_of(parameter: Parameter, update: Any = None) -> Any:
     """The Blender property of a parameter, under the table's label, default, range and tooltip."""
     common: dict[str, Any] = {
@@ -52,6 +61,8 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     if parameter.kind == "enum":
         items = [(choice, *strings.CHOICES[parameter.name][choice]) for choice in parameter.choices]
         return bpy.props.EnumProperty(items=items, **common)
+    if parameter.name == "model":
+        return bpy.props.StringProperty(search=models_like, **common)
     if parameter.kind == "string":
         return bpy.props.StringProperty(**common)
     common.update(min=parameter.minimum, max=parameter.maximum)
@@ -118,6 +129,9 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_cha
             **_words(strings.ERROR_GAIN), default=ERROR_GAIN, min=1.0, max=1000.0, update=view_changed
         ),
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
+        "clean_nonfinite": bpy.props.BoolProperty(**_words(strings.REPAIR_NAN)),
+        "auto_update": bpy.props.BoolProperty(**_words(strings.AUTO_UPDATE)),
+        "cache_frames": bpy.props.StringProperty(**_words(strings.FRAMES)),
         "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
         "cached_in": bpy.props.StringProperty(options={"HIDDEN"}),
     }
@@ -204,6 +218,20 @@ def take_preset(node: Any, preset: dict[str, Any]) -> None:
         for number, value in layers.items():
             if int(number) <= len(node.palette):
                 setattr(node.palette[int(number) - 1], name, value)
+
+
+def preset_values(node: Any) -> dict[str, Any]:
+    """The controls with one value that a preset holds."""
+    return {
+        parameter.name: _plain(getattr(node, parameter.name))
+        for parameter in PARAMETERS
+        if parameter.name not in (*LEFT_OUT, *NOT_IN_PRESETS)
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A number as it was typed: Blender keeps floats in single precision."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def layer_values(node: Any) -> dict[str, dict[int, float]]:

@@ -15,7 +15,7 @@ from .session import SESSION
 from .strings import wrapped
 from .views import OF_ONE_LAYER
 
-SWATCHES_A_ROW = 4
+SWATCHES_A_ROW = 3
 LONGEST_NAME = 20
 """Letters that fit into a number field of a sidebar as wide as Blender makes it."""
 
@@ -75,6 +75,7 @@ def draw_swatches(node: Any, layout: Any) -> None:
                 cell.prop(entries[index], "color", text="")
                 icon = "LOCKED" if entries[index].locked else "UNLOCKED"
                 cell.prop(entries[index], "locked", text="", icon=icon)
+                draw_dropper(node, index, cell)
             else:
                 cell.label(text="")
 
@@ -138,8 +139,10 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     body = panel(layout, "palette", strings.PALETTE_PANEL)
     if body is not None:
         body.enabled = not node.busy
-        operator(body, node, "preset", icon="PRESET")
-        draw_controls(node, body, "palette_method", "seed")
+        row = body.row(align=True)
+        operator(row, node, "preset", icon="PRESET")
+        operator(row, node, "save_preset", text="", icon="ADD")
+        draw_controls(node, body, "palette_method", "seed", "clean_nonfinite", "auto_update")
     body = panel(layout, "alpha", strings.ALPHA_PANEL)
     if body is not None:
         body.enabled = not node.busy
@@ -157,14 +160,15 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
         draw_controls(node, body, "model", "device", "precision", "tile")
     body = panel(layout, "cache", strings.CACHE)
     if body is not None:
-        if state.cached:
-            body.label(text=state.cached)
+        for line in wrapped(state.cached, 44) if state.cached else ():
+            body.label(text=line)
+        body.prop(node, "cache_frames")
         row = body.row(align=True)
-        operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
+        operator(row, node, "fill_cache", icon="RENDER_ANIMATION").frames = node.cache_frames
         operator(row, node, "clear_cache", icon="TRASH")
         if state.unwatched:
             body.prop(node, "trust_scene")
-        operator(body, node, "freeze", icon="FREEZE")
+        operator(body, node, "freeze", icon="FREEZE").frames = node.cache_frames
         if bpy.app.version >= BROKEN_WITHOUT:
             for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
                 body.label(text=line, icon="BLANK1")
@@ -195,7 +199,7 @@ def draw_controls(node: Any, layout: Any, *names: str) -> None:
     is room."""
     for name in names:
         prop = node.bl_rna.properties[name]
-        if prop.type in ("INT", "FLOAT") and len(prop.name) <= LONGEST_NAME:
+        if prop.type == "BOOLEAN" or (prop.type in ("INT", "FLOAT") and len(prop.name) <= LONGEST_NAME):
             layout.prop(node, name)
         else:
             layout.label(text=prop.name)

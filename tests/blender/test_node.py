@@ -47,7 +47,8 @@ def test_life(blender, photograph: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["chain", "generated", "hdr", "alpha", "mask limit", "mask limit node", "mask split", "mask split node"]
+    "kind",
+    ["chain", "generated", "hdr", "alpha", "nan", "mask limit", "mask limit node", "mask split", "mask split node"],
 )
 def test_inputs(blender, photograph: Path, kind: str) -> None:
     found = blender.run("inputs.py", photograph, kind).result
@@ -59,6 +60,9 @@ def test_inputs(blender, photograph: Path, kind: str) -> None:
     assert found["left"] == found["before"], "the capture left nodes behind"
     if kind == "chain":
         assert found["status"] == ["Up to date", "Stale: press Segment", "Up to date"]
+    if kind == "nan":
+        assert "NaN" in found["refused"]
+        assert found["bad"] == [1, True]
     if "mask" in kind:
         assert found["masked"] > 0.5
         assert found["under mask"] <= 1e-6
@@ -75,6 +79,8 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
     found = blender.run("palette.py", photograph, variables={"FSCS_PRESETS": str(tmp_path)}).result
     assert found["preset"] == [4, 5, 1.5, 5]
     assert "There is no preset cold" in found["no preset"]
+    assert found["saved"] == [4, 5, 0.25, 2.0, "kmeans"]
+    assert "exists already" in found["saved again"]
     with Image.open(photograph) as picture:
         pixel = [level / 255 for level in picture.getpixel((30, 119 - 100))]
     assert found["picked"][0] == pytest.approx(pixel, abs=1e-6)
@@ -93,7 +99,7 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
 def test_messages(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph).result
     assert "nothing is connected" in found["unlinked"]
-    assert "no layer is masked" in found["mask"]
+    assert found["mask"] == [["FINISHED"], [True, False]]
     assert "ended by signal 9" in found["killed"]
     assert "try again with a smaller tile" in found["killed"]
     assert found["after"] == "Up to date"

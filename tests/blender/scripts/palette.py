@@ -55,6 +55,18 @@ try:
 except RuntimeError as error:
     found["no preset"] = str(error)
 
+# Saved, and taken by another node
+node.softness, node.palette[2].layer_gamma = 0.25, 2.0
+t.press("save_preset", node, name="own")
+other = t.soft(tree)
+t.press("preset", other, preset="own")
+found["saved"] = [other.smoothing, other.colors, other.softness, other.palette[2].layer_gamma, other.palette_method]
+try:
+    t.press("save_preset", node, name="own")
+except RuntimeError as error:
+    found["saved again"] = str(error)
+t.press("save_preset", node, name="own", overwrite=True)
+
 # Picked from a picture: what the file has, or linear values in sRGB, without the view transform
 photo = node.inputs["Image"].links[0].from_node.image
 linear = bpy.data.images.new("linear", 4, 2, alpha=True, float_buffer=True)

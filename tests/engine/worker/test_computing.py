@@ -292,6 +292,18 @@ class TestRead:
         refused(lambda: worker.read(Plate(str(path)), "nowhere"), "color-space")
 
 
+def test_what_is_done_before_the_first_fraction(tmp_path, monkeypatch):
+    monkeypatch.setenv("FSCS_CACHE", str(tmp_path))  # where nothing is compiled yet
+    told = []
+    with Worker(sys.executable) as worker:
+        palette = worker.palette(pixels_of(picture()), 3, doing=told.append)
+        worker.segment(pixels_of(picture()), palette, doing=told.append).close()
+    stages = [stage for stage in dict.fromkeys(told) if stage]
+    assert stages[:2] == ["loading PyTorch", "loading the engine"]
+    assert {"finding the colors", "loading the model"} <= set(stages)
+    assert told[-1] == "", "the last event has the whole fraction"
+
+
 class TestPalette:
     def test_gives_what_the_engine_gives(self, worker, segmenter):
         array = picture()
