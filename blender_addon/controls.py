@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import cache, strings
+from . import cache, recoloring, strings, views
 from .fscs.key import RESULT_PARAMETERS, canonical_json, canonical_number
 from .properties import layer_values, palette_document
 
@@ -54,6 +54,8 @@ def described(node: Any) -> str:
                 for name, values in layer_values(node).items()
             },
             "chosen": [node.model, node.precision, node.clean_nonfinite, node.mask_mode, node.pass_mode],
+            "view": repr((node.view, node.view_layer, node.error_gain)) if views.shown(node) else "",
+            "edits": repr(recoloring.look_of(node)) if recoloring.shown(node) else "",
             "masked": [entry.masked for entry in node.palette],
         }
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import cache, exr, memory, strings
+from . import cache, exr, memory, recoloring, strings
 from .controls import masked_layers, palette_of, single_values
 from .fscs.key import cache_key, result_parameters
 from .fscs.protocol import WorkerError
@@ -50,7 +50,7 @@ def look_at(node: Any) -> bool:
     """Works out what the status line says, which drawing has no time for. Main thread. Returns whether it changed."""
     state = SESSION.state(node.uid)
     now, unseen = settings_of(node), tuple(unwatched(node))
-    hint = wrong_mix(node)
+    hint = wrong_mix(node) or recoloring.hint(node)
     changed = (now, unseen, hint) != (state.settings_now, state.unwatched, state.hint)
     state.settings_now, state.unwatched, state.hint = now, unseen, hint
     return changed

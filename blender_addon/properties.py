@@ -12,6 +12,7 @@ import bpy
 
 from . import strings
 from .engine import models
+from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter
 from .fscs.views import ERROR_GAIN, VIEWS
 
@@ -21,6 +22,9 @@ NODE_OF_BUTTON = "soft_color_segment_node"
 
 NOT_IN_PRESETS = ("mask_mode", "device", "precision", "tile")
 """Controls of the node that mean nothing without its files, or say where it is computed."""
+
+EDIT = "edit_"
+"""Begins the names of the edits of a layer."""
 
 START_COLOR = (0.5, 0.5, 0.5)
 
@@ -72,12 +76,51 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     return bpy.props.FloatProperty(precision=6 if exponent else 3, step=1 if exponent else 5, **common)
 
 
+def plain(value: Any) -> Any:
+    """A number as it was typed: Blender keeps floats in single precision."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def edit_property(parameter: Parameter, update: Any) -> Any:
+    """The Blender property of an edit of a layer, under the table's label, default, range and tooltip."""
+    common: dict[str, Any] = {
+        "name": parameter.label,
+        "description": parameter.tooltip,
+        "options": FIXED,
+        "update": update,
+    }
+    if parameter.kind == "enum":
+        items = [(choice, *strings.OPACITY_SHOWS[choice]) for choice in parameter.choices]
+        return bpy.props.EnumProperty(items=items, default=parameter.default, **common)
+    if parameter.kind == "bool":
+        return bpy.props.BoolProperty(default=bool(parameter.default), **common)
+    common.update(min=parameter.minimum, max=parameter.maximum)
+    if parameter.kind == "color":
+        return bpy.props.FloatVectorProperty(subtype="COLOR_GAMMA", size=3, default=START_COLOR, **common)
+    if parameter.kind == "rgb":
+        return bpy.props.FloatVectorProperty(size=3, default=(parameter.default,) * 3, step=1, precision=3, **common)
+    return bpy.props.FloatProperty(default=parameter.default, step=5, precision=3, **common)
+
+
+def edit_changed(owner: Any, context: Any) -> None:
+    """After an edit of a layer, or of all, changed."""
+    path = owner.path_from_id()
+    node = owner if is_node_like(owner) else owner.id_data.path_resolve(path[: path.rindex(".")])
+    node.edits_changed()
+
+
+def is_node_like(owner: Any) -> bool:
+    """Whether it is a node, not a color of one."""
+    return isinstance(owner, bpy.types.Node)
+
+
 def _words(text: tuple[str, str]) -> dict[str, Any]:
     return {"name": text[0], "description": text[1], "options": FIXED}
 
 
 def _color_edited(color: Any, context: Any) -> None:
     color.found = True
+    edit_changed(color, context)
 
 
 class SoftColorEntry(bpy.types.PropertyGroup):
@@ -100,6 +143,12 @@ class SoftColorEntry(bpy.types.PropertyGroup):
         "output_name": bpy.props.StringProperty(options={"HIDDEN"}),
         "output_links": bpy.props.StringProperty(options={"HIDDEN"}),
         **{parameter.name: property_of(parameter) for parameter in PARAMETERS if parameter.per_layer},
+        EDIT + "has_color": bpy.props.BoolProperty(**_words(strings.HAS_COLOR), update=edit_changed),
+        **{
+            EDIT + parameter.name: edit_property(parameter, edit_changed)
+            for parameter in EDIT_PARAMETERS
+            if parameter.per_layer
+        },
     }
 
 
@@ -128,6 +177,12 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_cha
         "error_gain": bpy.props.FloatProperty(
             **_words(strings.ERROR_GAIN), default=ERROR_GAIN, min=1.0, max=1000.0, update=view_changed
         ),
+        "recolor_layer": bpy.props.IntProperty(**_words(strings.RECOLOR_LAYER), default=1, min=1, max=MAXIMUM_COLORS),
+        **{
+            parameter.name: edit_property(parameter, edit_changed)
+            for parameter in EDIT_PARAMETERS
+            if not parameter.per_layer
+        },
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
         "clean_nonfinite": bpy.props.BoolProperty(**_words(strings.REPAIR_NAN)),
         "auto_update": bpy.props.BoolProperty(**_words(strings.AUTO_UPDATE)),
@@ -223,15 +278,10 @@ def take_preset(node: Any, preset: dict[str, Any]) -> None:
 def preset_values(node: Any) -> dict[str, Any]:
     """The controls with one value that a preset holds."""
     return {
-        parameter.name: _plain(getattr(node, parameter.name))
+        parameter.name: plain(getattr(node, parameter.name))
         for parameter in PARAMETERS
         if parameter.name not in (*LEFT_OUT, *NOT_IN_PRESETS)
     }
-
-
-def _plain(value: Any) -> Any:
-    """A number as it was typed: Blender keeps floats in single precision."""
-    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def layer_values(node: Any) -> dict[str, dict[int, float]]:

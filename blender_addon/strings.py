@@ -44,6 +44,15 @@ PASS_MODES = {
     "OVER": ("Over", "Stack the layers with Alpha Over, Layer 1 at the bottom"),
 }
 PASSES = ("Passes", "Choose how to recombine the layers")
+RECOLORED = ("Recolored", "The image with the edits of its layers")
+RECOLORED_NEEDS_ADDITIVE = "Recolored shows no edits: it needs Passes: Additive"
+RECOLOR_PANEL = "Recolor"
+RECOLOR_LAYER = ("Layer", "Choose the layer whose edits are shown below")
+HAS_COLOR = ("New Color", "Move the palette color of the layer to the color beside")
+OPACITY_SHOWS = {
+    "others": ("Others", "Show the other layers, in proportion to their alpha there"),
+    "black": ("Black", "Show black"),
+}
 VIEW = ("View", "Choose what the output View shows")
 VIEWS = {
     "layers": ("Image", "Show the image itself"),

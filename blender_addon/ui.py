@@ -8,9 +8,11 @@ from typing import Any
 import bpy
 
 from . import strings
+from .color_names import color_name
 from .freshness import look_at
+from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME
-from .properties import NODE_ID, NODE_OF_BUTTON
+from .properties import EDIT, NODE_ID, NODE_OF_BUTTON
 from .session import SESSION
 from .strings import wrapped
 from .views import OF_ONE_LAYER
@@ -154,6 +156,9 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
         body.enabled = not node.busy
         for number, entry in enumerate(node.palette, 1):
             draw_layer(node, number, entry, body.box().column(align=True))
+    body = panel(layout, "recolor", strings.RECOLOR_PANEL, closed=True)
+    if body is not None:
+        draw_edits(node, body)
     body = panel(layout, "engine", strings.ENGINE, closed=True)
     if body is not None:
         body.enabled = not node.busy
@@ -192,6 +197,25 @@ def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
     for name, parameter in BY_NAME.items():
         if parameter.per_layer:
             box.prop(entry, name)
+
+
+def draw_edits(node: Any, layout: Any) -> None:
+    """The edits of the chosen layer, which the output Recolored shows."""
+    for parameter in EDIT_PARAMETERS:
+        if not parameter.per_layer:
+            layout.prop(node, parameter.name)
+    layout.prop(node, "recolor_layer")
+    entry = node.palette[min(node.recolor_layer, node.colors) - 1]
+    row = layout.row(align=True)
+    row.label(text=entry.label or color_name(entry.color))
+    row.prop(entry, "color", text="")
+    for parameter in EDIT_PARAMETERS:
+        if parameter.kind == "color":
+            row = layout.row(align=True)
+            row.prop(entry, f"{EDIT}has_color")
+            row.prop(entry, EDIT + parameter.name, text="")
+        elif parameter.per_layer:
+            layout.prop(entry, EDIT + parameter.name)
 
 
 def draw_controls(node: Any, layout: Any, *names: str) -> None:

@@ -27,23 +27,23 @@ def photograph(tmp_path: Path) -> Path:
 
 def test_life(blender, photograph: Path) -> None:
     found = blender.run("node_life.py", photograph).result
-    assert found["outputs"] == ["Combined", *(f"Layer {number}" for number in range(1, 6)), "View"]
+    assert found["outputs"] == ["Combined", *(f"Layer {number}" for number in range(1, 6)), "View", "Recolored"]
     assert (found["pressed"], found["message"]) == (["FINISHED"], "Up to date")
     assert found["different"] > 0.05
     for name in ("sum", "combined", "over", "sum after K", "sum after undo", "sum beside a copy", "sum after load"):
         assert found[name] <= LIMIT, name
     names = [f"Layer {number}" for number in (1, 2, 3)]
-    assert found["counts"] == [[10, 8, names], [5, 3, names], [7, 5, names]]
+    assert found["counts"] == [[11, 8, names], [6, 3, names], [8, 5, names]]
     assert found["stale"].startswith("Stale")
     assert found["back"] == "Up to date"
     assert found["sum of what came back"] <= LIMIT
-    assert found["undone"] == [5, 7, 5]
+    assert found["undone"] == [5, 8, 5]
     assert all(found["own"].values()), found["own"]
     assert re.fullmatch(r"1 [A-Z][A-Za-z ]+", found["named"])
     assert found["cached"] == 1
-    assert found["loaded"] == ["Up to date", 7]
+    assert found["loaded"] == ["Up to date", 8]
     assert found["stored"]
-    assert found["appended"] == [7, 5, True]
+    assert found["appended"] == [8, 5, True]
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_without_an_engine(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph, "draw", variables={"FSCS_PYTHON": nowhere}).result
     assert "FSCS_PYTHON" in found["message"]
     assert found["failed"]
-    assert found["outputs"] == 9
+    assert found["outputs"] == 10

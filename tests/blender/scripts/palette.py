@@ -40,7 +40,7 @@ for ending in (".json", ".gpl", ".txt"):
 two = Path.cwd() / "two.txt"
 two.write_text("#102030\n#ffeedd\n")
 t.press("import_palette", node, filepath=str(two))
-found["other colors"] = len(node.outputs) - 2
+found["other colors"] = len(node.outputs) - 3
 two.write_text("nonsense")
 try:
     t.press("import_palette", node, filepath=str(two))
@@ -48,7 +48,7 @@ try:
 except RuntimeError as error:
     found["broken"] = str(error)
 t.press("preset", node, preset="warm")
-found["preset"] = [node.smoothing, node.colors, round(node.palette[1].layer_gain, 3), len(node.outputs) - 2]
+found["preset"] = [node.smoothing, node.colors, round(node.palette[1].layer_gain, 3), len(node.outputs) - 3]
 try:
     t.press("preset", node, preset="cold")
     found["no preset"] = ""
