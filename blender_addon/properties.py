@@ -103,15 +103,11 @@ def edit_property(parameter: Parameter, update: Any) -> Any:
 
 
 def edit_changed(owner: Any, context: Any) -> None:
-    """After an edit of a layer, or of all, changed."""
-    path = owner.path_from_id()
-    node = owner if is_node_like(owner) else owner.id_data.path_resolve(path[: path.rindex(".")])
-    node.edits_changed()
-
-
-def is_node_like(owner: Any) -> bool:
-    """Whether it is a node, not a color of one."""
-    return isinstance(owner, bpy.types.Node)
+    """After an edit of a layer, or of all, changed. A color knows its tree but not its node."""
+    own = owner.as_pointer()
+    for node in owner.id_data.nodes:
+        if is_node(node) and (node.as_pointer() == own or any(entry.as_pointer() == own for entry in node.palette)):
+            node.edits_changed()
 
 
 def _words(text: tuple[str, str]) -> dict[str, Any]:

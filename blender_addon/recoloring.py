@@ -8,6 +8,7 @@ needs no engine, and renders wherever the layers do. What is at rest is not ther
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -185,6 +186,7 @@ class _Nodes:
     def __init__(self, tree: Any) -> None:
         self._tree = tree
         self._count = 0
+        self._links = {link.to_socket.as_pointer(): link.from_socket for link in tree.links}
         self._new = bpy.app.version >= (5, 0, 0)
 
     def split(self, color: Any) -> list[Any]:
@@ -210,7 +212,11 @@ class _Nodes:
         return node.outputs[0]
 
     def mix(self, kind: str, first: Any, second: Any, factor: float = 1.0) -> Any:
-        """Of two colors; alpha is that of the first."""
+        """Of two colors; alpha is that of the first. A socket can't hold negative colors, so these are subtracted."""
+        if kind == "MULTIPLY" and isinstance(second, tuple) and min(second) < 0.0:
+            above, below = tuple(max(each, 0.0) for each in second), tuple(max(-each, 0.0) for each in second)
+            less = self.mix(kind, first, below)
+            return self.mix("SUBTRACT", self.mix(kind, first, above), less)
         node = self._node("ShaderNodeMix" if self._new else "CompositorNodeMixRGB")
         if self._new and node.data_type != "RGBA":
             node.data_type = "RGBA"
@@ -269,13 +275,15 @@ class _Nodes:
     def _put(self, socket: Any, value: Any) -> None:
         """Links a socket to another one, or gives it a number or a color."""
         if isinstance(value, (int, float, tuple)):
-            for link in list(socket.links):
-                self._tree.links.remove(link)
-            wanted = (*value, 1.0) if isinstance(value, tuple) else value
+            if socket.is_linked:
+                self._tree.links.remove(socket.links[0])
             held = socket.default_value
-            if (tuple(held) if isinstance(value, tuple) else held) != wanted:
-                socket.default_value = wanted
-        elif not (socket.is_linked and socket.links[0].from_socket == value):
+            if isinstance(value, tuple):
+                if list(held) != list(array("f", (*value, 1.0))):
+                    socket.default_value = (*value, 1.0)
+            elif held != array("f", (value,))[0]:
+                socket.default_value = value
+        elif not socket.is_linked or self._links.get(socket.as_pointer()) != value:
             self._tree.links.new(value, socket)
 
 
