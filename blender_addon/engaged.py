@@ -32,6 +32,11 @@ def find_node(uid: str, context: Any) -> Any:
     return node if node is not None and is_node(node) else None
 
 
+def in_the_interface(error: WorkerError) -> WorkerError:
+    """An error whose cure is a control of the node, where the engine names a flag."""
+    return WorkerError(error.code, error.message, strings.TURN_ON_REPAIR) if error.code == "non-finite" else error
+
+
 def hindrance(node: Any) -> str:
     """Why a node can't be changed now; an empty text if it can."""
     if is_linked(node):
@@ -87,6 +92,7 @@ class NodeOperator:
     def fail(self, error: WorkerError) -> set[Any]:
         """Shows an error in Blender's own way."""
         cancelled = error.code == "cancelled"
+        error = in_the_interface(error)
         self.report({"WARNING" if cancelled else "ERROR"}, strings.CANCELLED if cancelled else str(error))
         return {"CANCELLED"}
 
@@ -158,6 +164,7 @@ class EngagedOperator(NodeOperator):
 
     def fail(self, error: WorkerError) -> set[Any]:
         """Shows an error on the node as well."""
+        error = in_the_interface(error)
         outcome = super().fail(error)
         try:
             node = present(self._uid)

@@ -91,15 +91,17 @@ def edit_property(parameter: Parameter, update: Any) -> Any:
     }
     if parameter.kind == "enum":
         items = [(choice, *strings.OPACITY_SHOWS[choice]) for choice in parameter.choices]
-        return bpy.props.EnumProperty(items=items, default=parameter.default, **common)
+        return bpy.props.EnumProperty(items=items, default=str(parameter.default), **common)
     if parameter.kind == "bool":
         return bpy.props.BoolProperty(default=bool(parameter.default), **common)
     common.update(min=parameter.minimum, max=parameter.maximum)
     if parameter.kind == "color":
         return bpy.props.FloatVectorProperty(subtype="COLOR_GAMMA", size=3, default=START_COLOR, **common)
     if parameter.kind == "rgb":
-        return bpy.props.FloatVectorProperty(size=3, default=(parameter.default,) * 3, step=1, precision=3, **common)
-    return bpy.props.FloatProperty(default=parameter.default, step=5, precision=3, **common)
+        return bpy.props.FloatVectorProperty(
+            size=3, default=(float(parameter.default),) * 3, step=1, precision=3, **common
+        )
+    return bpy.props.FloatProperty(default=float(parameter.default), step=5, precision=3, **common)
 
 
 def edit_changed(owner: Any, context: Any) -> None:

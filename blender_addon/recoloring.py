@@ -336,13 +336,13 @@ def _to_scene(color: Rgb) -> Rgb:
     """Linear Rec.709 in the file's scene-linear space."""
     if scene_space() == SPACES[LINEAR]:
         return color
-    red, green, blue = mathutils.Color(color).from_rec709_linear_to_scene_linear()
-    return red, green, blue
+    there: Any = mathutils.Color(color).from_rec709_linear_to_scene_linear()
+    return float(there[0]), float(there[1]), float(there[2])
 
 
 def _to_rec709() -> Matrix:
     """The matrix from the file's scene-linear space to linear Rec.709."""
     if scene_space() == SPACES[LINEAR]:
         return IDENTITY
-    columns = [tuple(mathutils.Color(axis).from_scene_linear_to_rec709_linear()) for axis in IDENTITY]
-    return tuple(tuple(column[row] for column in columns) for row in range(3))
+    columns: list[Any] = [mathutils.Color(axis).from_scene_linear_to_rec709_linear() for axis in IDENTITY]
+    return tuple(tuple(float(column[row]) for column in columns) for row in range(3))

@@ -70,6 +70,7 @@ LOCK = ("Lock", "Keep this color when Auto Palette finds the others")
 FOUND = ("Found", "Show whether this color was chosen or found")
 MASKED = ("Masked", "Apply the mask to this layer. Mode Split takes the first two marked layers")
 REPAIR_NAN = ("Repair NaN", "Replace NaN and infinity in the image by the mean of their neighbors")
+TURN_ON_REPAIR = "fix the render, or turn on Repair NaN in the sidebar"
 AUTO_UPDATE = (
     "Auto Update",
     "Compute the layers anew a moment after a control changed, first at preview size. Renders nothing for it: after "

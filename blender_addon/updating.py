@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import bpy
 import numpy as np
@@ -56,8 +56,9 @@ def due(node: Any, now: float) -> bool:
 def begin(node: Any) -> None:
     """Begins it in the window. Main thread."""
     SESSION.state(node.uid).tried = SESSION.state(node.uid).settings_now
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.soft_color_segment.auto_update("INVOKE_DEFAULT", node=node.uid)
+    context, operators = cast("Any", bpy.context), cast("Any", bpy.ops)
+    with context.temp_override(window=context.window_manager.windows[0]):
+        operators.soft_color_segment.auto_update("INVOKE_DEFAULT", node=node.uid)
 
 
 def updated(uid: str, frame: int) -> Routine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from fscs_engine.recolor.edits import apply_look
 
 LIMIT = 2e-4
 COLORS = "#a53615,#e1b389,#20406a,#f6e9d9"
-LOOKS = (
+LOOKS: tuple[dict[str, Any], ...] = (
     {"layers": {"1": {"color": [0.1, 0.7, 0.2]}}},
     {"layers": {"1": {"hue": 120.0, "saturation": 1.5}, "3": {"uniformity": 0.5, "contrast": 1.3}}},
     {"layers": {"2": {"exposure": 1.5}, "4": {"gain": [0.5, 1.0, 2.0], "lift": [0.1, 0.0, -0.2]}}},
