@@ -44,7 +44,7 @@ PASS_MODES = {
     "OVER": ("Over", "Stack the layers with Alpha Over, Layer 1 at the bottom"),
 }
 PASSES = ("Passes", "Choose how to recombine the layers")
-RECOLORED = ("Recolored", "The image with the edits of its layers")
+RECOLORED = ("Recolored", "Show the image with the edits of its layers")
 RECOLORED_NEEDS_ADDITIVE = "Recolored shows no edits: it needs Passes: Additive"
 RECOLOR_PANEL = "Recolor"
 RECOLOR_LAYER = ("Layer", "Choose the layer whose edits are shown below")
@@ -73,7 +73,7 @@ REPAIR_NAN = ("Repair NaN", "Replace NaN and infinity in the image by the mean o
 TURN_ON_REPAIR = "fix the render, or turn on Repair NaN in the sidebar"
 AUTO_UPDATE = (
     "Auto Update",
-    "Compute the layers anew a moment after a control changed, first at preview size. Renders nothing for it: after "
+    "Compute the layers again a moment after a control changed, first at preview size. Renders nothing for it: after "
     "the input changed, press Segment",
 )
 SEED = ("Seed", "Change the seed to get another automatic palette")
