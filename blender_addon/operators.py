@@ -260,7 +260,7 @@ class SavePresetOperator(NodeOperator, bpy.types.Operator):
     bl_label, bl_description = strings.SAVE_PRESET
     __annotations__ = {
         "node": NodeOperator.NODE,
-        "name": bpy.props.StringProperty(name=strings.PRESET, options={"SKIP_SAVE"}),
+        "preset": bpy.props.StringProperty(name=strings.PRESET, options={"SKIP_SAVE"}),
         "overwrite": bpy.props.BoolProperty(
             name=strings.OVERWRITE[0], description=strings.OVERWRITE[1], options={"SKIP_SAVE"}
         ),
@@ -273,7 +273,7 @@ class SavePresetOperator(NodeOperator, bpy.types.Operator):
     def work(self: Any, node: Any, context: Any) -> str:
         """Has the engine save it."""
         file = save_preset(
-            python_path(context), self.name, preset_values(node), layer_values(node), overwrite=self.overwrite
+            python_path(context), self.preset, preset_values(node), layer_values(node), overwrite=self.overwrite
         )
         return strings.PRESET_SAVED.format(file=file)
 

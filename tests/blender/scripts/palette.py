@@ -57,15 +57,15 @@ except RuntimeError as error:
 
 # Saved, and taken by another node
 node.softness, node.palette[2].layer_gamma = 0.25, 2.0
-t.press("save_preset", node, name="own")
+t.press("save_preset", node, preset="own")
 other = t.soft(tree)
 t.press("preset", other, preset="own")
 found["saved"] = [other.smoothing, other.colors, other.softness, other.palette[2].layer_gamma, other.palette_method]
 try:
-    t.press("save_preset", node, name="own")
+    t.press("save_preset", node, preset="own")
 except RuntimeError as error:
     found["saved again"] = str(error)
-t.press("save_preset", node, name="own", overwrite=True)
+t.press("save_preset", node, preset="own", overwrite=True)
 
 # Picked from a picture: what the file has, or linear values in sRGB, without the view transform
 photo = node.inputs["Image"].links[0].from_node.image
