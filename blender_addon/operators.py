@@ -272,9 +272,13 @@ class SavePresetOperator(NodeOperator, bpy.types.Operator):
 
     def work(self: Any, node: Any, context: Any) -> str:
         """Has the engine save it."""
-        file = save_preset(
-            python_path(context), self.preset, preset_values(node), layer_values(node), overwrite=self.overwrite
-        )
+        try:
+            file = save_preset(
+                python_path(context), self.preset, preset_values(node), layer_values(node), overwrite=self.overwrite
+            )
+        except WorkerError as error:
+            flag = "--overwrite" in error.cure
+            raise WorkerError(error.code, error.message, strings.TURN_ON_REPLACE if flag else error.cure) from error
         return strings.PRESET_SAVED.format(file=file)
 
 

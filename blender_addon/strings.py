@@ -99,6 +99,7 @@ EXPORT_PALETTE = ("Export Palette", "Save the colors as a palette file: .json, .
 PRESETS = ("Presets", "Set the controls from a saved preset")
 SAVE_PRESET = ("Save Preset", "Save the controls under a name, for other nodes, Nuke and the command line")
 OVERWRITE = ("Replace", "Replace a preset of this name")
+TURN_ON_REPLACE = "choose another name, or turn on Replace"
 PRESET_SAVED = "Saved {file}"
 BUILD_RECOMBINE = (
     "Build Recombine Tree",

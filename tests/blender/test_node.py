@@ -80,7 +80,7 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
     assert found["preset"] == [4, 5, 1.5, 5]
     assert "There is no preset cold" in found["no preset"]
     assert found["saved"] == [4, 5, 0.25, 2.0, "kmeans"]
-    assert "exists already" in found["saved again"]
+    assert "exists already: choose another name, or turn on Replace" in found["saved again"]
     with Image.open(photograph) as picture:
         pixel = [level / 255 for level in picture.getpixel((30, 119 - 100))]
     assert found["picked"][0] == pytest.approx(pixel, abs=1e-6)
