@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import batch, engaged, engine, files, node, operators, pick, preferences, properties, ui
+from . import batch, engaged, engine, files, node, operators, pick, preferences, properties, ui, updating
 
 COMMAND = "soft_color_segment"
 
@@ -16,7 +16,7 @@ def register() -> None:
     """Called by Blender when the add-on is switched on."""
     preferences.register()
     engine.register()
-    for module in (properties, operators, pick, node):
+    for module in (properties, operators, pick, updating, node):
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     ui.register()
@@ -34,7 +34,7 @@ def unregister() -> None:
     files.unregister()
     bpy.app.handlers.render_pre.remove(batch.on_render_pre)
     ui.unregister()
-    for module in (node, pick, operators, properties):
+    for module in (node, updating, pick, operators, properties):
         for cls in reversed(module.CLASSES):
             bpy.utils.unregister_class(cls)
     engine.unregister()

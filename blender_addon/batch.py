@@ -95,6 +95,8 @@ def stop_render(node: Any, message: str) -> None:
     """
     print(f"Soft Color Segment: ERROR: {message}", file=sys.stderr, flush=True)
     if bpy.app.background:
+        told = strings.FILL_FROM_OUTSIDE.format(command=strings.FILL_COMMAND)
+        print(f"Soft Color Segment: {told}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(EXIT_NO_PASSES)
     paint(node, passes.ALARM)

@@ -171,8 +171,8 @@ def adopt(node: Any) -> None:
                 _write(own, {"files": files, "palette": _any_palette(own.parent)})
 
 
-def summary(node: Any, frames: Sequence[int]) -> tuple[int, int]:
-    """How many of some frames have a file, right or stale, and how many bytes all files of the node have."""
+def summary(node: Any, frames: Sequence[int]) -> tuple[list[int], int]:
+    """Which of some frames have a file, right or stale, and how many bytes all files of the node have."""
     names = {}
     for file in folder(node).glob(LAYERS):
         with contextlib.suppress(OSError):
@@ -180,7 +180,22 @@ def summary(node: Any, frames: Sequence[int]) -> tuple[int, int]:
     parts = [name.split(".") for name in names]
     numbers = {int(each[1]) for each in parts if len(each[1]) == 4 and each[1].isdigit()}
     still = any(len(each[1]) == 16 for each in parts)
-    return len(frames) if still else len(numbers & set(frames)), sum(names.values())
+    return [frame for frame in frames if still or frame in numbers], sum(names.values())
+
+
+def ranges(frames: Sequence[int]) -> str:
+    """Frames in few letters.
+
+    >>> ranges([1, 2, 3, 7, 9, 10])
+    '1-3, 7, 9-10'
+    """
+    parts: list[list[int]] = []
+    for frame in frames:
+        if parts and frame == parts[-1][-1] + 1:
+            parts[-1][1:] = [frame]
+        else:
+            parts.append([frame])
+    return ", ".join("-".join(str(end) for end in part) for part in parts)
 
 
 def clear(node: Any) -> int:

@@ -23,6 +23,28 @@ PALETTE_PIXELS = 2**18
 """How many the engine looks at for a palette, of all frames together."""
 
 
+class Heard:
+    """Brings together what the engine tells one by one.
+
+    Args:
+        tell: whom it is for; None for nobody.
+    """
+
+    def __init__(self, tell: Tell | None) -> None:
+        self._tell = tell
+        self._fraction: float = 0.0
+        self._eta: float | None = None
+
+    def progress(self, fraction: float, eta: float | None) -> None:
+        """The fraction, and the seconds to go."""
+        self._fraction, self._eta = fraction, eta
+
+    def doing(self, stage: str) -> None:
+        """What is done; comes after the fraction."""
+        if self._tell is not None:
+            self._tell(self._fraction, self._eta, stage)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of it: the whole palette, (K, H, W, 4) layers, and the facts for the cache."""
@@ -44,8 +66,11 @@ def compute(
         WorkerError: of any code; ``cancelled`` when it was.
     """
     work = replace(work, inputs=_as_blender_has_them(worker, work, cancelled))
-    palette = find_palette(worker, work, cancelled) if len(work.palette["colors"]) < work.colors else work.palette
+    palette = (
+        find_palette(worker, work, progress, cancelled) if len(work.palette["colors"]) < work.colors else work.palette
+    )
     parameters: dict[str, Any] = {**work.values, **work.layers}
+    heard = Heard(progress)
     with worker.segment(
         work.inputs.picture,
         palette,
@@ -58,7 +83,8 @@ def compute(
         device=work.device,
         precision=work.precision,
         tile=work.tile,
-        progress=progress,
+        progress=heard.progress,
+        doing=heard.doing,
         cancelled=cancelled,
     ) as result:
         layers = np.array(result.memory(), dtype=np.float32)
@@ -78,7 +104,11 @@ def compute(
 
 
 def find_palette(
-    worker: Worker, work: Work, cancelled: Cancelled | None = None, others: Sequence[Picture] = ()
+    worker: Worker,
+    work: Work,
+    progress: Tell | None = None,
+    cancelled: Cancelled | None = None,
+    others: Sequence[Picture] = (),
 ) -> dict[str, Any]:
     """The colors there are, and around them those that are missing. ``others`` are more frames of the shot.
 
@@ -92,6 +122,7 @@ def find_palette(
         given=work.palette if work.palette["colors"] else None,
         seed=work.seed,
         palette_method=work.palette_method,
+        doing=Heard(progress).doing,
         cancelled=cancelled,
     )
     for color, old in zip(found["colors"], work.palette["colors"], strict=False):
@@ -113,12 +144,17 @@ def reduced(picture: Picture, frames: int) -> Picture:
     """Of a picture that was captured, the grid of pixels that the engine looks at for a palette of so many frames."""
     if isinstance(picture, Plate):
         return picture
+    return grid(picture, PALETTE_PIXELS // frames)[1]
+
+
+def grid(picture: Pixels, most: int) -> tuple[int, Pixels]:
+    """Every so many-th pixel of a picture, so that there are at most ``most``; and how many-th."""
     step = 1
-    while -(-picture.height // step) * -(-picture.width // step) > PALETTE_PIXELS // frames:
+    while -(-picture.height // step) * -(-picture.width // step) > most:
         step += 1
     pixels = np.ascontiguousarray(picture.data[::step, ::step])
     height, width, channels = pixels.shape
-    return Pixels(pixels, height, width, channels, picture.color_space)
+    return step, Pixels(pixels, height, width, channels, picture.color_space, picture.clean_nonfinite)
 
 
 def _as_blender_has_them(worker: Worker, work: Work, cancelled: Cancelled | None) -> Inputs:
@@ -149,6 +185,7 @@ def parameters_of(work: Work) -> dict[str, object]:
         work.layers,
         working_space=work.working_space,
         input_space=work.inputs.space,
+        clean_nonfinite=work.inputs.clean,
         precision=DEFAULT_PRECISION if work.precision == "auto" else work.precision,
     )
 

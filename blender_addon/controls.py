@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import cache, strings
+from . import cache, recoloring, strings, views
 from .fscs.key import RESULT_PARAMETERS, canonical_json, canonical_number
 from .properties import layer_values, palette_document
 
@@ -22,13 +22,20 @@ def palette_of(node: Any) -> dict[str, Any]:
 
 
 def masked_layers(node: Any) -> tuple[int, ...]:
-    """The layers that the mask works on. Raises WorkerError if they don't fit its mode."""
+    """The layers that the mask works on. Raises WorkerError if they don't fit its mode; see :func:`mark_masked`."""
     layers = tuple(number for number, entry in enumerate(node.palette, 1) if entry.masked)
     if node.mask_mode == "split" and len(layers) < 2:
         raise strings.error("usage", strings.SPLIT_NEEDS_TWO)
     if not layers:
         raise strings.error("usage", strings.NOTHING_MASKED)
     return layers[:2] if node.mask_mode == "split" else layers
+
+
+def mark_masked(node: Any) -> None:
+    """Marks as many of the first layers as the mask needs, where the artist marked none."""
+    if not any(entry.masked for entry in node.palette):
+        for entry in list(node.palette)[: 2 if node.mask_mode == "split" else 1]:
+            entry.masked = True
 
 
 def single_values(node: Any) -> dict[str, float]:
@@ -46,7 +53,9 @@ def described(node: Any) -> str:
                 name: {str(layer): canonical_number(value) for layer, value in values.items()}
                 for name, values in layer_values(node).items()
             },
-            "chosen": [node.model, node.precision, node.mask_mode, node.pass_mode],
+            "chosen": [node.model, node.precision, node.clean_nonfinite, node.mask_mode, node.pass_mode],
+            "view": repr((node.view, node.view_layer, node.error_gain)) if views.shown(node) else "",
+            "edits": repr(recoloring.look_of(node)) if recoloring.shown(node) else "",
             "masked": [entry.masked for entry in node.palette],
         }
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import passes, strings, views
+from . import passes, recoloring, strings, views
 from .properties import is_uid, new_uid
 from .session import SESSION
 from .trees import all_nodes, is_linked
@@ -44,6 +44,7 @@ def separate() -> None:
             passes.own_tree(node)
         passes.mend(node)
         views.fit(node)
+        recoloring.fit(node)
 
 
 def _of_another_file(node: Any) -> bool:

@@ -32,6 +32,11 @@ def find_node(uid: str, context: Any) -> Any:
     return node if node is not None and is_node(node) else None
 
 
+def in_the_interface(error: WorkerError) -> WorkerError:
+    """An error whose cure is a control of the node, where the engine names a flag."""
+    return WorkerError(error.code, error.message, strings.TURN_ON_REPAIR) if error.code == "non-finite" else error
+
+
 def hindrance(node: Any) -> str:
     """Why a node can't be changed now; an empty text if it can."""
     if is_linked(node):
@@ -87,12 +92,16 @@ class NodeOperator:
     def fail(self, error: WorkerError) -> set[Any]:
         """Shows an error in Blender's own way."""
         cancelled = error.code == "cancelled"
+        error = in_the_interface(error)
         self.report({"WARNING" if cancelled else "ERROR"}, strings.CANCELLED if cancelled else str(error))
         return {"CANCELLED"}
 
 
 class EngagedOperator(NodeOperator):
     """A button whose work takes its time. Its errors stay on the node, too."""
+
+    holds = True
+    """Whether the node can't be changed meanwhile."""
 
     _timer: Any = None
     _uid = ""
@@ -155,6 +164,7 @@ class EngagedOperator(NodeOperator):
 
     def fail(self, error: WorkerError) -> set[Any]:
         """Shows an error on the node as well."""
+        error = in_the_interface(error)
         outcome = super().fail(error)
         try:
             node = present(self._uid)
@@ -166,6 +176,10 @@ class EngagedOperator(NodeOperator):
         SESSION.state(node.uid).code = error.code
         return outcome
 
+    def outdated(self, node: Any) -> bool:
+        """Whether nobody wants it any more."""
+        return False
+
     def _look(self, context: Any) -> set[Any] | None:
         """Shows how far it is. Returns how it ended, None as long as it goes on."""
         now = SESSION.running[self._uid]
@@ -175,9 +189,11 @@ class EngagedOperator(NodeOperator):
             node = None
             now.cancelled.set()
         if node is not None:
-            node.busy = not now.over
+            node.busy = self.holds and not now.over
             if node.busy:
                 node.fraction, node.message = now.progress.whole, now.text
+            elif not now.over and self.outdated(node):
+                now.cancelled.set()
         redraw(context)
         if not now.over:
             return None

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PYTHON_VARIABLE = "FSCS_PYTHON"
 """Environment variable that names the engine's Python; it wins over the preference."""
 
+MODELS = ("any-palette", "paper")
+"""Those that an engine comes with."""
+
 CURE = strings.ENGINE_CURE.format(variable=PYTHON_VARIABLE)
 
 
@@ -48,6 +51,11 @@ def connect_with(python: Path) -> Worker:
 def disconnect() -> None:
     """Ends the engine's process, if there is one. Calls under way fail with a WorkerError."""
     _connection.close()
+
+
+def models() -> list[str]:
+    """The names of the engine's models: as it told, else those that it comes with."""
+    return _connection.models or list(MODELS)
 
 
 def python_path(context: bpy.types.Context | None = None) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import bpy
 
-from . import cache, capture, copies, passes, reading, srgb, strings, views
+from . import cache, capture, copies, passes, reading, srgb, strings, updating, views
 from .engaged import redraw
 from .freshness import look_at, settings_of
 from .fscs._version import __version__
@@ -203,6 +203,7 @@ def look() -> float:
     said: list[bool] = []
     for_each(reading.finished(), show_again)
     for_each(all_nodes(), lambda node: said.append(look_at(node) or fill_links(node)))
+    for_each(all_nodes(), updating.look)
     SESSION.looked = time.monotonic()
     if any(said):
         redraw(bpy.context)
@@ -213,7 +214,8 @@ def _sum_up(node: Any) -> None:
     scene = scene_of(node)
     frames = range(scene.frame_start, scene.frame_end + 1)
     there, size = cache.summary(node, frames)
-    text = strings.CACHE_SIZE.format(frames=there, count=len(frames), size=f"{size / 1e6:.0f} MB") if size else ""
+    facts = {"frames": cache.ranges(there), "there": len(there), "count": len(frames), "size": f"{size / 1e6:.0f} MB"}
+    text = strings.CACHE_SIZE.format(**facts) if size else strings.CACHE_EMPTY
     SESSION.state(node.uid).cached = text
 
 

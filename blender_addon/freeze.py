@@ -14,13 +14,14 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import cache, exr, passes, segmenting, strings, views
+from . import cache, exr, passes, recoloring, segmenting, strings, views
 from .copies import present
 from .fscs.naming import CHANNELS
 from .jobs import Progress, Routine, Task
 from .sources import Sources
 
 FOLDER = "softcolor_frozen"
+RECOLORED = strings.RECOLORED[0]
 
 
 def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
@@ -68,6 +69,8 @@ def freezing(uid: str, frames: Sequence[int], progress: Progress) -> Routine:
     frozen = tree.nodes.new("CompositorNodeGroup")
     names = [socket.name for socket in [node.outputs[0], *passes.layer_sockets(node)]]
     frozen.node_tree = _group(node.name, names, frames, folder, still=still)
+    if recoloring.shown(node) and not over:
+        _recolor(frozen.node_tree, node)
     _take_place(tree, node, frozen)
     name = node.name
     tree.nodes.remove(node)
@@ -139,6 +142,16 @@ def _group(name: str, names: Sequence[str], frames: Sequence[int], folder: Path,
     return tree
 
 
+def _recolor(tree: Any, node: Any) -> None:
+    """The group recolors the image as the node did."""
+    tree.interface.new_socket(RECOLORED, in_out="OUTPUT", socket_type="NodeSocketColor")
+    leave = passes.end_of(tree, "NodeGroupOutput")
+    image, *layers = [leave.inputs[number].links[0].from_socket for number in range(node.colors + 1)]
+    colors = [tuple(entry.color) for entry in node.palette]
+    result = recoloring.build(tree, image, dict(enumerate(layers, 1)), recoloring.look_of(node), colors)
+    tree.links.new(result, leave.inputs[node.colors + 1])
+
+
 def _take_place(tree: Any, node: Any, frozen: Any) -> None:
     """Looks, place and links of the node."""
     frozen.location, frozen.width, frozen.label = node.location, node.width, node.label or node.name
@@ -148,8 +161,10 @@ def _take_place(tree: Any, node: Any, frozen: Any) -> None:
     numbers = {socket.identifier: number for number, socket in enumerate(node.outputs)}
     for link in [link for link in tree.links if link.from_node == node]:
         number = numbers[link.from_socket.identifier]
-        if number < len(frozen.outputs):
+        if number <= node.colors:
             tree.links.new(frozen.outputs[number], link.to_socket)
+        elif link.from_socket.name == RECOLORED:  # stacked layers are not recolored
+            tree.links.new(frozen.outputs.get(RECOLORED) or frozen.outputs[0], link.to_socket)
 
 
 def _file(number: int, frame: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import cache, exr, memory, strings
+from . import cache, exr, memory, recoloring, strings
 from .controls import masked_layers, palette_of, single_values
 from .fscs.key import cache_key, result_parameters
 from .fscs.protocol import WorkerError
@@ -36,6 +36,7 @@ def settings_of(node: Any) -> str:
         layer_values(node),
         node.model,
         node.precision,
+        node.clean_nonfinite,
         node.mask_mode,
         [entry.masked for entry in node.palette] if node.inputs["Mask"].is_linked else None,
         [origin(link_into(node, name)) for name in ("Image", "Mask")],
@@ -49,7 +50,7 @@ def look_at(node: Any) -> bool:
     """Works out what the status line says, which drawing has no time for. Main thread. Returns whether it changed."""
     state = SESSION.state(node.uid)
     now, unseen = settings_of(node), tuple(unwatched(node))
-    hint = wrong_mix(node)
+    hint = wrong_mix(node) or recoloring.hint(node)
     changed = (now, unseen, hint) != (state.settings_now, state.unwatched, state.hint)
     state.settings_now, state.unwatched, state.hint = now, unseen, hint
     return changed
@@ -131,6 +132,7 @@ def expected_key(node: Any, frame: int, sources: Sources, upstream: str, facts: 
         working_space=scene_space(),
         input_space=file.color_space if file is not None else scene_space(),
         precision=stored["precision"] if node.precision == "auto" else node.precision,
+        clean_nonfinite=node.clean_nonfinite,
         input_layer=stored.get("input_layer", ""),
         depth=stored.get("depth", "float"),
     )

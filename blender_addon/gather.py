@@ -32,6 +32,7 @@ class Inputs:
         mask_parts: of the masks, for the key.
         upstream: what else decides whether a captured picture is still that of the node; empty for files.
         still: whether it is the same at every frame.
+        clean: whether NaN and infinity are repaired.
         before: the pictures before it that the temporal smoothing looks at, in their order.
         after: those after it.
     """
@@ -43,6 +44,7 @@ class Inputs:
     mask_parts: tuple[dict[str, object], ...]
     upstream: str
     still: bool
+    clean: bool
     before: tuple[Picture, ...] = ()
     after: tuple[Picture, ...] = ()
 
@@ -121,14 +123,14 @@ def _inputs(node: Any, sources: Sources, pixels: Mapping[str, Any], upstream: st
     layers = masked_layers(node) if sources.mask is not None else ()
     if any(name not in pixels for name in sources.captured):
         raise strings.error("input", strings.MADE_BY_COMPOSITOR)
-    picture, identity, space = _picture(sources.image_file, pixels.get("image"))
+    picture, identity, space = _picture(sources.image_file, pixels.get("image"), node.clean_nonfinite)
     masks: tuple[LayerMask, ...] = ()
     parts: tuple[dict[str, object], ...] = ()
     if sources.mask is not None:
         mask, mask_identity = _mask(sources.mask_file, pixels.get("mask"), node.mask_mode, layers)
         masks = (mask,)
         parts = ({"mode": node.mask_mode, "layers": list(layers), "identity": mask_identity},)
-    return Inputs(picture, identity, space, masks, parts, upstream, sources.still)
+    return Inputs(picture, identity, space, masks, parts, upstream, sources.still, node.clean_nonfinite)
 
 
 def _with_near(node: Any, frame: int, inputs: Inputs, near: Mapping[int, Any]) -> Inputs:
@@ -140,7 +142,7 @@ def _with_near(node: Any, frame: int, inputs: Inputs, near: Mapping[int, Any]) -
         file = Sources.of(node, number).image_file
         if file is None and number not in near:
             raise strings.error("input", strings.MADE_BY_COMPOSITOR)
-        picture, identity, _ = _picture(file, near.get(number))
+        picture, identity, _ = _picture(file, near.get(number), inputs.clean)
         place = 0 if number < frame else len(pictures)
         pictures.insert(place, picture)
         identities.insert(place, identity)
@@ -152,13 +154,13 @@ def _with_near(node: Any, frame: int, inputs: Inputs, near: Mapping[int, Any]) -
     )
 
 
-def _picture(file: FileSource | None, pixels: Any) -> tuple[Picture, str, str]:
+def _picture(file: FileSource | None, pixels: Any, clean: bool) -> tuple[Picture, str, str]:
     if file is not None:
-        return Plate(str(file.path), file.color_space), _identity(file), file.color_space
+        return Plate(str(file.path), file.color_space, clean_nonfinite=clean), _identity(file), file.color_space
     height, width, channels = pixels.shape
     space = scene_space()
     identity = pixels_identity(pixels, height, width, channels, space)
-    return Pixels(pixels, height, width, channels, space), identity, space
+    return Pixels(pixels, height, width, channels, space, clean), identity, space
 
 
 def _mask(file: FileSource | None, pixels: Any, mode: str, layers: tuple[int, ...]) -> tuple[LayerMask, str]:

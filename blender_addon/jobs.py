@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from . import strings
 from .fscs.protocol import WorkerError
 
-Tell = Callable[[float, "float | None"], None]
-"""Takes the fraction that is done, and the seconds to go if they are known."""
+Tell = Callable[[float, "float | None", str], None]
+"""Takes the fraction that is done, the seconds to go if they are known, and what is done where neither says it."""
 
 Cancelled = Callable[[], bool]
 
@@ -34,6 +34,7 @@ class Progress:
         share: of this part in the whole.
         fraction: of this part that is done.
         eta: seconds to the end of this part, None while unknown.
+        stage: what is being done of this part, where the fraction says nothing.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class Progress:
         self.begin, self.share = 0.0, 1.0
         self.fraction = 0.0
         self.eta: float | None = None
+        self.stage = ""
         self._started = time.monotonic()
 
     def start_part(self, part: str, number: int, count: int) -> None:
@@ -49,9 +51,9 @@ class Progress:
         self.part, self.begin, self.share = part, number / count, 1.0 / count
         self.fraction, self.eta = 0.0, None
 
-    def tell(self, fraction: float, eta: float | None) -> None:
+    def tell(self, fraction: float, eta: float | None, stage: str) -> None:
         """How far the computation is."""
-        self.fraction, self.eta = fraction, eta
+        self.fraction, self.eta, self.stage = fraction, eta, stage
 
     @property
     def whole(self) -> float:
@@ -64,9 +66,11 @@ class Progress:
         if self.part:
             done = self.whole
             if not 0.0 < done < 1.0:
-                return self.part
+                return f"{self.part}: {self.stage}" if self.stage else self.part
             left = (time.monotonic() - self._started) * (1.0 - done) / done
             return strings.TO_GO.format(done=self.part, time=seconds_text(left))
+        if self.stage:
+            return self.stage[:1].upper() + self.stage[1:]
         if self.what:
             return self.what
         if self.fraction > 0.995:
@@ -130,7 +134,7 @@ class Task:
 
     def start(self, progress: Progress, cancelled: threading.Event) -> Pending:
         """Computes it in a thread of its own."""
-        progress.what = self.what
+        progress.what, progress.stage = self.what, ""
         return _Threaded(self.work, progress.tell, cancelled.is_set)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import copies, passes, show, strings, ui, views
+from . import copies, passes, recoloring, show, strings, ui, views
 from .outputs import name_outputs
 from .properties import NODE_ID, fit_palette, new_uid, node_annotations
 from .session import SESSION, State
@@ -20,12 +20,14 @@ def _colors_changed(node: Any, context: Any) -> None:
     fit_palette(node)
     passes.fit_outputs(node)
     views.fit(node)
+    recoloring.fit(node)
     name_outputs(node)
     show.show_after_fit(node)
 
 
 def _pass_mode_changed(node: Any, context: Any) -> None:
     copies.separate()
+    recoloring.fit(node)
     if node.settings_shown:
         show.show_cached(node, scene_of(node).frame_current)
 
@@ -72,6 +74,7 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
         fit_palette(self)
         passes.fit_outputs(self)
         views.fit(self)
+        recoloring.fit(self)
 
     def copy(self, node: Any) -> None:
         """A copy of ``node``. It gets a tree and images of its own by :func:`copies.separate`, a moment later: Blender
@@ -80,6 +83,10 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
         self.uid = new_uid()
         SESSION.states[self.uid] = replace(SESSION.state(node.uid), busy=False)
         copies.expect_soon()
+
+    def edits_changed(self) -> None:
+        """After an edit of a layer changed, or its color, which the edit is relative to."""
+        recoloring.fit(self)
 
     def draw_buttons(self, context: Any, layout: Any) -> None:
         """On the node itself."""

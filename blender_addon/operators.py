@@ -14,11 +14,11 @@ from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
 from .freeze import freezing
 from .fscs.palette_codec import ENDINGS, read_palette, write_palette
-from .fscs.preset_list import read_presets
+from .fscs.preset_list import read_presets, save_preset
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
 from .outputs import name_outputs
-from .properties import palette_document, take_palette, take_preset
+from .properties import layer_values, palette_document, preset_values, take_palette, take_preset
 from .session import SESSION
 from .show import show_again
 from .trees import groups_over, is_linked, scene_of
@@ -37,10 +37,12 @@ class SegmentOperator(EngagedOperator, bpy.types.Operator):
 
     def routine(self, node: Any, progress: Progress) -> Routine:
         """Shows and keeps them."""
+        stays = node.auto_update
         try:
             _, warning = yield from segmenting.segmented(node.uid, scene_of(node).frame_current)
         finally:
-            segmenting.forget()
+            if not stays:
+                segmenting.forget()
         return warning
 
 
@@ -251,6 +253,35 @@ class PresetOperator(EditOperator, bpy.types.Operator):
         return ""
 
 
+class SavePresetOperator(NodeOperator, bpy.types.Operator):
+    """The button *Save Preset*."""
+
+    bl_idname = "soft_color_segment.save_preset"
+    bl_label, bl_description = strings.SAVE_PRESET
+    __annotations__ = {
+        "node": NodeOperator.NODE,
+        "preset": bpy.props.StringProperty(name=strings.PRESET, options={"SKIP_SAVE"}),
+        "overwrite": bpy.props.BoolProperty(
+            name=strings.OVERWRITE[0], description=strings.OVERWRITE[1], options={"SKIP_SAVE"}
+        ),
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[Any]:
+        """Asks for the name."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def work(self: Any, node: Any, context: Any) -> str:
+        """Has the engine save it."""
+        try:
+            file = save_preset(
+                python_path(context), self.preset, preset_values(node), layer_values(node), overwrite=self.overwrite
+            )
+        except WorkerError as error:
+            flag = "--overwrite" in error.cure
+            raise WorkerError(error.code, error.message, strings.TURN_ON_REPLACE if flag else error.cure) from error
+        return strings.PRESET_SAVED.format(file=file)
+
+
 class NameOutputsOperator(EditOperator, bpy.types.Operator):
     """The button *Name Outputs*."""
 
@@ -369,6 +400,7 @@ CLASSES = (
     ImportPaletteOperator,
     PresetOperator,
     ExportPaletteOperator,
+    SavePresetOperator,
     NameOutputsOperator,
     SingleUserOperator,
     RecombineOperator,

@@ -24,7 +24,7 @@ NOTHING = (0.0, 0.0, 0.0, 0.0)
 COMBINED = "0"
 """Name of the image node that the inside of earlier releases had for it."""
 
-BEHIND = (strings.VIEW[0],)
+BEHIND = (strings.VIEW[0], strings.RECOLORED[0])
 """The outputs that come after those of the layers."""
 
 

@@ -11,12 +11,20 @@ from typing import Any
 import bpy
 
 from . import strings
+from .engine import models
+from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter
 from .fscs.views import ERROR_GAIN, VIEWS
 
 NODE_ID = "CompositorNodeSoftColorSegment"
 NODE_OF_BUTTON = "soft_color_segment_node"
 """What a button is told its node by, in Blender's context."""
+
+NOT_IN_PRESETS = ("mask_mode", "device", "precision", "tile")
+"""Controls of the node that mean nothing without its files, or say where it is computed."""
+
+EDIT = "edit_"
+"""Begins the names of the edits of a layer."""
 
 START_COLOR = (0.5, 0.5, 0.5)
 
@@ -39,6 +47,11 @@ Update = Callable[[Any, Any], None]
 """What Blender calls with the node and the context after a control was changed."""
 
 
+def models_like(node: Any, context: Any, text: str) -> list[str]:
+    """The models of the engine whose names have a text in them, for the list that Blender shows."""
+    return [name for name in models() if text.lower() in name.lower()]
+
+
 def property_of(parameter: Parameter, update: Any = None) -> Any:
     """The Blender property of a parameter, under the table's label, default, range and tooltip."""
     common: dict[str, Any] = {
@@ -52,6 +65,8 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     if parameter.kind == "enum":
         items = [(choice, *strings.CHOICES[parameter.name][choice]) for choice in parameter.choices]
         return bpy.props.EnumProperty(items=items, **common)
+    if parameter.name == "model":
+        return bpy.props.StringProperty(search=models_like, **common)
     if parameter.kind == "string":
         return bpy.props.StringProperty(**common)
     common.update(min=parameter.minimum, max=parameter.maximum)
@@ -61,12 +76,49 @@ def property_of(parameter: Parameter, update: Any = None) -> Any:
     return bpy.props.FloatProperty(precision=6 if exponent else 3, step=1 if exponent else 5, **common)
 
 
+def plain(value: Any) -> Any:
+    """A number as it was typed: Blender keeps floats in single precision."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def edit_property(parameter: Parameter, update: Any) -> Any:
+    """The Blender property of an edit of a layer, under the table's label, default, range and tooltip."""
+    common: dict[str, Any] = {
+        "name": parameter.label,
+        "description": parameter.tooltip,
+        "options": FIXED,
+        "update": update,
+    }
+    if parameter.kind == "enum":
+        items = [(choice, *strings.OPACITY_SHOWS[choice]) for choice in parameter.choices]
+        return bpy.props.EnumProperty(items=items, default=str(parameter.default), **common)
+    if parameter.kind == "bool":
+        return bpy.props.BoolProperty(default=bool(parameter.default), **common)
+    common.update(min=parameter.minimum, max=parameter.maximum)
+    if parameter.kind == "color":
+        return bpy.props.FloatVectorProperty(subtype="COLOR_GAMMA", size=3, default=START_COLOR, **common)
+    if parameter.kind == "rgb":
+        return bpy.props.FloatVectorProperty(
+            size=3, default=(float(parameter.default),) * 3, step=1, precision=3, **common
+        )
+    return bpy.props.FloatProperty(default=float(parameter.default), step=5, precision=3, **common)
+
+
+def edit_changed(owner: Any, context: Any) -> None:
+    """After an edit of a layer, or of all, changed. A color knows its tree but not its node."""
+    own = owner.as_pointer()
+    for node in owner.id_data.nodes:
+        if is_node(node) and (node.as_pointer() == own or any(entry.as_pointer() == own for entry in node.palette)):
+            node.edits_changed()
+
+
 def _words(text: tuple[str, str]) -> dict[str, Any]:
     return {"name": text[0], "description": text[1], "options": FIXED}
 
 
 def _color_edited(color: Any, context: Any) -> None:
     color.found = True
+    edit_changed(color, context)
 
 
 class SoftColorEntry(bpy.types.PropertyGroup):
@@ -89,6 +141,12 @@ class SoftColorEntry(bpy.types.PropertyGroup):
         "output_name": bpy.props.StringProperty(options={"HIDDEN"}),
         "output_links": bpy.props.StringProperty(options={"HIDDEN"}),
         **{parameter.name: property_of(parameter) for parameter in PARAMETERS if parameter.per_layer},
+        EDIT + "has_color": bpy.props.BoolProperty(**_words(strings.HAS_COLOR), update=edit_changed),
+        **{
+            EDIT + parameter.name: edit_property(parameter, edit_changed)
+            for parameter in EDIT_PARAMETERS
+            if parameter.per_layer
+        },
     }
 
 
@@ -117,7 +175,16 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_cha
         "error_gain": bpy.props.FloatProperty(
             **_words(strings.ERROR_GAIN), default=ERROR_GAIN, min=1.0, max=1000.0, update=view_changed
         ),
+        "recolor_layer": bpy.props.IntProperty(**_words(strings.RECOLOR_LAYER), default=1, min=1, max=MAXIMUM_COLORS),
+        **{
+            parameter.name: edit_property(parameter, edit_changed)
+            for parameter in EDIT_PARAMETERS
+            if not parameter.per_layer
+        },
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
+        "clean_nonfinite": bpy.props.BoolProperty(**_words(strings.REPAIR_NAN)),
+        "auto_update": bpy.props.BoolProperty(**_words(strings.AUTO_UPDATE)),
+        "cache_frames": bpy.props.StringProperty(**_words(strings.FRAMES)),
         "trust_scene": bpy.props.BoolProperty(**_words(strings.TRUST_SCENE)),
         "cached_in": bpy.props.StringProperty(options={"HIDDEN"}),
     }
@@ -204,6 +271,15 @@ def take_preset(node: Any, preset: dict[str, Any]) -> None:
         for number, value in layers.items():
             if int(number) <= len(node.palette):
                 setattr(node.palette[int(number) - 1], name, value)
+
+
+def preset_values(node: Any) -> dict[str, Any]:
+    """The controls with one value that a preset holds."""
+    return {
+        parameter.name: plain(getattr(node, parameter.name))
+        for parameter in PARAMETERS
+        if parameter.name not in (*LEFT_OUT, *NOT_IN_PRESETS)
+    }
 
 
 def layer_values(node: Any) -> dict[str, dict[int, float]]:

@@ -15,6 +15,7 @@ import bpy
 from . import exr, strings, upstream
 from .capture import captured
 from .compute import compute, find_palette, keep, reduced
+from .controls import mark_masked
 from .copies import present
 from .engine import connect_with, python_path
 from .freshness import NoPasses, checked_file
@@ -32,8 +33,9 @@ from .trees import is_linked, nodes_of_strips, scene_of
 from .window import around, print_of
 
 
-def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
-    """The layers of a frame, shown and kept; a routine. Returns the Outcome and a warning or an empty text.
+def segmented(uid: str, frame: int, *, shown: bool = True, work: Work | None = None) -> Routine:
+    """The layers of a frame, shown and kept; a routine. Returns the Outcome and a warning or an empty text. ``work`` is
+    what was :func:`prepared`, if it was.
 
     The passes are shown even if they can't be kept: better a picture now than none.
 
@@ -41,7 +43,7 @@ def segmented(uid: str, frame: int, *, shown: bool = True) -> Routine:
         WorkerError: of any code.
     """
     python = python_path()
-    work = yield from prepared(uid, frame)
+    work = (yield from prepared(uid, frame)) if work is None else work
     outcome = yield Task(lambda tell, cancelled: compute(connect_with(python), work, tell, cancelled))
     node = present(uid)
     if shown:
@@ -76,7 +78,7 @@ def recolored(uid: str, frames: Sequence[int], *, locked_only: bool = True) -> R
         pictures.append(reduced(work.inputs.picture, len(frames)))
     work = replace(work, inputs=replace(work.inputs, picture=pictures[0]))
     palette = yield Task(
-        lambda tell, cancelled: find_palette(connect_with(python), work, cancelled, pictures[1:]),
+        lambda tell, cancelled: find_palette(connect_with(python), work, tell, cancelled, pictures[1:]),
         strings.FINDING_COLORS,
     )
     node = present(uid)
@@ -125,14 +127,16 @@ def prepared(uid: str, frame: int, *, locked_only: bool = False, alone: bool = F
     node = present(uid)
     check(node, frame)
     sources = Sources.of(node, frame)
+    if sources.mask is not None:
+        mark_masked(node)
     if not sources.captured:
         return prepare(node, frame, locked_only=locked_only, alone=alone)
     others = around(node, frame) if sources.image_file is None and not alone else (frame,)
-    before = print_of(node, frame)
+    before, keeps = print_of(node, frame), len(others) > 1 or node.auto_update
     pixels: dict[int, Any] = {}
     try:
         for number in others:
-            pixels[number] = yield from _taken(uid, number, image_only=number != frame, keep=len(others) > 1)
+            pixels[number] = yield from _taken(uid, number, image_only=number != frame, keep=keeps)
     finally:
         with contextlib.suppress(WorkerError):  # the node may be gone
             for other in upstream.ours_behind(present(uid)):
@@ -142,6 +146,17 @@ def prepared(uid: str, frame: int, *, locked_only: bool = False, alone: bool = F
     return prepare(present(uid), frame, own, near=near, locked_only=locked_only, upstream=before, alone=alone)
 
 
+def at_hand(node: Any, frame: int) -> bool:
+    """Whether nothing has to be rendered to know what flows into a node at a frame."""
+    sources = Sources.of(node, frame)
+    frames = around(node, frame) if sources.image_file is None else (frame,)
+    return not sources.captured or all(_key(node, number) in SESSION.near for number in frames)
+
+
+def _key(node: Any, frame: int) -> tuple[str, str]:
+    return node.uid, upstream.fingerprint_of(Sources.of(node, frame), frame)
+
+
 def _taken(uid: str, frame: int, *, image_only: bool, keep: bool) -> Routine:
     """What flows into a node at a frame, rendered; a routine. What is kept is not rendered again for the frames beside
     it, until :func:`forget` is called."""
@@ -149,7 +164,7 @@ def _taken(uid: str, frame: int, *, image_only: bool, keep: bool) -> Routine:
     links = Sources.of(node, frame).captured
     if image_only:
         links = {"image": links["image"]}
-    key = (uid, upstream.fingerprint_of(Sources.of(node, frame), frame))
+    key = _key(node, frame)
     kept = SESSION.near.get(key, {})
     if all(name in kept for name in links):
         return kept

@@ -26,6 +26,9 @@ class State:
         ambiguous: the name of a group around it that is used with different inputs; empty if there is none.
         code: of the error that the message is (``WorkerError.code``).
         hint: what is wrong with how its layers are used; empty if nothing is.
+        waiting: the settings that Auto Update waits with, until nothing changes for a moment.
+        changed: when they came, by ``time.monotonic``.
+        tried: the settings that it computed last, whatever came of it.
         cached: what of the scene's range is in the cache, in words.
     """
 
@@ -42,6 +45,9 @@ class State:
     code: str = ""
     hint: str = ""
     cached: str = ""
+    waiting: str = ""
+    changed: float = 0.0
+    tried: str = ""
 
 
 @dataclass

@@ -44,6 +44,15 @@ PASS_MODES = {
     "OVER": ("Over", "Stack the layers with Alpha Over, Layer 1 at the bottom"),
 }
 PASSES = ("Passes", "Choose how to recombine the layers")
+RECOLORED = ("Recolored", "Show the image with the edits of its layers")
+RECOLORED_NEEDS_ADDITIVE = "Recolored shows no edits: it needs Passes: Additive"
+RECOLOR_PANEL = "Recolor"
+RECOLOR_LAYER = ("Layer", "Choose the layer whose edits are shown below")
+HAS_COLOR = ("New Color", "Move the palette color of the layer to the color beside")
+OPACITY_SHOWS = {
+    "others": ("Others", "Show the other layers, in proportion to their alpha there"),
+    "black": ("Black", "Show black"),
+}
 VIEW = ("View", "Choose what the output View shows")
 VIEWS = {
     "layers": ("Image", "Show the image itself"),
@@ -60,6 +69,13 @@ COLOR_NAME = ("Name", "Name this color, for palette files and outputs")
 LOCK = ("Lock", "Keep this color when Auto Palette finds the others")
 FOUND = ("Found", "Show whether this color was chosen or found")
 MASKED = ("Masked", "Apply the mask to this layer. Mode Split takes the first two marked layers")
+REPAIR_NAN = ("Repair NaN", "Replace NaN and infinity in the image by the mean of their neighbors")
+TURN_ON_REPAIR = "fix the render, or turn on Repair NaN in the sidebar"
+AUTO_UPDATE = (
+    "Auto Update",
+    "Compute the layers again a moment after a control changed, first at preview size. Renders nothing for it: after "
+    "the input changed, press Segment",
+)
 SEED = ("Seed", "Change the seed to get another automatic palette")
 PALETTE_PANEL = "Palette"
 ALPHA_PANEL = "Alpha"
@@ -80,7 +96,11 @@ FREEZE = ("Freeze to EXR", "Replace the node with a plain group that reads EXR f
 CANCEL = ("Cancel", "Stop the computation of this node")
 IMPORT_PALETTE = ("Import Palette", "Load the colors of a palette file: JSON, GIMP palette or a list of hex colors")
 EXPORT_PALETTE = ("Export Palette", "Save the colors as a palette file: .json, .gpl or .txt")
-PRESETS = ("Presets", "Set the controls from a preset made with `fscs preset save`")
+PRESETS = ("Presets", "Set the controls from a saved preset")
+SAVE_PRESET = ("Save Preset", "Save the controls under a name, for other nodes, Nuke and the command line")
+OVERWRITE = ("Replace", "Replace a preset of this name")
+TURN_ON_REPLACE = "choose another name, or turn on Replace"
+PRESET_SAVED = "Saved {file}"
 BUILD_RECOMBINE = (
     "Build Recombine Tree",
     "Add nodes that put the layers together again, as Passes says, and link them wherever Combined is linked",
@@ -91,7 +111,8 @@ RECOMBINED = "{name}: layers put together"
 NEEDS_OVER = "Alpha Over needs Passes: Over. Additive layers are added"
 NEEDS_ADDITIVE = "Add needs Passes: Additive. Over layers are put over each other"
 OPEN_PREFERENCES = ("Open Preferences", "Open the preferences of Soft Color Segment, where the engine is installed")
-CACHE_SIZE = "{frames} of {count} frames, {size} on disk"
+CACHE_SIZE = "{there} of {count} frames, {size} on disk: {frames}"
+CACHE_EMPTY = "Nothing in the cache yet"
 USED_ENVIRONMENT = "{variable} is set: it wins over the Python below"
 MAKE_SINGLE_USER = ("Make Single-User", "Give each use of the group a copy of its own, with layers of its own")
 NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors, now and whenever the palette changes")
@@ -123,7 +144,7 @@ FRAMES_COMPUTED = "{count} frames computed"
 FRAMES_LOOKED_AT = "Palette of {count} frames"
 FRAMES_REMOVED = "{count} frames removed"
 FROZEN = "{name} is now a plain group"
-NO_PRESETS = "There are no presets yet: create one with fscs preset save NAME"
+NO_PRESETS = "There are no presets yet: press Save Preset"
 FREEZE_FIRST = "This Blender crashes on this file if the add-on is missing: freeze the node first."
 FREEZE_FIRST_BLACK = "Where the add-on is missing, the layers are transparent black: freeze the node first."
 NOT_FROZEN_TITLE = "Not frozen"
@@ -161,8 +182,8 @@ TRUST_SCENE = (
 
 # Progress
 
-STARTING = "Starting"
-FINISHING = "Finishing"
+STARTING = "Starting the engine"
+FINISHING = "Fetching the layers"
 READING_CACHE = "Reading the cache"
 READING_FRAME = "Reading frame {frame}"
 WRITING_CACHE = "Writing the cache"
@@ -180,7 +201,7 @@ NOTHING_LINKED = (
 )
 MADE_BY_COMPOSITOR = (
     "the input is made by the compositor, which can't be asked while it renders",
-    f"fill the cache first: {FILL_COMMAND}",
+    "fill the cache first",
 )
 FILE_UNREADABLE = ("{path} can't be read ({error})", "check that the file exists")
 SPLIT_NEEDS_TWO = ("split needs two masked layers", "mark two layers as masked")
@@ -217,7 +238,8 @@ UNWATCHED = (
     "the layers of frame {frame} come from a 3D scene with {what}, whose changes can't be seen: "
     "press Segment or Fill Cache after each change, and turn on Trust the Scene in the node's sidebar"
 )
-NO_PALETTE = f"{{why}}, and it has no palette yet: press Auto Palette, or fill the cache: {FILL_COMMAND}"
+NO_PALETTE = "{why}, and it has no palette yet: press Auto Palette, or fill the cache"
+FILL_FROM_OUTSIDE = "the cache is filled by: {command}"
 NOT_MADE_NOW = "{why}, and can't be computed now: {error}"
 
 NOT_IN_COMPOSITOR = (

@@ -8,14 +8,16 @@ from typing import Any
 import bpy
 
 from . import strings
+from .color_names import color_name
 from .freshness import look_at
+from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME
-from .properties import NODE_ID, NODE_OF_BUTTON
+from .properties import EDIT, NODE_ID, NODE_OF_BUTTON
 from .session import SESSION
 from .strings import wrapped
 from .views import OF_ONE_LAYER
 
-SWATCHES_A_ROW = 4
+SWATCHES_A_ROW = 3
 LONGEST_NAME = 20
 """Letters that fit into a number field of a sidebar as wide as Blender makes it."""
 
@@ -75,6 +77,7 @@ def draw_swatches(node: Any, layout: Any) -> None:
                 cell.prop(entries[index], "color", text="")
                 icon = "LOCKED" if entries[index].locked else "UNLOCKED"
                 cell.prop(entries[index], "locked", text="", icon=icon)
+                draw_dropper(node, index, cell)
             else:
                 cell.label(text="")
 
@@ -138,8 +141,10 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
     body = panel(layout, "palette", strings.PALETTE_PANEL)
     if body is not None:
         body.enabled = not node.busy
-        operator(body, node, "preset", icon="PRESET")
-        draw_controls(node, body, "palette_method", "seed")
+        row = body.row(align=True)
+        operator(row, node, "preset", icon="PRESET")
+        operator(row, node, "save_preset", text="", icon="ADD")
+        draw_controls(node, body, "palette_method", "seed", "clean_nonfinite", "auto_update")
     body = panel(layout, "alpha", strings.ALPHA_PANEL)
     if body is not None:
         body.enabled = not node.busy
@@ -151,20 +156,24 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
         body.enabled = not node.busy
         for number, entry in enumerate(node.palette, 1):
             draw_layer(node, number, entry, body.box().column(align=True))
+    body = panel(layout, "recolor", strings.RECOLOR_PANEL, closed=True)
+    if body is not None:
+        draw_edits(node, body)
     body = panel(layout, "engine", strings.ENGINE, closed=True)
     if body is not None:
         body.enabled = not node.busy
         draw_controls(node, body, "model", "device", "precision", "tile")
     body = panel(layout, "cache", strings.CACHE)
     if body is not None:
-        if state.cached:
-            body.label(text=state.cached)
+        for line in wrapped(state.cached, 44) if state.cached else ():
+            body.label(text=line)
+        body.prop(node, "cache_frames")
         row = body.row(align=True)
-        operator(row, node, "fill_cache", icon="RENDER_ANIMATION")
+        operator(row, node, "fill_cache", icon="RENDER_ANIMATION").frames = node.cache_frames
         operator(row, node, "clear_cache", icon="TRASH")
         if state.unwatched:
             body.prop(node, "trust_scene")
-        operator(body, node, "freeze", icon="FREEZE")
+        operator(body, node, "freeze", icon="FREEZE").frames = node.cache_frames
         if bpy.app.version >= BROKEN_WITHOUT:
             for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
                 body.label(text=line, icon="BLANK1")
@@ -190,12 +199,31 @@ def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
             box.prop(entry, name)
 
 
+def draw_edits(node: Any, layout: Any) -> None:
+    """The edits of the chosen layer, which the output Recolored shows."""
+    for parameter in EDIT_PARAMETERS:
+        if not parameter.per_layer:
+            layout.prop(node, parameter.name)
+    layout.prop(node, "recolor_layer")
+    entry = node.palette[min(node.recolor_layer, node.colors) - 1]
+    row = layout.row(align=True)
+    row.label(text=entry.label or color_name(entry.color))
+    row.prop(entry, "color", text="")
+    for parameter in EDIT_PARAMETERS:
+        if parameter.kind == "color":
+            row = layout.row(align=True)
+            row.prop(entry, f"{EDIT}has_color")
+            row.prop(entry, EDIT + parameter.name, text="")
+        elif parameter.per_layer:
+            layout.prop(entry, EDIT + parameter.name)
+
+
 def draw_controls(node: Any, layout: Any, *names: str) -> None:
     """Controls one under the other. A number has its name inside, if that is short; all else has it above, where there
     is room."""
     for name in names:
         prop = node.bl_rna.properties[name]
-        if prop.type in ("INT", "FLOAT") and len(prop.name) <= LONGEST_NAME:
+        if prop.type == "BOOLEAN" or (prop.type in ("INT", "FLOAT") and len(prop.name) <= LONGEST_NAME):
             layout.prop(node, name)
         else:
             layout.label(text=prop.name)

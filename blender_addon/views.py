@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import passes, strings
+from . import passes, recoloring, strings
 from .fscs.views import SHEETS
 
 VIEWER = "CompositorNodeViewer"
@@ -57,6 +57,7 @@ def fit(node: Any) -> None:
 def needed(node: Any) -> frozenset[int]:
     """The layers, numbers from 0, that something is made of."""
     linked = frozenset(number for number, socket in enumerate(passes.layer_sockets(node)) if socket.is_linked)
+    linked |= recoloring.edited(node)
     if not shown(node) or node.view == "layers":
         return linked
     return linked | (frozenset([chosen(node)]) if node.view in OF_ONE_LAYER else frozenset(range(node.colors)))

@@ -27,6 +27,7 @@ from .protocol import JsonObject, WorkerError
 
 __all__ = [
     "CancelledCallback",
+    "DoingCallback",
     "LayerMask",
     "Layers",
     "Picture",
@@ -52,6 +53,7 @@ _FOREIGN_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _PYTHON_CURE = "set the engine's Python in the preferences or in FSCS_PYTHON"
 
 ProgressCallback = Callable[[float, Optional[float]], None]
+DoingCallback = Callable[[str], None]
 CancelledCallback = Callable[[], bool]
 
 
@@ -175,6 +177,7 @@ class Worker:
         palette_method: str = "",
         ocio: str = "",
         progress: Optional[ProgressCallback] = None,
+        doing: Optional[DoingCallback] = None,
         cancelled: Optional[CancelledCallback] = None,
     ) -> JsonObject:
         """Finds a palette.
@@ -188,6 +191,7 @@ class Worker:
             palette_method: one of the choices of the parameter of this name, empty for its default.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
             progress: called with the fraction done and the seconds to go (None while unknown).
+            doing: called with what the engine does where no fraction says it, as "loading PyTorch"; empty after that.
             cancelled: asked often; True cancels.
 
         Returns:
@@ -203,7 +207,7 @@ class Worker:
             request["palette_method"] = palette_method
         if ocio:
             request["ocio"] = ocio
-        palette = self._ask(request, image, (), progress, cancelled, {"others": others}).get("palette")
+        palette = self._ask(request, image, (), _told(progress, doing), cancelled, {"others": others}).get("palette")
         if not isinstance(palette, dict):
             raise protocol.protocol_error("a palette reply without a palette")
         return palette
@@ -250,6 +254,7 @@ class Worker:
         ocio: str = "",
         output: Optional[Mapping[str, Any]] = None,
         progress: Optional[ProgressCallback] = None,
+        doing: Optional[DoingCallback] = None,
         cancelled: Optional[CancelledCallback] = None,
     ) -> Layers:
         """Computes the layers of a picture.
@@ -274,6 +279,7 @@ class Worker:
                 takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True;
                 ``notes``: texts that the file says besides, by names that start with ``softcolor:``.
             progress: called with the fraction done and the seconds to go (None while unknown).
+            doing: called with what the engine does where no fraction says it, as "loading PyTorch"; empty after that.
             cancelled: asked often; True cancels.
 
         Raises:
@@ -294,7 +300,7 @@ class Worker:
             request["ocio"] = ocio
         if output is not None:
             request["output"] = dict(output)
-        reply = self._ask(request, image, masks, progress, cancelled, {"before": before, "after": after})
+        reply = self._ask(request, image, masks, _told(progress, doing), cancelled, {"before": before, "after": after})
         return self._shared(reply, lambda: Layers(self._folder, reply))
 
     def cancel(self) -> None:
@@ -346,7 +352,7 @@ class Worker:
         request: JsonObject,
         image: Picture,
         masks: Sequence[LayerMask],
-        progress: Optional[ProgressCallback],
+        hear: Optional[Callable[[JsonObject], None]],
         cancelled: Optional[CancelledCallback],
         more: Optional[Mapping[str, Sequence[Picture]]] = None,
     ) -> JsonObject:
@@ -358,7 +364,7 @@ class Worker:
                     request[name] = [self._picture_fields(picture, files) for picture in pictures]
             if masks:
                 request["masks"] = [self._mask_fields(mask, files) for mask in masks]
-            return self._call(request, progress, cancelled)
+            return self._call(request, hear, cancelled)
 
     def _picture_fields(self, image: Picture, files: contextlib.ExitStack) -> JsonObject:
         if isinstance(image, Plate):
@@ -411,7 +417,7 @@ class Worker:
     def _call(
         self,
         request: JsonObject,
-        progress: Optional[ProgressCallback],
+        hear: Optional[Callable[[JsonObject], None]],
         cancelled: Optional[CancelledCallback],
     ) -> JsonObject:
         call = _Call()
@@ -423,7 +429,7 @@ class Worker:
             self._calls[number] = call
         try:
             self._outbox.put(protocol.encode({**request, "id": number}))
-            return self._wait(number, call, progress, cancelled)
+            return self._wait(number, call, hear, cancelled)
         except WorkerError:
             raise
         except BaseException:  # out of a callback; the engine must not go on for nobody
@@ -437,7 +443,7 @@ class Worker:
         self,
         number: int,
         call: _Call,
-        progress: Optional[ProgressCallback],
+        hear: Optional[Callable[[JsonObject], None]],
         cancelled: Optional[CancelledCallback],
     ) -> JsonObject:
         began = time.monotonic()
@@ -454,8 +460,8 @@ class Worker:
             if kind is not None:
                 self._discard(message)
                 raise _cancelled_error()
-            if message.get("event") == "progress" and progress is not None:
-                progress(message.get("fraction", 0.0), message.get("eta"))
+            if message.get("event") == "progress" and hear is not None:
+                hear(message)
             now = time.monotonic()
             if cancelled_at is None:
                 if call.cancel.is_set() or (cancelled is not None and cancelled()):
@@ -635,6 +641,20 @@ def clean_environment(environment: Optional[Mapping[str, str]] = None) -> dict[s
         for name, value in source.items()
         if not name.upper().startswith(_FOREIGN_VARIABLES) and name.upper() not in _FOREIGN_LIBRARIES
     }
+
+
+def _told(
+    progress: Optional[ProgressCallback], doing: Optional[DoingCallback]
+) -> Optional[Callable[[JsonObject], None]]:
+    """Hands an event of progress to those who want to know; None if nobody does."""
+
+    def hear(event: JsonObject) -> None:
+        if progress is not None:
+            progress(event.get("fraction", 0.0), event.get("eta"))
+        if doing is not None:
+            doing(str(event.get("stage", "")))
+
+    return None if progress is None and doing is None else hear
 
 
 def _json_parameters(parameters: Mapping[str, Any]) -> JsonObject:

@@ -41,6 +41,12 @@ class Connection:
             self._python = python
             return self._worker
 
+    @property
+    def models(self) -> list[str]:
+        """The names of the models of the engine that was started last; empty if there is none."""
+        worker = self._worker
+        return [] if worker is None else [str(model["name"]) for model in worker.hello["models"]]
+
     def close(self) -> None:
         """Ends the process, if there is one. Calls under way fail with a WorkerError."""
         with self._lock:

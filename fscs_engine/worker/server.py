@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import logging
 import os
 import queue
 import signal
@@ -61,6 +62,9 @@ PENDING_LIMIT = 64
 TEXT_LIMIT = 2000
 """Characters of an error's message; what a request holds may be repeated in it."""
 
+COMPILING = "fscs_engine.runtime.compiling"
+"""The logger that tells when code is compiled."""
+
 WARM_MODELS = 2
 """Segmenters kept in memory."""
 
@@ -99,23 +103,31 @@ class Progress:
         self._lock = threading.Lock()
         self._fraction = 0.0
         self._first: tuple[float, float] | None = None
-        self._sent: tuple[float, float] = (-1.0, 0.0)
+        self._stage = ""
+        self._sent: tuple[float, str, float] = (-1.0, "", 0.0)
         self._ended = False
 
     def __call__(self, fraction: float) -> None:
         """Called by the computation as it goes on; fraction in [0, 1]."""
+        self._stage = ""
         self._fraction = max(self._fraction, min(1.0, float(fraction)))
         if self._first is None:
             self._first = (self._fraction, time.monotonic())
+
+    def doing(self, stage: str) -> None:
+        """What is done until the next fraction, in a few words."""
+        self._stage = stage
+        self.report()
 
     def report(self) -> None:
         """Sends an event if there is something new to say, or nothing was said for a while."""
         with self._lock:
             now = time.monotonic()
-            moved = self._fraction != self._sent[0]
-            if not self._ended and (moved or now - self._sent[1] >= HEARTBEAT):
-                self._sent = (self._fraction, now)
-                self._send({"event": "progress", "id": self._id, "fraction": self._fraction, "eta": self._eta(now)})
+            moved = (self._fraction, self._stage) != self._sent[:2]
+            if not self._ended and (moved or now - self._sent[2] >= HEARTBEAT):
+                self._sent = (self._fraction, self._stage, now)
+                told = {"fraction": self._fraction, "eta": self._eta(now), "stage": self._stage}
+                self._send({"event": "progress", "id": self._id, **told})
 
     def end(self) -> None:
         """No event of this computation follows."""
@@ -128,6 +140,24 @@ class Progress:
             return None
         speed = (self._fraction - self._first[0]) / max(now - self._first[1], 1e-6)
         return round((1.0 - self._fraction) / speed, 2)
+
+
+class Overheard(logging.Handler):
+    """Hands what the engine's parts say of their work on to the computation under way: the first one compiles loops.
+
+    Args:
+        running: gives its progress, None between computations.
+    """
+
+    def __init__(self, running: Callable[[], Progress | None]) -> None:
+        super().__init__(logging.INFO)
+        self._running = running
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A message becomes the stage."""
+        progress = self._running()
+        if progress is not None and record.levelno == logging.INFO:
+            progress.doing(record.getMessage())
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -162,6 +192,9 @@ class Server:
 
     def run(self) -> NoReturn:
         """Serves until the pipe ends, then ends the process."""
+        compiling = logging.getLogger(COMPILING)
+        compiling.setLevel(logging.INFO)
+        compiling.addHandler(Overheard(lambda: self._running))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         threading.Thread(target=self._report, name="progress", daemon=True).start()
         while True:
@@ -329,6 +362,8 @@ class Server:
             self._send_error(job.id, failure)
 
     def _result(self, job: Job, progress: Progress) -> JsonObject:
+        if "torch" not in sys.modules:
+            progress.doing("loading PyTorch")
         from ..runtime.memory import STORE
 
         try:
@@ -372,6 +407,7 @@ class Server:
 
     def _palette(self, job: Job, request: PaletteRequest, progress: Progress) -> JsonObject:
         check_cancelled(job)
+        progress.doing("loading the engine")
         from ..color import ColorSpaces
         from ..palette.image_palette import shot_palette
         from ..palette.palette import Palette
@@ -384,7 +420,10 @@ class Server:
             for number, source in enumerate(sources):
                 check_cancelled(job)
                 progress(number / len(sources))
-                yield self._image(source, job.folder)[0]
+                progress.doing("reading the image")
+                image = self._image(source, job.folder)[0]
+                progress.doing("finding the colors")
+                yield image
 
         found = (images(), len(sources), request.colors, given, request.seed)
         palette = shot_palette(*found, spaces, request.method)
@@ -402,14 +441,17 @@ class Server:
         started = time.perf_counter()
         check_cancelled(job)
         palette = Palette.from_dict(request.palette)
+        progress.doing("loading the model")
         segmenter = self._segmenter(request.model, request.device, request.precision, request.tile, request.ocio)
         check_cancelled(job)
+        progress.doing("reading the image")
         sources, here = [request.image], 0
         if request.parameters.get("temporal", 0.0) > 0:
             sources, here = [*request.before, request.image, *request.after], len(request.before)
         pictures = [partial(self._image, source, job.folder) for source in sources]
         shot = Stills("image" if request.image.path is None else request.image.path.stem, pictures, request.image.path)
         image = shot.read(here, "")
+        progress.doing("preparing the image")
         masks = tuple(self._mask(mask, job.folder, image) for mask in request.masks)
         name = f"layers-{job.id}.f32"
         options = SegmentOptions(

@@ -10,7 +10,7 @@ import pytest
 EDITING = (
     *("segment", "auto_palette", "import_palette", "preset", "fill_cache", "clear_cache", "freeze", "pick_color"),
     *("name_outputs", "colors", "color", "locked", "pass_mode", "mask_mode", "masked", "smoothing", "layer_gain"),
-    *("model", "device", "seed", "minimum_alpha", "temporal", "range_palette", "show_view"),
+    *("model", "device", "seed", "minimum_alpha", "temporal", "range_palette", "show_view", "clean_nonfinite"),
 )
 
 

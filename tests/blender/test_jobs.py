@@ -101,19 +101,25 @@ def test_ended_in_the_middle(jobs: ModuleType) -> None:
 
 def test_what_the_status_line_says(jobs: ModuleType) -> None:
     progress = jobs.Progress()
-    assert progress.text == "Starting"
-    progress.tell(0.25, None)
+    assert progress.text == "Starting the engine"
+    progress.tell(0.0, None, "loading PyTorch")
+    assert progress.text == "Loading PyTorch"
+    progress.tell(0.25, None, "")
     assert progress.text == "25%"
-    progress.tell(0.5, 12.3)
+    progress.tell(0.5, 12.3, "")
     assert progress.text == "50%, 12 s to go"
-    progress.tell(1.0, 0.0)
-    assert progress.text == "Finishing"
+    progress.tell(1.0, 0.0, "")
+    assert progress.text == "Fetching the layers"
     progress.what = "Writing the cache"
     assert progress.text == "Writing the cache"
     progress.start_part("Frame 7, 2 of 4", 1, 4)
     assert progress.whole == 0.25
     assert progress.text.startswith("Frame 7, 2 of 4, ")
-    progress.tell(0.5, 1.0)
+    progress.start_part("Frame 6, 1 of 4", 0, 4)
+    progress.tell(0.0, None, "loading PyTorch")
+    assert progress.text == "Frame 6, 1 of 4: loading PyTorch"
+    progress.start_part("Frame 7, 2 of 4", 1, 4)
+    progress.tell(0.5, 1.0, "")
     assert progress.whole == 0.375
     assert [jobs.seconds_text(seconds) for seconds in (0.0, 59.0, 90.0, 5000.0)] == [
         "1 s",

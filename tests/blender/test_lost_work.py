@@ -68,7 +68,7 @@ def test_locked_colors_keep_their_layers(blender, photograph: Path, tmp_path: Pa
 def test_fewer_colors_and_more_again(blender, photograph: Path, tmp_path: Path) -> None:
     found = seen(blender, "fewer", photograph, tmp_path)
     assert found["fewer"][0] == found["before"][0][:3]
-    assert len(found["fewer"][2]) == 5
+    assert len(found["fewer"][2]) == 6
     assert found["again"] == found["before"]
     assert found["again"][1] == ["Rosé", True, 1.5]
     assert [len(links) for links in found["again"][3]] == [1, 1, 1]

@@ -27,27 +27,28 @@ def photograph(tmp_path: Path) -> Path:
 
 def test_life(blender, photograph: Path) -> None:
     found = blender.run("node_life.py", photograph).result
-    assert found["outputs"] == ["Combined", *(f"Layer {number}" for number in range(1, 6)), "View"]
+    assert found["outputs"] == ["Combined", *(f"Layer {number}" for number in range(1, 6)), "View", "Recolored"]
     assert (found["pressed"], found["message"]) == (["FINISHED"], "Up to date")
     assert found["different"] > 0.05
     for name in ("sum", "combined", "over", "sum after K", "sum after undo", "sum beside a copy", "sum after load"):
         assert found[name] <= LIMIT, name
     names = [f"Layer {number}" for number in (1, 2, 3)]
-    assert found["counts"] == [[10, 8, names], [5, 3, names], [7, 5, names]]
+    assert found["counts"] == [[11, 8, names], [6, 3, names], [8, 5, names]]
     assert found["stale"].startswith("Stale")
     assert found["back"] == "Up to date"
     assert found["sum of what came back"] <= LIMIT
-    assert found["undone"] == [5, 7, 5]
+    assert found["undone"] == [5, 8, 5]
     assert all(found["own"].values()), found["own"]
     assert re.fullmatch(r"1 [A-Z][A-Za-z ]+", found["named"])
     assert found["cached"] == 1
-    assert found["loaded"] == ["Up to date", 7]
+    assert found["loaded"] == ["Up to date", 8]
     assert found["stored"]
-    assert found["appended"] == [7, 5, True]
+    assert found["appended"] == [8, 5, True]
 
 
 @pytest.mark.parametrize(
-    "kind", ["chain", "generated", "hdr", "alpha", "mask limit", "mask limit node", "mask split", "mask split node"]
+    "kind",
+    ["chain", "generated", "hdr", "alpha", "nan", "mask limit", "mask limit node", "mask split", "mask split node"],
 )
 def test_inputs(blender, photograph: Path, kind: str) -> None:
     found = blender.run("inputs.py", photograph, kind).result
@@ -59,6 +60,9 @@ def test_inputs(blender, photograph: Path, kind: str) -> None:
     assert found["left"] == found["before"], "the capture left nodes behind"
     if kind == "chain":
         assert found["status"] == ["Up to date", "Stale: press Segment", "Up to date"]
+    if kind == "nan":
+        assert "turn on Repair NaN" in found["refused"]
+        assert (found["bad"][0] > 0, found["bad"][1]) == (True, True)
     if "mask" in kind:
         assert found["masked"] > 0.5
         assert found["under mask"] <= 1e-6
@@ -75,6 +79,8 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
     found = blender.run("palette.py", photograph, variables={"FSCS_PRESETS": str(tmp_path)}).result
     assert found["preset"] == [4, 5, 1.5, 5]
     assert "There is no preset cold" in found["no preset"]
+    assert found["saved"] == [4, 5, 0.25, 2.0, "kmeans"]
+    assert "exists already: choose another name, or turn on Replace" in found["saved again"]
     with Image.open(photograph) as picture:
         pixel = [level / 255 for level in picture.getpixel((30, 119 - 100))]
     assert found["picked"][0] == pytest.approx(pixel, abs=1e-6)
@@ -93,7 +99,7 @@ def test_palette(blender, photograph: Path, tmp_path: Path) -> None:
 def test_messages(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph).result
     assert "nothing is connected" in found["unlinked"]
-    assert "no layer is masked" in found["mask"]
+    assert found["mask"] == [["FINISHED"], [True, False]]
     assert "ended by signal 9" in found["killed"]
     assert "try again with a smaller tile" in found["killed"]
     assert found["after"] == "Up to date"
@@ -108,4 +114,4 @@ def test_without_an_engine(blender, photograph: Path) -> None:
     found = blender.run("messages.py", photograph, "draw", variables={"FSCS_PYTHON": nowhere}).result
     assert "FSCS_PYTHON" in found["message"]
     assert found["failed"]
-    assert found["outputs"] == 9
+    assert found["outputs"] == 10

@@ -29,3 +29,5 @@ def test_views(blender, photograph: Path) -> None:
     assert found["mended"] == ["View", True]
     assert "is connected to" in found["not frozen"]
     assert found["frozen"] == ["FINISHED"]
+    name, error, changed = found["frozen recolors"]
+    assert (name, error <= LIMIT, changed > 0.05) == ("Recolored", True, True)

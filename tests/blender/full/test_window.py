@@ -92,7 +92,7 @@ def backdrop(folder: Path, name: str, place: list[float]) -> np.ndarray:
 
 def test_added_by_search(seen) -> None:
     assert seen["added"] == "CompositorNodeSoftColorSegment"
-    assert seen["new"]["outputs"] == ["Combined", *LAYERS, "View"]
+    assert seen["new"]["outputs"] == ["Combined", *LAYERS, "View", "Recolored"]
     assert not seen["new"]["shown"]
 
 
@@ -148,7 +148,7 @@ def test_undo_and_redo(seen) -> None:
 
 def test_fewer_colors(seen) -> None:
     fewer, segmented = seen["fewer"], seen["segmented_fewer"]
-    assert fewer["outputs"] == ["Combined", *LAYERS[:5], "View"]
+    assert fewer["outputs"] == ["Combined", *LAYERS[:5], "View", "Recolored"]
     assert fewer["linked"] == ["Combined", "Layer 3"]
     assert fewer["palette"] == seen["segmented"]["palette"][:5] == segmented["palette"]
     assert fewer["mean"][1:] == seen["segmented"]["mean"][1:6]

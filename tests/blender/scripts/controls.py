@@ -141,7 +141,7 @@ for colors in (16, 17, 1):
     node.colors = colors
     t.press("segment", node)
     path = freshness.checked_file(node, 1)
-    found["counts"].append([node.colors, len(node.outputs) - 2, len(cache.load(path))])
+    found["counts"].append([node.colors, len(node.outputs) - 3, len(cache.load(path))])
 
 # All controls that change the layers: in the key, and the status line knows
 node.colors = 3

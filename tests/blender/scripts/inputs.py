@@ -28,6 +28,8 @@ def made(name: str, height: int, width: int, channels: str) -> Path:
         planes[channel][-2:] -= 0.6
         if "A" in channels:
             planes[channel] *= planes["A"]
+    if kind == "nan":
+        planes["G"][5, 7] = np.nan
     exr.write(path, planes, {})
     return path
 
@@ -45,8 +47,8 @@ elif kind == "generated":
     image.image = bpy.data.images.new("grid", 96, 64)
     image.image.generated_type = "COLOR_GRID"
     source = image.outputs["Image"]
-elif kind in ("hdr", "alpha"):
-    source = t.image_node(tree, made("plate.exr", 64, 96, "RGB" if kind == "hdr" else "RGBA")).outputs["Image"]
+elif kind in ("hdr", "alpha", "nan"):
+    source = t.image_node(tree, made("plate.exr", 64, 96, "RGBA" if kind == "alpha" else "RGB")).outputs["Image"]
 else:
     source = t.image_node(tree, picture).outputs["Image"]
 if kind == "chain":
@@ -88,15 +90,20 @@ try:
     pressed = sorted(t.press("segment", node))
 except RuntimeError as error:
     pressed = [str(error)]
+if kind == "nan":
+    refused = pressed
+    node.clean_nonfinite = True
+    pressed = sorted(t.press("segment", node))
 left, writers = len(tree.nodes), len(list(folder.glob("*"))) if folder.exists() else 0
 writer.mute = True
 wanted = t.rendered(tree, source, "input")
 work = jobs.run_now(segmenting.prepared(node.uid, scene.frame_current))
 found = t.layers(tree, node)
+good = np.isfinite(wanted).all(axis=-1)
 result = {
     "pressed": pressed,
     "captured": isinstance(work.inputs.picture, Pixels),
-    "sum": t.error(found.sum(0), wanted),
+    "sum": t.error(found.sum(0)[good], wanted[good]),
     "before": before,
     "left": left,
     "writers": writers,
@@ -121,6 +128,8 @@ if mask is not None:
         differences = (found[1, ..., 3] - share * alphas[1],)
     result["under mask"] = max(float(np.abs(difference).max()) for difference in differences)
     result["masked"] = float(alphas[1].max())
+if kind == "nan":
+    result["refused"], result["bad"] = refused[0], [int((~good).sum()), bool(np.isfinite(found).all())]
 if kind == "chain":
     said = [ui.status(node)[0]]
     for stops in (0.5, 1.5):

@@ -40,7 +40,7 @@ for ending in (".json", ".gpl", ".txt"):
 two = Path.cwd() / "two.txt"
 two.write_text("#102030\n#ffeedd\n")
 t.press("import_palette", node, filepath=str(two))
-found["other colors"] = len(node.outputs) - 2
+found["other colors"] = len(node.outputs) - 3
 two.write_text("nonsense")
 try:
     t.press("import_palette", node, filepath=str(two))
@@ -48,12 +48,24 @@ try:
 except RuntimeError as error:
     found["broken"] = str(error)
 t.press("preset", node, preset="warm")
-found["preset"] = [node.smoothing, node.colors, round(node.palette[1].layer_gain, 3), len(node.outputs) - 2]
+found["preset"] = [node.smoothing, node.colors, round(node.palette[1].layer_gain, 3), len(node.outputs) - 3]
 try:
     t.press("preset", node, preset="cold")
     found["no preset"] = ""
 except RuntimeError as error:
     found["no preset"] = str(error)
+
+# Saved, and taken by another node
+node.softness, node.palette[2].layer_gamma = 0.25, 2.0
+t.press("save_preset", node, preset="own")
+other = t.soft(tree)
+t.press("preset", other, preset="own")
+found["saved"] = [other.smoothing, other.colors, other.softness, other.palette[2].layer_gamma, other.palette_method]
+try:
+    t.press("save_preset", node, preset="own")
+except RuntimeError as error:
+    found["saved again"] = str(error)
+t.press("save_preset", node, preset="own", overwrite=True)
 
 # Picked from a picture: what the file has, or linear values in sRGB, without the view transform
 photo = node.inputs["Image"].links[0].from_node.image

@@ -83,7 +83,7 @@ def rendered(tree: Any, socket: Any, name: str, frame: int = 1) -> Any:
 
 def layers(tree: Any, node: Any, frame: int = 1) -> Any:
     """The layers of a node, each rendered for itself."""
-    return np.stack([rendered(tree, socket, "layer", frame) for socket in list(node.outputs)[1:-1]])
+    return np.stack([rendered(tree, socket, "layer", frame) for socket in list(node.outputs)[1:-2]])
 
 
 def add(tree: Any, first: Any, second: Any) -> Any:
@@ -104,7 +104,7 @@ def add(tree: Any, first: Any, second: Any) -> Any:
 
 def total(tree: Any, node: Any) -> Any:
     """The sum of all layers of a node, by nodes."""
-    first, *others = list(node.outputs)[1:-1]
+    first, *others = list(node.outputs)[1:-2]
     for other in others:
         first = add(tree, first, other)
     return first

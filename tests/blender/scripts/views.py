@@ -36,7 +36,7 @@ def same(view: str, wanted: Any, number: int = 1) -> bool:
 
 
 wanted = t.rendered(tree, picture.outputs["Image"], "input")
-found: dict[str, Any] = {"new": same("layers", wanted), "end": node.outputs[-1].name}
+found: dict[str, Any] = {"new": same("layers", wanted), "end": node.outputs[-2].name}
 t.press("segment", node)
 layers = t.layers(tree, node)
 found["layers"] = same("layers", wanted)
@@ -83,7 +83,7 @@ other = tree.nodes.new("NodeReroute")
 tree.links.new(node.outputs["View"], other.inputs[0])
 for colors in (6, 2, 3):
     node.colors = colors
-found["still linked"] = [other.inputs[0].links[0].from_socket.name, node.outputs[-1].name]
+found["still linked"] = [other.inputs[0].links[0].from_socket.name, node.outputs[-2].name]
 t.press("segment", node)
 bpy.ops.wm.save_as_mainfile(filepath=str(Path.cwd() / "views.blend"))
 bpy.ops.wm.open_mainfile(filepath=str(Path.cwd() / "views.blend"))
@@ -105,7 +105,14 @@ try:
     t.press("freeze", node, frames="1")
 except RuntimeError as error:
     found["not frozen"] = str(error)
-tree.links.new(node.outputs[1], t.output(tree))
+node.palette[1].edit_hue = 90.0
+recolored = t.rendered(tree, node.outputs["Recolored"], "recolored")
 t.press("show_view", node)
 found["frozen"] = sorted(t.press("freeze", node, frames="1"))
+group = next(each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup")
+found["frozen recolors"] = [
+    t.output(tree).links[0].from_socket.name,
+    t.error(t.rendered(tree, group.outputs["Recolored"], "frozen"), recolored),
+    float(np.abs(recolored - wanted).max()),
+]
 report(found)  # noqa: F821  # given by drive.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from fscs_engine.host.protocol import WorkerError
 from fscs_engine.image import Image
 from fscs_engine.palette.image_palette import shot_palette
 from fscs_engine.palette.palette import Palette
+from fscs_engine.runtime import compiling
 from fscs_engine.segmenter import Segmenter
 from fscs_engine.worker import server
 
@@ -290,6 +292,37 @@ class TestRead:
             np.testing.assert_array_equal(np.asarray(result.memory())[..., :3], read_image(path).pixels)
         refused(lambda: worker.read(Plate(str(tmp_path / "missing.png"))), "input")
         refused(lambda: worker.read(Plate(str(path)), "nowhere"), "color-space")
+
+
+def test_what_is_done_before_the_first_fraction():
+    told = []
+    with Worker(sys.executable) as worker:
+        palette = worker.palette(pixels_of(picture()), 3, doing=told.append)
+        worker.segment(pixels_of(picture()), palette, doing=told.append).close()
+    stages = [stage for stage in dict.fromkeys(told) if stage]
+    assert stages[:2] == ["loading PyTorch", "loading the engine"]
+    assert {"finding the colors", "loading the model"} <= set(stages)
+    assert told[-1] == "", "the last event has the whole fraction"
+
+
+def test_that_code_is_compiled_is_said():
+    sent = []
+    progress = server.Progress(sent.append, 3)
+    handler = server.Overheard(lambda: progress)
+    compiling._log.addHandler(handler)
+    before = compiling._log.level
+    compiling._log.setLevel(logging.INFO)
+    try:
+        compiling._log.info("compiling for this machine (once)")
+        compiling._log.warning("something else")
+    finally:
+        compiling._log.removeHandler(handler)
+        compiling._log.setLevel(before)
+    assert compiling._log.name == server.COMPILING
+    assert [event["stage"] for event in sent] == ["compiling for this machine (once)"]
+    progress(0.5)
+    progress.report()
+    assert (sent[-1]["stage"], sent[-1]["fraction"]) == ("", 0.5)
 
 
 class TestPalette:

@@ -47,7 +47,7 @@ node.colors = 5
 node.pass_mode = "OVER"
 tree.links.new(invert.outputs[0], node.inputs["Image"])
 below = node.outputs["Layer 1"]
-for layer in list(node.outputs)[2:-1]:
+for layer in list(node.outputs)[2:-2]:
     over = tree.nodes.new("CompositorNodeAlphaOver")
     background, foreground = (socket for socket in over.inputs if socket.type == "RGBA")
     tree.links.new(below, background)
