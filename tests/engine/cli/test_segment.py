@@ -168,6 +168,7 @@ def test_the_exr_adds_up_to_the_image_and_says_how_it_was_made(fscs, photo, tmp_
         "model",
         "working_space",
         "parameters",
+        "sums",
         "version",
         "key",
         "input",

@@ -169,7 +169,13 @@ class TestExchange:
         assert request == {
             "request": "palette",
             "id": request["id"],
-            "image": {"path": plate.path, "color_space": "auto", "layer": "beauty", "clean_nonfinite": True},
+            "image": {
+                "path": plate.path,
+                "color_space": "auto",
+                "layer": "beauty",
+                "clean_nonfinite": True,
+                "by_pixels": False,
+            },
             "colors": 5,
             "given": PALETTE,
             "seed": 3,
