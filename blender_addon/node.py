@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from . import copies, passes, recoloring, show, strings, ui, views
+from .engine import models
 from .outputs import name_outputs
 from .properties import NODE_ID, fit_palette, new_uid, node_annotations
 from .session import SESSION, State
@@ -87,6 +88,10 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
     def edits_changed(self) -> None:
         """After an edit of a layer changed, or its color, which the edit is relative to."""
         recoloring.fit(self)
+
+    def models(self) -> list[str]:
+        """What the control Model can be."""
+        return models()
 
     def draw_buttons(self, context: Any, layout: Any) -> None:
         """On the node itself."""

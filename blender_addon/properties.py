@@ -11,7 +11,6 @@ from typing import Any
 import bpy
 
 from . import strings
-from .engine import models
 from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS, PARAMETERS, Parameter
 from .fscs.views import ERROR_GAIN, VIEWS
@@ -49,7 +48,7 @@ Update = Callable[[Any, Any], None]
 
 def models_like(node: Any, context: Any, text: str) -> list[str]:
     """The models of the engine whose names have a text in them, for the list that Blender shows."""
-    return [name for name in models() if text.lower() in name.lower()]
+    return [name for name in node.models() if text.lower() in name.lower()]
 
 
 def property_of(parameter: Parameter, update: Any = None) -> Any:

@@ -208,6 +208,7 @@ def draw_edits(node: Any, layout: Any) -> None:
     entry = node.palette[min(node.recolor_layer, node.colors) - 1]
     row = layout.row(align=True)
     row.label(text=entry.label or color_name(entry.color))
+    row.enabled = not node.busy
     row.prop(entry, "color", text="")
     for parameter in EDIT_PARAMETERS:
         if parameter.kind == "color":

@@ -334,15 +334,20 @@ def _start(
     free: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Fixed centers and after them ``free`` pixels, each drawn in proportion to its squared distance to all before."""
+    """Fixed centers and after them ``free`` pixels, each drawn in proportion to its squared distance to all before.
+
+    Of a few that are drawn the one is taken that leaves least: greedy k-means++, as scikit-learn has it.
+    """
     centers = fixed
-    nearest = squared_distances(sample, fixed).min(axis=0) if len(fixed) else np.ones(len(sample))
+    nearest = squared_distances(sample, fixed).min(axis=0) if len(fixed) else np.full(len(sample), np.inf)
+    tries = 2 + int(np.log(len(fixed) + free))
     for number in range(free):
-        odds = np.cumsum(counts * nearest)
-        drawn = min(int(np.searchsorted(odds, rng.random() * odds[-1], side="right")), len(sample) - 1)
-        centers = np.concatenate((centers, sample[drawn : drawn + 1]))
-        apart = squared_distances(sample, centers[-1:])[0]
-        nearest = np.minimum(nearest, apart) if len(fixed) + number else apart
+        odds = np.cumsum(counts * nearest) if len(fixed) + number else np.cumsum(counts)
+        drawn = np.searchsorted(odds, rng.random(tries) * odds[-1], side="right")
+        candidates = sample[np.minimum(drawn, len(sample) - 1)]
+        left = np.minimum(nearest, squared_distances(sample, candidates))
+        best = int((left @ counts).argmin())
+        centers, nearest = np.concatenate((centers, candidates[best : best + 1])), left[best]
     return centers
 
 

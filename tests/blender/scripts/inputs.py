@@ -119,7 +119,7 @@ if mask is not None:
     plain = exr.read(Path.cwd() / "mask.exr", ["R"])[0] * np.float32(0.5 if "node" in kind else 1.0)
     share = np.clip(plain, 0.0, 1.0)
     picture = compute.picture_for(engine.connect(None), work)
-    with engine.connect(None).segment(picture, palette, working_space="lin_rec709") as unmasked:
+    with engine.connect(None).segment(picture, palette, work.values, working_space="lin_rec709") as unmasked:
         alphas = np.array(unmasked.memory())[..., 3]
     if "split" in kind:
         pool = alphas[1] + alphas[3]
