@@ -21,7 +21,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "video", "curve"),
+    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "variants", "video", "curve"),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -155,8 +155,8 @@ def variants() -> str:
     for row in results[sizes[0]]["seconds"]:
         grid = [row]
         for size in sizes:
-            own, shipped = (results[size]["seconds"][name] for name in (row, "as shipped"))
-            grid += [_spread(own), f"{median(own) / median(shipped):.2f}"]
+            own, shipped = (results[size]["seconds"].get(name) for name in (row, "as shipped"))
+            grid += [_spread(own), f"{median(own) / median(shipped):.2f}"] if own else ["", ""]
         lines.append("| " + " | ".join(grid) + " |")
     lines += ["", f"Seconds per frame in sRGB: the median, with the shortest and the longest.{_measured_on(results)}"]
     if through is not None:
