@@ -15,7 +15,7 @@ from .alpha.temporal import REACH, Moment, temporal_mean
 from .color import ColorSpaces, network_image, straight
 from .errors import CancelledError
 from .image import Image
-from .networks.model import Model, Prediction, View
+from .networks.model import ColorPrediction, Model, Prediction, View
 from .palette.palette import Palette
 from .runtime.memory import empty
 from .runtime.threads import over_rows
@@ -107,7 +107,7 @@ class Decomposition:
             alphas = edit_alphas(alphas, network_input, self.palette, self._duplicates, self.processing, masks)
         self.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
-        if self._prediction is not None and own_colors:
+        if isinstance(self._prediction, ColorPrediction):
             merged = torch.stack([alphas[positions].sum(dim=0) for positions in self._duplicates])
             colors = self._prediction.colors(top, bottom, above, network_input, merged)[self._owners]
         else:

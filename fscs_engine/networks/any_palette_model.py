@@ -127,11 +127,6 @@ class AnyPalettePrediction:
         self.view.done((1.0 - _CELL_SHARE - _NETWORK_SHARE) * fresh / self.view.height)
         return rows
 
-    def colors(self, top: int, bottom: int, first: int, network_input: Tensor, alphas: Tensor) -> Tensor:
-        """The base colors, (U, 3, h, W) without memory of its own."""
-        del first, network_input, alphas
-        return self.embedding.base[0, self.order.argsort(), :, None, None].expand(-1, -1, bottom - top, self.view.width)
-
     def _coarse_grid(self) -> Tensor:
         """(6, ch, cw) of the whole picture, a block of rows at a time."""
         view = self.view

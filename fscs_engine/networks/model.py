@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ class Prediction(Protocol):
     def alphas(self, top: int, bottom: int) -> Tensor:
         """Raw alphas of these rows, (U, h, W) float32, each ≥ 0. They may overlap with rows asked for before."""
         ...
+
+
+@runtime_checkable
+class ColorPrediction(Prediction, Protocol):
+    """Of a model that has colors of its own for each pixel."""
 
     def colors(self, top: int, bottom: int, first: int, network_input: Tensor, alphas: Tensor) -> Tensor:
         """Layer colors u of these rows from *processed* alphas.
