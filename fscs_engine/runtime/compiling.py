@@ -55,7 +55,7 @@ _array: Any = types.Array
 _jit: Any = njit
 _rebuild: Any = CompileResult._rebuild
 _dumps: Any = dumps
-_log = logging.getLogger("fscs_engine")
+_log = logging.getLogger(__name__)
 _lock = Lock()
 _loops: dict[str, Loop] = {}
 

@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from array import array
 from pathlib import Path
+from types import SimpleNamespace
 
 PLUGIN, FAKE, FOLDER = (Path(argument) for argument in sys.argv[1:])
 WIDTH, HEIGHT = 40, 24
@@ -33,6 +34,12 @@ class Evaluator:
     def metadata(self, *_: object) -> dict:
         """No file is read, so there is none."""
         return {}
+
+    def picture(self, *_: object) -> SimpleNamespace:
+        """What is asked of the picture at a node: its channels, its format and its box."""
+        size = SimpleNamespace(width=WIDTH, height=HEIGHT, aspect=1.0)
+        channels = dict.fromkeys(f"rgba.{name}" for name in ("red", "green", "blue"))
+        return SimpleNamespace(channels=channels, format=size, box=(0, 0, WIDTH, HEIGHT))
 
 
 def value(channel: str, x: int, y: int, frame: float) -> float:

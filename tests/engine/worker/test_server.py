@@ -281,7 +281,7 @@ class TestProgress:
         progress = server.Progress(sent.append, 7)
         progress.report()
         progress.report()
-        assert sent == [{"event": "progress", "id": 7, "fraction": 0.0, "eta": None}]
+        assert sent == [{"event": "progress", "id": 7, "fraction": 0.0, "eta": None, "stage": ""}]
         now[0] += server.HEARTBEAT
         progress.report()
         assert len(sent) == 2, "a sign of life"
@@ -289,13 +289,13 @@ class TestProgress:
         now[0] += 2.0
         progress(0.25)
         progress.report()
-        assert sent[-1] == {"event": "progress", "id": 7, "fraction": 0.25, "eta": 6.0}
+        assert sent[-1] == {"event": "progress", "id": 7, "fraction": 0.25, "eta": 6.0, "stage": ""}
         progress(0.1)
         progress.report()
         assert len(sent) == 3, "never backwards"
         progress(7.0)
         progress.report()
-        assert sent[-1] == {"event": "progress", "id": 7, "fraction": 1.0, "eta": 0.0}
+        assert sent[-1] == {"event": "progress", "id": 7, "fraction": 1.0, "eta": 0.0, "stage": ""}
         progress.end()
         now[0] += 100.0
         progress.report()
