@@ -45,7 +45,7 @@ RELEASED = {
 }
 """Rows of ``kodak.json`` that stand beside the curve, and what they are called there."""
 
-LABELS = {"nearest color": "nearest color", "what the network sees": "network input", "cells": "coarse grid"}
+LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 """What rows and columns of the results are called in the tables, where that differs."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
@@ -61,10 +61,10 @@ def overview() -> str:
     lines = _head(["", *heads])
     for row in OVERVIEW:
         mean, exact = kodak[row]["mean"], kodak[row]["recomposition_error_max"] <= 1e-6
-        grid = [row, "exact" if exact else f"{mean['psnr']:.1f} dB"]
-        grid += [f"{mean['sparsity']:.2f}", f"{mean['visible_layers']:.1f}", f"{mean['color_variance_weighted']:.4f}"]
-        grid.append(f"{known[row if row in known else FILTERED]['mean']:.3f}")
-        lines.append("| " + " | ".join(grid) + " |")
+        cells = [row, "exact" if exact else f"{mean['psnr']:.1f} dB"]
+        cells += [f"{mean['sparsity']:.2f}", f"{mean['visible_layers']:.1f}", f"{mean['color_variance_weighted']:.4f}"]
+        cells.append(f"{known[row if row in known else FILTERED]['mean']:.3f}")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -102,18 +102,18 @@ def scores() -> str:
     for row, result in results.items():
         mean = result["mean"]
         exact = result["recomposition_error_max"] <= 1e-6
-        grid = [row]
+        cells = [row]
         for _, name, form in COLUMNS:
             if exact and name in ("psnr", "ssim"):
-                grid.append("exact")
+                cells.append("exact")
             else:
-                grid.append(_optional(mean.get(name), form))
-        grid.append("{:.1e}".format(result["recomposition_error_max"]))
-        grid += [
+                cells.append(_optional(mean.get(name), form))
+        cells.append("{:.1e}".format(result["recomposition_error_max"]))
+        cells += [
             _optional(result["absent_alpha_mean"], "{:.4f}"),
             _optional(result["permutation_change_max"], "{:.1e}"),
         ]
-        lines.append("| " + " | ".join(grid) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -153,11 +153,11 @@ def variants() -> str:
     sizes = sorted(results, key=lambda size: int(size.split("x")[0]))
     lines = _head(["", *(head for size in sizes for head in (_pixels(size), "times as long"))])
     for row in results[sizes[0]]["seconds"]:
-        grid = [row]
+        cells = [row]
         for size in sizes:
             own, shipped = (results[size]["seconds"].get(name) for name in (row, "as shipped"))
-            grid += [_spread(own), f"{median(own) / median(shipped):.2f}"] if own else ["", ""]
-        lines.append("| " + " | ".join(grid) + " |")
+            cells += [_spread(own), f"{median(own) / median(shipped):.2f}"] if own else ["", ""]
+        lines.append("| " + " | ".join(cells) + " |")
     lines += ["", f"Seconds per frame in sRGB: the median, with the shortest and the longest.{_measured_on(results)}"]
     if through is not None:
         plain, fast = (through["seconds"][name] for name in ("PyTorch", "torch.compile"))
@@ -178,13 +178,13 @@ def video() -> str:
         lines.append(f"| *{clip}* |" + " |" * (len(heads) - 1))
         for row, result in results.items():
             scores = result["sequences"][clip]
-            grid = [row, f"{scores['flicker']:.4f}", f"{scores['flicker'] / own['flicker']:.2f}"]
-            grid.append(f"{scores['pumping']:.4f}")
+            cells = [row, f"{scores['flicker']:.4f}", f"{scores['flicker'] / own['flicker']:.2f}"]
+            cells.append(f"{scores['pumping']:.4f}")
             for ring, value in (("beside", "mean"), ("near", "mean"), ("far", "largest")):
                 change = scores["entering"][ring]  # none where the picture ends before that
-                grid.append(_optional(change and change[value], "{:.1e}"))
-            grid += [f"{scores['sparsity']:.2f}", f"{scores['recomposition_error_max']:.1e}"]
-            lines.append("| " + " | ".join(grid) + " |")
+                cells.append(_optional(change and change[value], "{:.1e}"))
+            cells += [f"{scores['sparsity']:.2f}", f"{scores['recomposition_error_max']:.1e}"]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -200,11 +200,11 @@ def speed() -> str:
     lines.append(f"| {paper_row} | {_spread(paper['seconds'][small])} | 1 |" + " |" * 4)
     for row, result in ours.items():
         own, process = median(result["seconds"][small]), result["process"]["filled"]
-        grid = [row, _spread(result["seconds"][small]), f"{theirs / own:.1f}", _spread(result["seconds"][large])]
-        grid.append(f"{median(result['seconds'][large]) / own:.2f}")
-        grid.append(f"{process['peak_rss_bytes'] / 2**30:.2f} GiB")
-        grid.append(f"{(process['peak_rss_bytes'] - process['import_rss_bytes']) / 2**30:.2f} GiB")
-        lines.append("| " + " | ".join(grid) + " |")
+        cells = [row, _spread(result["seconds"][small]), f"{theirs / own:.1f}", _spread(result["seconds"][large])]
+        cells.append(f"{median(result['seconds'][large]) / own:.2f}")
+        cells.append(f"{process['peak_rss_bytes'] / 2**30:.2f} GiB")
+        cells.append(f"{(process['peak_rss_bytes'] - process['import_rss_bytes']) / 2**30:.2f} GiB")
+        lines.append("| " + " | ".join(cells) + " |")
     rounds = len(paper["seconds"][small])
     lines += [
         "",
@@ -239,8 +239,8 @@ def speed() -> str:
     lines += _head(["", *heads])
     for row, result in ours.items():
         for cache, process in result["process"].items():
-            grid = [row, cache, *(f"{second:.2f} s" for second in process["seconds"].values())]
-            lines.append("| " + " | ".join([*grid, f"{process['peak_rss_bytes'] / 2**30:.2f} GiB"]) + " |")
+            cells = [row, cache, *(f"{second:.2f} s" for second in process["seconds"].values())]
+            lines.append("| " + " | ".join([*cells, f"{process['peak_rss_bytes'] / 2**30:.2f} GiB"]) + " |")
     return "\n".join(lines)
 
 
@@ -253,8 +253,8 @@ def curve() -> str:
     lines = _head(["softness", *(title for title, _, _ in columns)])
     rows = results | {title: kodak[row] for row, title in RELEASED.items()}
     for row, result in rows.items():
-        grid = [row, *(_optional(result["mean"].get(name), form) for _, name, form in columns)]
-        lines.append("| " + " | ".join(grid) + " |")
+        cells = [row, *(_optional(result["mean"].get(name), form) for _, name, form in columns)]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -266,8 +266,8 @@ def matting(name: str = "truth") -> str:
     for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
         kinds = result["matting"].values()
         means = {error: sum(kind[error] for kind in kinds) / len(kinds) for error in errors}
-        grid = [LABELS.get(row, row), *(f"{value:.3g}" for value in means.values())]
-        lines.append("| " + " | ".join(grid) + " |")
+        cells = [LABELS.get(row, row), *(f"{value:.3g}" for value in means.values())]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ from .segmenter import Layers
 from .shots.options import SegmentOptions
 from .shots.runs import Run, ShotReport
 from .shots.sequence import FrameResult
-from .shots.shots import Stills, find_palette, open_shot
+from .shots.shots import Stills, find_palette, shot_of
 
 _DEFAULT = SegmentOptions()
 
@@ -94,14 +94,7 @@ def segment_sequence(
     """
     inputs = [Path(source)] if isinstance(source, (str, Path)) else [Path(each) for each in source]
     outputs = [output] if isinstance(output, (str, Path)) else output
-    shot = open_shot(
-        inputs,
-        layer=options.input_layer,
-        clean_nonfinite=options.clean_nonfinite,
-        views=options.views,
-        input_space=options.input_space,
-        alpha=options.alpha,
-    )
+    shot = shot_of(inputs, options)
     run = Run.of(shot, outputs, options)
     segmenter = options.model.open()
     palette = run.find_palette(segmenter.spaces)

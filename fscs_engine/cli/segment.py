@@ -117,17 +117,10 @@ def segment(
     with Progress(style=progress_style) as progress:
         with progress.loading("starting"):
             from ..shots.runs import Run
-            from ..shots.shots import open_shot
+            from ..shots.shots import shot_of
 
         chosen = options.segment_options(flags)
-        shot = open_shot(
-            inputs,
-            layer=chosen.input_layer,
-            clean_nonfinite=chosen.clean_nonfinite,
-            views=chosen.views,
-            input_space=chosen.input_space,
-            alpha=chosen.alpha,
-        )
+        shot = shot_of(inputs, chosen)
         run = Run.of(shot, output or (), chosen)
         if single:
             progress.stage("reading the image")

@@ -217,12 +217,12 @@ def _coarse_mixtures(
     out: Any,
 ) -> None:
     """:func:`coarse_mixtures` for pairs of entries, with scratch memory for a run."""
-    count, grid = out.shape
+    count, cells = out.shape
     for x in range(_RUN):
         pixels[_GATE + x] = 1.0
     size, sharpen = np.float32(MIXING_SIZE), np.float32(1.0 + MIXING_SHARPENING)
-    for start in range(0, grid, _RUN):
-        length = min(_RUN, grid - start)
+    for start in range(0, cells, _RUN):
+        length = min(_RUN, cells - start)
         for channel in range(3):
             for x in range(length):
                 pixels[channel * _RUN + x] = colors[channel, start + x]
@@ -380,12 +380,12 @@ def _mix(first: Any, second: Any, weight: Any, left: Any, rise: Any) -> None:
         left: (≥ cw + 1,), written: its first ramp comes from outside, where the first cell is repeated.
         rise: the same shape, written.
     """
-    grid = len(first)
-    for j in range(grid):
+    cells = len(first)
+    for j in range(cells):
         left[j + 1] = first[j] + weight * (second[j] - first[j])
     left[0] = left[1]
-    for j in range(grid + 1, len(left)):
-        left[j] = left[grid]
+    for j in range(cells + 1, len(left)):
+        left[j] = left[cells]
     for j in range(len(left) - 1):
         rise[j] = (left[j + 1] - left[j]) / np.float32(STRIDE)
     rise[len(left) - 1] = 0.0

@@ -33,7 +33,7 @@ class PaperModel:
     The palette is sorted before the networks see it, so its order does not matter; they are trained so.
 
     Zero-centering: the released residue predictor subtracts the mean over the whole picture, so that tiles and
-    frames disagree. Weights trained here learn centerd residues (``centering`` = ``none``: nothing is
+    frames disagree. Weights trained here learn centered residues (``centering`` = ``none``: nothing is
     subtracted). For the released weights (``chart``) the mean is taken over a chart of the palette's own flat
     colors instead of the picture: it depends on the palette alone.
 

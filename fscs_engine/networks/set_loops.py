@@ -19,11 +19,11 @@ _PIECE = 64  # cells that are worked on at a time: their sums stay in the neares
 
 
 @loop("in3s in2 out3s")
-def share_rows(grid: Any, palette: Any, out: Any) -> None:
+def share_rows(cells: Any, palette: Any, out: Any) -> None:
     """The second of :func:`fscs_engine.networks.any_palette.features`.
 
     Args:
-        grid: (6, h, w).
+        cells: (6, h, w).
         palette: (K, 3).
         out: (K, h, w), written.
     """
@@ -32,7 +32,7 @@ def share_rows(grid: Any, palette: Any, out: Any) -> None:
         for x in range(width):
             least = np.float32(np.inf)
             for k in range(count):
-                r, g, b = grid[0, y, x] - palette[k, 0], grid[1, y, x] - palette[k, 1], grid[2, y, x] - palette[k, 2]
+                r, g, b = cells[0, y, x] - palette[k, 0], cells[1, y, x] - palette[k, 1], cells[2, y, x] - palette[k, 2]
                 distance = r * r + g * g + b * b
                 out[k, y, x] = distance
                 least = min(least, distance)
@@ -46,11 +46,11 @@ def share_rows(grid: Any, palette: Any, out: Any) -> None:
 
 
 @loop("in3 in2 in3 in3 int64 out4")
-def feature_rows(grid: Any, palette: Any, mixed: Any, share: Any, top: int, out: Any) -> None:
+def feature_rows(cells: Any, palette: Any, mixed: Any, share: Any, top: int, out: Any) -> None:
     """The first of :func:`fscs_engine.networks.any_palette.features`, as sets.
 
     Args:
-        grid: (6, h, w).
+        cells: (6, h, w).
         palette: (K, 3).
         mixed: (K, h, w).
         share: (K, h, w).
@@ -65,7 +65,7 @@ def feature_rows(grid: Any, palette: Any, mixed: Any, share: Any, top: int, out:
         if y < 0 or y >= height:
             continue
         for x in range(width):
-            r, g, b = grid[0, y, x], grid[1, y, x], grid[2, y, x]
+            r, g, b = cells[0, y, x], cells[1, y, x], cells[2, y, x]
             left_r, left_g, left_b = r, g, b
             for k in range(count):
                 part = mixed[k, y, x]
@@ -75,7 +75,7 @@ def feature_rows(grid: Any, palette: Any, mixed: Any, share: Any, top: int, out:
             for k in range(count):
                 feature = out[i, k, x]
                 for plane in range(6):
-                    feature[plane] = grid[plane, y, x]
+                    feature[plane] = cells[plane, y, x]
                 feature[6] = np.float32(4.0) * left_r
                 feature[7] = np.float32(4.0) * left_g
                 feature[8] = np.float32(4.0) * left_b
@@ -118,22 +118,22 @@ def _mean_rows(sets: Any, added: Any, share: Any, top: int, scratch: Any, means:
     plain, shared, shares = scratch[0], scratch[1], scratch[2]
     for y in range(rows):
         for x0 in range(0, width, _PIECE):
-            grid = min(_PIECE, width - x0)
-            for j in range(grid * channels):
+            cells = min(_PIECE, width - x0)
+            for j in range(cells * channels):
                 plain[j] = 0.0
                 shared[j] = 0.0
             for k in range(count):
-                for x in range(grid):
+                for x in range(cells):
                     weight, place = share[k, top + y, x0 + x], shares[x * channels : (x + 1) * channels]
                     for c in range(channels):
                         place[c] = weight
-                run, offset = sets[y, k, x0 * channels : (x0 + grid) * channels], added[k]
-                for j in range(grid * channels):
+                run, offset = sets[y, k, x0 * channels : (x0 + cells) * channels], added[k]
+                for j in range(cells * channels):
                     value = max(run[j] + offset[j], zero)
                     run[j] = value
                     plain[j] += value
                     shared[j] += value * shares[j]
-            for x in range(grid):
+            for x in range(cells):
                 mean = means[y, x0 + x]
                 for c in range(channels):
                     mean[c] = plain[x * channels + c] * part
@@ -150,7 +150,7 @@ def add_common_rows(sets: Any, common: Any, before: Any, out: Any) -> None:
         out: (h', K, w + 1, C), written.
     """
     rows, count, columns, channels = out.shape
-    sets, before, out = (grid.reshape(len(grid), count, columns * channels) for grid in (sets, before, out))
+    sets, before, out = (cells.reshape(len(cells), count, columns * channels) for cells in (sets, before, out))
     _add_common_rows(sets, common.reshape(rows, -1), before, out)
 
 
@@ -227,8 +227,8 @@ def upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, out:
 def _upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, line: Any, out: Any) -> None:
     """:func:`upsample_rows` of rows (h'', K, (w / 2 + 1) · C), with memory for one between two, its ends repeated."""
     rows, count, columns, channels = out.shape
-    grid = columns // 2
-    numbers = grid * channels
+    cells = columns // 2
+    numbers = cells * channels
     most, least = np.float32(0.75), np.float32(0.25)
     for i in range(rows):
         y = top + i
@@ -246,7 +246,7 @@ def _upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, lin
             for c in range(channels):
                 line[c] = line[channels + c]
                 line[numbers + channels + c] = line[numbers + c]
-            for x in range(grid):
+            for x in range(cells):
                 left, here, right = line[x * channels :], line[(x + 1) * channels :], line[(x + 2) * channels :]
                 even, odd = 2 * x, 2 * x + 1
                 for c in range(channels):
@@ -255,11 +255,11 @@ def _upsample_rows(small: Any, first: int, height: int, sets: Any, top: int, lin
 
 
 @inner
-def _clear(grid: Any, first: int) -> None:
+def _clear(cells: Any, first: int) -> None:
     """Cells (w + 1, C) of an entry from the first on become 0. Assigned to a slice, that takes longer to compile."""
-    for x in range(first, len(grid)):
-        for c in range(grid.shape[1]):
-            grid[x, c] = 0.0
+    for x in range(first, len(cells)):
+        for c in range(cells.shape[1]):
+            cells[x, c] = 0.0
 
 
 @loop("in4 int64 out4s")

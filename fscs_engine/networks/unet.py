@@ -101,7 +101,7 @@ class AlphaPredictor(nn.Module):
 
 
 class ResiduePredictor(nn.Module):
-    """Table 4: image, K single-color planes and K processed alphas in, K residues out, not yet centerd.
+    """Table 4: image, K single-color planes and K processed alphas in, K residues out, not yet centered.
 
     Shape:
         image (B, 3, H, W), palette (B, K, 3), alphas (B, K, H, W) → residues (B, K, 3, H, W) in (-1, 1).

@@ -399,6 +399,18 @@ def _other_padding(shot: Shot, view: str) -> str:
     return f"there are files named {' and '.join(others[:_LISTED])}" if others else ""
 
 
+def shot_of(inputs: Sequence[Path], options: SegmentOptions) -> Shot:
+    """The shot that some inputs mean, read as the options say; errors as for :func:`open_shot`."""
+    return open_shot(
+        inputs,
+        layer=options.input_layer,
+        clean_nonfinite=options.clean_nonfinite,
+        views=options.views,
+        input_space=options.input_space,
+        alpha=options.alpha,
+    )
+
+
 @dataclass(frozen=True)
 class _Some(Numbered):
     """Some files of a pattern: those that were named."""

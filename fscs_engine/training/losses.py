@@ -74,7 +74,7 @@ def total_loss(
 
     Args:
         alphas: (B, K, H, W), normalized (Eq. 5).
-        residues: (B, K, 3, H, W) as predicted (and centerd, where that is asked for).
+        residues: (B, K, 3, H, W) as predicted (and centered, where that is asked for).
         palette: (B, K, 3) sRGB in [0, 1].
         image: (B, 3, H, W) sRGB in [0, 1].
         crop_palette: (B,), 1 where the palette was made from the crop, else 0.

@@ -42,13 +42,13 @@ def test_the_distance_of_the_text_is_the_plain_norm():
     assert distance_loss(torch.ones(1, 1, 1, 1), residues, "squared").item() == pytest.approx(0.25, abs=1e-6)
 
 
-def test_centering_is_0_for_centerd_residues():
+def test_centering_is_0_for_centered_residues():
     residues = torch.randn(1, 2, 3, 8, 8)
     alphas = torch.full((1, 2, 8, 8), 0.5)
-    centerd = residues - residues.mean(dim=(3, 4), keepdim=True)
-    assert centering_loss(alphas, centerd, torch.ones(1)).item() == pytest.approx(0, abs=1e-6)
-    assert centering_loss(alphas, centerd + 0.1, torch.ones(1)).item() == pytest.approx(0.3, abs=1e-5)
-    assert centering_loss(alphas, centerd + 0.1, torch.zeros(1)).item() == 0
+    centered = residues - residues.mean(dim=(3, 4), keepdim=True)
+    assert centering_loss(alphas, centered, torch.ones(1)).item() == pytest.approx(0, abs=1e-6)
+    assert centering_loss(alphas, centered + 0.1, torch.ones(1)).item() == pytest.approx(0.3, abs=1e-5)
+    assert centering_loss(alphas, centered + 0.1, torch.zeros(1)).item() == 0
 
 
 def test_recomposition_is_equation_1():
