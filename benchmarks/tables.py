@@ -21,7 +21,19 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "variants", "video", "curve"),
+    "docs/benchmarks.md": (
+        "scores",
+        "size",
+        "truth",
+        "truth-fresh",
+        "matting",
+        "speed",
+        "shots",
+        "variants",
+        "video",
+        "curve",
+    ),
+    "docs/formats.md": ("files",),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -244,6 +256,35 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def shots() -> str:
+    """How long a frame of a shot takes from file to file, and the parts of that."""
+    results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
+    shot = results["shot"]
+    memory = median(shot["memory"])
+    lines = _head(["", "seconds per frame", "times as long"])
+    parts = {f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"], "the same frames in memory": memory}
+    names = {"read": "reading", "alpha": "alphas", "color": "layers", "write": "writing"}
+    parts |= {f"of it: {names[stage]}": median(own) for stage, own in shot["stages"].items()}
+    parts |= {f"OpenImageIO writes them, {floor}": median(own) for floor, own in shot["floor"].items()}
+    lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
+    return "\n".join(
+        [*lines, "", f"{shot['frames']} frames, {shot['bytes'] / 1e6:.0f} MB each.{_measured_on(results)}"]
+    )
+
+
+def files() -> str:
+    """What each form of the layered EXR takes and gives, on three frames."""
+    results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
+    lines = _head(["", "write (s)", "read all (s)", "read one layer (s)", "size (MB)"])
+    for row, result in results.items():
+        if row.startswith("files, "):
+            lines.append(f"| *{row.removeprefix('files, ')}, {result['empty']:.0%} empty* |" + " |" * 4)
+            for name, form in result["forms"].items():
+                times = [f"{median(form[step]):.2f}" for step in ("write", "read all", "read one")]
+                lines.append("| " + " | ".join([name, *times, f"{form['bytes'] / 1e6:.1f}"]) + " |")
+    return "\n".join([*lines, _measured_on(results)])
+
+
 def curve() -> str:
     """What Softness trades, from 0 to 1, on the Kodak images."""
     results: dict[str, Any] = json.loads((RESULTS / "curve.json").read_text())
@@ -306,6 +347,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "truth-fresh": partial(truth, "truth-fresh"),
     "video": video,
     "speed": speed,
+    "shots": shots,
+    "files": files,
     "variants": variants,
     "curve": curve,
     "matting": matting,

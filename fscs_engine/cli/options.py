@@ -308,7 +308,7 @@ Compression = Annotated[
     choice(
         "--compression",
         COMPRESSIONS,
-        "How EXR is packed. rle writes fastest, none reads fastest and is the largest; dwaa is small and lossy: "
+        "How EXR is packed. none reads fastest and is the largest; dwaa is small and lossy: "
         "the layers no longer add up exactly.",
         OUTPUT_PANEL,
     ),
