@@ -21,7 +21,18 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "variants", "video", "curve"),
+    "docs/benchmarks.md": (
+        "scores",
+        "size",
+        "truth",
+        "truth-fresh",
+        "matting",
+        "speed",
+        "variants",
+        "parts",
+        "video",
+        "curve",
+    ),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -168,6 +179,21 @@ def variants() -> str:
     return "\n".join(lines)
 
 
+PARTS = ("torn edges", "torn pairs", "sparsity", "color variance", "noise", "exposure", "alpha error")
+PARTS_WIDE = ("wide transitions", "gradients")
+
+
+def parts() -> str:
+    """What short trainings without a part of the network give."""
+    results: dict[str, Any] = json.loads((RESULTS / "parts.json").read_text())
+    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    for row in sorted(results, key=lambda row: row != "nothing"):
+        result = results[row]
+        numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
+        lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
+    return "\n".join(lines)
+
+
 def video() -> str:
     """The table of the clips: one after the other, each with all models."""
     results: dict[str, Any] = json.loads((RESULTS / "video.json").read_text())
@@ -307,6 +333,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "video": video,
     "speed": speed,
     "variants": variants,
+    "parts": parts,
     "curve": curve,
     "matting": matting,
 }
