@@ -30,6 +30,7 @@ PLACES = {
         "speed",
         "shots",
         "variants",
+        "parts",
         "video",
         "curve",
     ),
@@ -177,6 +178,21 @@ def variants() -> str:
             f"\nThe network alone, {_pixels(through['frame'])}: {median(plain['seconds']):.2f} s, "
             f"through `torch.compile` {median(fast['seconds']):.2f} s after a first frame of {fast['first']:.0f} s."
         )
+    return "\n".join(lines)
+
+
+PARTS = ("torn edges", "torn pairs", "sparsity", "color variance", "noise", "exposure", "alpha error")
+PARTS_WIDE = ("wide transitions", "gradients")
+
+
+def parts() -> str:
+    """What short trainings without a part of the network give."""
+    results: dict[str, Any] = json.loads((RESULTS / "parts.json").read_text())
+    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    for row in sorted(results, key=lambda row: row != "nothing"):
+        result = results[row]
+        numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
+        lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
     return "\n".join(lines)
 
 
@@ -350,6 +366,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "shots": shots,
     "files": files,
     "variants": variants,
+    "parts": parts,
     "curve": curve,
     "matting": matting,
 }
