@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -147,6 +146,8 @@ def _model_row(model: ModelState) -> dict[str, object]:
 
 
 def _packages() -> dict[str, str | None]:
+    from importlib import metadata
+
     versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
