@@ -1,8 +1,8 @@
 """How long a shot takes from files to files, and what the layered EXR costs in every compression.
 
 The shot: frames of the example photograph, enlarged and shifted, as PNG in and EXR out, beside the same frames in
-memory and beside OpenImageIO writing the same channels from memory. The files: layers of a photograph, of the same
-photograph with grain, and of a rendered frame. Everything runs in one process.
+memory, what reading and writing take by themselves, and OpenImageIO writing the same channels. The files: layers of a
+photograph, of the same photograph with grain, and of a rendered frame. Everything runs in one process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 COLORS = 7
 HEIGHT, TRIAL_HEIGHT = 1080, 90
-FRAMES, ROUNDS = 8, 3
+FRAMES, ROUNDS = 6, 2
 GRAIN = 0.02
 """Standard deviation of the noise, in sRGB from 0 to 1."""
 
@@ -49,14 +50,24 @@ FLOORS = ("zip", "none")
 """Compressions in which OpenImageIO writes the same channels in one part."""
 
 
-def seconds(job: Callable[[], Any], rounds: int) -> list[float]:
-    """Of each of several runs."""
-    found = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        job()
-        found.append(time.perf_counter() - started)
-    return found
+CLOCKS: dict[str, Callable[[], float]] = {"elapsed": time.perf_counter, "CPU": time.process_time}
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Measures by a clock: the CPU's own, of all threads, is the one for a machine that others use too."""
+
+    clock: str
+    rounds: int
+
+    def __call__(self, job: Callable[[], Any], rounds: int | None = None) -> list[float]:
+        """Seconds of each of several runs."""
+        found = []
+        for _ in range(rounds or self.rounds):
+            started = CLOCKS[self.clock]()
+            job()
+            found.append(CLOCKS[self.clock]() - started)
+        return found
 
 
 def rendered(height: int) -> NDArray[np.float32]:
@@ -99,7 +110,7 @@ def write_ours(path: Path, layers: NDArray[np.float32], form: dict[str, Any]) ->
         writer.write(0, layers)
 
 
-def measure_files(folder: Path, image: Image, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
+def measure_files(folder: Path, image: Image, segmenter: Segmenter, watch: Watch) -> dict[str, Any]:
     """Seconds to write and to read, and bytes, in every form."""
     from fscs_engine.files.exr import read_layers
     from fscs_engine.files.reading import read_image
@@ -111,47 +122,39 @@ def measure_files(folder: Path, image: Image, segmenter: Segmenter, rounds: int)
     found: dict[str, Any] = {}
     for name, write in forms.items():
         found[name] = {
-            "write": seconds(write, rounds),
-            "read all": seconds(partial(read_layers, path), rounds),
-            "read one": seconds(partial(read_image, path, layer=f"softcolor{COLORS // 2}"), rounds),
+            "write": watch(write),
+            "read all": watch(partial(read_layers, path)),
+            "read one": watch(partial(read_image, path, layer=f"softcolor{COLORS // 2}")),
             "bytes": path.stat().st_size,
         }
     empty = float((layers == 0).all(axis=-1).mean())
-    return {"forms": found, "layer_bytes": layers.nbytes, "empty": empty}
+    return {"forms": found, "clock": watch.clock, "layer_bytes": layers.nbytes, "empty": empty}
 
 
-def measure_shot(folder: Path, picture: Path, height: int, count: int, segmenter: Segmenter) -> dict[str, Any]:
-    """Seconds a frame: of the whole, of each stage, and in memory."""
+def measure_shot(folder: Path, picture: Path, height: int, segmenter: Segmenter, count: int, watch: Watch) -> Any:
+    """Seconds a frame: of the whole, in memory, and of reading and writing by themselves."""
     from fscs_engine import SegmentOptions, read_image, segment_sequence
 
-    first = read_image(picture)
-    palette: Palette = segmenter.auto_palette(first, COLORS)
-    for number in range(count):
+    palette: Palette = segmenter.auto_palette(read_image(picture), COLORS)
+    files = [folder / f"plate.{1001 + number}.png" for number in range(count)]
+    for number, file in enumerate(files):
         shifted = oiio.ImageBufAlgo.circular_shift(oiio.ImageBuf(str(picture)), 8 * number, 0)
-        if not shifted.write(str(folder / f"plate.{1001 + number}.png"), "uint8"):
+        if not shifted.write(str(file), "uint8"):
             sys.exit(shifted.geterror())
-    files = sorted(folder.glob("plate.*.png"))
     images = [read_image(file) for file in files]
-    segmenter.segment(images[0], palette)
-    memory = [seconds(partial(segmenter.segment, image, palette), 1)[0] for image in images]
-    reading = [seconds(partial(read_image, file), 1)[0] for file in files]
-    results: list[Any] = []
-    started = time.perf_counter()
-    options = SegmentOptions(palette=palette)
-    segment_sequence(folder / "plate.####.png", folder / "l.####.exr", options, done=results.append)
-    whole = time.perf_counter() - started
     layers = segmenter.segment(images[0], palette).pixels
+    options = SegmentOptions(palette=palette)
+    target = folder / "layers.exr"
     return {
         "frames": count,
         "size": f"{height * 16 // 9}x{height}",
-        "whole": whole / count,
-        "memory": memory,
-        "stages": {
-            "read": reading,
-            **{stage: [each.report.seconds[stage] for each in results] for stage in ("alpha", "color", "write")},
-        },
-        "floor": {each: seconds(partial(write_oiio, folder / "floor.exr", layers, each), 3) for each in FLOORS},
-        "bytes": median((folder / f"l.{1001 + number}.exr").stat().st_size for number in range(count)),
+        "clock": watch.clock,
+        "memory": [watch(partial(segmenter.segment, image, palette), 1)[0] for image in images],
+        "whole": watch(lambda: segment_sequence(files, folder / "l.####.exr", options), 1)[0] / count,
+        "read": [watch(partial(read_image, file), 1)[0] for file in files],
+        "write": watch(partial(write_ours, target, layers, {}), 3),
+        "floor": {each: watch(partial(write_oiio, target, layers, each), 3) for each in FLOORS},
+        "bytes": median(file.stat().st_size for file in folder.glob("l.*.exr")),
     }
 
 
@@ -159,13 +162,12 @@ def main() -> None:
     """Measures everything; about four minutes on one idle core."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2, help="2 by default")
+    parser.add_argument("--cpu", action="store_true", help="measure the CPU's time: others use the machine too")
     parser.add_argument("--trial", action="store_true", help="tiny frames; nothing is stored")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     for name in ("threads", "exr_threads"):
         oiio.attribute(name, arguments.threads)
-    from dataclasses import replace
-
     from fscs_engine import Image, Segmenter, read_image
 
     height, rounds, count = (TRIAL_HEIGHT, 1, 2) if arguments.trial else (HEIGHT, ROUNDS, FRAMES)
@@ -180,12 +182,16 @@ def main() -> None:
             "photograph with grain": replace(image, pixels=np.clip(image.pixels + noise, 0, 1)),
             "rendered": Image.from_pixels(rendered(height), "lin_rec709"),
         }
-        rows = {f"files, {kind}": measure_files(folder, frame, segmenter, rounds) for kind, frame in frames.items()}
-        rows["shot"] = measure_shot(folder, picture, height, count, segmenter)
-    for row, result in rows.items():
-        if not arguments.trial:
-            store("shots", row, result)
-        print(row, result, flush=True)
+        watch = Watch("CPU" if arguments.cpu else "elapsed", rounds)
+        jobs = {
+            f"files, {kind}": partial(measure_files, folder, frame, segmenter, watch) for kind, frame in frames.items()
+        }
+        jobs["shot"] = partial(measure_shot, folder, picture, height, segmenter, count, watch)
+        for row, job in jobs.items():
+            result = job()
+            if not arguments.trial:
+                store("shots", row, result)
+            print(row, result, flush=True)
 
 
 if __name__ == "__main__":

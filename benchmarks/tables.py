@@ -277,15 +277,17 @@ def shots() -> str:
     results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
     shot = results["shot"]
     memory = median(shot["memory"])
+    parts = {
+        f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"],
+        "the same in memory": memory,
+        "reading alone": median(shot["read"]),
+        "writing alone": median(shot["write"]),
+        **{f"OpenImageIO writing the same, {floor}": median(own) for floor, own in shot["floor"].items()},
+    }
     lines = _head(["", "seconds per frame", "times as long"])
-    parts = {f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"], "the same frames in memory": memory}
-    names = {"read": "reading", "alpha": "alphas", "color": "layers", "write": "writing"}
-    parts |= {f"of it: {names[stage]}": median(own) for stage, own in shot["stages"].items()}
-    parts |= {f"OpenImageIO writes them, {floor}": median(own) for floor, own in shot["floor"].items()}
     lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
-    return "\n".join(
-        [*lines, "", f"{shot['frames']} frames, {shot['bytes'] / 1e6:.0f} MB each.{_measured_on(results)}"]
-    )
+    lines += ["", f"Mean of {shot['frames']} frames of {shot['bytes'] / 1e6:.0f} MB, {shot['clock']} time."]
+    return "\n".join(lines) + _measured_on(results)
 
 
 def files() -> str:
@@ -298,7 +300,8 @@ def files() -> str:
             for name, form in result["forms"].items():
                 times = [f"{median(form[step]):.2f}" for step in ("write", "read all", "read one")]
                 lines.append("| " + " | ".join([name, *times, f"{form['bytes'] / 1e6:.1f}"]) + " |")
-    return "\n".join([*lines, _measured_on(results)])
+    lines += ["", f"The median, {results['shot']['clock']} time."]
+    return "\n".join(lines) + _measured_on(results)
 
 
 def curve() -> str:
