@@ -26,6 +26,7 @@ PACKAGES = (
     "scikit-image",
     "pillow",
     "imagecodecs",
+    "isal",
     "safetensors",
     "typer",
     "rich",
