@@ -222,7 +222,7 @@ def look() -> float:
 def _sum_up(node: Any) -> None:
     scene = scene_of(node)
     frames = range(scene.frame_start, scene.frame_end + 1)
-    there, size = cache.summary(node, frames)
+    there, size = cache.summary(node, frames, still=Sources.of(node, scene.frame_current).still)
     facts = {"frames": cache.ranges(there), "there": len(there), "count": len(frames), "size": f"{size / 1e6:.0f} MB"}
     text = strings.CACHE_SIZE.format(**facts) if size else strings.CACHE_EMPTY
     SESSION.state(node.uid).cached = text

@@ -191,6 +191,7 @@ def test_window_lives_while_the_cache_is_filled(seen) -> None:
     assert any(text.startswith("Frame 2, 2 of 2") for text in seen["filling"])
     assert not seen["filled"]["failed"]
     assert {"layers.0001", "layers.0002"} <= frames(seen["filled"]["files"])
+    assert re.fullmatch(r"2 of 2 frames, \d+ MB on disk: 1-2", seen["panel"])
     # What the input was rendered with is gone again.
     assert "CompositorNodeOutputFile" not in seen["nodes"]
 

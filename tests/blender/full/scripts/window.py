@@ -348,6 +348,9 @@ def steps() -> Steps:
     yield from until("the Viewer to show the layer", lambda: shows(node, 3))
     seen["filled"] = state(node) | {"files": sorted(file.name for file in Path(node.cached_in).glob("*.exr"))}
     seen["nodes"] = sorted(each.bl_idname for each in tree.nodes)
+    states = ours("session").SESSION.states
+    yield from until("the panel to count the frames", lambda: states[node.uid].cached.startswith("2 of 2 frames"))
+    seen["panel"] = states[node.uid].cached
 
     yield from cancel_filling(hand, tree, node)
     yield from copies(hand, tree, node)
@@ -379,6 +382,11 @@ def updating(tree: Any, node: Any) -> Steps:
     seen["updated"] = found
 
 
+def ours(name: str) -> Any:
+    """A module of the extension."""
+    return next(module for each, module in sys.modules.items() if each.endswith(f".soft_color_segment.{name}"))
+
+
 def different(node: Any, before: Any) -> bool:
     """Whether the layer is no longer what it was."""
     return not np.array_equal(passes(node)[3], before)
@@ -403,7 +411,7 @@ def recoloring(hand: Hand, tree: Any, node: Any) -> Steps:
     yield from drawn()
     take("sidebar")
     before = viewed()
-    ui = sys.modules[type(node).__module__.rpartition(".")[0] + ".ui"]
+    ui = ours("ui")
     panel = ui.panel
     ui.panel = lambda layout, name, title, **_: panel(layout, f"{name}_alone", title, closed=name != "recolor")
     node.recolor_layer = number = 1 + max(range(5), key=lambda place: np.ptp(node.palette[place].color))
@@ -427,11 +435,10 @@ def recoloring(hand: Hand, tree: Any, node: Any) -> Steps:
 def stopping(hand: Hand, node: Any) -> Steps:
     """A render that has to compute layers, and Esc."""
     bpy.context.preferences.view.render_display_type = "NONE"
-    session = sys.modules[type(node).__module__.rpartition(".")[0] + ".session"].SESSION
     node.smoothing = 3
     with bpy.context.temp_override(window=hand.window, area=hand.area):
         bpy.ops.render.render("INVOKE_DEFAULT")
-    yield from until("the computation", lambda: session.stop_render is not None)
+    yield from until("the computation", lambda: ours("session").SESSION.stop_render is not None)
     for _ in range(10):
         yield TICK
     yield from hand.key("ESC")
