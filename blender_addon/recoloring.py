@@ -7,7 +7,6 @@ needs no engine, and renders wherever the layers do. What is at rest is not ther
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,9 +23,8 @@ from .fscs.edits import (
     LayerEdit,
     Look,
     Matrix,
-    edited_palette_color,
     formula,
-    oklab,
+    seen_instead,
 )
 from .properties import EDIT, plain
 from .sources import LINEAR, SPACES, scene_space
@@ -125,8 +123,8 @@ def _recolored(
         kept = nodes.mix("MULTIPLY", new[number], (opacity,) * 3) if opacity != 1.0 else new[number]
         changes.append(nodes.mix("SUBTRACT", kept, layer))
     change = nodes.total(changes)
-    seen = _fallbacks(look, rgb, numbers, opacities)
-    filled = [n for n in numbers if opacities[n - 1][0] < 1.0 and not opacities[n - 1][1] and seen[n] is not None]
+    seen = seen_instead(look, rgb)
+    filled = [n for n in numbers if opacities[n - 1][0] < 1.0 and not opacities[n - 1][1]]
     if filled:
         whole, alpha = nodes.mix("ADD", image, change), nodes.split(image)[3]
         left = alpha
@@ -142,7 +140,7 @@ def _recolored(
             weight = nodes.math("MAXIMUM", nodes.math("ADD", others, least), SMALLEST)
             lost = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alphas[number], 0.0), 1.0 - kept)
             rest = nodes.mix("SUBTRACT", whole, nodes.mix("MULTIPLY", new[number], (kept,) * 3)) if kept else whole
-            rest = nodes.mix("ADD", rest, nodes.mix("MULTIPLY", least, seen[number]))
+            rest = nodes.mix("ADD", rest, nodes.mix("MULTIPLY", least, _to_scene(seen[number - 1])))
             share = nodes.math("DIVIDE", lost, weight)
             change = nodes.mix("ADD", change, nodes.mix("MULTIPLY", rest, share))
     return nodes.mix("ADD", image, change, look.strength)
@@ -315,21 +313,6 @@ def _numbers(look: Look, count: int) -> list[int]:
         for number, (opacity, _) in enumerate(look.opacities(count), 1)
         if look.strength > 0.0 and (look.edit(number) != rest or opacity < 1.0)
     ]
-
-
-def _fallbacks(
-    look: Look, colors: Sequence[Rgb], numbers: Sequence[int], opacities: Sequence[tuple[float, bool]]
-) -> dict[int, Rgb | None]:
-    """For each layer that changes, the color that is seen where it was alone: of the layers that are seen, the nearest;
-    None where there are none."""
-    there = [edited_palette_color(look.edit(number), color) for number, color in enumerate(colors, 1)]
-    labs = [oklab(color) for color in there]
-    found: dict[int, Rgb | None] = {}
-    for number in numbers:
-        others = [n for n in range(len(colors)) if opacities[n][0] != 0.0 and n != number - 1]
-        nearest = min(others, key=lambda n: math.dist(labs[n], labs[number - 1]), default=None)  # noqa: B023
-        found[number] = None if nearest is None else _to_scene(there[nearest])
-    return found
 
 
 def _to_scene(color: Rgb) -> Rgb:
