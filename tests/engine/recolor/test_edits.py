@@ -112,7 +112,7 @@ def test_the_edits_of_a_layer_are_applied_one_after_the_other(photo, apart):
             edit = LayerEdit(**{name: getattr(EVERYTHING, name)})
             palette = Palette((PaletteColor(color),))
             pixels = apply_look(pixels[0][None], palette, LIN_REC709, Look({1: edit}))[None]
-            color = encoded(edited_palette_color(edit, color))
+            color = tuple(np.clip(encoded(edited_palette_color(edit, color)), 0, 1).tolist())
         return pixels[0]
 
     whole = recolored((image, layers), Look({1: EVERYTHING}))
