@@ -30,6 +30,8 @@ from fscs_engine.recolor.palettes import harmony, match
 SHARED = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared").resolve()
 KODAK = SHARED / "data" / "eval" / "kodak"
 EXAMPLE = ROOT / "examples" / "coffee.png"
+DOCS = ROOT / "docs" / "recoloring_beside.jpg"
+_DOCS_WIDTH = 1240
 CUP = "#270a05,#6f1d0d,#a63615,#b46030,#cf854f,#deb188,#f5e8d9"
 
 
@@ -63,11 +65,19 @@ def things(colors: dict[int, str], inside: Sequence[Box] = (), outside: Sequence
 
 
 def caps(material: Material) -> tuple[Material, Look]:
-    """The yellow cap, made one layer of two, and the red one get colors of the parrots; the other layers keep theirs."""
+    """The yellow cap, made one layer of two, and the red one get colors of the parrots; the others keep theirs."""
     material = merge(material, (6, 3), "yellow")
     kept = {n: LayerEdit(color=color.rgb) for n, color in enumerate(material.palette, 1) if n not in (5, 6)}
     matched = match(Look(kept), material.palette, palette_of("kodim23"))
     return material, Look({n: edit for n, edit in matched.layers.items() if n not in kept})
+
+
+def hat(material: Material) -> tuple[Material, Look]:
+    """Lips stay as they are, and where it is dark face and hair."""
+    every, lips, face = (-400, -400, 900, 1200), (192, 452, 312, 530), (112, 165, 470, 615)
+    material = cut(cut(material, [3, 5], [every], [lips]), [1], [every], [face])
+    colors = {1: "#15283f", 3: "#3f6fb5", 5: "#234a80"}
+    return material, NamedLook({f"part {n}": {"color": color} for n, color in colors.items()}).look(material.palette)
 
 
 def night(material: Material) -> tuple[Material, Look]:
@@ -89,10 +99,7 @@ LOOKS: dict[str, tuple[str, Recipe]] = {
     "kodim23": ("the yellow parrot blue", things({5: "#1f55d0"}, [(120, 300, 310, 620), (190, 250, 305, 420)])),
     "kodim03": ("the caps in the colors of the parrots", caps),
     "kodim19": ("night", night),
-    "kodim04": (
-        "the red hat blue",
-        things({3: "#3f6fb5", 5: "#234a80"}, [(-400, -400, 900, 1200)], [(115, 165, 420, 615)]),
-    ),
+    "kodim04": ("the red hat blue", hat),
     "kodim14": ("the yellow boat turquoise", things({3: "#1fa8a0"})),
 }
 
@@ -122,6 +129,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the sheets go, outside the repository")
     parser.add_argument("--model", default="any-palette", help="a name or a .safetensors file (default: any-palette)")
     parser.add_argument("--only", nargs="*", default=list(LOOKS), metavar="STEM", help="only these pictures")
+    parser.add_argument("--docs", action="store_true", help=f"also write {DOCS.relative_to(ROOT)}")
     arguments = parser.parse_args()
     folder: Path = arguments.folder.resolve()
     if folder.is_relative_to(ROOT):
@@ -142,7 +150,10 @@ def main() -> None:
             shown = {stem: opened.convert("RGB")}
         shown[f"{title}: {Path(arguments.model).stem}"] = recolored(picture, palette, own, 0, recipe)
         shown["released weights"] = recolored(picture, palette, other, RELEASED_RADIUS, recipe)
-        beside(shown).save(folder / f"{stem}.png")
+        sheet = beside(shown)
+        sheet.save(folder / f"{stem}.png")
+        if arguments.docs and stem == "coffee":
+            sheet.resize((_DOCS_WIDTH, round(sheet.height * _DOCS_WIDTH / sheet.width))).save(DOCS, quality=90)
         print(folder / f"{stem}.png", flush=True)
 
 
