@@ -23,6 +23,7 @@ PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
         "scores",
+        "scores-small",
         "size",
         "truth",
         "truth-fresh",
@@ -58,6 +59,9 @@ RELEASED = {
 
 LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 """What rows and columns of the results are called in the tables, where that differs."""
+
+NOT_MEASURED = "Not measured yet."
+"""What stands in the place of a table without results."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
 FILTERED = "released weights, filter"
@@ -105,9 +109,11 @@ def figures() -> dict[str, str]:
     }
 
 
-def scores() -> str:
+def scores(name: str = "kodak") -> str:
     """The Kodak table."""
-    results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
+    if not (RESULTS / f"{name}.json").exists():
+        return NOT_MEASURED
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
@@ -327,6 +333,7 @@ def _optional(value: float | None, form: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
+    "scores-small": partial(scores, "kodak-small"),
     "size": size,
     "truth": truth,
     "truth-fresh": partial(truth, "truth-fresh"),
