@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +52,19 @@ def cut(material: Material, numbers: Sequence[int], inside: Sequence[Box], outsi
     return material
 
 
+def colored(material: Material, colors: Mapping[int | str, str]) -> tuple[Material, Look]:
+    """New colors of layers, by number or name."""
+    edits: dict[int | str, Mapping[str, object]] = {part: {"color": color} for part, color in colors.items()}
+    return material, NamedLook(edits).look(material.palette)
+
+
 def things(colors: dict[int, str], inside: Sequence[Box] = (), outside: Sequence[Box] = ()) -> Recipe:
     """New colors of layers, in a part of the picture or in all of it."""
 
     def recipe(material: Material) -> tuple[Material, Look]:
         if inside:
             material = cut(material, list(colors), inside, outside)
-        edits = {f"part {n}" if inside else n: {"color": color} for n, color in colors.items()}
-        return material, NamedLook(edits).look(material.palette)
+        return colored(material, {f"part {n}" if inside else n: color for n, color in colors.items()})
 
     return recipe
 
@@ -77,7 +82,7 @@ def hat(material: Material) -> tuple[Material, Look]:
     every, lips, face = (-400, -400, 900, 1200), (192, 452, 312, 530), (112, 165, 470, 615)
     material = cut(cut(material, [3, 5], [every], [lips]), [1], [every], [face])
     colors = {1: "#15283f", 3: "#3f6fb5", 5: "#234a80"}
-    return material, NamedLook({f"part {n}": {"color": color} for n, color in colors.items()}).look(material.palette)
+    return colored(material, {f"part {n}": color for n, color in colors.items()})
 
 
 def night(material: Material) -> tuple[Material, Look]:
