@@ -27,11 +27,10 @@ from .fscs.edits import (
     LayerEdit,
     Look,
     Matrix,
-    edited_palette_color,
     formula,
     inverse,
-    oklab,
     product,
+    seen_instead,
 )
 from .fscs.parameters import Parameter
 from .maker import PREFIX, Maker
@@ -345,8 +344,7 @@ class Fate:
     Attributes:
         kept: its opacity.
         fills: whether the others fill what it loses.
-        shows: the color that is seen where it was alone: of the layers that are seen, the nearest; black where there
-            are none.
+        shows: the color that is seen where it was alone.
     """
 
     kept: float
@@ -355,16 +353,11 @@ class Fate:
 
 
 def _fates(look: Look, colors: Sequence[Rgb], numbers: Sequence[int]) -> dict[int, Fate]:
-    opacities = look.opacities(len(colors))
-    there = [edited_palette_color(look.edit(number), color) for number, color in enumerate(colors, 1)]
-    labs = [oklab(color) for color in there]
+    opacities, instead = look.opacities(len(colors)), seen_instead(look, colors)
     found = {}
     for number in numbers:
         kept, black = opacities[number - 1]
-        others = [n for n in range(len(colors)) if opacities[n][0] != 0.0 and n != number - 1]
-        nearest = min(others, key=lambda n: math.dist(labs[n], labs[number - 1]), default=None)  # noqa: B023
-        fills = kept < 1.0 and not black and nearest is not None
-        found[number] = Fate(kept, fills, _to_scene(there[nearest]) if nearest is not None else (0.0, 0.0, 0.0))
+        found[number] = Fate(kept, kept < 1.0 and not black, _to_scene(instead[number - 1]))
     return found
 
 
