@@ -62,7 +62,9 @@ CHECKS = ("error", "warn", "off")
 VIEWS = ALL_VIEWS[:5]  # Matte to Alpha shows one alpha
 
 LIVE_SCALARS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
-PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
+PER_LAYER = sums.LAYER_PARAMETERS
+_LABELS = [BY_NAME[name].label.lower() for name in PER_LAYER]
+LAYER_CONTROLS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
 
 COLORS = int(BY_NAME["colors"].default)
 NAMES = tuple(layer_name(n) for n in range(1, COLORS + 1))
@@ -332,8 +334,9 @@ def _alpha_tab(knobs: Knobs) -> None:
         limits=(1, MAXIMUM_COLORS),
     )
     shown = {"layer_gain": (0.0, 4.0), "layer_gamma": (0.2, 5.0)}
+    shown |= {"layer_erode": (-10.0, 10.0), "layer_blur": (0.0, 10.0)}
     for n in layer_numbers():
-        for name in ("layer_gain", "layer_gamma", "layer_black", "layer_white"):
+        for name in PER_LAYER:
             knobs.parameter(
                 BY_NAME[name],
                 name=f"{name}{n}",
@@ -658,7 +661,7 @@ def checks() -> list[tuple[str, str, str]]:
         (
             "CheckLayers",
             layers,
-            f"A layer's gain, gamma, black or white point changed since the layers were rendered. {again}.",
+            f"A layer's {LAYER_CONTROLS} changed since the layers were rendered. {again}.",
         ),
         (
             "CheckMask",
@@ -757,8 +760,7 @@ def live_nodes() -> str:
         (
             "LiveLayers",
             "&&".join(["parent.use_mask==0", "parent.temporal==0", *neutral]),
-            "Live has no masks, no temporal smoothing and no gain, gamma, black or white point of layers. Reset "
-            "them, or use Cached.",
+            f"Live has no masks, no temporal smoothing and no {LAYER_CONTROLS} of layers. Reset them, or use Cached.",
         ),
         (
             "LiveModel",

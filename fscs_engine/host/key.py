@@ -19,6 +19,9 @@ MASK_SPACE = "data"
 RESULT_PARAMETERS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "temporal", "minimum_alpha")
 """The parameters with one value that change pixels; the per-layer ones of the table do too."""
 
+_LEFT_OUT = ("layer_erode", "layer_blur")
+"""Per-layer parameters that are left out where no layer has them: files from before they were there keep their keys."""
+
 Values = Mapping[str, Union[bool, int, float, str]]
 
 
@@ -69,6 +72,8 @@ def result_parameters(
             default = canonical_number(float(parameter.default))
             numbers = {str(layer): canonical_number(value) for layer, value in layers.get(name, {}).items()}
             filled[name] = {layer: number for layer, number in sorted(numbers.items()) if number != default}
+            if name in _LEFT_OUT and not filled[name]:
+                del filled[name]
     filled.update(
         working_space=working_space,
         input_space=input_space,

@@ -69,7 +69,7 @@ def sums_text(palette: Sequence[Sequence[float]], parameters: Mapping[str, Any])
         math.fsum(
             layer_weight(name, int(layer)) * (float(value) - float(BY_NAME[name].default))
             for name in LAYER_PARAMETERS
-            for layer, value in parameters[name].items()
+            for layer, value in parameters.get(name, {}).items()
         )
     )
     return " ".join([str(len(palette)), *(format(one + 0.0, ".9f") for one in found), str(CACHE_FORMAT)])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._version import __version__
-from ..alpha.processing import AlphaProcessing
+from ..alpha.processing import ADJUSTMENTS, AlphaProcessing
 from ..host.key import RESULT_PARAMETERS, cache_key, canonical_json, result_parameters
 from ..host.naming import METADATA_PREFIX, mask_text
 from ..host.sums import SUMS, sums_text
@@ -47,7 +47,7 @@ class Identity:
         """The parameters in canonical form; ``depth`` as in :func:`fscs_engine.host.key.result_parameters`."""
         layers: Mapping[str, Mapping[int, float]] = {
             f"layer_{name}": {number: getattr(edit, name) for number, edit in self.processing.adjustments.items()}
-            for name in ("gain", "gamma", "black", "white")
+            for name in ADJUSTMENTS
         }
         return result_parameters(
             {name: getattr(self.processing, name) for name in RESULT_PARAMETERS},

@@ -85,6 +85,13 @@ def test_defaults_said_or_not_are_the_same():
     assert said == result_parameters({}, {}, working_space="srgb", input_space="srgb")
 
 
+def test_erode_and_blur_at_rest_leave_the_keys_of_older_files():
+    rest = result_parameters({}, {"layer_erode": {1: -0.0}, "layer_blur": {2: 0.0}}, working_space="a", input_space="b")
+    assert not {"layer_erode", "layer_blur"} & set(rest)
+    edited = result_parameters({}, {"layer_erode": {1: -2.5}}, working_space="a", input_space="b")
+    assert edited == {**rest, "layer_erode": {"1": "-2.5"}}
+
+
 def test_bare_floats_are_refused():
     with pytest.raises(TypeError):
         canonical_json({"a": [0.5]})
