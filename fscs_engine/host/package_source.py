@@ -122,7 +122,7 @@ _REASONS = (
         "check the network, a firewall or a proxy, and try again",
     ),
     (
-        r"No matching distribution found for torch==\S+\+cpu",
+        r"(No matching distribution found for|Cannot install) torch==\S+\+cpu",
         "the package source has no PyTorch for the CPU",
         f"choose PyTorch for the GPU, or a package source that also has what is on {CPU_INDEX}",
     ),
