@@ -385,6 +385,14 @@ def _recolor_tab(knobs: Knobs) -> None:
             knobs.parameter(parameter)
     knobs.button("reset_edits", "Reset", "Removes the edits of this layer.", "reset_edits", "+STARTLINE")
     knobs.button("reset_all_edits", "Reset All", "Removes the edits of all layers.", "reset_all_edits")
+    knobs.button(
+        "load_look",
+        "Load Look",
+        "Loads the edits of all layers from a look file, in the place of those that there are. One undo reverts it.",
+        "load_look",
+        "+STARTLINE",
+    )
+    knobs.button("save_look", "Save Look", "Saves the edits to a look file, for 'fscs recolor --look'.", "save_look")
     knobs.knob(
         1,
         "look",
@@ -500,6 +508,13 @@ def _cache_tab(knobs: Knobs) -> None:
         "set_range", "Set Range to Input", "Sets First Frame and Last Frame to the range of the image.", "set_range"
     )
     knobs.button("render", "Render", "Computes the layers of these frames.", "render", "+STARTLINE")
+    knobs.button(
+        "render_background",
+        "Render in Background",
+        "Computes the layers of these frames in another Nuke while you work. It opens the script as it is saved. A "
+        "frame has its layers as soon as its file is there.",
+        "render_background",
+    )
     knobs.button(
         "render_preview", "Render This Frame", "Computes the layers of the current frame only.", "render_frame"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
 from softcolor_nuke import (  # noqa: E402
+    background,
     buttons,
     callbacks,
     engine,
@@ -446,6 +448,24 @@ class Rows:
         self.plate = self.node.input(0)
         _true(self.node["colors"].value() == 3, "colors")
         return self.the_layers_add_up()
+
+    def another_nuke_renders(self) -> str:
+        """A Nuke as Render in Background starts it renders a frame of the saved script."""
+        self._rendered()
+        nuke.scriptSaveAs((self.folder / "comp.nk").as_posix(), 1)
+        if not Path(nuke.EXE_PATH).is_file():
+            raise Skip(f"there is no {nuke.EXE_PATH}")
+        other = self.folder / "a b" / f"layers.{FRAME + 1}.exr"
+        there = other.is_file()
+        if there:
+            other.unlink()
+        words = background.command(self.node.fullName(), [FRAME + 1])
+        ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
+        said = (ended.stdout + ended.stderr).decode("utf-8", "replace")[-500:]
+        _true(ended.returncode == 0 and other.is_file(), f"it ended with {ended.returncode}: {said}")
+        if not there:
+            other.unlink()
+        return ""
 
     def a_palette_is_one_undo(self) -> str:
         """A palette is put into the knobs as one step."""

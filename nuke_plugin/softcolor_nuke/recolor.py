@@ -22,6 +22,7 @@ from .fscs.edits import (
     LayerEdit,
     Look,
     edited_palette_color,
+    encoded,
     formula,
     oklab,
 )
@@ -41,6 +42,16 @@ LARGEST = 1e30
 
 BEGIN, END, STREAM = "RecolorAlpha", "RecolorMix", "Mode"
 """The first and the last of the nodes, and the node whose layers they take."""
+
+LAYER_PARTS = ("There", "Linear", "Roots", "Cubes", "Light", "Coded")
+"""What the nodes that edit a layer are called, after the layer."""
+
+# The curve of sRGB as OpenColorIO has it: the straight part meets the other without a corner.
+_BREAK = 0.055 / 1.4
+_SLOPE = (0.055 * 2.4 / (1.4 * 1.055)) ** 2.4 / _BREAK
+
+THERE = "mask.a"
+"""Where the layers are coded by a curve: 1 in the side branch where a layer has anything, as its straight alpha."""
 
 Knobs = dict[str, str]
 Step = tuple[str, str, Knobs]
@@ -137,6 +148,19 @@ def show(node: nuke.Group) -> None:
         _showing.discard(node.fullName())
 
 
+def set_look(node: nuke.Group, look: Look) -> None:
+    """Gives the node these edits in the place of all that it has.
+
+    Raises:
+        WorkerError: as of :func:`steps_of`.
+    """
+    for name in ("strength", "opacity_shows"):  # each takes the edits that are shown into the look
+        _put(node[name], getattr(look, name))
+    node["look"].setValue(text_of(look.layers))
+    show(node)
+    follow(node)
+
+
 def _put(knob: Any, value: Any) -> None:
     if isinstance(value, (tuple, list)):
         for index, one in enumerate(value):
@@ -194,7 +218,7 @@ def _put_steps(node: nuke.Group, steps: Sequence[Step]) -> None:
 
 
 def _possible() -> list[str]:
-    layers = [f"Recolor{n}{part}" for n in range(1, MAXIMUM_COLORS + 1) for part in ("Roots", "Cubes", "Light")]
+    layers = [f"Recolor{n}{part}" for n in range(1, MAXIMUM_COLORS + 1) for part in LAYER_PARTS]
     return [BEGIN, "RecolorOut", *layers, "RecolorIn", "RecolorFill", END]
 
 
@@ -202,7 +226,7 @@ def steps_of(node: nuke.Group) -> list[Step]:
     """The nodes that recolor the image; none where nothing changes.
 
     Raises:
-        WorkerError: the working space is not linear (code ``usage``).
+        WorkerError: the edits can't be used (code ``usage``).
     """
     look, names = look_of(node), layer_names.names_of(node)
     palette, space = _palette(node), str(node["working_space"].value())
@@ -210,13 +234,12 @@ def steps_of(node: nuke.Group) -> list[Step]:
     edited = [n for n in range(1, len(palette) + 1) if look.edit(n) != LayerEdit() or opacities[n - 1][0] < 1]
     if not edited or look.strength <= 0:
         return []
-    _check_linear(space)
     own = {n: inside.channels_of(names[n - 1]) for n in edited}
     steps: list[Step] = [("AddChannels", BEGIN, {"channels": "rgba", "color": "0 0 0 1"})]
     out = {f"expr{i}": f"{'rgb'[i]}-({'+'.join(own[n][i] for n in edited)})" for i in range(3)}
     steps.append(("Expression", "RecolorOut", out))
     for n in edited:
-        steps += layer_steps(f"Recolor{n}", formula(look.edit(n), palette[n - 1], _to_rec709(space)), own[n])
+        steps += layer_steps(f"Recolor{n}", formula(look.edit(n), palette[n - 1], _to_rec709(space)), own[n], space)
     kept = {n: number(opacities[n - 1][0]) for n in edited}
     back = {f"expr{i}": f"{'rgb'[i]}+{'+'.join(f'{kept[n]}*{own[n][i]}' for n in edited)}" for i in range(3)}
     steps.append(("Expression", "RecolorIn", back))
@@ -229,24 +252,93 @@ def steps_of(node: nuke.Group) -> list[Step]:
 
 
 def tree_steps(node: nuke.Group, layer: int) -> list[Step]:
-    """The nodes that edit a layer which stands in rgba on its own, premultiplied; what it loses is black.
+    """The nodes that edit a layer which stands in rgba on its own, premultiplied, before a Copy by the strength.
+
+    What other layers lose in opacity, and this one shows instead, is in it: the layers add up to the recolored image.
 
     Raises:
         WorkerError: as of :func:`steps_of`.
     """
     look, palette, space = look_of(node), _palette(node), str(node["working_space"].value())
-    edit, (opacity, _) = look.edit(layer), look.opacities(len(palette))[layer - 1]
-    if not node["recolor"].value() or (edit == LayerEdit() and opacity == 1):
+    if not node["recolor"].value() or look.strength <= 0:
         return []
-    _check_linear(space)
-    steps = layer_steps("", formula(edit, palette[layer - 1], _to_rec709(space)), inside.channels_of("rgba"))
-    if opacity < 1:
-        steps.append(("Expression", "", {f"expr{i}": f"{'rgba'[i]}*{number(opacity)}" for i in range(4)}))
-    return steps
+    steps: list[Step] = []
+    if look.edit(layer) != LayerEdit():
+        numbers = formula(look.edit(layer), palette[layer - 1], _to_rec709(space))
+        steps = layer_steps("", numbers, inside.channels_of("rgba"), space)
+    shown = _shown(look, palette, space, layer, [f"{name}.alpha" for name in layer_names.names_of(node)])
+    return [*steps, ("Expression", "", shown)] if shown else steps
 
 
-def layer_steps(name: str, numbers: Formula, channels: Sequence[str]) -> list[Step]:
-    """The nodes that edit the first three of four channels in place, before opacity and strength."""
+def strength_knobs(node: nuke.Group) -> Knobs:
+    """Of a Copy that mixes a layer with its edits by the strength; none where these are all that is seen."""
+    strength = look_of(node).strength
+    places = {f"{side}{i}": channel for i, channel in enumerate(inside.channels_of("rgba")) for side in ("from", "to")}
+    return {**places, "mix": number(strength)} if strength < 1 else {}
+
+
+def _shown(
+    look: Look, palette: Sequence[tuple[float, float, float]], space: str, layer: int, alphas: Sequence[str]
+) -> Knobs:
+    """What is left of a layer in rgba, and what it shows for others; the alphas of all are beside it in the stream.
+
+    The sum of :mod:`fscs_engine.recolor.edits`, taken apart by layers: each is multiplied by what it shows, and one
+    that loses opacity has besides what the color that is nearest shows for it. Empty where nothing changes.
+    """
+    opacities = look.opacities(len(palette))
+    seen = {
+        n: None if black or kept >= 1 else _nearest(look, palette, n, opacities)
+        for n, (kept, black) in enumerate(opacities, 1)
+    }
+    whole = "+".join(alphas[: len(palette)])
+    left = "".join(f"-{number(1 - kept)}*{alphas[n]}" for n, (kept, _) in enumerate(opacities) if kept < 1)
+    least = f"{OTHERS_FLOOR}*max({whole},0)"
+    lost = {}
+    for n, color in seen.items():
+        if color is not None:
+            kept, alpha = opacities[n - 1][0], alphas[n - 1]
+            weight = f"(max({whole}{left}-{number(kept)}*{alpha},0)+{least})"
+            lost[n] = f"{number(1 - kept)}*max({alpha},0)/({weight}>0?{weight}:1)"
+    kept = opacities[layer - 1][0]
+    if kept == 1 and not lost:
+        return {}
+    more = "".join(f"+{share}" for n, share in lost.items() if n != layer)
+    knobs = _temporary([f"{number(kept)}*(1{more})", f"{lost[layer]}*{least}" if layer in lost else "0"])
+    color = _from_rec709(seen[layer], space) if layer in lost else (0.0, 0.0, 0.0)
+    for i, one in enumerate((*color, 1.0)):
+        knobs[f"expr{i}"] = f"{'rgba'[i]}*v0+v1*({number(one)})"
+    return knobs
+
+
+def layer_steps(name: str, numbers: Formula, channels: Sequence[str], space: str) -> list[Step]:
+    """The nodes that edit the first three of four channels in place, before opacity and strength.
+
+    Where the working space is not linear, straight colors are edited as linear Rec.709, as in the engine.
+    """
+    if space != "srgb":
+        return _linear_steps(name, numbers, channels)
+    alpha = channels[3]
+    places = {f"channel{i}": channels[i] for i in range(3)}
+    straight = f"({alpha}>0?{alpha}:1)"
+    there = "||".join(f"{one}!=0" for one in channels)
+    light = _temporary([f"{one}/{straight}" for one in channels[:3]])
+    light.update(
+        {f"expr{i}": f"v{i}<={number(_BREAK)}?v{i}*{number(_SLOPE)}:pow(max(v{i}+0.055,0)/1.055,2.4)" for i in range(3)}
+    )
+    coded = _temporary(channels[:3])
+    for i in range(3):
+        coded[f"expr{i}"] = (
+            f"(v{i}<={number(_BREAK * _SLOPE)}?v{i}*{number(1 / _SLOPE)}:1.055*pow(max(v{i},0),1/2.4)-0.055)*{straight}"
+        )
+    return [
+        ("AddChannels", f"{name}There", {"channels": THERE.partition(".")[0]}),
+        ("Expression", f"{name}Linear", {**places, **light, "channel3": THERE, "expr3": f"({there})?1:0"}),
+        *_linear_steps(name, numbers, (*channels[:3], THERE)),
+        ("Expression", f"{name}Coded", {**places, **coded}),
+    ]
+
+
+def _linear_steps(name: str, numbers: Formula, channels: Sequence[str]) -> list[Step]:
     red, green, blue, alpha = channels
     places = {f"channel{i}": channels[i] for i in range(3)}
 
@@ -296,8 +388,7 @@ def _fill(
         color = None if share <= 0 or opacities[n - 1][1] else _nearest(look, palette, n, opacities)
         if color is None:
             continue
-        if space == "acescg":
-            color = tuple(sum(m * c for m, c in zip(row, color)) for row in TO_ACESCG)
+        color = _from_rec709(color, space)
         kept, alpha = number(opacities[n - 1][0]), own[n][3]
         weight = f"(max(a{left}-{kept}*{alpha},0)+{OTHERS_FLOOR}*max(a,0))"
         for i in range(3):
@@ -330,7 +421,8 @@ def _to_rec709(space: str) -> Any:
     return FROM_ACESCG if space == "acescg" else IDENTITY
 
 
-def _check_linear(space: str) -> None:
-    if space == "srgb":
-        cure = "convert the image before the node, or use fscs recolor"
-        raise WorkerError("usage", "Recolor needs a linear working space, not srgb", cure)
+def _from_rec709(color: Sequence[float], space: str) -> tuple[float, ...]:
+    """A color of linear Rec.709 in the working space."""
+    if space == "acescg":
+        return tuple(sum(m * c for m, c in zip(row, color)) for row in TO_ACESCG)
+    return encoded(color) if space == "srgb" else tuple(color)

@@ -14,6 +14,7 @@ from fscs_engine.host.edits import LayerEdit, Look
 from fscs_engine.image import Window
 from fscs_engine.palette.palette import Palette
 from fscs_engine.recolor.edits import apply_look
+from fscs_engine.recolor.looks import read_look
 
 HEIGHT, WIDTH, COLORS = 16, 24, 4
 NAMES = [f"rgba.{name}" for name in CHANNELS]
@@ -99,7 +100,7 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("space", ["lin_rec709", "acescg"])
+@pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
 @pytest.mark.parametrize("name", LOOKS)
 def test_the_nodes_give_what_the_engine_gives(node, tmp_path: Path, name: str, space: str) -> None:
     node["working_space"].setValue(space)
@@ -171,25 +172,92 @@ def test_colors_and_names_are_followed(node, tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown(node), before)
 
 
-def test_a_space_that_is_not_linear_is_said(node, host) -> None:
+def test_in_another_space_there_are_other_nodes(node) -> None:
     node["hue"].setValue(40)
     node["recolor"].setValue(True)
-    assert node.node("RecolorMix") is not None
     node["working_space"].setValue("srgb")
-    assert "linear working space" in host.messages[-1][1] and node.node("RecolorMix") is None
+    assert node.node("Recolor1Coded") is not None
     node["working_space"].setValue("acescg")
-    assert node.node("RecolorMix") is not None
+    assert node.node("Recolor1Coded") is None and node.node("Recolor1Light") is not None
 
 
 @pytest.mark.parametrize("color", ["premultiplied", "straight"])
-def test_exported_layers_carry_the_edits(node, host, color: str) -> None:
-    look = Look({2: LayerEdit(hue=120, gamma=(1.5, 1.0, 0.8)), 3: LayerEdit(opacity=0.5)}, opacity_shows="black")
+@pytest.mark.parametrize("space", ["lin_rec709", "acescg", "srgb"])
+@pytest.mark.parametrize("name", LOOKS)
+def test_exported_layers_carry_the_edits(node, host, tmp_path: Path, name: str, space: str, color: str) -> None:
+    look = LOOKS[name]
+    node["working_space"].setValue(space)
+    fill(node, tmp_path)
     set_edits(node, dict(look.layers))
-    node["opacity_shows"].setValue("black")
+    node["opacity_shows"].setValue(look.opacity_shows)
+    node["strength"].setValue(look.strength)
     node["layer_color"].setValue(color)
     node["recolor"].setValue(True)
+    wanted = expected(node, look)
     module("buttons").export_layers(node)
     assert host.messages == []
     last = next(one for one in host.root.nodes() if one.Class() == "Merge2")
     found = np.stack([last._picture().channels[name] for name in NAMES], -1)
-    np.testing.assert_allclose(found[..., :3], expected(node, look)[..., :3], rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(found[..., :3], wanted[..., :3], rtol=2e-4, atol=2e-4)
+    if name not in ("black", "solo"):
+        np.testing.assert_allclose(found[..., 3], wanted[..., 3], atol=1e-5)
+
+
+LOOK = """\ufeffversion = 1
+strength = 0.5
+opacity_shows = "black"
+
+[layers.3]  # a comment
+color = "#3366ff"
+
+[layers."red cup"]
+hue = 40.0
+gain = [1.1, 1.0, 0.9]
+mute = true
+"""
+
+
+def test_a_look_file_of_the_command_line_is_loaded(node, host, tmp_path: Path, monkeypatch, engine_python) -> None:
+    monkeypatch.setenv("FSCS_PYTHON", str(engine_python))
+    node["name2"].setValue("red cup")
+    set_edits(node, {1: LayerEdit(saturation=0.5)})
+    (tmp_path / "a.toml").write_text(LOOK, encoding="utf-8")
+    host.answers += [str(tmp_path / "a.toml"), str(tmp_path / "b")]
+    module("buttons").load_look(node)
+    look = Look(
+        {2: LayerEdit(hue=40, gain=(1.1, 1, 0.9), mute=True), 3: LayerEdit(color=(0.2, 0.4, 1.0))}, "black", 0.5
+    )
+    assert repr(module("recolor").look_of(node)) == repr(look) and words(host) == []
+    node["edit_layer"].setValue(2)
+    assert node["hue"].value() == 40 and node["mute"].value()
+    module("buttons").save_look(node)
+    palette = Palette.from_dict(module("settings").palette_of(node, 1001))
+    assert read_look(tmp_path / "b.toml").look(palette) == look
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version = 2\n", "its version is 2"),
+        ("version = \n", "line 1"),
+        ("version = 1\n[layers.9]\nhue = 1\n", "there is no layer 9"),
+        ("version = 1\n[layers.2]\nhue = 500\n", "use -180 to 180"),
+        ("version = 1\n[layers.2]\nhuge = 5\n", "huge is not an edit"),
+        ("version = 1\n[layers.2]\ncolor = 'reddish'\n", "use a color"),
+        ("version = 1\nlayers = 3\n", "is not a look"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_look_changes_nothing(node, host, tmp_path: Path, monkeypatch, engine_python, text, said) -> None:
+    monkeypatch.setenv("FSCS_PYTHON", str(engine_python))
+    set_edits(node, {1: LayerEdit(saturation=0.5)})
+    before = node["look"].value()
+    if text is not None:
+        (tmp_path / "a.toml").write_text(text, encoding="utf-8")
+    host.answers.append(str(tmp_path / "a.toml"))
+    module("buttons").load_look(node)
+    assert said in words(host)[0] and node["look"].value() == before
+
+
+def words(host) -> list[str]:
+    return [text for kind, text in host.messages if kind == "message"]
