@@ -32,7 +32,7 @@ if str(ROOT) not in sys.path:
 from fscs_engine._version import __version__  # noqa: E402
 from fscs_engine.host import sums  # noqa: E402
 from fscs_engine.host.edits import EDIT_BY_NAME, EDIT_PARAMETERS  # noqa: E402
-from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
+from fscs_engine.host.key import CACHE_FORMAT, RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.host.naming import LAYER_PREFIX, METADATA_PREFIX, layer_name  # noqa: E402
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
 from fscs_engine.host.views import SHEETS  # noqa: E402
@@ -648,8 +648,8 @@ def checks() -> list[tuple[str, str, str]]:
         ),
         (
             "CheckFile",
-            "[string length [metadata exr/softcolor:key]]==64",
-            "The cache file holds no layers. Choose one that Render or 'fscs segment' wrote.",
+            f"{_sum(5)}=={CACHE_FORMAT}",
+            "The cache file holds no layers of this version. Choose one that Render or 'fscs segment' wrote.",
         ),
         (
             "CheckFormat",
@@ -688,7 +688,7 @@ def checks() -> list[tuple[str, str, str]]:
 
 def _sum(index: int) -> str:
     """Tcl: a number that stands in a file for its settings. Without variables: several threads share Nuke's."""
-    return f"[lindex [concat [metadata exr/{METADATA_PREFIX}{sums.SUMS}] -99 -99 -99 -99 -99] {index}]"
+    return f"[lindex [concat [metadata exr/{METADATA_PREFIX}{sums.SUMS}] -99 -99 -99 -99 -99 -99] {index}]"
 
 
 def _same_sum(index: int, own: str) -> str:

@@ -170,34 +170,14 @@ def _check_layer(number: int, colors: int) -> None:
         raise UsageError(f"there is no layer {number}", cure=f"the palette has layers 1 to {colors}")
 
 
-def process_alphas(
-    raw: Tensor,
-    image: Tensor,
-    palette: Tensor,
-    duplicates: Sequence[Sequence[int]],
-    processing: AlphaProcessing,
-    masks: Sequence[Tensor] = (),
-) -> Tensor:
-    """The whole chain for a picture by itself: :func:`smooth_alphas`, then :func:`edit_alphas`.
+def smooth_alphas(raw: Tensor, image: Tensor, palette: Tensor, processing: AlphaProcessing) -> Tensor:
+    """The chain up to the temporal smoothing.
 
     Args:
         raw: (U, H, W) alphas of the U different palette colors, each ≥ 0, before Eq. 5.
         image: (3, H, W) sRGB in [0, 1], what the network saw.
         palette: (U, 3) sRGB in [0, 1], the different colors.
-        duplicates: for each different color the positions (from 0) that it has in the user's palette of K
-            entries; an alpha is split evenly over them.
         processing: the controls, already checked.
-        masks: (H, W) each, the part of ``processing.masks`` that lies over ``image``.
-
-    Returns:
-        (K, H, W) in [0, 1], adding to 1 along K.
-    """
-    alphas = smooth_alphas(raw, image, palette, processing)
-    return edit_alphas(alphas, image, palette, duplicates, processing, masks)
-
-
-def smooth_alphas(raw: Tensor, image: Tensor, palette: Tensor, processing: AlphaProcessing) -> Tensor:
-    """The chain up to the temporal smoothing; arguments as for :func:`process_alphas`.
 
     Returns:
         (U, H, W) in [0, 1], adding to 1 along U.
@@ -219,12 +199,15 @@ def edit_alphas(
     processing: AlphaProcessing,
     masks: Sequence[Tensor] = (),
 ) -> Tensor:
-    """The chain after the temporal smoothing; arguments as for :func:`process_alphas`.
+    """The chain after the temporal smoothing; other arguments as for :func:`smooth_alphas`.
 
     It goes pixel by pixel but for erode and blur, which need ``processing.edge_reach`` more on every side.
 
     Args:
         alphas: (U, H, W) in [0, 1], adding to 1 along U.
+        duplicates: for each different color the positions (from 0) that it has in the user's palette of K
+            entries; an alpha is split evenly over them.
+        masks: (H, W) each, the part of ``processing.masks`` that lies over ``image``.
 
     Returns:
         (K, H, W) in [0, 1], adding to 1 along K.

@@ -10,7 +10,7 @@ from typing import Union
 
 from .parameters import BY_NAME
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Raised whenever equal inputs would give other pixels or another file layout."""
 
 MASK_SPACE = "data"
@@ -47,6 +47,7 @@ def result_parameters(
     ocio_identity: str = "",
     depth: str = "float",
     alpha: str = "auto",
+    converted: bool = False,
 ) -> dict[str, object]:
     """Everything that is chosen and changes pixels, defaults filled in, in canonical form.
 
@@ -61,6 +62,7 @@ def result_parameters(
         ocio_identity: :func:`file_identity` of the OpenColorIO config, empty for the built-in one.
         depth: of the layers' file: ``float``, or ``half``, or with clipping ``float-clip``, ``half-clip``.
         alpha: what was chosen for the colors of the input; ``auto`` is left out of the result.
+        converted: whether what the file says of its colors had them converted into ``input_space``; False is left out.
     """
     filled: dict[str, object] = {
         name: canonical_number(float(values.get(name, BY_NAME[name].default))) for name in RESULT_PARAMETERS
@@ -83,6 +85,8 @@ def result_parameters(
     )
     if alpha != "auto":
         filled["alpha"] = alpha
+    if converted:
+        filled["converted"] = True
     return filled
 
 

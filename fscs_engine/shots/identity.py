@@ -28,6 +28,7 @@ class Identity:
         input_layer: the layer of the file that was read.
         clean_nonfinite: whether NaN and infinity were cleaned.
         alpha: what was chosen for the colors of the input, ``auto``, ``straight`` or ``premultiplied``.
+        converted: whether the file had its values converted into ``input_space``.
         read_as: what the values of the input were taken for, for people.
     """
 
@@ -39,6 +40,7 @@ class Identity:
     input_layer: str = ""
     clean_nonfinite: bool = False
     alpha: str = "auto"
+    converted: bool = False
     read_as: str = ""
 
     def parameters(self, working_space: str, depth: str = "float") -> dict[str, object]:
@@ -58,6 +60,7 @@ class Identity:
             ocio_identity=self.segmenter.spaces.identity,
             depth=depth,
             alpha=self.alpha,
+            converted=self.converted,
         )
 
     def key(self, working_space: str, depth: str = "float") -> str:

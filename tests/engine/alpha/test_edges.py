@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine.alpha.edges import blurred, dilated, edit_edges, reach
-from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, process_alphas
+from fscs_engine.alpha.processing import AlphaProcessing, LayerAdjustment, edit_alphas
 
 edges = st.tuples(st.floats(-4, 4), st.floats(0, 2)).map(lambda edge: (round(edge[0], 2), round(edge[1], 2)))
 
@@ -121,7 +121,7 @@ def test_at_rest_nothing_changes_bit_for_bit(edge):
     rest = AlphaProcessing(adjustments={2: LayerAdjustment(gain=1.5, erode=edge[0], blur=edge[1])})
     plain = AlphaProcessing(adjustments={2: LayerAdjustment(gain=1.5)})
     assert torch.equal(
-        process_alphas(raw, image, palette, alone, rest), process_alphas(raw, image, palette, alone, plain)
+        edit_alphas(raw.clone(), image, palette, alone, rest), edit_alphas(raw.clone(), image, palette, alone, plain)
     )
     assert rest.edge_reach == 0
 
@@ -129,7 +129,7 @@ def test_at_rest_nothing_changes_bit_for_bit(edge):
 def test_duplicates_share_what_they_get():
     raw, image, palette = alphas_of(4, 2), torch.rand(3, 9, 11), torch.rand(2, 3)
     edit = AlphaProcessing(adjustments={1: LayerAdjustment(erode=1.5, blur=0.5)})
-    plain = process_alphas(raw, image, palette, [[0], [1]], edit)
-    doubled = process_alphas(raw, image, palette, [[0], [1, 2]], edit)
+    plain = edit_alphas(raw.clone(), image, palette, [[0], [1]], edit)
+    doubled = edit_alphas(raw.clone(), image, palette, [[0], [1, 2]], edit)
     torch.testing.assert_close(doubled[1], doubled[2])
     torch.testing.assert_close(doubled[1] + doubled[2], plain[1])

@@ -65,6 +65,7 @@ def test_the_key_is_a_known_sha256():
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", ocio_identity="ab")},
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", depth="half")},
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", alpha="straight")},
+        {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", converted=True)},
         {"input_identity": "ce" * 32},
         {"masks": []},
         {"masks": [{"mode": "limit", "layers": (2,), "identity": "ef" * 32}]},
