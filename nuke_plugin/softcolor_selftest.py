@@ -368,7 +368,7 @@ class Rows:
         plate = [self.plate.sample(channel, x, y) for channel in CHANNELS[:3]]
         layer = [self.node.sample(f"softcolor2.{channel}", x, y) for channel in CHANNELS]
         numbers = formula(edit, tuple(self.node[f"p2{letter}"].value() for letter in "rgb"))
-        self.node["look"].setValue(recolor.text_of({2: edit}))
+        recolor.set_edit(self.node, 2, edit)
         self.node["recolor"].setValue(True)
         recolor.follow(self.node)
         try:
@@ -377,7 +377,7 @@ class Rows:
             expected = [one - old + new for one, old, new in zip(plate, layer, _edited(numbers, layer))]
             _near(found, expected, 1e-4, "the edited image")
         finally:
-            self.node["look"].setValue("")
+            recolor.set_edit(self.node, 2, LayerEdit())
             recolor.follow(self.node)
         _near([self.node.sample(channel, x, y) for channel in CHANNELS[:3]], plate, 0.0, "the image")
         self.node["recolor"].setValue(False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -30,8 +29,9 @@ from .fscs import check as checking
 from .fscs import frames, install, look_files, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
+from .fscs.edits import LayerEdit
 from .fscs.naming import METADATA_PREFIX
-from .fscs.parameters import BY_NAME
+from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
 
@@ -204,21 +204,19 @@ def read_from_cache(node: nuke.Group) -> None:
 @told
 def reset_edits(node: nuke.Group) -> None:
     """Removes the edits of the chosen layer."""
-    _reset(node, {int(node["edit_layer"].value())})
+    _reset(node, [min(max(int(node["edit_layer"].value()), 1), MAXIMUM_COLORS)])
 
 
 @told
 def reset_all_edits(node: nuke.Group) -> None:
     """Removes the edits of all layers."""
-    node["look"].setValue("")
-    _reset(node, set())
+    _reset(node, range(1, MAXIMUM_COLORS + 1))
 
 
-def _reset(node: nuke.Group, layers: set[int]) -> None:
-    look = recolor.look_of(node)
-    kept = {layer: edit for layer, edit in look.layers.items() if layer not in layers}
+def _reset(node: nuke.Group, layers: Iterable[int]) -> None:
     with _one_undo("Reset edits"):
-        recolor.set_look(node, replace(look, layers=kept))
+        for layer in layers:
+            recolor.set_edit(node, layer, LayerEdit())
 
 
 def _look_names(node: nuke.Group) -> list[str]:

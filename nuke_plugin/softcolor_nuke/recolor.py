@@ -1,20 +1,20 @@
 """Recoloring inside the node: the edits of layers as Expression nodes, which travel with the node without the plug-in.
 
-The formula is :class:`.fscs.edits.Formula`, with its numbers written into the nodes. The edits of all layers stand in
-the knob ``look``; the knobs of the tab *Recolor* show those of one layer.
+The formula is :class:`.fscs.edits.Formula`, with its numbers written into the nodes. Where edits have keyframes, the
+numbers that change are curves with a key for each frame of the node's range, on the node :data:`CURVES` inside.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Union
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Optional
 
 import nuke
 
 from . import inside, layer_names, settings
 from .fscs.edits import (
-    EDIT_BY_NAME,
     EDIT_PARAMETERS,
     IDENTITY,
     OTHERS_FLOOR,
@@ -31,17 +31,48 @@ from .fscs.protocol import WorkerError
 from .working_space import FROM_ACESCG, TO_ACESCG, from_srgb, to_srgb
 
 OF_LAYER = tuple(parameter for parameter in EDIT_PARAMETERS if parameter.per_layer)
-KNOBS = frozenset({*(parameter.name for parameter in EDIT_PARAMETERS), "new_color"})
-"""Those of the tab that change the picture; ``color`` says whether ``new_color`` counts."""
+WHOLE = tuple(parameter.name for parameter in EDIT_PARAMETERS if not parameter.per_layer)
+NEW_COLOR = "new_color"
+"""The knob of a layer's new color; that of ``color`` says whether it counts."""
 
-_showing: set[str] = set()
-"""Nodes whose knobs are being set to the edits of a layer: each of these knobs tells that it changed."""
+NAMES = (*(parameter.name for parameter in OF_LAYER), NEW_COLOR)
+
+
+def knob_name(name: str, layer: int) -> str:
+    """The knob of an edit of a layer.
+
+    >>> knob_name("hue", 3)
+    'edit_hue3'
+    """
+    return f"edit_{name}{layer}"
+
+
+KNOBS = frozenset({*WHOLE, *(knob_name(name, n) for name in NAMES for n in range(1, MAXIMUM_COLORS + 1))})
+"""Those of the tab that change the picture."""
+
+_NEXT_TO_REST: dict[str, Any] = {
+    "hue": 1e-6,
+    "saturation": 1 + 1e-6,
+    "uniformity": 1e-6,
+    "contrast": 1 + 1e-6,
+    "opacity": 1 - 1e-6,
+    "lift": (1e-8,) * 3,
+    "gamma": (1 + 1e-6,) * 3,
+    "strength": 1e-6,
+}
+"""What an edit with keyframes is where it is at rest, so that the same nodes serve all frames."""
+
+START = (0.5, 0.5, 0.5)
+"""Of a new color that was never set."""
 
 LARGEST = 1e30
 """What a power of a bright color is at most, as in the engine."""
 
 BEGIN, END, STREAM = "RecolorAlpha", "RecolorMix", "Mode"
 """The first and the last of the nodes, and the node whose layers they take."""
+
+CURVES = "RecolorCurves"
+"""The node with the numbers that change over the frames."""
 
 LAYER_PARTS = ("There", "Linear", "Roots", "Cubes", "Light", "Coded")
 """What the nodes that edit a layer are called, after the layer."""
@@ -67,57 +98,57 @@ def number(value: float) -> str:
 # The edits in the knobs
 
 
-def look_of(node: nuke.Group) -> Look:
-    """The edits of all layers that the node has.
+def look_of(node: nuke.Group, frame: Optional[float] = None, *, moving: bool = False) -> Look:
+    """The edits that the knobs hold at a frame, None for the current one.
 
-    Raises:
-        WorkerError: the knob holds something else (code ``usage``).
+    ``moving`` keeps edits with keyframes away from rest, by less than can be seen.
     """
-    found: dict[int, dict[str, Any]] = {}
-    try:
-        for entry in filter(None, str(node["look"].value()).split(",")):
-            layer, name, *words = entry.split()
-            found.setdefault(int(layer), {})[name] = _value(EDIT_BY_NAME[name], words)
-        colors = settings.colors_of(node)
-        layers = {layer: LayerEdit(**values) for layer, values in found.items() if layer <= colors}
-        strength = min(max(float(node["strength"].value()), 0.0), 1.0)
-        return Look(layers, str(node["opacity_shows"].value()), strength)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WorkerError("usage", f"the edits of the layers can't be used ({error})", "press Reset All") from error
+    at = float(nuke.frame()) if frame is None else frame
+    layers = {n: LayerEdit(**_values(node, n, at, moving)) for n in range(1, settings.colors_of(node) + 1)}
+    strength = min(max(float(node["strength"].getValueAt(at)), 0.0), 1.0)
+    if moving and strength == 0 and node["strength"].isAnimated():
+        strength = float(_NEXT_TO_REST["strength"])
+    return Look(layers, str(node["opacity_shows"].value()), strength)
 
 
-def _value(parameter: Parameter, words: Sequence[str]) -> Union[bool, float, tuple[float, ...]]:
-    if parameter.kind == "bool":
-        return words == ["1"]
-    numbers = tuple(float(word) for word in words)
-    return numbers if parameter.kind in ("color", "rgb") else numbers[0]
-
-
-def text_of(layers: Mapping[int, LayerEdit]) -> str:
-    """The edits as the knob ``look`` has them: ``2 hue 40, 3 gain 1 1 2``."""
-    entries = []
-    for layer, edit in sorted(layers.items()):
-        for name, value in edit.changed.items():
-            values: Any = value if isinstance(value, tuple) else (float(value),)  # type: ignore[arg-type]
-            entries.append(" ".join([str(layer), name, *(number(one) for one in values)]))
-    return ", ".join(entries)
-
-
-def take(node: nuke.Group) -> None:
-    """Puts what the knobs say of the chosen layer into the look."""
-    if node.fullName() in _showing:
-        return
-    chosen = min(max(int(node["edit_layer"].value()), 1), settings.colors_of(node))
-    layers = dict(look_of(node).layers)
+def _values(node: nuke.Group, layer: int, frame: float, moving: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for parameter in OF_LAYER:
+        name = parameter.name
+        knob: Any = node[knob_name(name, layer)]
         if parameter.kind == "color":
-            given = to_srgb(node["new_color"].value(), str(node["working_space"].value()))
-            values[parameter.name] = tuple(given) if node[parameter.name].value() else None
-        else:
-            values[parameter.name] = _in_range(parameter, node[parameter.name].value())
-    layers[chosen] = LayerEdit(**values)
-    node["look"].setValue(text_of(layers))
+            color: Any = node[knob_name(NEW_COLOR, layer)]
+            given = [float(color.getValueAt(frame, index)) for index in range(3)]
+            values[name] = tuple(to_srgb(given, str(node["working_space"].value()))) if knob.value() else None
+            continue
+        count = 3 if parameter.kind == "rgb" else 1
+        found = tuple(float(knob.getValueAt(frame, index)) for index in range(count))
+        values[name] = _in_range(parameter, found if count == 3 else found[0])
+        if moving and name in _NEXT_TO_REST and knob.isAnimated() and values[name] == getattr(LayerEdit(), name):
+            values[name] = _NEXT_TO_REST[name]
+    if moving and node[knob_name("mute", layer)].isAnimated():
+        muted = values.pop("mute")
+        values["opacity"] = 0.0 if muted else min(values["opacity"], _NEXT_TO_REST["opacity"])
+    return values
+
+
+def set_edit(node: nuke.Group, layer: int, edit: LayerEdit) -> None:
+    """Gives a layer these edits in the place of all that it has; keyframes go."""
+    for parameter in OF_LAYER:
+        value: Any = getattr(edit, parameter.name)
+        if parameter.kind == "color":
+            space = str(node["working_space"].value())
+            _put(node[knob_name(NEW_COLOR, layer)], START if value is None else from_srgb(value, space))
+            value = value is not None
+        _put(node[knob_name(parameter.name, layer)], value)
+
+
+def begin_color(node: nuke.Group, name: str) -> None:
+    """A new color that was never set begins with the palette's."""
+    layer = next((n for n in range(1, MAXIMUM_COLORS + 1) if name == knob_name("color", n)), 0)
+    color: Any = node[knob_name(NEW_COLOR, layer)] if layer else None
+    if layer and node[name].value() and not color.isAnimated() and list(color.value()) == list(START):
+        _put(color, node[f"color{layer}"].value())
 
 
 def _in_range(parameter: Parameter, value: Any) -> Any:
@@ -130,38 +161,17 @@ def _in_range(parameter: Parameter, value: Any) -> Any:
     return held if parameter.kind == "rgb" else held[0]
 
 
-def show(node: nuke.Group) -> None:
-    """Shows the edits of the chosen layer in the knobs."""
-    palette = _palette(node)
-    chosen = min(max(int(node["edit_layer"].value()), 1), len(palette))
-    edit = look_of(node).edit(chosen)
-    _showing.add(node.fullName())
-    try:
-        for parameter in OF_LAYER:
-            value: Any = getattr(edit, parameter.name)
-            if parameter.kind == "color":
-                color = value or palette[chosen - 1]
-                _put(node["new_color"], from_srgb(color, str(node["working_space"].value())))
-                value = value is not None
-            _put(node[parameter.name], value)
-    finally:
-        _showing.discard(node.fullName())
-
-
 def set_look(node: nuke.Group, look: Look) -> None:
-    """Gives the node these edits in the place of all that it has.
-
-    Raises:
-        WorkerError: as of :func:`steps_of`.
-    """
-    for name in ("strength", "opacity_shows"):  # each takes the edits that are shown into the look
+    """Gives the node these edits in the place of all that it has."""
+    for name in WHOLE:
         _put(node[name], getattr(look, name))
-    node["look"].setValue(text_of(look.layers))
-    show(node)
-    follow(node)
+    for n in range(1, MAXIMUM_COLORS + 1):
+        set_edit(node, n, look.edit(n))
 
 
 def _put(knob: Any, value: Any) -> None:
+    if knob.isAnimated():
+        knob.clearAnimated()
     if isinstance(value, (tuple, list)):
         for index, one in enumerate(value):
             if knob.value(index) != one:
@@ -177,14 +187,86 @@ def follow(node: nuke.Group) -> None:
     """Lets the nodes inside be those that the edits need; a layer without edits has none.
 
     Raises:
-        WorkerError: as of :func:`steps_of`; then there are no such nodes.
+        WorkerError: edits have keyframes that change more than numbers; then there are no such nodes.
     """
+    steps: list[Step] = []
+    curves: dict[str, list[float]] = {}
     try:
-        steps = steps_of(node) if node["recolor"].value() else []
-    except WorkerError:
-        _put_steps(node, [])
-        raise
-    _put_steps(node, steps)
+        if node["recolor"].value():
+            steps, curves = _over_time(node)
+    finally:
+        _put_curves(node, curves)
+        _put_steps(node, steps)
+
+
+def is_moving(node: nuke.Group) -> bool:
+    """Whether edits or colors of the palette have keyframes or expressions."""
+    layers = range(1, settings.colors_of(node) + 1)
+    names = [*WHOLE, *(f"color{n}" for n in layers), *(knob_name(name, n) for name in NAMES for n in layers)]
+    return any(node[name].isAnimated() for name in names)
+
+
+def _over_time(node: nuke.Group) -> tuple[list[Step], dict[str, list[float]]]:
+    """The nodes, and the numbers in them that change from frame to frame."""
+    numbers = range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1)
+    if not is_moving(node) or len(numbers) < 2:
+        return steps_of(node, look_of(node), _palette(node)), {}
+    looks = [look_of(node, frame, moving=True) for frame in numbers]
+    layers = {n for look in looks for n in look.layers}
+    found = [steps_of(node, look, _palette(node, frame), layers) for look, frame in zip(looks, numbers)]
+    curves: dict[str, list[float]] = {}
+    steps = []
+    for versions in zip(*found):
+        cls, name, first = versions[0]
+        knobs = {knob: _with_curves([one[2].get(knob, "") for one in versions], curves) for knob in first}
+        steps.append((cls, name, knobs))
+    shapes = {tuple((cls, name, *knobs) for cls, name, knobs in one) for one in found}
+    if len(shapes) > 1:
+        raise WorkerError("usage", "Solo and Color change over time", "remove their keyframes")
+    return steps, curves
+
+
+_NUMBER = re.compile(r"(?<=\()-?\d+(?:\.\d+)?(?=\))|(?<![\w.])\d+(?:\.\d+)?")
+"""A number in an expression, with its sign where it stands alone in parentheses."""
+
+
+def _with_curves(texts: Sequence[str], curves: dict[str, list[float]]) -> str:
+    """One text for all frames, in which the numbers that change are curves."""
+    if len(set(texts)) == 1:
+        return texts[0]
+    if len({_NUMBER.sub("", text) for text in texts}) > 1:
+        raise WorkerError("usage", "Solo and Color change over time", "remove their keyframes")
+    columns = iter(zip(*(_NUMBER.findall(text) for text in texts)))
+
+    def put(found: re.Match[str]) -> str:
+        values = next(columns)
+        if len(set(values)) == 1:
+            return found[0]
+        name = f"c{len(curves)}"
+        curves[name] = [float(value) for value in values]
+        return f"{CURVES}.{name}"
+
+    return _NUMBER.sub(put, texts[0])
+
+
+def _put_curves(node: nuke.Group, curves: Mapping[str, Sequence[float]]) -> None:
+    old: Any = node.node(CURVES)
+    if old is not None:
+        nuke.delete(old)
+    if not curves:
+        return
+    node.begin()
+    try:
+        made: Any = nuke.nodes.NoOp(name=CURVES)
+    finally:
+        node.end()
+    made.setXYpos(-440, 1400)
+    first = int(node["first_frame"].value())
+    for name, values in curves.items():
+        made.addKnob(nuke.Double_Knob(name, name))
+        made[name].setAnimated()
+        for frame, value in enumerate(values, first):
+            made[name].setValueAt(value, frame)
 
 
 def _put_steps(node: nuke.Group, steps: Sequence[Step]) -> None:
@@ -222,16 +304,13 @@ def _possible() -> list[str]:
     return [BEGIN, "RecolorOut", *layers, "RecolorIn", "RecolorFill", END]
 
 
-def steps_of(node: nuke.Group) -> list[Step]:
-    """The nodes that recolor the image; none where nothing changes.
-
-    Raises:
-        WorkerError: the edits can't be used (code ``usage``).
-    """
-    look, names = look_of(node), layer_names.names_of(node)
-    palette, space = _palette(node), str(node["working_space"].value())
+def steps_of(
+    node: nuke.Group, look: Look, palette: Sequence[tuple[float, float, float]], layers: Collection[int] = ()
+) -> list[Step]:
+    """The nodes that recolor the image; none where nothing changes. ``layers`` have nodes in any case."""
+    names, space = layer_names.names_of(node), str(node["working_space"].value())
     opacities = look.opacities(len(palette))
-    edited = [n for n in range(1, len(palette) + 1) if look.edit(n) != LayerEdit() or opacities[n - 1][0] < 1]
+    edited = [n for n in range(1, len(palette) + 1) if n in layers or n in look.layers or opacities[n - 1][0] < 1]
     if not edited or look.strength <= 0:
         return []
     own = {n: inside.channels_of(names[n - 1]) for n in edited}
@@ -256,8 +335,7 @@ def tree_steps(node: nuke.Group, layer: int) -> list[Step]:
 
     What other layers lose in opacity, and this one shows instead, is in it: the layers add up to the recolored image.
 
-    Raises:
-        WorkerError: as of :func:`steps_of`.
+    It has the edits of the current frame.
     """
     look, palette, space = look_of(node), _palette(node), str(node["working_space"].value())
     if not node["recolor"].value() or look.strength <= 0:
@@ -412,8 +490,8 @@ def _nearest(
     return colors[min(near)[1] - 1] if near else None
 
 
-def _palette(node: nuke.Group) -> list[tuple[float, float, float]]:
-    found = settings.palette_of(node, int(nuke.frame()))["colors"]
+def _palette(node: nuke.Group, frame: Optional[int] = None) -> list[tuple[float, float, float]]:
+    found = settings.palette_of(node, int(nuke.frame()) if frame is None else frame)["colors"]
     return [(color["rgb"][0], color["rgb"][1], color["rgb"][2]) for color in found]
 
 
