@@ -36,6 +36,7 @@ VERBS = {
         "Choose",
         "Compute",
         "Connect",
+        "Copy",
         "Create",
         "Delete",
         "Download",
