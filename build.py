@@ -529,11 +529,11 @@ def answer(python: Path, code: str) -> str:
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:
-    """Files of the package, weights and model cards among them, that are not in the wheel."""
+    """Files of the package, weights, model cards and the page of reports among them, that are not in the wheel."""
     package_folder = ROOT / "fscs_engine"
     wanted = {
         file.relative_to(ROOT).as_posix()
-        for pattern in ("**/*.py", "weights/*.safetensors", "weights/*.md", "py.typed")
+        for pattern in ("**/*.py", "**/*.html", "weights/*.safetensors", "weights/*.md", "py.typed")
         for file in package_folder.glob(pattern)
     }
     with zipfile.ZipFile(wheel) as archive:

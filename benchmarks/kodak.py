@@ -1,4 +1,8 @@
-"""Scores on the 24 Kodak images at native size, K = 7, palettes and released weights of the shared data."""
+"""Scores on the 24 Kodak images, K = 7, palettes and released weights of the shared data.
+
+``--small`` measures them at half size into a table of its own: methods that minimize take too long for more. Tan's
+method is measured with these palettes and with its own, whose sizes it chooses.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,19 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import OpenImageIO as oiio
+from aksoy2017 import Aksoy2017
 from machine import store
+from peers import NearestColor, Peer
+from tan2018 import Tan2018
+
+from fscs_engine.evaluation.evaluation import evaluate, read_palettes_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 FSCS = [sys.executable, "-m", "fscs_engine"]
@@ -20,6 +34,8 @@ FILTER = ["--smoothing", "3"]
 
 RUNS: dict[str, tuple[str, list[str]]] = {
     "any-palette": ("any-palette", ["--absent", "--permuted"]),
+    "any-palette, softness 0": ("any-palette", ["--softness", "0"]),
+    "any-palette, softness 1": ("any-palette", ["--softness", "1"]),
     "any-palette, smoothing": ("any-palette", ["--smoothing", "5", "--smoothing-eps", "0.001"]),
     "paper": ("paper", [*FILTER, "--absent", "--permuted"]),
     "paper, no smoothing": ("paper", ["--smoothing", "0"]),
@@ -28,15 +44,62 @@ RUNS: dict[str, tuple[str, list[str]]] = {
     "released weights": ("released", FILTER),
     "released weights, released inference": ("released", [*FILTER, "--released", "--absent", "--permuted"]),
     "released weights, released inference, no smoothing": ("released", ["--released", "--smoothing", "0"]),
+    "nearest color": ("peer", ["--absent", "--permuted"]),
+    "Tan 2018": ("peer", []),
+    "Tan 2018, palette of its own": ("peer", []),
+    "Aksoy 2017": ("peer", []),
+    "Aksoy 2017, no filter": ("peer", []),
 }
 """Name of a row, which weights, and the flags of ``fscs evaluate``."""
+
+PEERS: dict[str, Callable[[], Peer]] = {
+    "nearest color": NearestColor,
+    "Tan 2018": Tan2018,
+    "Tan 2018, palette of its own": Tan2018,
+    "Aksoy 2017": Aksoy2017,
+    "Aksoy 2017, no filter": partial(Aksoy2017, radius=0),
+}
+"""Rows that are not networks."""
+
+SMALL = (
+    *("any-palette", "any-palette, softness 0", "any-palette, softness 1", "paper", "nearest color", "Tan 2018"),
+    *("released weights, released inference", "Aksoy 2017", "Aksoy 2017, no filter"),
+)
+"""The rows at half size."""
+
+LARGE = tuple(row for row in RUNS if not row.startswith("Aksoy"))
+
+
+def halved(image: Path, folder: Path) -> Path:
+    """The image at half size, its pixels means of four, under the same name."""
+    whole = oiio.ImageBuf(str(image))
+    region = oiio.ROI(0, whole.spec().width // 2, 0, whole.spec().height // 2, 0, 1, 0, 3)
+    half = oiio.ImageBufAlgo.resize(whole, filtername="box", roi=region)
+    half.set_write_format("uint8")
+    if not half.write(str(folder / image.name)):
+        sys.exit(half.geterror())
+    return folder / image.name
+
+
+def measure_peer(row: str, images: list[Path], palettes: Path) -> dict[str, Any]:
+    """As ``fscs evaluate --json``, of another method."""
+    given = None if row.endswith("its own") else read_palettes_csv(palettes)
+    asked = {name: f"--{name}" in RUNS[row][1] for name in ("absent", "permuted")}
+    started = time.perf_counter()
+    found = evaluate(images, PEERS[row](), palettes=given, **asked).to_dict()
+    return {**found, "seconds": {"total": time.perf_counter() - started}}
 
 
 def main() -> None:
     """Measures the rows named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"rows to measure: {'; '.join(RUNS)}")
-    rows = parser.parse_args().rows or list(RUNS)
+    parser.add_argument("--small", action="store_true", help=f"at half size: {'; '.join(SMALL)}")
+    arguments = parser.parse_args()
+    rows = arguments.rows or (SMALL if arguments.small else LARGE)
+    unknown = [row for row in rows if row not in RUNS]
+    if unknown:
+        sys.exit(f"{unknown[0]}: is none of {'; '.join(RUNS)}")
     shared = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
     images = sorted((shared / "data" / "eval" / "kodak").glob("*.png"))
     if len(images) != 24:
@@ -46,15 +109,29 @@ def main() -> None:
         official = shared / "peers" / "fscs_official"
         sources = [str(official / "mask_generator.pth"), str(official / "residue_predictor.pth")]
         subprocess.run([*FSCS, "weights", "import", *sources, "-o", str(released)], check=True)
+        if arguments.small:
+            images = [halved(image, Path(folder)) for image in images]
+        palettes = shared / "peers" / "palettes_k7.csv"
         for row in rows:
             weights, flags = RUNS[row]
-            model = str(released) if weights == "released" else weights
-            palettes = str(shared / "peers" / "palettes_k7.csv")
-            command = [*FSCS, "evaluate", *map(str, images), "--palettes", palettes, "--model", model, "--json", *flags]
-            result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+            if weights == "peer":
+                result = measure_peer(row, images, palettes)
+            else:
+                model = str(released) if weights == "released" else weights
+                command = [
+                    *FSCS,
+                    "evaluate",
+                    *map(str, images),
+                    "--palettes",
+                    str(palettes),
+                    "--model",
+                    model,
+                    "--json",
+                ]
+                result = json.loads(subprocess.run([*command, *flags], check=True, stdout=subprocess.PIPE).stdout)
             for image in result["images"]:
                 image["image"] = Path(image["image"]).stem
-            store("kodak", row, {"flags": flags, **result})
+            store("kodak-small" if arguments.small else "kodak", row, {"flags": flags, **result})
             print(row, result["mean"], result["recomposition_error_max"], flush=True)
 
 

@@ -84,16 +84,16 @@ def take_turns(jobs: dict[str, Callable[[], Any]], rounds: int) -> tuple[Times, 
     return seconds, given
 
 
-def paper_job(image: Image, palette: Palette) -> Callable[[], Any]:
+def paper_job(image: Image, palette: Palette, device: str = "cpu") -> Callable[[], Any]:
     """Both networks of the paper, one after the other, with random weights: they cost what any others cost."""
     import torch
 
     from fscs_engine.networks.unet import AlphaPredictor, ResiduePredictor
 
     torch.manual_seed(1)
-    alpha, residue = AlphaPredictor(COLORS).eval(), ResiduePredictor(COLORS).eval()
-    network_input = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous()
-    colors = torch.from_numpy(palette.array)[None]
+    alpha, residue = AlphaPredictor(COLORS).eval().to(device), ResiduePredictor(COLORS).eval().to(device)
+    network_input = torch.from_numpy(image.pixels[..., :3]).permute(2, 0, 1)[None].contiguous().to(device)
+    colors = torch.from_numpy(palette.array)[None].to(device)
 
     @torch.inference_mode()
     def run() -> Any:

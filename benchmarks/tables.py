@@ -21,7 +21,19 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
-    "docs/benchmarks.md": ("scores", "size", "truth", "truth-fresh", "matting", "speed", "variants", "video", "curve"),
+    "docs/benchmarks.md": (
+        "scores",
+        "scores-small",
+        "size",
+        "truth",
+        "truth-fresh",
+        "matting",
+        "speed",
+        "variants",
+        "parts",
+        "video",
+        "curve",
+    ),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -47,6 +59,9 @@ RELEASED = {
 
 LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 """What rows and columns of the results are called in the tables, where that differs."""
+
+NOT_MEASURED = "Not measured yet."
+"""What stands in the place of a table without results."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
 FILTERED = "released weights, filter"
@@ -94,9 +109,11 @@ def figures() -> dict[str, str]:
     }
 
 
-def scores() -> str:
+def scores(name: str = "kodak") -> str:
     """The Kodak table."""
-    results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
+    if not (RESULTS / f"{name}.json").exists():
+        return NOT_MEASURED
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
@@ -165,6 +182,21 @@ def variants() -> str:
             f"\nThe network alone, {_pixels(through['frame'])}: {median(plain['seconds']):.2f} s, "
             f"through `torch.compile` {median(fast['seconds']):.2f} s after a first frame of {fast['first']:.0f} s."
         )
+    return "\n".join(lines)
+
+
+PARTS = ("torn edges", "torn pairs", "sparsity", "color variance", "noise", "exposure", "alpha error")
+PARTS_WIDE = ("wide transitions", "gradients")
+
+
+def parts() -> str:
+    """What short trainings without a part of the network give."""
+    results: dict[str, Any] = json.loads((RESULTS / "parts.json").read_text())
+    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    for row in sorted(results, key=lambda row: row != "nothing"):
+        result = results[row]
+        numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
+        lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
     return "\n".join(lines)
 
 
@@ -301,12 +333,14 @@ def _optional(value: float | None, form: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
+    "scores-small": partial(scores, "kodak-small"),
     "size": size,
     "truth": truth,
     "truth-fresh": partial(truth, "truth-fresh"),
     "video": video,
     "speed": speed,
     "variants": variants,
+    "parts": parts,
     "curve": curve,
     "matting": matting,
 }

@@ -17,14 +17,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matting
 import numpy as np
+from aksoy2017 import Aksoy2017
 from composites import KINDS, PICTURES, WIDE_KINDS, Composite, all_composites, digest, read_photographs
 from machine import store
 from numpy.typing import NDArray
+from peers import NearestColor, Peer
+from tan2018 import Tan2018
 
 from fscs_engine import AlphaProcessing, Image, Palette, Segmenter
 
@@ -34,6 +38,24 @@ RELEASED_RADIUS = 3
 Layers = tuple[NDArray[np.float32], NDArray[np.float32]]
 Method = Callable[[Composite], Layers]
 """Gives alphas (K, H, W) and straight colors (K, H, W, 3)."""
+
+RELEASED = "released"
+PEERS: dict[str, Callable[[], Peer]] = {
+    "nearest color": NearestColor,
+    "Tan 2018": Tan2018,
+    "Aksoy 2017": Aksoy2017,
+    "Aksoy 2017, no filter": partial(Aksoy2017, radius=0),
+}
+ROWS: dict[str, tuple[str, AlphaProcessing]] = {
+    **dict.fromkeys(PEERS, ("", AlphaProcessing())),
+    "released weights, filter": (RELEASED, AlphaProcessing(smoothing=RELEASED_RADIUS)),
+    "released weights, no filter": (RELEASED, AlphaProcessing(smoothing=0)),
+    "any-palette": ("any-palette", AlphaProcessing()),
+    "any-palette, softness 0": ("any-palette", AlphaProcessing(softness=0.0)),
+    "any-palette, softness 1": ("any-palette", AlphaProcessing(softness=1.0)),
+    "paper": ("paper", AlphaProcessing()),
+}
+"""Name of a row, its model, and the alpha processing."""
 
 MATTING = {
     "SAD": matting.sum_of_absolute_differences,
@@ -65,14 +87,6 @@ def matting_errors(alphas: NDArray[np.float32], picture: Composite) -> dict[str,
     """Each error of ``matting.py``, mean over the layers."""
     pairs = list(zip(alphas, picture.alphas, strict=True))
     return {name: float(np.mean([measure(*pair) for pair in pairs])) for name, measure in MATTING.items()}
-
-
-def nearest_color(picture: Composite) -> Layers:
-    """Each pixel wholly in the layer of the nearest palette color, with its own color."""
-    distances = [np.square(picture.image - color).sum(axis=-1) for color in picture.palette]
-    nearest = np.argmin(distances, axis=0)
-    alphas = (nearest == np.arange(len(picture.palette))[:, None, None]).astype(np.float32)
-    return alphas, np.broadcast_to(picture.image, (*alphas.shape, 3))
 
 
 def decomposer(segmenter: Segmenter, processing: AlphaProcessing) -> Method:
@@ -117,36 +131,46 @@ def measure(method: Method, pictures: list[Composite]) -> dict[str, Any]:
     }
 
 
+def peer(method: Peer) -> Method:
+    """Another method's layers."""
+    return lambda picture: method.layers(picture.image, picture.palette)
+
+
 def main() -> None:
-    """Measures nearest color, the released weights with and without their filter, and the models that are named."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", default=["any-palette", "paper"], help="names or .safetensors files")
+    """Measures the rows and models that are named, or all rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", help=f"{'; '.join(ROWS)}; or .safetensors files")
     parser.add_argument("--fresh", action="store_true", help="other composites, on which nothing was chosen")
     asked = parser.parse_args()
-    models, results = asked.models, "truth-fresh" if asked.fresh else "truth"
+    rows, results = asked.rows or list(ROWS), "truth-fresh" if asked.fresh else "truth"
     shared = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
     photographs = read_photographs(shared / "data" / "eval" / "kodak")
     if len(photographs) != 24:
         sys.exit(f"{shared}: the Kodak images are not here; set FSCS_SHARED")
-    segmenters = {Path(model).stem: Segmenter(model) for model in models}  # a wrong name is known before the work
+    models = {row: ROWS.get(row, (row, AlphaProcessing())) for row in rows if row not in PEERS}
+    with tempfile.TemporaryDirectory() as folder:
+        official = shared / "peers" / "fscs_official"
+        files = (
+            {RELEASED: import_released(official, Path(folder))}
+            if any(m == RELEASED for m, _ in models.values())
+            else {}
+        )
+        # A wrong name is known before the work.
+        segmenters = {row: Segmenter(files.get(model, model)) for row, (model, _) in models.items()}
     pictures = list(all_composites(photographs, first=PICTURES if asked.fresh else 0))
     test_set = digest(pictures)
-
-    def keep(name: str, method: Method, **facts: object) -> None:
+    for row in rows:
+        if row in PEERS:
+            facts, method = {}, peer(PEERS[row]())
+        else:
+            segmenter, processing = segmenters[row], models[row][1]
+            facts = {"smoothing": processing.smoothing, "weights_sha256": segmenter.weights_sha256}
+            method = decomposer(segmenter, processing)
         result = measure(method, pictures)
-        store(results, name, {"test_set_sha256": test_set, **facts, **result})
-        print(f"{name}: {result['mean']:.4f}", {kind: round(mean, 4) for kind, mean in result["kinds"].items()})
-
-    keep("nearest color", nearest_color)
-    with tempfile.TemporaryDirectory() as folder:
-        released = Segmenter(import_released(shared / "peers" / "fscs_official", Path(folder)))
-    for name, radius in (("filter", RELEASED_RADIUS), ("no filter", 0)):
-        method = decomposer(released, AlphaProcessing(smoothing=radius))
-        keep(f"released weights, {name}", method, smoothing=radius, weights_sha256=released.weights_sha256)
-    processing = AlphaProcessing()
-    for name, segmenter in segmenters.items():
-        facts = {"smoothing": processing.smoothing, "weights_sha256": segmenter.weights_sha256}
-        keep(name, decomposer(segmenter, processing), **facts)
+        store(results, Path(row).stem, {"test_set_sha256": test_set, **facts, **result})
+        print(
+            f"{row}: {result['mean']:.4f}", {kind: round(mean, 4) for kind, mean in result["kinds"].items()}, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -32,10 +32,7 @@ LEFT_OUT = (
     "input_space",
     "alpha",
     "working_space",
-    "layer_black",
-    "layer_white",
-    "layer_gain",
-    "layer_gamma",
+    *(parameter.name for parameter in PARAMETERS if parameter.per_layer),
 )
 """Not controls of the node itself: Blender says what a file holds, the layers add up in the file's own scene-linear
 space, and what a layer has of its own is kept with its color."""

@@ -7,9 +7,10 @@ import os
 import signal
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -63,14 +64,30 @@ def hear_ctrl_c() -> Callable[[], object]:
     return lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def build_door() -> ModuleType:
-    """The module ``build.py``."""
-    spec = importlib.util.spec_from_file_location("build_door", ROOT / "build.py")
+def load(name: str, file: Path) -> ModuleType:
+    """A module that is not on the path."""
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def build_door() -> ModuleType:
+    """The module ``build.py``."""
+    return load("build_door", ROOT / "build.py")
+
+
+@pytest.fixture
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless browser, see ``browser.py``. Skips where there is none."""
+    module = load("browser", ROOT / "tests" / "browser.py")
+    program = module.find()
+    if program is None:
+        pytest.skip("a browser for the pages of --report: apt-get install chromium, or have Chrome on PATH")
+    with module.Browser(program, tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

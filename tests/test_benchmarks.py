@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,6 +40,7 @@ def script(name: str) -> ModuleType:
 
 composites, truth, sheets = script("composites"), script("truth"), script("sheets")
 kodak, size, speed, curve, tables = (script(name) for name in ("kodak", "size", "speed", "curve", "tables"))
+gpu = script("gpu")
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +64,13 @@ def test_the_scores_are_of_the_shipped_weights(row: str) -> None:
     assert len(results[row]["images"]) == 24
 
 
-@pytest.mark.parametrize("row", kodak.RUNS)
+@pytest.mark.parametrize("row", [row for row, (weights, _) in kodak.RUNS.items() if weights != "peer"])
 def test_the_filter_of_the_paper_is_asked_for(row: str) -> None:
     weights, flags = kodak.RUNS[row]
     radius = flags[flags.index("--smoothing") + 1] if "--smoothing" in flags else None
     if weights != "any-palette":  # its default processing is what counts; the others' filter is no default
         assert radius == ("0" if row.endswith("no smoothing") else "3")
-    assert (radius is None) == (row == "any-palette")
+    assert (radius is None) == (weights == "any-palette" and not row.endswith("smoothing"))
 
 
 @pytest.mark.parametrize("name", ["size", "speed"])
@@ -202,7 +204,7 @@ def composite_of_two(rows: list[list[float]]) -> Any:
 def test_the_error_is_the_share_of_misplaced_alpha() -> None:
     picture = composite_of_two([[1, 0.75], [0, 0.25]])
     assert truth.error(picture.alphas, picture) == 0
-    assert truth.error(truth.nearest_color(picture)[0], picture) == pytest.approx(0.125)
+    assert truth.error(truth.peer(truth.NearestColor())(picture)[0], picture) == pytest.approx(0.125)
     assert truth.error(1 - picture.alphas, composite_of_two([[1, 1], [0, 0]])) == pytest.approx(0.875)
 
 
@@ -310,3 +312,29 @@ def test_an_edit_of_the_true_layers_has_no_error(photographs: list[NDArray[np.ui
     picture = composites.composite(photographs, "gradients", 2)
     assert truth.edit_error(picture.alphas, picture.colors, picture) == 0
     assert truth.edit_error(picture.alphas[::-1], picture.colors[::-1], picture) > 5
+
+
+def test_what_a_gpu_gets_to_do_gives_the_same_on_the_cpu() -> None:
+    found = gpu.check("cpu", (45, 90), rounds=1, frames=2, pause=0.001)
+    assert found["ok"], found
+    assert set(found["equal"]) == {f"{model}, {name}" for model in gpu.MODELS for name in ("float32", "bfloat16")}
+    assert 0 < found["equal"]["any-palette, bfloat16"]["mean"] < gpu.BOUNDS["bfloat16"]
+    for size in ("80x45", "160x90"):
+        assert {name.split(",")[0] for name in found["seconds"][size]} == {
+            *("copy of the layers", "frame", "the paper's two networks", "Segmenter.segment")
+        }
+    assert [kept["frames"] for kept in found["paced"].values()] == [2, 2]
+
+
+def test_a_wait_for_the_gpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[str] = []
+    monkeypatch.setattr(gpu.torch.cuda, "set_sync_debug_mode", modes.append)
+
+    def job() -> None:
+        if modes == ["warn"]:
+            warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
+
+    (place,) = gpu.count_waits(job)
+    assert place.startswith("test_benchmarks.py:")
+    assert modes == ["warn", "default"]
+    assert gpu.count_waits(lambda: None) == []

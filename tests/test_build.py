@@ -377,7 +377,7 @@ def test_another_model_for_nuke_is_not_packed_until_the_code_names_it(build, liv
 
 def test_a_wheel_without_weights_is_refused(build, tmp_path):
     package = ROOT / "fscs_engine"
-    files = [*package.glob("**/*.py"), *package.glob("weights/*")]
+    files = [*package.glob("**/*.py"), *package.glob("evaluation/*.html"), *package.glob("weights/*")]
     wheel = tmp_path / "engine.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for file in files:

@@ -12,10 +12,11 @@ import typer
 from ..errors import UsageError
 from . import options
 from .progress import Progress
-from .report import console, peak_rss_bytes, print_json
+from .report import console, peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
-    from ..evaluation.evaluation import Evaluation, Scores
+    from ..evaluation.evaluation import Evaluation, ImageScores, Scores
+    from ..evaluation.report import Picture
 
 ALPHA = tuple(name for name in options.ALPHA_FLAGS if name != "temporal")
 """The flags of the alpha processing that mean something for single images."""
@@ -81,6 +82,8 @@ def evaluate(
             options.MEASURE_PANEL,
         ),
     ] = False,
+    report: options.Report = None,
+    overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
     **flags: Any,
 ) -> None:
@@ -98,6 +101,9 @@ def evaluate(
             "--colors and --palettes exclude each other", cure="leave --colors out; the CSV file gives the number"
         )
     options.check_values(flags)
+    if report is not None:
+        options.check_suffix(report, (".html",), "a page")
+        options.check_free(report, images[0], overwrite=overwrite)
     for file in flags["mask"] or ():
         options.check_input(file)
     with Progress() as progress:
@@ -114,6 +120,7 @@ def evaluate(
             alpha=flags["alpha"],
             clean_nonfinite=flags["clean_nonfinite"],
         )
+        pictures = _Pictures()
         given = None if palettes is None else read_palettes_csv(palettes)
         segmenter = ModelSettings(*(flags[name] for name in options.MODEL_FLAGS)).open()
         processing = options.alpha_processing(flags, read(images[0]))
@@ -130,8 +137,11 @@ def evaluate(
             absent=absent,
             permuted=permuted,
             read=read,
+            seen=pictures.add if report is not None else lambda *seen: None,
             progress=progress.stage(f"measuring {len(images)} image{'s' if len(images) > 1 else ''}"),
         )
+    if report is not None:
+        _write_page(report, found, pictures, segmenter.model_name, overwrite=overwrite)
     if as_json:
         print_json(
             {
@@ -144,6 +154,37 @@ def evaluate(
         )
         return
     _print(found)
+    if report is not None:
+        print_outputs([report])
+
+
+class _Pictures:
+    """What the page shows of each image."""
+
+    def __init__(self) -> None:
+        self.kept: list[Picture] = []
+
+    def add(self, row: ImageScores, picture: Any, alphas: Any, colors: Any) -> None:
+        """Keeps thumbnails of an image and its layers."""
+        import numpy as np
+
+        from ..evaluation.report import Layers, Picture, thumbnail
+
+        layers = (
+            np.concatenate((a[..., None] * u, a[..., None]), axis=-1) for a, u in zip(alphas, colors, strict=True)
+        )
+        facts = f"the sum of the layers is the image within {row.recomposition_error:.1e}"
+        seen = Layers("layers", np.stack([thumbnail(layer) for layer in layers]), facts)
+        self.kept.append(Picture(row.image.name, thumbnail(picture), row.palette, [seen]))
+
+
+def _write_page(path: Path, found: Evaluation, pictures: _Pictures, model: str, *, overwrite: bool) -> None:
+    from ..evaluation.report import Table, page, write_page
+
+    rows = [[row.image.name, *_cells(row.scores)] for row in found.images]
+    rows += [["mean", *_cells(found.mean)]] if len(rows) > 1 else []
+    table = Table("Scores", ["image", *COLUMNS.values()], rows)
+    write_page(path, page(f"Layers of {model}", tables=[table], pictures=pictures.kept), overwrite=overwrite)
 
 
 def _print(found: Evaluation) -> None:

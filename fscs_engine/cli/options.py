@@ -292,6 +292,16 @@ Clip = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, switch("--overwrite", "Replace files that exist.", OUTPUT_PANEL)]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="PAGE.html",
+        help="Also write a page for the browser: image, palette, layers and alphas, with a divider to compare them. "
+        "It is one file that loads nothing else.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
 AsJson = Annotated[
     bool,
     switch("--json", JSON_HELP, OUTPUT_PANEL),

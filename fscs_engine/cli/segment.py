@@ -53,6 +53,7 @@ def segment(
             rich_help_panel=options.OUTPUT_PANEL,
         ),
     ] = None,
+    report: options.Report = None,
     frames: options.Frames = "",
     missing: options.Missing = "error",
     resume: Annotated[
@@ -91,7 +92,7 @@ def segment(
 
     fscs segment plate.exr -o layers.exr
 
-    fscs segment photo.png -k 5 -o layers/ --preview sheet.png
+    fscs segment photo.png -k 5 -o layers/ --report page.html
 
     fscs segment plate.exr --palette "#20303c,#c8a070,#e8e4dc" --layer-gain 2=1.5 -o layers.exr
 
@@ -112,7 +113,10 @@ def segment(
         missing = "error"
     if preview is not None:
         options.check_suffix(preview, (".png",), "a contact sheet")
-    flags |= {"preview": preview, "frames": frames, "missing": missing, "resume": resume, "dry_run": dry_run}
+    if report is not None:
+        options.check_suffix(report, (".html",), "a page")
+    flags |= {"preview": preview, "report": report, "frames": frames, "missing": missing, "resume": resume}
+    flags |= {"dry_run": dry_run}
     flags |= {"overwrite": overwrite, "measure_flicker": as_json and not (single or dry_run)}
     with Progress(style=progress_style) as progress:
         with progress.loading("starting"):
@@ -127,9 +131,9 @@ def segment(
             shot.read(*run.todo[0])
         progress.stage("loading the model")
         segmenter = chosen.model.open()
-        report = progress.stage("finding the palette")
+        finding = progress.stage("finding the palette")
         began = time.perf_counter()
-        palette = run.find_palette(segmenter.spaces, report)
+        palette = run.find_palette(segmenter.spaces, finding)
         found = time.perf_counter() - began
         whole = _segment(run, palette, segmenter, progress)
         image = shot.read(*run.todo[0]) if single else None

@@ -89,6 +89,9 @@ class ImageScores:
     permutation_change: float | None = None
 
 
+Seen = Callable[[ImageScores, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], None]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """All rows, and what they give together."""
@@ -160,6 +163,7 @@ def evaluate(
     absent: bool = False,
     permuted: bool = False,
     read: Callable[[Path], Image] = read_image,
+    seen: Seen = lambda row, picture, alphas, colors: None,
     progress: Callable[[float], None] = lambda done: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
@@ -182,6 +186,7 @@ def evaluate(
         absent: also measures the alpha that a color gets that is not in the picture.
         permuted: also measures how much alphas change with the palette reversed and rotated by one.
         read: how a file becomes an image.
+        seen: called with each row, what the networks saw of its picture (H, W, 3), and the alphas and colors.
         progress: called with the share done, 0 to 1.
         cancelled: asked before each decomposition.
 
@@ -220,6 +225,7 @@ def evaluate(
         picture, _ = network_image(straight(image.pixels), image.color_space, segmenter.spaces)
         scores = measure(alphas, layer_colors, picture, palette.array)
         error = metrics.recomposition_error(alphas[..., None] * layer_colors, picture)
+        seen(ImageScores(path, palette, scores, error), picture, alphas, layer_colors)
         del layer_colors
         advance(1 / (1 + len(variants)))
         absent_alpha, change = None, 0.0 if permuted else None

@@ -1,11 +1,13 @@
-"""The contact sheet: one PNG that shows a whole decomposition at a glance."""
+"""Files that show a whole decomposition at a glance: what they gather, and the contact sheet."""
 
 from __future__ import annotations
 
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from .atomic import check_targets, replaced_file
 from .strips import Strips
 
 THUMBNAIL = 480
-"""The longest side of a thumbnail in pixels."""
+"""The longest side of a thumbnail of the contact sheet in pixels."""
 
 ERROR_GAIN = 8
 
@@ -29,12 +31,11 @@ _CHECKER = (0.34, 0.46)
 _CHECKER_SIDE = 8
 
 
-class ContactSheet:
-    """Takes layers strip by strip; writes one 8-bit PNG when the block ends without an error.
+class Sheet(ABC):
+    """Takes layers strip by strip; writes one file of pictures when the block ends without an error.
 
-    Shows the picture, the recomposition, eight times its error, the palette with each color's share, and for each
-    layer the layer over a checkerboard, its alpha, its color, hex, name and coverage. Only thumbnails are kept: each
-    of their pixels is the mean of a block, that of the error its largest value, so that one bad pixel is seen.
+    Only thumbnails are kept: each of their pixels is the mean of a block, that of the error its largest value, so
+    that one bad pixel is seen.
 
     Args:
         path: the file.
@@ -46,6 +47,9 @@ class ContactSheet:
         OutputError: the file exists or can't be written.
     """
 
+    longest = THUMBNAIL
+    """The longest side of a thumbnail in pixels."""
+
     def __init__(
         self, path: str | Path, *, image: NDArray[np.float32], palette: Palette, overwrite: bool = False
     ) -> None:
@@ -54,9 +58,9 @@ class ContactSheet:
         self._height, self._width = image.shape[:2]
         check_targets([self.path], overwrite=overwrite)
 
-    def __enter__(self) -> ContactSheet:
+    def __enter__(self) -> Self:
         self._strips = Strips(len(self._palette), self._height, self._width)
-        self._block = max(1, -(-max(self._height, self._width) // THUMBNAIL))
+        self._block = max(1, -(-max(self._height, self._width) // self.longest))
         shape = (-(-self._height // self._block), -(-self._width // self._block))
         self._pictures = np.zeros((*shape, 3))
         self._layers = np.zeros((len(self._palette), *shape, 4))
@@ -104,13 +108,30 @@ class ContactSheet:
             return
         self._strips.check_whole()
         with replaced_file(self.path, overwrite=self._overwrite) as temporary:
-            self._drawn().save(temporary, format="PNG")
+            self._save(temporary)
+
+    @abstractmethod
+    def _save(self, path: Path) -> None:
+        """Writes the file."""
+
+    def _thumbnails(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The picture (h, w, 3), the layers (K, h, w, 4), premultiplied, and the share of each of the picture (K,)."""
+        counts = np.outer(_block_sizes(self._height, self._block), _block_sizes(self._width, self._block))[..., None]
+        return self._pictures / counts, self._layers / counts, self._covered / (self._height * self._width)
+
+
+class ContactSheet(Sheet):
+    """One 8-bit PNG.
+
+    It shows the picture, the recomposition, eight times its error, the palette with each color's share, and for each
+    layer the layer over a checkerboard, its alpha, its color, hex, name and coverage.
+    """
+
+    def _save(self, path: Path) -> None:
+        self._drawn().save(path, format="PNG")
 
     def _drawn(self) -> Canvas.Image:
-        counts = np.outer(_block_sizes(self._height, self._block), _block_sizes(self._width, self._block))[..., None]
-        picture = self._pictures / counts
-        layers = self._layers / counts
-        coverage = self._covered / (self._height * self._width)
+        picture, layers, coverage = self._thumbnails()
         total = layers.sum(axis=0)
         alpha = total[..., 3:]
         # Straight, as the picture is; where nothing is covered the sum itself.

@@ -98,6 +98,7 @@ class SegmentOptions:
         jobs: processes. A program that uses more than one must be importable (``if __name__ == "__main__":``).
         measure_flicker: fills in :attr:`fscs_engine.FrameResult.flicker`.
         preview: contact sheets, ``sheet.####.png``.
+        report: pages to look at in a browser, ``page.####.html``.
         layer_format: of single layers in a folder.
         keep_image: the picture's own channels in EXR too.
         half: EXR of 16-bit floats.
@@ -133,6 +134,7 @@ class SegmentOptions:
     jobs: int = 1
     measure_flicker: bool = False
     preview: FramePattern | str | Path | None = None
+    report: FramePattern | str | Path | None = None
     layer_format: Literal["png", "tiff", "mov", "mkv"] = "png"
     keep_image: bool = False
     half: bool = False
@@ -175,7 +177,7 @@ class SegmentOptions:
         return sorted(set(self.frames))
 
     @property
-    def sheet(self) -> FramePattern | None:
-        """The pattern of the contact sheets."""
-        preview = self.preview
-        return preview if preview is None or isinstance(preview, FramePattern) else FramePattern(str(preview))
+    def sheets(self) -> list[FramePattern]:
+        """The patterns of the contact sheets and of the pages."""
+        asked = (each for each in (self.preview, self.report) if each is not None)
+        return [each if isinstance(each, FramePattern) else FramePattern(str(each)) for each in asked]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -110,20 +111,19 @@ class Delivery:
     stem: str = "image"
 
     @property
-    def preview(self) -> FramePattern | None:
-        """The pattern of the contact sheets."""
-        return self.options.sheet
+    def sheets(self) -> list[FramePattern]:
+        """The patterns of the contact sheets and of the pages."""
+        return self.options.sheets
 
     def working_spaces(self, input_space: str, spaces: ColorSpaces) -> list[str]:
-        """The working space of each output, then that of the preview; see :func:`fscs_engine.color.resolve`."""
+        """The working space of each output, then that of each sheet; see :func:`fscs_engine.color.resolve`."""
         found = [resolve(self.options.working_space, input_space, output.is_display, spaces) for output in self.outputs]
-        return found + [SRGB] * (self.preview is not None)
+        return found + [SRGB] * len(self.sheets)
 
     @property
     def single_files(self) -> list[FramePattern]:
         """The names of what is one file a frame."""
-        found = [output.path for output in self.outputs if not output.is_folder]
-        return found if self.preview is None else [*found, self.preview]
+        return [output.path for output in self.outputs if not output.is_folder] + self.sheets
 
     def depth(self, output: Output) -> str:
         """See :func:`fscs_engine.shots.identity.depth_name`; how a document is laid out belongs to it."""
@@ -138,14 +138,14 @@ class Delivery:
     def files(self, place: Place, layers: int) -> list[Path]:
         """Every file of a frame."""
         found = [file for output in self.outputs for file in layer_files(output, place, self.stem, layers)]
-        return found + ([] if self.preview is None else [place.file(self.preview)])
+        return found + [place.file(sheet) for sheet in self.sheets]
 
     def is_done(self, place: Place, identity: Identity, spaces: Sequence[str]) -> bool:
         """Whether all files of a frame are there, whole, and made by just this work.
 
-        A contact sheet only has to be there.
+        A contact sheet or a page only has to be there.
         """
-        if self.preview is not None and not place.file(self.preview).is_file():
+        if not all(place.file(sheet).is_file() for sheet in self.sheets):
             return False
         return all(
             stored_key(file) == identity.key(space, self.depth(output))
@@ -172,8 +172,7 @@ class Delivery:
         for output, space in zip(self.outputs, spaces, strict=False):
             opener = movies.open if output.is_movie else _OPENERS[output.kind]
             sinks.append(opener(stack, self, output, frame, space))
-        if self.preview is not None:
-            sinks.append(_sheet_sink(stack, self, frame.place.file(self.preview), frame))
+        sinks += [_sheet_sink(stack, self, frame.place.file(sheet), frame) for sheet in self.sheets]
         return sinks
 
 
@@ -323,11 +322,13 @@ def check_delivery(delivery: Delivery, sources: Sequence[Path], places: Sequence
         UsageError: no output, the same twice, one name for several frames or views, or the input itself.
         OutputError: an existing file without ``overwrite``, a missing folder, or a file in the place of one.
     """
-    if not delivery.outputs and delivery.preview is None:
-        raise UsageError("nothing to write", cure="give -o OUT.exr, -o FOLDER/ or --preview SHEET.png")
+    if not delivery.outputs and not delivery.sheets:
+        raise UsageError(
+            "nothing to write", cure="give -o OUT.exr, -o FOLDER/, --preview SHEET.png or --report PAGE.html"
+        )
     files, resume = delivery.single_files, delivery.options.resume
     names = [Path(output.path.text).absolute() for output in delivery.outputs]
-    names += [] if delivery.preview is None else [Path(delivery.preview.text).absolute()]
+    names += [Path(sheet.text).absolute() for sheet in delivery.sheets]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{name} is an output twice", cure="name it once")
@@ -508,6 +509,7 @@ def _shared_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Fr
 
 
 def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, frame: Frame) -> Sink:
+    from ..evaluation.report import LayersPage
     from ..files.sheet import ContactSheet
 
     image = frame.image
@@ -515,7 +517,9 @@ def _sheet_sink(stack: ExitStack, delivery: Delivery, path: Path, frame: Frame) 
     picture = frame.spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
     if delivery.options.clip:
         picture = np.clip(picture, 0.0, 1.0)
-    sheet = ContactSheet(path, image=picture, palette=frame.identity.palette, overwrite=delivery.options.overwrite)
+    title = f"{delivery.stem} {frame.place.number} {frame.place.view}".strip()
+    make = partial(LayersPage, title=title) if path.suffix.lower() == ".html" else ContactSheet
+    sheet = make(path, image=picture, palette=frame.identity.palette, overwrite=delivery.options.overwrite)
     return Sink(stack.enter_context(sheet), SRGB)
 
 
@@ -534,15 +538,13 @@ def palette_file(delivery: Delivery) -> Path:
     if delivery.outputs and delivery.outputs[0].is_folder:
         folder = delivery.outputs[0].path.file(0, "")
         return folder / f"{delivery.stem}.palette.json"
-    pattern = delivery.outputs[0].path if delivery.outputs else delivery.preview
-    if pattern is None:
-        raise UsageError("nothing to write", cure="give -o OUT.####.exr")
+    pattern = delivery.outputs[0].path if delivery.outputs else delivery.sheets[0]
     return pattern.file(0, "").with_name(f"{bare_name(pattern)}.palette.json")
 
 
 def fitting(delivery: Delivery, reading: Reading) -> Delivery:
     """The same, clipping what does not fit a file of integers where the picture is of a display of a wider gamut."""
-    display = delivery.preview is not None or any(output.is_display for output in delivery.outputs)
+    display = bool(delivery.sheets) or any(output.is_display for output in delivery.outputs)
     if not (reading.wide and display):
         return delivery
     return replace(delivery, options=replace(delivery.options, clip=True))

@@ -87,8 +87,11 @@ class Run:
             InputError: a frame or a mask is missing.
         """
         literal = shot.single and not shot.numbered
-        if options.preview is not None and not isinstance(options.preview, FramePattern):
-            options = replace(options, preview=FramePattern(str(options.preview), literal))
+        preview, report = (
+            each if each is None or isinstance(each, FramePattern) else FramePattern(str(each), literal)
+            for each in (options.preview, options.report)
+        )
+        options = replace(options, preview=preview, report=report)
         targets = (
             each if isinstance(each, Output) else parse_output(str(each), options.layer_format, literal=literal)
             for each in outputs

@@ -90,7 +90,7 @@ class FrameResult:
         status: ``done``, ``skipped`` (up to date already), ``missing``, ``failed``, or in a dry run ``pending``.
         outputs: its files.
         report: of what was computed; its seconds tell of the writing too.
-        working_spaces: of each output, then of the contact sheet.
+        working_spaces: of each output, then of each sheet.
         keys: cache key of each output for layers.
         metadata: what the file of the first output says of itself.
         reading: what the values of its picture were taken for; None where it was not read.
@@ -265,6 +265,7 @@ class _Wanted:
             work.options.input_layer,
             work.options.clean_nonfinite,
             work.options.alpha if reading.alpha else AUTO,
+            reading.converted,
             str(reading),
         )
         delivery = fitting(work.delivery, reading)

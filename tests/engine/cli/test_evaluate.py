@@ -44,6 +44,22 @@ def test_json_for_each_image_and_in_the_mean(fscs, photo, palettes):
     assert paper["mean"] != result["mean"]
 
 
+def test_a_page_of_pictures_and_scores(fscs, photo, palettes, tmp_path):
+    page = tmp_path / "page.html"
+    command = ["evaluate", photo, photo, "--palettes", palettes, "--report", page]
+    finished = fscs(*command)
+    assert finished.code == 0, finished.err
+    assert f"wrote {page}" in finished.out
+    text = page.read_text()
+    printed = next(line for line in finished.out.splitlines() if "mean" in line).split()
+    assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in printed) + "</tr>" in text
+    assert text.count('class="card"') == 2
+    assert text.count("data:image/webp") == 2 * (1 + 3)
+    fscs(*command).failed_with(2, "page.html", "--overwrite")
+    assert fscs(*command, "--overwrite", "--json").code == 0
+    fscs("evaluate", photo, "--report", tmp_path / "page.txt").failed_with(2, "page.txt", ".html")
+
+
 def test_without_being_asked_there_are_no_extra_decompositions(fscs, photo):
     result = fscs("evaluate", photo, photo, "-k", 3, "--json").json
     assert len(result["images"]) == 2

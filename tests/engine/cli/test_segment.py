@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -383,13 +384,24 @@ def test_the_error_claims_no_more_than_was_measured(fscs, photo, tmp_path, monke
     assert (f", before they are rounded to {rounded}; " in line) if rounded else ("rounded" not in line)
 
 
+def test_a_page_of_the_layers(fscs, photo, tmp_path):
+    finished = fscs("segment", photo, "--palette", COLORS, "--report", tmp_path / "page.html", "--json")
+    assert finished.json["outputs"] == [str(tmp_path / "page.html")]
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>cup</h1>" in page
+    assert "56×40; the sum of the layers is the image within" in page
+    shares = [float(share) for share in re.findall(r"<td>([\d.]+)%</td>", page)]
+    assert shares == pytest.approx([100 * share for share in finished.json["coverage"]], abs=0.006)
+
+
 def test_existing_outputs_are_kept_without_overwrite(fscs, photo, tmp_path):
-    for name in ("o.exr", "sheet.png"):
+    for name in ("o.exr", "sheet.png", "page.html"):
         (tmp_path / name).write_bytes(b"precious")
     folder = tmp_path / "layers"
     folder.mkdir()
     (folder / "cup.layer2.png").write_bytes(b"precious")
-    for output in (["-o", tmp_path / "o.exr"], ["--preview", tmp_path / "sheet.png"], ["-o", folder]):
+    sheets = (["--preview", tmp_path / "sheet.png"], ["--report", tmp_path / "page.html"])
+    for output in (["-o", tmp_path / "o.exr"], *sheets, ["-o", folder]):
         fscs("segment", photo, "--palette", COLORS, *output).failed_with(2, "exists already", "--overwrite")
         # Nothing is written anywhere if one of the outputs can't be.
         fscs("segment", photo, "--palette", COLORS, "-o", tmp_path / "new.exr", *output).failed_with(2, "exists")
@@ -455,6 +467,7 @@ def test_the_input_is_never_replaced(fscs, tmp_path):
         (["-o", "missing/o.exr"], ["missing"]),
         (["-o", "o.exr", "-o", "./o.exr"], ["twice"]),
         (["--preview", "sheet.jpg"], ["sheet.jpg", ".png"]),
+        (["--report", "page.pdf"], ["page.pdf", ".html"]),
         (["-o", "o.exr", "--palette", "#12345"], ["#12345"]),
         (["-o", "o.exr", "--palette", "missing.json"], ["missing.json"]),
         (["-o", "o.exr", "--palette", "#000000,#ffffff", "-k", "1"], ["2 colors"]),

@@ -79,7 +79,7 @@ def program(path, text):
     return path
 
 
-OF_THE_FARM = {"preview", "missing", "resume", "dry_run", "progress_style", "overwrite", "as_json"}
+OF_THE_FARM = {"preview", "report", "missing", "resume", "dry_run", "progress_style", "overwrite", "as_json"}
 """Flags of ``fscs segment`` that the farm or the job decides."""
 
 
