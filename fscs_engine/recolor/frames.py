@@ -106,6 +106,8 @@ class RecolorWork:
 
     def prepare(self) -> None:
         """See :class:`fscs_engine.shots.processes.Work`."""
+        from . import loops  # noqa: F401  # loaded with the first frame otherwise
+
         if missing():
             prepare()
 

@@ -6,7 +6,6 @@ the knob ``look``; the knobs of the tab *Recolor* show those of one layer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
@@ -21,9 +20,8 @@ from .fscs.edits import (
     Formula,
     LayerEdit,
     Look,
-    edited_palette_color,
     formula,
-    oklab,
+    seen_instead,
 )
 from .fscs.parameters import MAXIMUM_COLORS, Parameter
 from .fscs.protocol import WorkerError
@@ -292,10 +290,11 @@ def _fill(
     lost = {n: 1 - opacities[n - 1][0] for n in own}
     left = "".join(f"-{number(share)}*{own[n][3]}" for n, share in lost.items() if share > 0)
     terms: list[list[str]] = [[], [], []]
+    instead = seen_instead(look, palette)
     for n, share in lost.items():
-        color = None if share <= 0 or opacities[n - 1][1] else _nearest(look, palette, n, opacities)
-        if color is None:
+        if share <= 0 or opacities[n - 1][1]:
             continue
+        color: tuple[float, ...] = instead[n - 1]
         if space == "acescg":
             color = tuple(sum(m * c for m, c in zip(row, color)) for row in TO_ACESCG)
         kept, alpha = number(opacities[n - 1][0]), own[n][3]
@@ -304,21 +303,6 @@ def _fill(
             seen = f"({'rgb'[i]}-{kept}*{own[n][i]}+{OTHERS_FLOOR}*max(a,0)*({number(color[i])}))"
             terms[i].append(f"{number(share)}*max({alpha},0)*{seen}/({weight}>0?{weight}:1)")
     return {f"expr{i}": "+".join(["rgb"[i], *terms[i]]) for i in range(3)} if terms[0] else {}
-
-
-def _nearest(
-    look: Look,
-    palette: Sequence[tuple[float, float, float]],
-    layer: int,
-    opacities: Sequence[tuple[float, bool]],
-) -> Any:
-    """The edited palette color, linear Rec.709, that is nearest of those layers that are seen; None for black."""
-    colors = [edited_palette_color(look.edit(n), color) for n, color in enumerate(palette, 1)]
-    own = oklab(colors[layer - 1])
-    near = [
-        (math.dist(oklab(color), own), n) for n, color in enumerate(colors, 1) if n != layer and opacities[n - 1][0] > 0
-    ]
-    return colors[min(near)[1] - 1] if near else None
 
 
 def _palette(node: nuke.Group) -> list[tuple[float, float, float]]:
