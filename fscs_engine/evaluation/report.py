@@ -191,5 +191,5 @@ def _webp(pixels: NDArray[np.floating]) -> str:
         pixels = np.concatenate((color, alpha), axis=-1)
     kept = io.BytesIO()
     levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    Canvas.fromarray(levels).save(kept, "WEBP", quality=_QUALITY, use_sharp_yuv=True)
+    Canvas.fromarray(levels).save(kept, "WEBP", quality=_QUALITY, alpha_quality=_QUALITY, use_sharp_yuv=True)
     return base64.b64encode(kept.getvalue()).decode()
