@@ -23,12 +23,14 @@ from truth import RELEASED_RADIUS, import_released
 
 from fscs_engine import AlphaProcessing, Image, Segmenter, read_image
 from fscs_engine.evaluation.evaluation import Decomposer, Scores, measure
-from fscs_engine.evaluation.report import Layers, Picture, Plot, Table, page, thumbnail, write_page
+from fscs_engine.evaluation.report import THUMBNAIL, Layers, Picture, Plot, Table, page, thumbnail, write_page
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "report.html"
 PICTURE = ROOT / "examples" / "coffee.png"
 COLORS = 7
+SIZE = 400
+"""Longest side of a picture on the page that is part of the repository."""
 
 TITLES = {
     "scores": "Layer quality, 24 Kodak images",
@@ -66,7 +68,11 @@ def page_tables() -> list[Table]:
 
 
 def from_markdown(text: str) -> Iterator[Table]:
-    """The tables in a text, each with the sentences below it. Rows below a lone *cell* get it as their first cell."""
+    """The tables in a text, each with the sentences below it, and above it where they end in a colon.
+
+    Rows below a lone *cell* get it as their first cell.
+    """
+    lead = ""
     parts = re.split(r"((?:^\|.*\|$\n?)+)", text, flags=re.MULTILINE)
     for table, note in zip(parts[1::2], parts[2::2], strict=True):
         heads, _, *rows = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in table.splitlines()]
@@ -76,7 +82,9 @@ def from_markdown(text: str) -> Iterator[Table]:
                 group = row[0].strip("*")
             else:
                 sorted_rows.append([group, *row] if group else row)
-        yield Table("", ["clip", *heads] if group else heads, sorted_rows, " ".join(note.replace("`", "").split()))
+        sentences = [" ".join(paragraph.replace("`", "").split()) for paragraph in f"{lead}\n\n{note}".split("\n\n")]
+        lead = sentences.pop() if sentences[-1].endswith(":") else ""
+        yield Table("", ["clip", *heads] if group else heads, sorted_rows, " ".join(filter(None, sentences)))
 
 
 def cut(image: Image) -> Image:
@@ -84,11 +92,11 @@ def cut(image: Image) -> Image:
     return Image.from_pixels(image.pixels[: image.height // 8 * 8, : image.width // 8 * 8, :3], image.color_space)
 
 
-def layers_of(name: str, method: Decomposer, image: Image, picture: Picture, **how: object) -> Layers:
+def layers_of(name: str, method: Decomposer, image: Image, picture: Picture, **how: bool) -> Layers:
     """What a method makes of an image, small, with its scores."""
     smoothing = RELEASED_RADIUS if how else 0
     alphas, colors = method.decompose(image, picture.palette, AlphaProcessing(smoothing=smoothing), **how)
-    small = np.stack([thumbnail(layer) for layer in premultiplied(alphas, colors)])
+    small = np.stack([thumbnail(layer, max(picture.image.shape)) for layer in premultiplied(alphas, colors)])
     return Layers(name, small, described(measure(alphas, colors, image.pixels, picture.palette.array)))
 
 
@@ -104,11 +112,11 @@ def described(scores: Scores) -> str:
     return f"sum {whole}; L_s {scores.sparsity:.2f}; color variance {scores.color_variance_weighted:.4f}"
 
 
-def picture_of(file: Path, models: Mapping[str, Decomposer]) -> Picture:
+def picture_of(file: Path, models: Mapping[str, Decomposer], longest: int) -> Picture:
     """An image and its layers by every model, of one palette."""
     image = cut(read_image(file))
     palette = next(iter(models.values())).auto_palette(image, COLORS)
-    picture = Picture(file.stem, thumbnail(image.pixels), palette, [])
+    picture = Picture(file.stem, thumbnail(image.pixels, longest), palette, [])
     seen = [
         layers_of(name, method, image, picture, **({"released": True} if name.startswith("released") else {}))
         for name, method in models.items()
@@ -130,7 +138,8 @@ def main() -> None:
         if official.is_dir():
             models["released weights"] = Segmenter(import_released(official, Path(folder)))
     models["Tan 2018"] = Tan2018()
-    pictures = [picture_of(file, models) for file in arguments.pictures or [PICTURE]]
+    longest = THUMBNAIL if arguments.pictures else SIZE
+    pictures = [picture_of(file, models, longest) for file in arguments.pictures or [PICTURE]]
     drawn = ((ROOT / "docs" / name, *texts) for name, texts in PLOTS.items())
     plots = [Plot(title, file.read_bytes(), alt) for file, title, alt in drawn if file.is_file()]
     lead = (
