@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import html
 import json
 import os
 import re
@@ -333,8 +334,17 @@ def extension_files(wheel: Path | None) -> dict[str, bytes]:
         if file.is_file() and "__pycache__" not in file.parts
     }
     files["blender_manifest.toml"] = files["blender_manifest.toml"].replace(b"@version@", version.encode())
+    files["help.html"] = help_page(ROOT / "docs" / "blender.md")
     files |= host_copies()
     return files if wheel is None else files | carried_engine(wheel)
+
+
+def help_page(document: Path) -> bytes:
+    """A document as a page that any browser shows: its text as it is written, without the pictures."""
+    text = re.sub(r"^ *<img [^>]*>\n+", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    style = "font: 16px/1.5 sans-serif; white-space: pre-wrap; max-width: 60em; margin: 2em auto; padding: 0 1em"
+    head = f'<!doctype html><meta charset="utf-8"><title>{EXTENSION_ID}</title>'
+    return f'{head}<body style="{style}">{html.escape(text)}</body>\n'.encode()
 
 
 def carried_engine(wheel: Path) -> dict[str, bytes]:

@@ -44,6 +44,7 @@ TITLES = {
     "variants": "What parts of the code are worth",
     "scaling": "Scaling",
     "ablations": "Ablations",
+    "parts": "Parts of the network",
     "size": "Memory of an 8K image",
 }
 """Tables of :mod:`tables`, in the order of the page."""
@@ -60,10 +61,10 @@ def page_tables() -> list[Table]:
     found = []
     for name, title in TITLES.items():
         if name in tables.TABLES:
-            parts = list(from_markdown(tables.TABLES[name]()))
-            for number, part in enumerate(parts, 1):
-                whole = title if len(parts) == 1 else f"{title}, {number}"
-                found.append(Table(whole, part.heads, part.rows, part.note))
+            several = list(from_markdown(tables.TABLES[name]()))
+            for number, table in enumerate(several, 1):
+                whole = title if len(several) == 1 else f"{title}, {number}"
+                found.append(Table(whole, table.heads, table.rows, table.note))
     return found
 
 

@@ -23,7 +23,7 @@ PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
         *("scores", "scores-small", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
-        *("speed", "variants", "video", "curve"),
+        *("speed", "variants", "parts", "video", "curve"),
     ),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
@@ -187,6 +187,23 @@ def variants() -> str:
             f"\nThe network alone, {_pixels(through['frame'])}: {median(plain['seconds']):.2f} s, "
             f"through `torch.compile` {median(fast['seconds']):.2f} s after a first frame of {fast['first']:.0f} s."
         )
+    return "\n".join(lines)
+
+
+PARTS = ("torn edges", "torn pairs", "sparsity", "color variance", "noise", "exposure", "alpha error")
+PARTS_WIDE = ("wide transitions", "gradients")
+
+
+def parts() -> str:
+    """What short trainings without a part of the network give."""
+    results = _measured("parts")
+    if results is None:
+        return NOT_MEASURED
+    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    for row in sorted(results, key=lambda row: row != "nothing"):
+        result = results[row]
+        numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
+        lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
     return "\n".join(lines)
 
 
@@ -415,6 +432,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "video": video,
     "speed": speed,
     "variants": variants,
+    "parts": parts,
     "curve": curve,
     "matting": matting,
 }

@@ -33,7 +33,7 @@ from truth import RELEASED_RADIUS, import_released
 
 from fscs_engine import AlphaProcessing, Image, Palette, Segmenter
 from fscs_engine.alpha import temporal
-from fscs_engine.alpha.processing import process_alphas
+from fscs_engine.alpha.processing import edit_alphas, smooth_alphas
 from fscs_engine.alpha.temporal import is_cut, temporal_mean, window
 from fscs_engine.evaluation import metrics
 from fscs_engine.exact.exact import exact_colors
@@ -144,7 +144,8 @@ def smoothed(alphas: list[Pixels], clip: Clip, frames: list[Pixels]) -> list[Pix
         mixed = temporal_mean(
             [torch.from_numpy(alphas[i]) for i in near], [images[i] for i in near], near.index(number)
         )
-        results.append(process_alphas(mixed, image, palette, own, rest).numpy())
+        alphas = smooth_alphas(mixed, image, palette, rest)
+        results.append(edit_alphas(alphas, image, palette, own, rest).numpy())
     return results
 
 

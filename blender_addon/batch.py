@@ -28,6 +28,7 @@ from .jobs import Progress, Routine, run_now, understood
 from .session import SESSION
 from .show import paint, put, put_cached
 from .sources import link_into
+from .stopping import stoppable
 from .trees import is_linked, nodes_of_scene, nodes_of_strips
 from .window import palette_frames
 
@@ -52,6 +53,10 @@ def on_render_pre(scene: Any, *_: Any) -> None:
         except Exception as error:  # whatever it is: Blender would print it and go on without right passes
             if not isinstance(error, WorkerError):
                 traceback.print_exc()
+            elif error.code == "cancelled":
+                paint(node, passes.ALARM)
+                node.message, node.settings_shown = strings.CANCELLED, ""
+                continue
             stop_render(node, f"{node.name}: {understood(error)}")
 
 
@@ -61,6 +66,7 @@ def put_for_render(node: Any, frame: int) -> None:
 
     Raises:
         NoPasses: neither can be had; says why and what to do.
+        WorkerError: ``cancelled`` by Esc.
     """
     try:
         put_cached(node, frame)
@@ -77,8 +83,11 @@ def put_for_render(node: Any, frame: int) -> None:
         raise NoPasses(strings.NO_PALETTE, why=why)
     try:
         work = prepare(node, frame)
-        outcome = compute(connect(None), work)
+        with stoppable() as cancelled:
+            outcome = compute(connect(None), work, cancelled=cancelled)
     except WorkerError as error:
+        if error.code == "cancelled":
+            raise
         raise NoPasses(strings.NOT_MADE_NOW, why=why, error=error) from error
     if node.cached_in and not is_linked(node):
         warning = keep(outcome, work)

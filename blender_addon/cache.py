@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,16 +172,17 @@ def adopt(node: Any) -> None:
                 _write(own, {"files": files, "palette": _any_palette(own.parent)})
 
 
-def summary(node: Any, frames: Sequence[int]) -> tuple[list[int], int]:
-    """Which of some frames have a file, right or stale, and how many bytes all files of the node have."""
+def summary(node: Any, frames: Sequence[int], *, still: bool) -> tuple[list[int], int]:
+    """Which of some frames have a file, right or stale, and how many bytes all files of the node have. All frames of a
+    still have the same one."""
     names = {}
     for file in folder(node).glob(LAYERS):
         with contextlib.suppress(OSError):
             names[file.name] = file.stat().st_size
     parts = [name.split(".") for name in names]
-    numbers = {int(each[1]) for each in parts if len(each[1]) == 4 and each[1].isdigit()}
-    still = any(len(each[1]) == 16 for each in parts)
-    return [frame for frame in frames if still or frame in numbers], sum(names.values())
+    numbers = {int(each[1]) for each in parts if re.fullmatch(r"-?\d{3,8}", each[1])}
+    there = frames if still and any(len(each[1]) == 16 for each in parts) else [n for n in frames if n in numbers]
+    return list(there), sum(names.values())
 
 
 def ranges(frames: Sequence[int]) -> str:

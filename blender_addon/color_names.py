@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 NAMED = """
 AliceBlue f0f8ff AntiqueWhite faebd7 Aquamarine 7fffd4 Azure f0ffff Beige f5f5dc Bisque ffe4c4 Black 000000
@@ -33,7 +33,8 @@ Yellow ffff00 YellowGreen 9acd32
 """
 
 
-def color_name(color: Sequence[float]) -> str:
+@lru_cache(256)
+def color_name(color: tuple[float, ...]) -> str:
     """The name of a color.
 
     Args:

@@ -43,8 +43,8 @@ def single_values(node: Any) -> dict[str, float]:
     return {name: getattr(node, name) for name in RESULT_PARAMETERS if hasattr(node, name)}
 
 
-def described(node: Any) -> str:
-    """What decides the passes of a node but for what flows into it; the same in every session."""
+def described(node: Any, frame: int) -> str:
+    """What decides the passes of a node at a frame but for what flows into it; the same in every session."""
     return canonical_json(
         {
             "palette": [[canonical_number(value) for value in color["rgb"]] for color in palette_of(node)["colors"]],
@@ -55,7 +55,7 @@ def described(node: Any) -> str:
             },
             "chosen": [node.model, node.precision, node.clean_nonfinite, node.mask_mode, node.pass_mode],
             "view": repr((node.view, node.view_layer, node.error_gain)) if views.shown(node) else "",
-            "edits": repr(recoloring.look_of(node)) if recoloring.shown(node) else "",
+            "edits": repr(recoloring.look_of(node, frame)) if recoloring.shown(node) else "",
             "masked": [entry.masked for entry in node.palette],
         }
     )

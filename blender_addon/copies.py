@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import passes, recoloring, strings, views
+from .outputs import name_outputs
 from .properties import is_uid, new_uid
 from .session import SESSION
 from .trees import all_nodes, is_linked
@@ -45,6 +46,7 @@ def separate() -> None:
         passes.mend(node)
         views.fit(node)
         recoloring.fit(node)
+        name_outputs(node)
 
 
 def _of_another_file(node: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import bpy
 
-from . import cache, capture, copies, passes, reading, srgb, strings, updating, views
+from . import cache, capture, copies, passes, reading, recoloring, srgb, strings, updating, views
 from .engaged import redraw
 from .freshness import look_at, settings_of
 from .fscs._version import __version__
@@ -90,7 +90,13 @@ def on_save_pre(*_: Any) -> None:
     """Nothing that is there for a moment only gets into the file."""
     capture.restore()
     copies.separate()
+    follow_keys()
     leave_note()
+
+
+def follow_keys(*_: Any) -> None:
+    """Edits that are keyframed show what their keyframes say."""
+    for_each([node for node in all_nodes() if not is_linked(node)], recoloring.follow)
 
 
 def leave_note() -> None:
@@ -148,6 +154,8 @@ def on_settling(*_: Any) -> None:
     if came:
         copies.expect()
     copies.separate()
+    if bpy.app.background:  # where no timer does
+        follow_keys()
     if came:
         for_each([node for node in all_nodes() if not passes.filled(node)], _show_new)
 
@@ -202,6 +210,7 @@ def look() -> float:
         for_each(all_nodes(), _sum_up)
     said: list[bool] = []
     for_each(reading.finished(), show_again)
+    follow_keys()
     for_each(all_nodes(), lambda node: said.append(look_at(node) or fill_links(node)))
     for_each(all_nodes(), updating.look)
     SESSION.looked = time.monotonic()
@@ -213,7 +222,7 @@ def look() -> float:
 def _sum_up(node: Any) -> None:
     scene = scene_of(node)
     frames = range(scene.frame_start, scene.frame_end + 1)
-    there, size = cache.summary(node, frames)
+    there, size = cache.summary(node, frames, still=Sources.of(node, scene.frame_current).still)
     facts = {"frames": cache.ranges(there), "there": len(there), "count": len(frames), "size": f"{size / 1e6:.0f} MB"}
     text = strings.CACHE_SIZE.format(**facts) if size else strings.CACHE_EMPTY
     SESSION.state(node.uid).cached = text

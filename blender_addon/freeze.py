@@ -147,8 +147,7 @@ def _recolor(tree: Any, node: Any) -> None:
     tree.interface.new_socket(RECOLORED, in_out="OUTPUT", socket_type="NodeSocketColor")
     leave = passes.end_of(tree, "NodeGroupOutput")
     image, *layers = [leave.inputs[number].links[0].from_socket for number in range(node.colors + 1)]
-    colors = [tuple(entry.color) for entry in node.palette]
-    result = recoloring.build(tree, image, dict(enumerate(layers, 1)), recoloring.look_of(node), colors)
+    result, _ = recoloring.build(node, tree, image, dict(enumerate(layers, 1)), recoloring.looks_of(node))
     tree.links.new(result, leave.inputs[node.colors + 1])
 
 

@@ -86,8 +86,9 @@ class CompositorNodeSoftColorSegment(bpy.types.CompositorNodeCustomGroup):
         copies.expect_soon()
 
     def edits_changed(self) -> None:
-        """After an edit of a layer changed, or its color, which the edit is relative to."""
+        """After an edit of a layer changed, or its color, which the edit is relative to, or its name."""
         recoloring.fit(self)
+        name_outputs(self)
 
     def models(self) -> list[str]:
         """What the control Model can be."""

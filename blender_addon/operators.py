@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import batch, cache, copies, recombine, segmenting, strings, upstream, views
+from . import batch, cache, copies, looks, passes, recolor_tree, recombine, segmenting, strings, upstream, views
 from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
@@ -17,7 +17,6 @@ from .fscs.palette_codec import ENDINGS, read_palette, write_palette
 from .fscs.preset_list import read_presets, save_preset
 from .fscs.protocol import WorkerError
 from .jobs import Progress, Routine
-from .outputs import name_outputs
 from .properties import layer_values, palette_document, preset_values, take_palette, take_preset
 from .session import SESSION
 from .show import show_again
@@ -157,7 +156,7 @@ class EditOperator(NodeOperator):
 
 
 class FileOperator(NodeOperator):
-    """A button that asks for a palette file."""
+    """A button that asks for a file."""
 
     filepath: str
 
@@ -187,7 +186,6 @@ class ImportPaletteOperator(FileOperator, EditOperator, bpy.types.Operator):
     def work(self, node: Any, context: Any) -> str:
         """Reads it."""
         take_palette(node, read_palette(self.path))
-        name_outputs(node)
         return ""
 
 
@@ -206,6 +204,42 @@ class ExportPaletteOperator(FileOperator, bpy.types.Operator):
     def work(self, node: Any, context: Any) -> str:
         """Writes it."""
         write_palette(self.path, palette_document(node))
+        return ""
+
+
+class LoadLookOperator(FileOperator, EditOperator, bpy.types.Operator):
+    """The button *Load Look*."""
+
+    bl_idname = "soft_color_segment.load_look"
+    bl_label, bl_description = strings.LOAD_LOOK
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {
+        "node": NodeOperator.NODE,
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "filter_glob": bpy.props.StringProperty(default=f"*{looks.ENDING}", options={"HIDDEN"}),
+    }
+
+    def work(self, node: Any, context: Any) -> str:
+        """Reads it."""
+        looks.read(node, self.path)
+        return ""
+
+
+class SaveLookOperator(FileOperator, bpy.types.Operator):
+    """The button *Save Look*."""
+
+    bl_idname = "soft_color_segment.save_look"
+    bl_label, bl_description = strings.SAVE_LOOK
+    __annotations__ = {
+        "node": NodeOperator.NODE,
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH", default=f"look{looks.ENDING}"),
+        "check_existing": bpy.props.BoolProperty(default=True, options={"HIDDEN"}),
+        "filter_glob": bpy.props.StringProperty(default=f"*{looks.ENDING}", options={"HIDDEN"}),
+    }
+
+    def work(self, node: Any, context: Any) -> str:
+        """Writes it."""
+        looks.write(node, self.path)
         return ""
 
 
@@ -282,21 +316,6 @@ class SavePresetOperator(NodeOperator, bpy.types.Operator):
         return strings.PRESET_SAVED.format(file=file)
 
 
-class NameOutputsOperator(EditOperator, bpy.types.Operator):
-    """The button *Name Outputs*."""
-
-    bl_idname = "soft_color_segment.name_outputs"
-    bl_label, bl_description = strings.NAME_OUTPUTS
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
-    __annotations__ = {"node": NodeOperator.NODE}
-
-    def work(self, node: Any, context: Any) -> str:
-        """The name of a color, else what it looks like."""
-        node.names_follow = True
-        name_outputs(node)
-        return ""
-
-
 class SingleUserOperator(EditOperator, bpy.types.Operator):
     """The button *Make Single-User*."""
 
@@ -332,13 +351,26 @@ class RecombineOperator(EditOperator, bpy.types.Operator):
         return ""
 
 
-class ShowViewOperator(EditOperator, bpy.types.Operator):
-    """The button *Show View*."""
+class RecolorTreeOperator(EditOperator, bpy.types.Operator):
+    """The button *Add Recolor Tree*."""
 
-    bl_idname = "soft_color_segment.show_view"
-    bl_label, bl_description = strings.SHOW_VIEW
+    bl_idname = "soft_color_segment.add_recolor_tree"
+    bl_label, bl_description = strings.ADD_RECOLOR_TREE
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}
     __annotations__ = {"node": NodeOperator.NODE}
+
+    def work(self, node: Any, context: Any) -> str:
+        """Adds the group."""
+        recolor_tree.build(node)
+        return ""
+
+
+class ViewerOperator(EditOperator):
+    """A button that connects an output to a Viewer node."""
+
+    def socket(self, node: Any) -> Any:
+        """The output."""
+        raise NotImplementedError
 
     def work(self, node: Any, context: Any) -> str:
         """Takes the active Viewer of the tree."""
@@ -348,8 +380,34 @@ class ShowViewOperator(EditOperator, bpy.types.Operator):
         if viewer is None:
             viewer = tree.nodes.new(views.VIEWER)
             viewer.location = (node.location[0] + node.width + 100.0, node.location[1])
-        tree.links.new(next(socket for socket in node.outputs if socket.name == strings.VIEW[0]), viewer.inputs[0])
+        tree.links.new(self.socket(node), viewer.inputs[0])
         return ""
+
+
+class ShowViewOperator(ViewerOperator, bpy.types.Operator):
+    """The button *Show View*."""
+
+    bl_idname = "soft_color_segment.show_view"
+    bl_label, bl_description = strings.SHOW_VIEW
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE}
+
+    def socket(self, node: Any) -> Any:
+        """That for looking."""
+        return next(socket for socket in node.outputs if socket.name == strings.VIEW[0])
+
+
+class ShowLayerOperator(ViewerOperator, bpy.types.Operator):
+    """The button *Connect to Viewer* of a layer."""
+
+    bl_idname = "soft_color_segment.show_layer"
+    bl_label, bl_description = strings.SHOW_LAYER
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    __annotations__ = {"node": NodeOperator.NODE, "number": bpy.props.IntProperty(min=1, options={"SKIP_SAVE"})}
+
+    def socket(self: Any, node: Any) -> Any:
+        """The layer."""
+        return passes.layer_sockets(node)[min(self.number, node.colors) - 1]
 
 
 class OpenPreferencesOperator(NodeOperator, bpy.types.Operator):
@@ -400,11 +458,14 @@ CLASSES = (
     ImportPaletteOperator,
     PresetOperator,
     ExportPaletteOperator,
+    LoadLookOperator,
+    SaveLookOperator,
     SavePresetOperator,
-    NameOutputsOperator,
     SingleUserOperator,
     RecombineOperator,
+    RecolorTreeOperator,
     ShowViewOperator,
+    ShowLayerOperator,
     OpenPreferencesOperator,
     ClearCacheOperator,
     FillCacheOperator,

@@ -179,8 +179,8 @@ def over(layers: Any) -> Any:
 
 
 def rename_outputs(node: Any, names: list[str]) -> None:
-    """Names the outputs of the layers; their links stay."""
-    for item, name in zip(output_items(node.node_tree)[1:], names, strict=True):
+    """Names the outputs of the layers; their links stay. There may be more or fewer of them, until they are fitted."""
+    for item, name in zip(output_items(node.node_tree)[1:], names, strict=False):
         if item.name != name:
             item.name = name
 
@@ -280,27 +280,24 @@ def _copied(image: Any) -> Any:
 
 
 def _remember(node: Any, number: int) -> None:
-    """Leaves the name and the links of the output of layer ``number``, from 0, with its color."""
+    """Leaves the links of the output of layer ``number``, from 0, with its color."""
     place = len(node.kept_palette) - 1 - (number - node.colors)
     sockets = layer_sockets(node)
     if place < 0 or number >= len(sockets):
         return
     entry, socket = node.kept_palette[place], sockets[number]
-    entry.output_name = socket.name
     links = [link for link in node.id_data.links if link.from_node == node and link.from_socket == socket]
     entry.output_links = json.dumps([[link.to_node.name, link.to_socket.identifier] for link in links])
 
 
 def _recall(node: Any, number: int) -> None:
-    """Gives an output that came back its name and those of its links whose other ends are still free."""
+    """Gives an output that came back those of its links whose other ends are still free."""
     entry, tree = node.palette[number], node.id_data
     if not entry.output_links:
         return
-    if entry.output_name:
-        output_items(node.node_tree)[number + 1].name = entry.output_name
     for name, identifier in json.loads(entry.output_links):
         other = tree.nodes.get(name)
         socket = next((each for each in other.inputs if each.identifier == identifier), None) if other else None
         if socket is not None and (not socket.is_linked or socket.is_multi_input):
             tree.links.new(layer_sockets(node)[number], socket)
-    entry.output_name = entry.output_links = ""
+    entry.output_links = ""

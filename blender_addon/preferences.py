@@ -319,6 +319,8 @@ def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     row.label(text=strings.ENGINE, icon="SETTINGS")
     right = row.row()
     right.alignment = "RIGHT"
+    right.operator("soft_color_segment.help", icon="HELP")
+    right.operator("soft_color_segment.copy_report", icon="COPYDOWN")
     right.operator(OpenLog.bl_idname, icon="TEXT")
     installation = _background.installation
     if installation is not None and installation.running:

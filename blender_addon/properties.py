@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,8 @@ NODE_OF_BUTTON = "soft_color_segment_node"
 NOT_IN_PRESETS = ("mask_mode", "device", "precision", "tile")
 """Controls of the node that mean nothing without its files, or say where it is computed."""
 
-EDIT = "edit_"
-"""Begins the names of the edits of a layer."""
+HAS_COLOR = "has_color"
+"""The edit that says whether there is one of the color."""
 
 START_COLOR = (0.5, 0.5, 0.5)
 
@@ -31,16 +32,16 @@ LEFT_OUT = (
     "input_space",
     "alpha",
     "working_space",
-    "layer_black",
-    "layer_white",
-    "layer_gain",
-    "layer_gamma",
+    *(parameter.name for parameter in PARAMETERS if parameter.per_layer),
 )
 """Not controls of the node itself: Blender says what a file holds, the layers add up in the file's own scene-linear
 space, and what a layer has of its own is kept with its color."""
 
 FIXED: set[Any] = set()
-"""Options of the properties: none of them can be animated, as passes are made before the frame is evaluated."""
+"""Options of most properties: they can't be animated, as passes are made before the frame is evaluated."""
+
+ANIMATED: set[Any] = {"ANIMATABLE"}
+"""Of the edits, which change no passes."""
 
 Update = Callable[[Any, Any], None]
 """What Blender calls with the node and the context after a control was changed."""
@@ -80,13 +81,20 @@ def plain(value: Any) -> Any:
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
-def edit_property(parameter: Parameter, update: Any) -> Any:
-    """The Blender property of an edit of a layer, under the table's label, default, range and tooltip."""
+def edit(name: str, number: int) -> str:
+    """The name of the property of the node that is an edit of a layer, from 1. They are the node's own: Blender has no
+    keyframes for what belongs to one of a node's colors."""
+    return f"edit{number}_{name}"
+
+
+def edit_property(parameter: Parameter, number: int | str = "") -> Any:
+    """The Blender property of an edit, of a layer if it has a number, under the table's label, default, range and
+    tooltip."""
     common: dict[str, Any] = {
-        "name": parameter.label,
+        "name": f"{parameter.label} {number}".strip(),
         "description": parameter.tooltip,
-        "options": FIXED,
-        "update": update,
+        "options": FIXED if parameter.kind == "enum" else ANIMATED,
+        "update": _edits_changed,
     }
     if parameter.kind == "enum":
         items = [(choice, *strings.OPACITY_SHOWS[choice]) for choice in parameter.choices]
@@ -103,11 +111,15 @@ def edit_property(parameter: Parameter, update: Any) -> Any:
     return bpy.props.FloatProperty(default=float(parameter.default), step=5, precision=3, **common)
 
 
-def edit_changed(owner: Any, context: Any) -> None:
-    """After an edit of a layer, or of all, changed. A color knows its tree but not its node."""
-    own = owner.as_pointer()
-    for node in owner.id_data.nodes:
-        if is_node(node) and (node.as_pointer() == own or any(entry.as_pointer() == own for entry in node.palette)):
+def _edits_changed(node: Any, context: Any) -> None:
+    node.edits_changed()
+
+
+def _color_changed(color: Any, context: Any) -> None:
+    """After a color or its name changed. It knows its tree but not its node."""
+    own = color.as_pointer()
+    for node in color.id_data.nodes:
+        if is_node(node) and any(entry.as_pointer() == own for entry in node.palette):
             node.edits_changed()
 
 
@@ -117,7 +129,7 @@ def _words(text: tuple[str, str]) -> dict[str, Any]:
 
 def _color_edited(color: Any, context: Any) -> None:
     color.found = True
-    edit_changed(color, context)
+    _color_changed(color, context)
 
 
 class SoftColorEntry(bpy.types.PropertyGroup):
@@ -133,19 +145,12 @@ class SoftColorEntry(bpy.types.PropertyGroup):
             default=START_COLOR,
             update=_color_edited,
         ),
-        "label": bpy.props.StringProperty(**_words(strings.COLOR_NAME)),
+        "label": bpy.props.StringProperty(**_words(strings.COLOR_NAME), update=_color_changed),
         "locked": bpy.props.BoolProperty(**_words(strings.LOCK)),
         "found": bpy.props.BoolProperty(**_words(strings.FOUND)),
         "masked": bpy.props.BoolProperty(**_words(strings.MASKED)),
-        "output_name": bpy.props.StringProperty(options={"HIDDEN"}),
         "output_links": bpy.props.StringProperty(options={"HIDDEN"}),
         **{parameter.name: property_of(parameter) for parameter in PARAMETERS if parameter.per_layer},
-        EDIT + "has_color": bpy.props.BoolProperty(**_words(strings.HAS_COLOR), update=edit_changed),
-        **{
-            EDIT + parameter.name: edit_property(parameter, edit_changed)
-            for parameter in EDIT_PARAMETERS
-            if parameter.per_layer
-        },
     }
 
 
@@ -155,7 +160,6 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_cha
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
         "palette": bpy.props.CollectionProperty(type=SoftColorEntry, options=FIXED),
         "kept_palette": bpy.props.CollectionProperty(type=SoftColorEntry, options={"HIDDEN"}),
-        "names_follow": bpy.props.BoolProperty(options={"HIDDEN"}),
         "pass_mode": bpy.props.EnumProperty(
             **_words(strings.PASSES),
             items=[(mode, *words) for mode, words in strings.PASS_MODES.items()],
@@ -175,10 +179,21 @@ def node_annotations(colors_changed: Update, pass_mode_changed: Update, view_cha
             **_words(strings.ERROR_GAIN), default=ERROR_GAIN, min=1.0, max=1000.0, update=view_changed
         ),
         "recolor_layer": bpy.props.IntProperty(**_words(strings.RECOLOR_LAYER), default=1, min=1, max=MAXIMUM_COLORS),
+        **{parameter.name: edit_property(parameter) for parameter in EDIT_PARAMETERS if not parameter.per_layer},
         **{
-            parameter.name: edit_property(parameter, edit_changed)
+            edit(parameter.name, number): edit_property(parameter, number)
             for parameter in EDIT_PARAMETERS
-            if not parameter.per_layer
+            if parameter.per_layer
+            for number in range(1, MAXIMUM_COLORS + 1)
+        },
+        **{
+            edit(HAS_COLOR, number): bpy.props.BoolProperty(
+                name=f"{strings.HAS_COLOR[0]} {number}",
+                description=strings.HAS_COLOR[1],
+                options=ANIMATED,
+                update=_edits_changed,
+            )
+            for number in range(1, MAXIMUM_COLORS + 1)
         },
         "seed": bpy.props.IntProperty(**_words(strings.SEED), min=0),
         "clean_nonfinite": bpy.props.BoolProperty(**_words(strings.REPAIR_NAN)),
@@ -237,15 +252,17 @@ def palette_document(node: Any, *, locked_only: bool = False, found_only: bool =
 
 
 def take_palette(node: Any, document: dict[str, Any]) -> None:
-    """Fills the swatches from a palette file's form; sets the number of colors, too. Names follow their colors, those
-    of the outputs too where they were named after them."""
+    """Fills the swatches from a palette file's form; sets the number of colors, too. Names follow their colors."""
     colors = document["colors"]
     if node.colors != len(colors):
         node.colors = len(colors)
     fit_palette(node)
     for entry, color in zip(node.palette, colors, strict=True):
-        entry.color = color["rgb"]
-        entry.label = color.get("name", "")
+        values = {"color": array("f", color["rgb"]).tolist(), "label": color.get("name", "")}
+        for name, value in values.items():  # what is set has the inside made anew
+            held = getattr(entry, name)
+            if (held if name == "label" else list(held)) != value:
+                setattr(entry, name, value)
         entry.locked = bool(color.get("locked", False))
         entry.found = True
 

@@ -3,19 +3,22 @@
 
 The nodes make of each pixel what the engine's ``recolor`` makes of it (``fscs/edits.py``). So a change shows at once,
 needs no engine, and renders wherever the layers do. What is at rest is not there: an image without edits is passed on.
+Edits that are keyframed become keyframes of these nodes, one a frame, which Blender's own animation system follows.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import bpy
 import mathutils
+import numpy as np
 
 from . import passes, strings
+from .animation import driven, own_curves
 from .fscs.edits import (
     EDIT_PARAMETERS,
     IDENTITY,
@@ -26,33 +29,53 @@ from .fscs.edits import (
     Matrix,
     edited_palette_color,
     formula,
+    inverse,
     oklab,
+    product,
 )
-from .properties import EDIT, plain
+from .fscs.parameters import Parameter
+from .maker import PREFIX, Maker
+from .properties import HAS_COLOR, edit, plain
+from .session import SESSION
 from .sources import LINEAR, SPACES, scene_space
+from .trees import scene_of
 
-PREFIX = "recolor "
-"""Begins the names of the nodes."""
-
-LARGEST, SMALLEST = 1e30, 1e-20
+SMALLEST = 1e-20
+AT_REST: Matrix = tuple((*row, 0.0) for row in IDENTITY)
 
 Rgb = tuple[float, float, float]
 
+Curves = Mapping[tuple[str, int], Any]
+"""Those of edits, by the name of the node's property and by number."""
 
-def look_of(node: Any) -> Look:
-    """The edits of a node."""
-    return Look(
-        {number: _edit_of(entry) for number, entry in enumerate(node.palette, 1)},
-        node.opacity_shows,
-        plain(node.strength),
-    )
+
+def keyframed(node: Any) -> Curves:
+    """The curves of edits that have keyframes."""
+    data = node.id_data.animation_data
+    start = f"{node.path_from_id()}."
+    return {
+        (curve.data_path.removeprefix(start), curve.array_index): curve
+        for curve in (own_curves(data) if data is not None else ())
+        if _is_edit(curve.data_path, start) and not curve.mute
+    }
+
+
+def look_of(node: Any, frame: int | None = None) -> Look:
+    """The edits of a node, as they are now, or at a frame."""
+    return _looks(node, {} if frame is None else keyframed(node), [0 if frame is None else frame])[0]
 
 
 def edited(node: Any) -> frozenset[int]:
     """The layers, numbers from 0, that the output is made of; none where it is not linked or can't be made."""
-    if node.pass_mode == "OVER" or not shown(node):
+    if not shown(node) or node.node_tree is None:
         return frozenset()
-    return frozenset(number - 1 for number in _numbers(look_of(node), len(node.palette)))
+    inside = node.node_tree.nodes
+    layers = [inside.get(str(number)) for number in range(1, node.colors + 1)]
+    return frozenset(
+        number
+        for number, inner in enumerate(layers)
+        if inner is not None and any(link.to_node.name.startswith(PREFIX) for link in inner.outputs[0].links)
+    )
 
 
 def shown(node: Any) -> bool:
@@ -62,8 +85,16 @@ def shown(node: Any) -> bool:
 
 def hint(node: Any) -> str:
     """What to do where the output can't show the edits; an empty text where it can."""
+    if any(_is_edit(path, f"{node.path_from_id()}.") for path in driven(node.id_data.animation_data)):
+        return strings.EDITS_NOT_DRIVEN
     over = node.pass_mode == "OVER" and bool(_numbers(look_of(node), len(node.palette)))
     return strings.RECOLORED_NEEDS_ADDITIVE if over else ""
+
+
+def follow(node: Any) -> None:
+    """Makes the inside anew where keyframes of edits changed. Main thread, and not while something renders."""
+    if _keys(node, keyframed(node)) != SESSION.state(node.uid).keys:
+        fit(node)
 
 
 def fit(node: Any) -> None:
@@ -71,6 +102,7 @@ def fit(node: Any) -> None:
     tree = node.node_tree
     if tree is None:
         return
+    SESSION.state(node.uid).keys = _keys(node, keyframed(node))
     end = passes.output_behind(tree, strings.RECOLORED[0])
     image = passes.end_of(tree, "NodeGroupInput").outputs[0]
     layers = {
@@ -78,233 +110,222 @@ def fit(node: Any) -> None:
         for number in range(1, node.colors + 1)
         if str(number) in tree.nodes
     }
-    look = Look() if node.pass_mode == "OVER" or len(layers) < len(node.palette) else look_of(node)
-    result = build(tree, image, layers, look, [tuple(entry.color) for entry in node.palette])
+    rest = node.pass_mode == "OVER" or len(layers) < len(node.palette)
+    result, _ = build(node, tree, image, layers, [Look()] if rest else looks_of(node))
     if not (end.is_linked and end.links[0].from_socket == result):
         tree.links.new(result, end)
 
 
-def build(tree: Any, image: Any, layers: Mapping[int, Any], look: Look, colors: Sequence[Sequence[float]]) -> Any:
-    """Makes the nodes of a look in a tree, and takes away those of another one.
+def looks_of(node: Any) -> list[Look]:
+    """The edits of a node at each frame that its keyframes count for; one look where it has none."""
+    curves = keyframed(node)
+    return _looks(node, curves, _frames(node, curves))
+
+
+def build(
+    node: Any, tree: Any, image: Any, layers: Mapping[int, Any], looks: Sequence[Look]
+) -> tuple[Any, dict[int, Any]]:
+    """Makes the nodes of a node's edits in a tree, and takes away those of other ones.
 
     Args:
+        node: whose edits they are.
         tree: a compositor's.
         image: the socket of the image.
         layers: the sockets of its layers, which add up to it, by number from 1.
-        look: the edits.
-        colors: sRGB of the layers.
+        looks: some of :func:`looks_of`, or all.
 
     Returns:
-        the socket of the recolored image.
+        the socket of the recolored image, and those of what became of each layer that is edited, by its number from 1.
     """
-    numbers = _numbers(look, len(colors))
-    nodes = _Nodes(tree)
-    result = _recolored(nodes, image, layers, look, numbers, colors) if numbers else image
+    nodes = Maker(tree, _frames(node, keyframed(node))[0], scene_of(node).frame_current)
+    made = _recolored(nodes, image, layers, looks, [tuple(entry.color) for entry in node.palette])
     nodes.tidy()
-    return result
+    return made
 
 
 def _recolored(
-    nodes: _Nodes,
-    image: Any,
-    layers: Mapping[int, Any],
-    look: Look,
-    numbers: Sequence[int],
-    colors: Sequence[Sequence[float]],
-) -> Any:
-    to_rec709 = _to_rec709()
-    opacities = look.opacities(len(colors))
+    nodes: Maker, image: Any, layers: Mapping[int, Any], looks: Sequence[Look], colors: Sequence[Sequence[float]]
+) -> tuple[Any, dict[int, Any]]:
+    numbers = sorted({number for look in looks for number in _numbers(look, len(colors))})
+    if not numbers:
+        return image, {}
     rgb = [(float(color[0]), float(color[1]), float(color[2])) for color in colors]
-    new, alphas, changes = {}, {}, []
+    fates = [_fates(look, rgb, numbers) for look in looks]
+    new, own, alphas, changes = {}, {}, {}, []
+    kept = {number: np.array([each[number].kept for each in fates], np.float32) for number in numbers}
     for number in numbers:
         layer = layers[number]
         parts = nodes.split(layer)
         alphas[number] = parts[3]
-        new[number] = _edited(nodes, layer, parts, formula(look.edit(number), rgb[number - 1], to_rec709))
-        opacity = opacities[number - 1][0]
-        kept = nodes.mix("MULTIPLY", new[number], (opacity,) * 3) if opacity != 1.0 else new[number]
-        changes.append(nodes.mix("SUBTRACT", kept, layer))
+        new[number] = _edited(nodes, layer, parts, _over_time(looks, number, rgb[number - 1]))
+        own[number] = (
+            nodes.mix("MULTIPLY", new[number], _gray(kept[number])) if (kept[number] != 1.0).any() else new[number]
+        )
+        changes.append(nodes.mix("SUBTRACT", own[number], layer))
     change = nodes.total(changes)
-    seen = _fallbacks(look, rgb, numbers, opacities)
-    filled = [n for n in numbers if opacities[n - 1][0] < 1.0 and not opacities[n - 1][1] and seen[n] is not None]
+    filled = [number for number in numbers if any(each[number].fills for each in fates)]
     if filled:
         whole, alpha = nodes.mix("ADD", image, change), nodes.split(image)[3]
         left = alpha
         for number in numbers:
-            opacity = opacities[number - 1][0]
-            if opacity < 1.0:
-                left = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], 1.0 - opacity))
+            if (kept[number] < 1.0).any():
+                left = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], 1.0 - kept[number]))
         least = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alpha, 0.0), OTHERS_FLOOR)
         for number in filled:
-            kept = opacities[number - 1][0]
-            own = nodes.math("MULTIPLY", alphas[number], kept)
-            others = nodes.math("MAXIMUM", nodes.math("SUBTRACT", left, own), 0.0)
-            weight = nodes.math("MAXIMUM", nodes.math("ADD", others, least), SMALLEST)
-            lost = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alphas[number], 0.0), 1.0 - kept)
-            rest = nodes.mix("SUBTRACT", whole, nodes.mix("MULTIPLY", new[number], (kept,) * 3)) if kept else whole
-            rest = nodes.mix("ADD", rest, nodes.mix("MULTIPLY", least, seen[number]))
-            share = nodes.math("DIVIDE", lost, weight)
-            change = nodes.mix("ADD", change, nodes.mix("MULTIPLY", rest, share))
-    return nodes.mix("ADD", image, change, look.strength)
+            shows = np.array([each[number].shows for each in fates], np.float32)
+            share = (1.0 - kept[number]) * np.array([each[number].fills for each in fates], np.float32)
+            others = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], kept[number]))
+            weight = nodes.math("MAXIMUM", nodes.math("ADD", nodes.math("MAXIMUM", others, 0.0), least), SMALLEST)
+            lost = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alphas[number], 0.0), share)
+            rest = nodes.mix("SUBTRACT", whole, own[number]) if kept[number].any() else whole
+            rest = nodes.mix("ADD", rest, nodes.mix("MULTIPLY", least, shows))
+            change = nodes.mix("ADD", change, nodes.mix("MULTIPLY", rest, nodes.math("DIVIDE", lost, weight)))
+    return nodes.mix("ADD", image, change, np.array([look.strength for look in looks], np.float32)), own
 
 
-def _edited(nodes: _Nodes, layer: Any, parts: Sequence[Any], numbers: Formula) -> Any:
+@dataclass(frozen=True)
+class Numbers:
+    """Those of :class:`fscs.edits.Formula`, one a frame or one for all: matrices (F, 3, C) and colors (F, 3). Frames
+    without a perceptual edit have one that does nothing where others have one."""
+
+    to_lms: Any
+    roots: Any
+    from_lms: Any
+    offset: Any
+    power: Any
+
+
+def _over_time(looks: Sequence[Look], number: int, color: Rgb) -> Numbers:
+    matrix = to_rec709()
+    formulas = [formula(look.edit(number), color, matrix) for look in looks]
+    to_lms = next((each.to_lms for each in formulas if each.to_lms is not None), None)
+    if to_lms is not None:
+        back = inverse(to_lms)
+        formulas = [
+            Formula(to_lms, AT_REST, product(each.from_lms, back), each.offset, each.power)
+            if each.roots is None
+            else each
+            for each in formulas
+        ]
+    return Numbers(
+        None if to_lms is None else np.array([to_lms], np.float32),
+        None if to_lms is None else np.array([each.roots for each in formulas], np.float32),
+        *(np.array([getattr(each, name) for each in formulas], np.float32) for name in ("from_lms", "offset", "power")),
+    )
+
+
+def _edited(nodes: Maker, layer: Any, parts: Sequence[Any], numbers: Numbers) -> Any:
     """The edits of one layer but for opacity: see :class:`fscs.edits.Formula`."""
     alpha = parts[3]
-    above = nodes.math("MAXIMUM", alpha, 0.0) if any(numbers.offset) or numbers.roots is not None else None
+    above = nodes.math("MAXIMUM", alpha, 0.0) if numbers.offset.any() or numbers.roots is not None else None
     result = layer
-    if numbers.to_lms is not None and numbers.roots is not None:
+    if numbers.roots is not None:
         lms = nodes.split(nodes.matrix(numbers.to_lms, parts[:3]))
         roots = [nodes.root(each) for each in lms[:3]]
-        if any(row[3] != 0.0 for row in numbers.roots):
+        if numbers.roots[:, :, 3].any():
             roots.append(nodes.math("POWER", above, 1.0 / 3.0))
-        mixed = nodes.matrix(numbers.roots, roots)
-        cubes = nodes.mix("MULTIPLY", nodes.mix("MULTIPLY", mixed, mixed), mixed)
-        result = nodes.matrix(numbers.from_lms, nodes.split(cubes)[:3])
+        result = nodes.matrix(numbers.from_lms, nodes.split(nodes.cube(nodes.matrix(numbers.roots, roots)))[:3])
     else:
-        scale: Rgb = (numbers.from_lms[0][0], numbers.from_lms[1][1], numbers.from_lms[2][2])
-        if scale != (1.0, 1.0, 1.0):
+        scale = np.diagonal(numbers.from_lms, axis1=1, axis2=2)
+        if (scale != 1.0).any():
             result = nodes.mix("MULTIPLY", layer, scale)
-    if any(numbers.offset):
+    if numbers.offset.any():
         result = nodes.mix("ADD", result, nodes.mix("MULTIPLY", above, numbers.offset))
-    if numbers.power != (1.0, 1.0, 1.0):
+    if (numbers.power != 1.0).any():
         there = nodes.math("GREATER_THAN", alpha, 0.0)
         divisor = nodes.math("ADD", nodes.math("MULTIPLY", alpha, there), nodes.math("SUBTRACT", 1.0, there))
         straight = nodes.split(result)
         raised = [
-            nodes.signed_power(nodes.math("DIVIDE", straight[place], divisor), power)
-            for place, power in enumerate(numbers.power)
+            nodes.signed_power(nodes.math("DIVIDE", straight[place], divisor), numbers.power[:, place])
+            for place in range(3)
         ]
         result = nodes.join([nodes.math("MULTIPLY", each, divisor) for each in raised])
     return result
 
 
-class _Nodes:
-    """Makes nodes one after the other, and takes those that are there of an earlier time: so a slider that is dragged
-    changes numbers only."""
-
-    def __init__(self, tree: Any) -> None:
-        self._tree = tree
-        self._count = 0
-        self._links = {link.to_socket.as_pointer(): link.from_socket for link in tree.links}
-        self._new = bpy.app.version >= (5, 0, 0)
-
-    def split(self, color: Any) -> list[Any]:
-        """Red, green, blue and alpha."""
-        node = self._node("CompositorNodeSeparateColor")
-        self._put(node.inputs[0], color)
-        return list(node.outputs)[:4]
-
-    def join(self, channels: Sequence[Any]) -> Any:
-        """A color of three channels."""
-        node = self._node("CompositorNodeCombineColor")
-        for socket, channel in zip(node.inputs, channels, strict=False):
-            self._put(socket, channel)
-        return node.outputs[0]
-
-    def math(self, operation: str, first: Any, second: Any) -> Any:
-        """Of two numbers."""
-        node = self._node("ShaderNodeMath" if self._new else "CompositorNodeMath")
-        if node.operation != operation:
-            node.operation = operation
-        self._put(node.inputs[0], first)
-        self._put(node.inputs[1], second)
-        return node.outputs[0]
-
-    def mix(self, kind: str, first: Any, second: Any, factor: float = 1.0) -> Any:
-        """Of two colors; alpha is that of the first. A socket can't hold negative colors, so these are subtracted."""
-        if kind == "MULTIPLY" and isinstance(second, tuple) and min(second) < 0.0:
-            above, below = tuple(max(each, 0.0) for each in second), tuple(max(-each, 0.0) for each in second)
-            less = self.mix(kind, first, below)
-            return self.mix("SUBTRACT", self.mix(kind, first, above), less)
-        node = self._node("ShaderNodeMix" if self._new else "CompositorNodeMixRGB")
-        if self._new and node.data_type != "RGBA":
-            node.data_type = "RGBA"
-        if node.blend_type != kind:
-            node.blend_type = kind
-        inputs = (node.inputs[0], node.inputs[6], node.inputs[7]) if self._new else tuple(node.inputs)
-        self._put(inputs[0], factor)
-        self._put(inputs[1], first)
-        self._put(inputs[2], second)
-        return node.outputs[2] if self._new else node.outputs[0]
-
-    def total(self, colors: Sequence[Any]) -> Any:
-        """The sum."""
-        result, *others = colors
-        for other in others:
-            result = self.mix("ADD", result, other)
-        return result
-
-    def matrix(self, rows: Matrix, channels: Sequence[Any]) -> Any:
-        """Rows times channels: a color."""
-        columns = [tuple(row[place] for row in rows) for place in range(len(channels))]
-        return self.total([self.mix("MULTIPLY", each, column) for each, column in zip(channels, columns, strict=True)])
-
-    def root(self, number: Any) -> Any:
-        """The cube root, with its sign."""
-        return self.signed_power(number, 1.0 / 3.0)
-
-    def signed_power(self, number: Any, power: float) -> Any:
-        """A power of the size of a number, with its sign."""
-        if power == 1.0:
-            return number
-        size = self.math("POWER", self.math("ABSOLUTE", number, 0.0), power)
-        if power > 1.0:
-            size = self.math("MINIMUM", size, LARGEST)
-        return self.math("MULTIPLY", size, self.math("SIGN", number, 0.0))
-
-    def tidy(self) -> None:
-        """Takes away what is left over."""
-        names = {_name(number) for number in range(self._count)}
-        for node in [node for node in self._tree.nodes if node.name.startswith(PREFIX) and node.name not in names]:
-            self._tree.nodes.remove(node)
-
-    def _node(self, kind: str) -> Any:
-        name = _name(self._count)
-        node = self._tree.nodes.get(name)
-        if node is not None and node.bl_idname != kind:
-            self._tree.nodes.remove(node)
-            node = None
-        if node is None:
-            node = self._tree.nodes.new(kind)
-            node.name, node.hide = name, True
-            node.location = (40.0 * (self._count % 40), -800.0 - 40.0 * (self._count // 40))
-        self._count += 1
-        return node
-
-    def _put(self, socket: Any, value: Any) -> None:
-        """Links a socket to another one, or gives it a number or a color."""
-        if isinstance(value, (int, float, tuple)):
-            if socket.is_linked:
-                self._tree.links.remove(socket.links[0])
-            held = socket.default_value
-            if isinstance(value, tuple):
-                if list(held) != list(array("f", (*value, 1.0))):
-                    socket.default_value = (*value, 1.0)
-            elif held != array("f", (value,))[0]:
-                socket.default_value = value
-        elif not socket.is_linked or self._links.get(socket.as_pointer()) != value:
-            self._tree.links.new(value, socket)
+def _gray(numbers: Any) -> Any:
+    return np.repeat(numbers[:, None], 3, axis=1)
 
 
-def _name(number: int) -> str:
-    return f"{PREFIX}{number}"
+def _is_edit(path: str, start: str) -> bool:
+    """Whether a data path is that of an edit of a node, whose own one is ``start``."""
+    return path.startswith(start) and re.fullmatch(r"edit\d+_\w+|strength", path.removeprefix(start)) is not None
 
 
-def _edit_of(entry: Any) -> LayerEdit:
-    values: dict[str, Any] = {}
-    for parameter in EDIT_PARAMETERS:
-        if not parameter.per_layer:
-            continue
-        value = getattr(entry, EDIT + parameter.name)
-        if parameter.kind == "color":
-            value = tuple(plain(each) for each in value) if getattr(entry, f"{EDIT}has_color") else None
-        elif parameter.kind == "rgb":
-            value = tuple(plain(each) for each in value)
-        else:
-            value = plain(value)
-        values[parameter.name] = value
+def _keys(node: Any, curves: Curves) -> tuple[Any, ...]:
+    """Changes when keyframes of edits do."""
+    if not curves:
+        return ()
+    found: list[Any] = list(_ends(node))
+    for place, curve in curves.items():
+        points = np.empty(6 * len(curve.keyframe_points), np.float32)
+        for number, name in enumerate(("co", "handle_left", "handle_right")):
+            curve.keyframe_points.foreach_get(name, points[number * len(points) // 3 :][: len(points) // 3])
+        kinds = [(point.interpolation, point.easing) for point in curve.keyframe_points]
+        found.append((place, points.tobytes(), kinds, curve.extrapolation, len(curve.modifiers)))
+    return tuple(found)
+
+
+def _ends(node: Any) -> tuple[int, int]:
+    scene = scene_of(node)
+    return scene.frame_start, scene.frame_end
+
+
+def _frames(node: Any, curves: Curves) -> Sequence[int]:
+    """The frames that keyframes count for: those of the scene, and all between the keys."""
+    if not curves:
+        return [0]
+    ranges = [_ends(node), *(curve.range() for curve in curves.values())]
+    return range(math.floor(min(low for low, _ in ranges)), math.ceil(max(high for _, high in ranges)) + 1)
+
+
+def _looks(node: Any, curves: Curves, frames: Sequence[int]) -> list[Look]:
+    """The edits of a node at some frames."""
+    numbers = range(1, node.colors + 1)
+    names = {name for name, _ in curves}
+    still = {number: _edit_of(node, number, {}, 0) for number in numbers}
+    moving = [number for number in numbers if any(name.startswith(edit("", number)) for name in names)]
+    return [
+        Look(
+            {**still, **{number: _edit_of(node, number, curves, frame) for number in moving}},
+            node.opacity_shows,
+            _at(node, STRENGTH, "strength", curves, frame),
+        )
+        for frame in frames
+    ]
+
+
+STRENGTH = next(parameter for parameter in EDIT_PARAMETERS if parameter.name == "strength")
+
+
+def _edit_of(node: Any, number: int, curves: Curves, frame: int) -> LayerEdit:
+    values = {
+        parameter.name: _at(node, parameter, edit(parameter.name, number), curves, frame)
+        for parameter in EDIT_PARAMETERS
+        if parameter.per_layer
+    }
+    has_color = edit(HAS_COLOR, number)
+    if not _curved(curves, has_color, 0, float(getattr(node, has_color)), frame) >= 1.0:
+        values["color"] = None
     return LayerEdit(**values)
+
+
+def _at(node: Any, parameter: Parameter, name: str, curves: Curves, frame: int) -> Any:
+    """What a property holds, or has by its keyframes."""
+    held = getattr(node, name)
+    if parameter.kind == "bool":
+        return _curved(curves, name, 0, float(held), frame) >= 1.0
+    low, high = parameter.minimum, parameter.maximum
+    numbers = tuple(
+        plain(min(max(_curved(curves, name, place, each, frame), low), high))  # type: ignore[type-var]  # both are there
+        for place, each in enumerate([held] if isinstance(held, float) else held)
+    )
+    return numbers[0] if isinstance(held, float) else numbers
+
+
+def _curved(curves: Curves, name: str, place: int, held: float, frame: int) -> float:
+    curve = curves.get((name, place))
+    return held if curve is None else float(curve.evaluate(frame))
 
 
 def _numbers(look: Look, count: int) -> list[int]:
@@ -317,18 +338,33 @@ def _numbers(look: Look, count: int) -> list[int]:
     ]
 
 
-def _fallbacks(
-    look: Look, colors: Sequence[Rgb], numbers: Sequence[int], opacities: Sequence[tuple[float, bool]]
-) -> dict[int, Rgb | None]:
-    """For each layer that changes, the color that is seen where it was alone: of the layers that are seen, the nearest;
-    None where there are none."""
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a layer.
+
+    Attributes:
+        kept: its opacity.
+        fills: whether the others fill what it loses.
+        shows: the color that is seen where it was alone: of the layers that are seen, the nearest; black where there
+            are none.
+    """
+
+    kept: float
+    fills: bool
+    shows: Rgb
+
+
+def _fates(look: Look, colors: Sequence[Rgb], numbers: Sequence[int]) -> dict[int, Fate]:
+    opacities = look.opacities(len(colors))
     there = [edited_palette_color(look.edit(number), color) for number, color in enumerate(colors, 1)]
     labs = [oklab(color) for color in there]
-    found: dict[int, Rgb | None] = {}
+    found = {}
     for number in numbers:
+        kept, black = opacities[number - 1]
         others = [n for n in range(len(colors)) if opacities[n][0] != 0.0 and n != number - 1]
         nearest = min(others, key=lambda n: math.dist(labs[n], labs[number - 1]), default=None)  # noqa: B023
-        found[number] = None if nearest is None else _to_scene(there[nearest])
+        fills = kept < 1.0 and not black and nearest is not None
+        found[number] = Fate(kept, fills, _to_scene(there[nearest]) if nearest is not None else (0.0, 0.0, 0.0))
     return found
 
 
@@ -340,7 +376,7 @@ def _to_scene(color: Rgb) -> Rgb:
     return float(there[0]), float(there[1]), float(there[2])
 
 
-def _to_rec709() -> Matrix:
+def to_rec709() -> Matrix:
     """The matrix from the file's scene-linear space to linear Rec.709."""
     if scene_space() == SPACES[LINEAR]:
         return IDENTITY

@@ -24,7 +24,6 @@ from .fscs.parameters import TEMPORAL_RADIUS
 from .fscs.protocol import WorkerError
 from .gather import Work, prepare
 from .jobs import Routine, Task
-from .outputs import name_outputs
 from .properties import in_slots, take_palette
 from .session import SESSION
 from .show import claim, put_cached, show, show_again, take_colors
@@ -83,7 +82,6 @@ def recolored(uid: str, frames: Sequence[int], *, locked_only: bool = True) -> R
     )
     node = present(uid)
     take_palette(node, in_slots(node, palette, locked_only=locked_only))
-    name_outputs(node)
     node.message, node.failed = "", False
     return None
 

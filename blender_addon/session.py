@@ -29,6 +29,7 @@ class State:
         waiting: the settings that Auto Update waits with, until nothing changes for a moment.
         changed: when they came, by ``time.monotonic``.
         tried: the settings that it computed last, whatever came of it.
+        keys: the keyframes that its edits were made of (``recoloring.fit``).
         cached: what of the scene's range is in the cache, in words.
     """
 
@@ -48,6 +49,7 @@ class State:
     waiting: str = ""
     changed: float = 0.0
     tried: str = ""
+    keys: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Session:
     render: the render of a capture under way (``capture.RenderJob``), or None.
     copied: whether nodes may share their inside: after a copy, and in a file that was just loaded.
     groups: how many node groups there were: one more may have been appended or linked, with nodes of ours in it.
+    stop_render: set when Esc was pressed while a render computes layers (``stopping.py``); None if none does.
     alarmed: the nodes that the render under way told of already.
     scenes: what was seen of 3D scenes that flow into nodes (``scene_print.ScenePrint``), by their names.
     blend: the .blend that was loaded or saved last.
@@ -77,6 +80,7 @@ class Session:
     render: Any = None
     copied: bool = True
     groups: int = 0
+    stop_render: Any = None
     alarmed: set[str] = field(default_factory=set)
     scenes: dict[str, Any] = field(default_factory=dict)
     blend: str = ""

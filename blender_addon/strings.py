@@ -46,6 +46,7 @@ PASS_MODES = {
 PASSES = ("Passes", "Choose how to recombine the layers")
 RECOLORED = ("Recolored", "Show the image with the edits of its layers")
 RECOLORED_NEEDS_ADDITIVE = "Recolored shows no edits: it needs Passes: Additive"
+EDITS_NOT_DRIVEN = "Recolored follows keyframes of its edits, but no drivers and no NLA strips"
 RECOLOR_PANEL = "Recolor"
 RECOLOR_LAYER = ("Layer", "Choose the layer whose edits are shown below")
 HAS_COLOR = ("New Color", "Move the palette color of the layer to the color beside")
@@ -65,7 +66,7 @@ VIEWS = {
 VIEW_LAYER = ("Layer", "Set the number of the layer that View shows")
 ERROR_GAIN = ("Error Gain", "Multiply the error that View shows. Higher values make small errors visible")
 COLOR = ("Color", "Set the color of this layer, as it looks on the screen (sRGB)")
-COLOR_NAME = ("Name", "Name this color, for palette files and outputs")
+COLOR_NAME = ("Name", "Name this color, for palette files and outputs. Empty: what it looks like")
 LOCK = ("Lock", "Keep this color when Auto Palette finds the others")
 FOUND = ("Found", "Show whether this color was chosen or found")
 MASKED = ("Masked", "Apply the mask to this layer. Mode Split takes the first two marked layers")
@@ -107,6 +108,20 @@ BUILD_RECOMBINE = (
 )
 SHOW_VIEW = ("Show View", "Connect the output View to a Viewer node, which is added where there is none")
 VIEW_NOT_FROZEN = ("the output View is connected to {name}, but is for looking only", "connect another output")
+ADD_RECOLOR_TREE = (
+    "Add Recolor Tree",
+    "Add a node group that adjusts each layer and adds what changes to the image. It holds the edits of the node, can "
+    "be changed like any group, and stays when the node is frozen",
+)
+LOAD_LOOK = ("Load Look", "Load the edits of all layers from a look file, in the place of those that are set")
+SAVE_LOOK = ("Save Look", "Save the edits of all layers as a look file, for other nodes, Nuke and the command line")
+RECOLOR_TREE = "{name}: recolored"
+FIXED_EDITS = "Edits of the node"
+ADJUSTMENT = "Adjust Color Layer"
+ADJUSTMENT_LAYER = "Layer"
+ADJUSTMENT_CHANGE = "Change"
+TREE_NEEDS_ADDITIVE = ("the layers are stacked, and can't be recolored one by one", "choose Passes: Additive")
+SHOW_LAYER = ("Connect to Viewer", "Connect this layer to a Viewer node, which is added where there is none")
 RECOMBINED = "{name}: layers put together"
 NEEDS_OVER = "Alpha Over needs Passes: Over. Additive layers are added"
 NEEDS_ADDITIVE = "Add needs Passes: Additive. Over layers are put over each other"
@@ -115,13 +130,19 @@ CACHE_SIZE = "{there} of {count} frames, {size} on disk: {frames}"
 CACHE_EMPTY = "Nothing in the cache yet"
 USED_ENVIRONMENT = "{variable} is set: it wins over the Python below"
 MAKE_SINGLE_USER = ("Make Single-User", "Give each use of the group a copy of its own, with layers of its own")
-NAME_OUTPUTS = ("Name Outputs", "Name the outputs after their colors, now and whenever the palette changes")
 CLEAR_CACHE = ("Clear Cache", "Delete the cache files of this node")
 PICK_COLOR = ("Pick Color", "Pick this color from an image: click in an Image Editor or in the backdrop")
 PICKING = "Click on a color in an Image Editor or in the backdrop     Esc, right mouse button: cancel"
 FRAMES = ("Frames", "Set the frames, as in 1-100 or 1-9,20. Empty: the frame range of the scene")
 FRAMES_IN_A_ROW = ("Frames", "Set the frames, as in 1-100. Empty: the frame range of the scene")
 PRESET = "Preset"
+
+HELP = ("Help", "Open the manual of this version in the browser. It needs no network")
+COPY_REPORT = (
+    "Copy Report",
+    "Copy what the report of a problem needs: versions, the system, what the nodes say, and the end of the log",
+)
+REPORT_COPIED = "Copied: paste it into your report"
 
 # What the node says
 
@@ -217,11 +238,12 @@ IS_LINKED = (
 BEHIND_HAS_NONE = ("{name}, which feeds it, has no layers: {why}", "press Segment there first")
 NODE_GONE = ("the node is gone", "")
 NO_SUCH_NODE = ("there is no Soft Color Segment node {names}", "check its name")
+NOT_A_LOOK = ("{path} is no look for this node ({error})", "choose a look file, and check the layers that it names")
 NO_SUCH_PRESET = ("There is no preset {name}", "")
 NO_SUCH_COLOR = ("there is no color {number}", "use another one")
 WRONG_FRAMES = ("frames {frames}: {error}", "give a range like 1-100")
 FRAMES_BACKWARDS = "{frames} runs backwards"
-ADDON_FAILED = ("the add-on failed ({error})", "report it")
+ADDON_FAILED = ("the add-on failed ({error})", "report it, with what Copy Report in the sidebar copies")
 STOPPED = ("cancelled", "")
 
 NOT_IN_CACHE = "frame {frame} is not in the cache ({path})"

@@ -12,14 +12,17 @@ from .color_names import color_name
 from .freshness import look_at
 from .fscs.edits import EDIT_PARAMETERS
 from .fscs.parameters import BY_NAME
-from .properties import EDIT, NODE_ID, NODE_OF_BUTTON
+from .properties import HAS_COLOR, NODE_ID, NODE_OF_BUTTON, edit
 from .session import SESSION
 from .strings import wrapped
 from .views import OF_ONE_LAYER
 
 SWATCHES_A_ROW = 3
+SIDEBAR_LETTERS = 38
+"""Letters that fit into a line of a sidebar as wide as Blender makes it."""
+
 LONGEST_NAME = 20
-"""Letters that fit into a number field of a sidebar as wide as Blender makes it."""
+"""Letters that fit into a number field of it."""
 
 BROKEN_WITHOUT = (4, 4, 0)
 """Blenders from this one on don't render a file with this node where the add-on is missing."""
@@ -44,7 +47,6 @@ def draw_node(node: Any, context: Any, layout: Any) -> None:
     operator(row, node, "range_palette", text="", icon="PREVIEW_RANGE")
     operator(row, node, "import_palette", text="", icon="IMPORT")
     operator(row, node, "export_palette", text="", icon="EXPORT")
-    operator(row, node, "name_outputs", text="", icon="FONT_DATA")
     column = layout.column()
     column.enabled = not node.busy
     column.prop(node, "pass_mode")
@@ -165,7 +167,7 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
         draw_controls(node, body, "model", "device", "precision", "tile")
     body = panel(layout, "cache", strings.CACHE)
     if body is not None:
-        for line in wrapped(state.cached, 44) if state.cached else ():
+        for line in wrapped(state.cached, SIDEBAR_LETTERS) if state.cached else ():
             body.label(text=line)
         body.prop(node, "cache_frames")
         row = body.row(align=True)
@@ -175,9 +177,18 @@ def draw_sidebar(node: Any, context: Any, layout: Any) -> None:
             body.prop(node, "trust_scene")
         operator(body, node, "freeze", icon="FREEZE").frames = node.cache_frames
         if bpy.app.version >= BROKEN_WITHOUT:
-            for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, 44):
-                body.label(text=line, icon="BLANK1")
+            for line in wrapped(strings.FREEZE_FIRST if crashes() else strings.FREEZE_FIRST_BLACK, SIDEBAR_LETTERS):
+                body.label(text=line)
     operator(layout, node, "build_recombine", icon="NODETREE")
+    operator(layout, node, "add_recolor_tree", icon="NODETREE")
+    draw_help(layout)
+
+
+def draw_help(layout: Any) -> None:
+    """The manual, and what to report a problem with."""
+    row = layout.row(align=True)
+    row.operator("soft_color_segment.help", icon="HELP")
+    row.operator("soft_color_segment.copy_report", icon="COPYDOWN")
 
 
 def panel(layout: Any, name: str, title: str, *, closed: bool = False) -> Any:
@@ -193,7 +204,8 @@ def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
     row.label(text=str(number))
     row.prop(entry, "color", text="")
     draw_dropper(node, number - 1, row)
-    row.prop(entry, "label", text="")
+    row.prop(entry, "label", text="", placeholder=color_name(tuple(entry.color)))
+    operator(row, node, "show_layer", text="", icon="HIDE_OFF").number = number
     for name, parameter in BY_NAME.items():
         if parameter.per_layer:
             box.prop(entry, name)
@@ -201,22 +213,26 @@ def draw_layer(node: Any, number: int, entry: Any, box: Any) -> None:
 
 def draw_edits(node: Any, layout: Any) -> None:
     """The edits of the chosen layer, which the output Recolored shows."""
-    for parameter in EDIT_PARAMETERS:
-        if not parameter.per_layer:
-            layout.prop(node, parameter.name)
-    layout.prop(node, "recolor_layer")
-    entry = node.palette[min(node.recolor_layer, node.colors) - 1]
+    draw_controls(node, layout, *(parameter.name for parameter in EDIT_PARAMETERS if not parameter.per_layer))
     row = layout.row(align=True)
-    row.label(text=entry.label or color_name(entry.color))
+    operator(row, node, "load_look", icon="IMPORT")
+    operator(row, node, "save_look", icon="EXPORT")
+    row = layout.row(align=True)
+    row.prop(node, "recolor_layer")
+    operator(row, node, "show_layer", text="", icon="HIDE_OFF").number = node.recolor_layer
+    number = min(node.recolor_layer, node.colors)
+    entry = node.palette[number - 1]
+    row = layout.row(align=True)
+    row.label(text=entry.label or color_name(tuple(entry.color)))
     row.enabled = not node.busy
     row.prop(entry, "color", text="")
     for parameter in EDIT_PARAMETERS:
         if parameter.kind == "color":
             row = layout.row(align=True)
-            row.prop(entry, f"{EDIT}has_color")
-            row.prop(entry, EDIT + parameter.name, text="")
+            row.prop(node, edit(HAS_COLOR, number), text=strings.HAS_COLOR[0])
+            row.prop(node, edit(parameter.name, number), text="")
         elif parameter.per_layer:
-            layout.prop(entry, EDIT + parameter.name)
+            layout.prop(node, edit(parameter.name, number), text=parameter.label)
 
 
 def draw_controls(node: Any, layout: Any, *names: str) -> None:

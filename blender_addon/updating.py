@@ -21,6 +21,7 @@ from .engaged import EngagedOperator, NodeOperator
 from .engine import connect_with, python_path
 from .freshness import settings_of
 from .fscs.client import Pixels
+from .fscs.parameters import IN_PIXELS
 from .fscs.protocol import WorkerError
 from .gather import Work
 from .jobs import Cancelled, Progress, Routine, Task, Tell
@@ -102,8 +103,12 @@ def preview(worker: Any, work: Work, tell: Tell | None = None, cancelled: Cancel
     if step == 1:
         return None
     values = {**work.values, "smoothing": round(work.values["smoothing"] / step)}
+    layers = {
+        name: {layer: value / step if name in IN_PIXELS else value for layer, value in edited.items()}
+        for name, edited in work.layers.items()
+    }
     inputs = replace(work.inputs, picture=small, before=(), after=())
-    made = compute(worker, replace(work, inputs=inputs, values=values), tell, cancelled)
+    made = compute(worker, replace(work, inputs=inputs, values=values, layers=layers), tell, cancelled)
     large = made.layers.repeat(step, axis=1).repeat(step, axis=2)
     return replace(made, layers=large[:, : picture.height, : picture.width])
 

@@ -233,7 +233,7 @@ class _Walk:
             self._add(f"frame {self._frame}")
         path = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
         if is_node(node):
-            self._add(described(node))
+            self._add(described(node, self._frame))
         else:
             for prop in node.bl_rna.properties:
                 counts = prop.type in VALUES and prop.identifier not in LOOKS

@@ -99,12 +99,14 @@ class Decomposition:
         own_colors = self._prediction is not None and self._model.own_colors
         context = self._model.halo if own_colors else 0
         above, below = max(0, top - context), min(height, bottom + context)
-        alphas = self._mixed(above, below) if self._moments else self.smoothed(above, below)
+        first, last = max(0, above - self.processing.edge_reach), min(height, below + self.processing.edge_reach)
+        alphas = self._mixed(first, last) if self._moments else self.smoothed(first, last)
         ready = self._is_smooth and self.processing.changes_nothing and len(self.palette) == len(self._owners)
-        network_input = self.network_input(above, below) if own_colors or not ready else alphas[:0]
+        network_input = self.network_input(first, last) if own_colors or not ready else alphas[:0]
         if not ready:
-            masks = [torch.from_numpy(mask.pixels[above:below]).to(self._device) for mask in self.processing.masks]
+            masks = [torch.from_numpy(mask.pixels[first:last]).to(self._device) for mask in self.processing.masks]
             alphas = edit_alphas(alphas, network_input, self.palette, self._duplicates, self.processing, masks)
+        alphas, network_input = (planes[:, above - first : below - first] for planes in (alphas, network_input))
         self.seconds["alpha"] += time.perf_counter() - started
         started = time.perf_counter()
         if isinstance(self._prediction, ColorPrediction):

@@ -353,6 +353,6 @@ def _strip_rows(run: Decomposition) -> Iterator[tuple[int, int]]:
     """The strips of a picture: top and bottom row."""
     height, width = run.image.height, run.image.width
     rows = _STRIP_VALUES // (len(run.base_values) * width) // _STRIP_ROWS * _STRIP_ROWS
-    rows = max(_LEAST_ROWS, rows, run.processing.reach // _STRIP_ROWS * _STRIP_ROWS)
+    rows = max(_LEAST_ROWS, rows, (run.processing.reach + run.processing.edge_reach) // _STRIP_ROWS * _STRIP_ROWS)
     for top in range(0, height, rows):
         yield top, min(height, top + rows)

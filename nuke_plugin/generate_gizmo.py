@@ -32,7 +32,7 @@ if str(ROOT) not in sys.path:
 from fscs_engine._version import __version__  # noqa: E402
 from fscs_engine.host import sums  # noqa: E402
 from fscs_engine.host.edits import EDIT_BY_NAME, EDIT_PARAMETERS  # noqa: E402
-from fscs_engine.host.key import RESULT_PARAMETERS  # noqa: E402
+from fscs_engine.host.key import CACHE_FORMAT, RESULT_PARAMETERS  # noqa: E402
 from fscs_engine.host.naming import LAYER_PREFIX, METADATA_PREFIX, layer_name  # noqa: E402
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS, MAXIMUM_COLORS, Parameter  # noqa: E402
 from fscs_engine.host.views import SHEETS  # noqa: E402
@@ -62,7 +62,9 @@ CHECKS = ("error", "warn", "off")
 VIEWS = ALL_VIEWS[:5]  # Matte to Alpha shows one alpha
 
 LIVE_SCALARS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "minimum_alpha")
-PER_LAYER = ("layer_black", "layer_gain", "layer_gamma", "layer_white")
+PER_LAYER = sums.LAYER_PARAMETERS
+_LABELS = [BY_NAME[name].label.lower() for name in PER_LAYER]
+LAYER_CONTROLS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
 
 COLORS = int(BY_NAME["colors"].default)
 NAMES = tuple(layer_name(n) for n in range(1, COLORS + 1))
@@ -332,8 +334,9 @@ def _alpha_tab(knobs: Knobs) -> None:
         limits=(1, MAXIMUM_COLORS),
     )
     shown = {"layer_gain": (0.0, 4.0), "layer_gamma": (0.2, 5.0)}
+    shown |= {"layer_erode": (-10.0, 10.0), "layer_blur": (0.0, 10.0)}
     for n in layer_numbers():
-        for name in ("layer_gain", "layer_gamma", "layer_black", "layer_white"):
+        for name in PER_LAYER:
             knobs.parameter(
                 BY_NAME[name],
                 name=f"{name}{n}",
@@ -630,8 +633,8 @@ def checks() -> list[tuple[str, str, str]]:
         ),
         (
             "CheckFile",
-            "[string length [metadata exr/softcolor:key]]==64",
-            "The cache file holds no layers. Choose one that Render or 'fscs segment' wrote.",
+            f"{_sum(5)}=={CACHE_FORMAT}",
+            "The cache file holds no layers of this version. Choose one that Render or 'fscs segment' wrote.",
         ),
         (
             "CheckFormat",
@@ -658,7 +661,7 @@ def checks() -> list[tuple[str, str, str]]:
         (
             "CheckLayers",
             layers,
-            f"A layer's gain, gamma, black or white point changed since the layers were rendered. {again}.",
+            f"A layer's {LAYER_CONTROLS} changed since the layers were rendered. {again}.",
         ),
         (
             "CheckMask",
@@ -670,7 +673,7 @@ def checks() -> list[tuple[str, str, str]]:
 
 def _sum(index: int) -> str:
     """Tcl: a number that stands in a file for its settings. Without variables: several threads share Nuke's."""
-    return f"[lindex [concat [metadata exr/{METADATA_PREFIX}{sums.SUMS}] -99 -99 -99 -99 -99] {index}]"
+    return f"[lindex [concat [metadata exr/{METADATA_PREFIX}{sums.SUMS}] -99 -99 -99 -99 -99 -99] {index}]"
 
 
 def _same_sum(index: int, own: str) -> str:
@@ -757,8 +760,7 @@ def live_nodes() -> str:
         (
             "LiveLayers",
             "&&".join(["parent.use_mask==0", "parent.temporal==0", *neutral]),
-            "Live has no masks, no temporal smoothing and no gain, gamma, black or white point of layers. Reset "
-            "them, or use Cached.",
+            f"Live has no masks, no temporal smoothing and no {LAYER_CONTROLS} of layers. Reset them, or use Cached.",
         ),
         (
             "LiveModel",

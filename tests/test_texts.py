@@ -30,6 +30,7 @@ VERBS = {
         "Allow",
         "Also",
         "Apply",
+        "Blur",
         "Brighten",
         "Change",
         "Check",

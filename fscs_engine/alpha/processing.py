@@ -1,13 +1,14 @@
 """Alpha processing: everything between the alpha predictor and the colors, always in the same order.
 
 normalize (Eq. 5) → smoothing → clamp and normalize → temporal smoothing (`temporal.py`) → minimum alpha and per-layer
-black and white point, gain, gamma → normalize → masks. Alphas enter and leave in [0, 1] and leave adding to 1.
+black and white point, gain, gamma → normalize → per-layer erode and blur (`edges.py`) → masks. Alphas enter and leave
+in [0, 1] and leave adding to 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..errors import UsageError
 from ..host.key import MASK_SPACE, RESULT_PARAMETERS, pixels_identity
 from ..host.parameters import ALPHA_FLOOR, BY_NAME
 from ..palette.palette import Palette
+from . import edges
 from .smoothing import gray, guided_filter, reach
 
 _LARGEST = 1e12  # gain and gamma at their limits overflow float32; this much is alone anyway
@@ -26,12 +28,21 @@ _LARGEST = 1e12  # gain and gamma at their limits overflow float32; this much is
 
 @dataclass(frozen=True)
 class LayerAdjustment:
-    """Edits of one layer's alpha: ``((alpha - black) / (white - black) × gain) ** (1 / gamma)``."""
+    """Edits of one layer's alpha: ``((alpha - black) / (white - black) × gain) ** (1 / gamma)``.
+
+    Then, in pixels, the matte is eroded (below 0: dilated) and blurred by a Gaussian of standard deviation ``blur``.
+    """
 
     gain: float = 1.0
     gamma: float = 1.0
     black: float = 0.0
     white: float = 1.0
+    erode: float = 0.0
+    blur: float = 0.0
+
+
+ADJUSTMENTS = tuple(one.name for one in fields(LayerAdjustment))
+"""Their names; in the parameter table they begin with ``layer_``."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,19 @@ class AlphaProcessing:
 
     @property
     def reach(self) -> int:
-        """How many pixels away a pixel can still change the processed alphas."""
+        """How many pixels away a pixel can still change the smoothed alphas."""
         return reach(self.smoothing) if self.smoothing_strength > 0 else 0
+
+    @property
+    def edge_edits(self) -> dict[int, tuple[float, float]]:
+        """Erode and blur of the layers that have them, by layer from 0."""
+        found = {number - 1: (edit.erode, edit.blur) for number, edit in self.adjustments.items()}
+        return {layer: edge for layer, edge in found.items() if any(edge)}
+
+    @property
+    def edge_reach(self) -> int:
+        """How many pixels away a smoothed alpha can still change the processed ones."""
+        return max((edges.reach(*edge) for edge in self.edge_edits.values()), default=0)
 
     @property
     def before_temporal(self) -> tuple[float, ...]:
@@ -105,7 +127,7 @@ class AlphaProcessing:
             _check_range(name, getattr(self, name), name.replace("_", "-"))
         for number, adjustment in self.adjustments.items():
             _check_layer(number, colors)
-            for name in ("gain", "gamma", "black", "white"):
+            for name in ADJUSTMENTS:
                 _check_range(f"layer_{name}", getattr(adjustment, name), f"{name} of layer {number}")
             if adjustment.black >= adjustment.white:
                 raise UsageError(
@@ -148,34 +170,14 @@ def _check_layer(number: int, colors: int) -> None:
         raise UsageError(f"there is no layer {number}", cure=f"the palette has layers 1 to {colors}")
 
 
-def process_alphas(
-    raw: Tensor,
-    image: Tensor,
-    palette: Tensor,
-    duplicates: Sequence[Sequence[int]],
-    processing: AlphaProcessing,
-    masks: Sequence[Tensor] = (),
-) -> Tensor:
-    """The whole chain for a picture by itself: :func:`smooth_alphas`, then :func:`edit_alphas`.
+def smooth_alphas(raw: Tensor, image: Tensor, palette: Tensor, processing: AlphaProcessing) -> Tensor:
+    """The chain up to the temporal smoothing.
 
     Args:
         raw: (U, H, W) alphas of the U different palette colors, each ≥ 0, before Eq. 5.
         image: (3, H, W) sRGB in [0, 1], what the network saw.
         palette: (U, 3) sRGB in [0, 1], the different colors.
-        duplicates: for each different color the positions (from 0) that it has in the user's palette of K
-            entries; an alpha is split evenly over them.
         processing: the controls, already checked.
-        masks: (H, W) each, the part of ``processing.masks`` that lies over ``image``.
-
-    Returns:
-        (K, H, W) in [0, 1], adding to 1 along K.
-    """
-    alphas = smooth_alphas(raw, image, palette, processing)
-    return edit_alphas(alphas, image, palette, duplicates, processing, masks)
-
-
-def smooth_alphas(raw: Tensor, image: Tensor, palette: Tensor, processing: AlphaProcessing) -> Tensor:
-    """The chain up to the temporal smoothing; arguments as for :func:`process_alphas`.
 
     Returns:
         (U, H, W) in [0, 1], adding to 1 along U.
@@ -197,15 +199,22 @@ def edit_alphas(
     processing: AlphaProcessing,
     masks: Sequence[Tensor] = (),
 ) -> Tensor:
-    """The chain after the temporal smoothing, pixel by pixel; arguments as for :func:`process_alphas`.
+    """The chain after the temporal smoothing; other arguments as for :func:`smooth_alphas`.
+
+    It goes pixel by pixel but for erode and blur, which need ``processing.edge_reach`` more on every side.
 
     Args:
         alphas: (U, H, W) in [0, 1], adding to 1 along U.
+        duplicates: for each different color the positions (from 0) that it has in the user's palette of K
+            entries; an alpha is split evenly over them.
+        masks: (H, W) each, the part of ``processing.masks`` that lies over ``image``.
 
     Returns:
         (K, H, W) in [0, 1], adding to 1 along K.
     """
     alphas = _adjust(alphas, image, palette, duplicates, processing)
+    if processing.edge_edits:
+        alphas = edges.edit_edges(alphas, processing.edge_edits)
     owners = owners_of(duplicates)
     for mask, pixels in zip(processing.masks, masks, strict=True):
         layers = [number - 1 for number in mask.layers]

@@ -263,8 +263,8 @@ class Worker:
             image: the picture.
             palette: in the form of the palette file.
             parameters: the alpha processing by the names of the parameter table: ``smoothing``, ``smoothing_eps``,
-                ``smoothing_strength``, ``temporal``, ``minimum_alpha``, and ``layer_gain``, ``layer_gamma``,
-                ``layer_black``, ``layer_white`` as ``{layer from 1: value}``.
+                ``smoothing_strength``, ``temporal``, ``minimum_alpha``, and ``layer_gain`` and the other per-layer
+                ones as ``{layer from 1: value}``.
             before: the frames before the picture in time, in their order, at most ``TEMPORAL_RADIUS``. The temporal
                 smoothing looks at them and at those after it; without them it changes nothing.
             after: the frames after it.

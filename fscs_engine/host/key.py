@@ -10,7 +10,7 @@ from typing import Union
 
 from .parameters import BY_NAME
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Raised whenever equal inputs would give other pixels or another file layout."""
 
 MASK_SPACE = "data"
@@ -18,6 +18,9 @@ MASK_SPACE = "data"
 
 RESULT_PARAMETERS = ("softness", "smoothing", "smoothing_eps", "smoothing_strength", "temporal", "minimum_alpha")
 """The parameters with one value that change pixels; the per-layer ones of the table do too."""
+
+_LEFT_OUT = ("layer_erode", "layer_blur")
+"""Per-layer parameters that are left out where no layer has them: files from before they were there keep their keys."""
 
 Values = Mapping[str, Union[bool, int, float, str]]
 
@@ -44,6 +47,7 @@ def result_parameters(
     ocio_identity: str = "",
     depth: str = "float",
     alpha: str = "auto",
+    converted: bool = False,
 ) -> dict[str, object]:
     """Everything that is chosen and changes pixels, defaults filled in, in canonical form.
 
@@ -58,6 +62,7 @@ def result_parameters(
         ocio_identity: :func:`file_identity` of the OpenColorIO config, empty for the built-in one.
         depth: of the layers' file: ``float``, or ``half``, or with clipping ``float-clip``, ``half-clip``.
         alpha: what was chosen for the colors of the input; ``auto`` is left out of the result.
+        converted: whether what the file says of its colors had them converted into ``input_space``; False is left out.
     """
     filled: dict[str, object] = {
         name: canonical_number(float(values.get(name, BY_NAME[name].default))) for name in RESULT_PARAMETERS
@@ -67,6 +72,8 @@ def result_parameters(
             default = canonical_number(float(parameter.default))
             numbers = {str(layer): canonical_number(value) for layer, value in layers.get(name, {}).items()}
             filled[name] = {layer: number for layer, number in sorted(numbers.items()) if number != default}
+            if name in _LEFT_OUT and not filled[name]:
+                del filled[name]
     filled.update(
         working_space=working_space,
         input_space=input_space,
@@ -78,6 +85,8 @@ def result_parameters(
     )
     if alpha != "auto":
         filled["alpha"] = alpha
+    if converted:
+        filled["converted"] = True
     return filled
 
 

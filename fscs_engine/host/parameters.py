@@ -25,6 +25,9 @@ PALETTE_FRAMES = 9
 TEMPORAL_RADIUS = 2
 """Frames before and after a frame that the temporal smoothing looks at."""
 
+IN_PIXELS = ("smoothing", "layer_erode", "layer_blur")
+"""Parameters that are divided where the image is made smaller."""
+
 Value = Union[bool, int, float, str]
 
 
@@ -184,6 +187,28 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Raises this layer's alpha to the power of 1/gamma. Values above 1 lift the half-transparent parts, values "
         "below 1 lower them.",
         0.01,
+        100.0,
+        per_layer=True,
+    ),
+    Parameter(
+        "layer_erode",
+        "Erode",
+        "float",
+        0.0,
+        "Moves the edge of this layer's matte inward by so many pixels. Higher values make the matte smaller, values "
+        "below 0 larger. The layers beside it take up the difference.",
+        -100.0,
+        100.0,
+        per_layer=True,
+    ),
+    Parameter(
+        "layer_blur",
+        "Blur",
+        "float",
+        0.0,
+        "Blurs this layer's matte, after Erode, by a Gaussian of this standard deviation in pixels. Higher values give "
+        "softer edges. The layers beside it take up the difference.",
+        0.0,
         100.0,
         per_layer=True,
     ),

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .key import RESULT_PARAMETERS, canonical_number
+from .key import CACHE_FORMAT, RESULT_PARAMETERS, canonical_number
 from .parameters import BY_NAME, MAXIMUM_COLORS
 
 SUMS = "sums"
 """The name of the metadata: how many colors, two sums of the palette, one of the parameters with one value, one of the
-per-layer ones."""
+per-layer ones, and ``CACHE_FORMAT``."""
 
 LAYER_PARAMETERS = tuple(name for name, parameter in BY_NAME.items() if parameter.per_layer)
 
@@ -69,7 +69,7 @@ def sums_text(palette: Sequence[Sequence[float]], parameters: Mapping[str, Any])
         math.fsum(
             layer_weight(name, int(layer)) * (float(value) - float(BY_NAME[name].default))
             for name in LAYER_PARAMETERS
-            for layer, value in parameters[name].items()
+            for layer, value in parameters.get(name, {}).items()
         )
     )
-    return " ".join([str(len(palette)), *(format(one + 0.0, ".9f") for one in found)])
+    return " ".join([str(len(palette)), *(format(one + 0.0, ".9f") for one in found), str(CACHE_FORMAT)])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._version import __version__
-from ..alpha.processing import AlphaProcessing
+from ..alpha.processing import ADJUSTMENTS, AlphaProcessing
 from ..host.key import RESULT_PARAMETERS, cache_key, canonical_json, result_parameters
 from ..host.naming import METADATA_PREFIX, mask_text
 from ..host.sums import SUMS, sums_text
@@ -28,6 +28,7 @@ class Identity:
         input_layer: the layer of the file that was read.
         clean_nonfinite: whether NaN and infinity were cleaned.
         alpha: what was chosen for the colors of the input, ``auto``, ``straight`` or ``premultiplied``.
+        converted: whether the file had its values converted into ``input_space``.
         read_as: what the values of the input were taken for, for people.
     """
 
@@ -39,13 +40,14 @@ class Identity:
     input_layer: str = ""
     clean_nonfinite: bool = False
     alpha: str = "auto"
+    converted: bool = False
     read_as: str = ""
 
     def parameters(self, working_space: str, depth: str = "float") -> dict[str, object]:
         """The parameters in canonical form; ``depth`` as in :func:`fscs_engine.host.key.result_parameters`."""
         layers: Mapping[str, Mapping[int, float]] = {
             f"layer_{name}": {number: getattr(edit, name) for number, edit in self.processing.adjustments.items()}
-            for name in ("gain", "gamma", "black", "white")
+            for name in ADJUSTMENTS
         }
         return result_parameters(
             {name: getattr(self.processing, name) for name in RESULT_PARAMETERS},
@@ -58,6 +60,7 @@ class Identity:
             ocio_identity=self.segmenter.spaces.identity,
             depth=depth,
             alpha=self.alpha,
+            converted=self.converted,
         )
 
     def key(self, working_space: str, depth: str = "float") -> str:

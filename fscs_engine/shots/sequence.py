@@ -265,6 +265,7 @@ class _Wanted:
             work.options.input_layer,
             work.options.clean_nonfinite,
             work.options.alpha if reading.alpha else AUTO,
+            reading.converted,
             str(reading),
         )
         delivery = fitting(work.delivery, reading)

@@ -13,7 +13,7 @@ from ..host.naming import METADATA_PREFIX
 from ..host.parameters import BY_NAME, MAXIMUM_COLORS, PALETTE_FRAMES, TEMPORAL_RADIUS
 from ..host.protocol import Fields, JsonObject, WorkerError
 
-PER_LAYER = ("layer_gain", "layer_gamma", "layer_black", "layer_white")
+PER_LAYER = tuple(name for name, parameter in BY_NAME.items() if parameter.per_layer)
 
 
 @dataclass(frozen=True)

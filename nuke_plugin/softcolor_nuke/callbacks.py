@@ -29,7 +29,7 @@ _told: set[str] = set()
 
 PER_LAYER_KNOBS = (
     *("color{}", "name{}", "lock{}", "pick{}"),
-    *("layer_gain{}", "layer_gamma{}", "layer_black{}", "layer_white{}"),
+    *(name + "{}" for name in settings.PER_LAYER),
 )
 
 RECOLORS = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from .fscs.key import RESULT_PARAMETERS
+from .fscs.key import CACHE_FORMAT, RESULT_PARAMETERS
 from .fscs.naming import METADATA_PREFIX, mask_text
 from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.protocol import JsonObject, WorkerError
@@ -170,7 +170,7 @@ def difference(settings: Settings, header: Mapping[str, Any]) -> str:
     """
     if len(str(header.get(METADATA_PREFIX + "key", ""))) != 64:
         return "the file holds no layers"
-    if METADATA_PREFIX + SUMS not in header:
+    if str(header.get(METADATA_PREFIX + SUMS, "")).split()[5:] != [str(CACHE_FORMAT)]:
         return "the plug-in or the engine changed"
     try:
         palette = json.loads(header[METADATA_PREFIX + "palette"])["colors"]

@@ -1,7 +1,8 @@
 """What the tests of the Blender add-on share: real Blenders as Python modules, and the built add-on in each.
 
 ``build.py test`` installs one module, ``build.py test --all`` all of them; FSCS_BPY_ENVIRONMENTS names a folder with
-environments of one's own. A test that asks for ``blender`` runs once in every version, and is slow in all but one.
+environments of one's own. A test that asks for ``blender`` runs once in every version, and in a full Blender that
+FSCS_BLENDER names, and is slow in all but one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 ADDON = "soft_color_segment"
 MARK = "RESULT "
-VERSIONS = (*(pytest.param(older, marks=pytest.mark.slow) for older in ("4.2", "4.5")), "5.0")
+FULL = "full"
+VERSIONS = (*(pytest.param(other, marks=pytest.mark.slow) for other in ("4.2", "4.5", FULL)), "5.0")
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,25 @@ class Blender:
     """A version of Blender with the add-on.
 
     Attributes:
-        version: "4.2", "4.5" or "5.0".
-        python: the Python with its ``bpy``.
+        version: "4.2", "4.5", "5.0" or "full".
+        command: of what runs a script with its ``bpy``, and what stands between the script and its arguments.
         addon: the folder that the add-on's package lies in.
         home: a folder of this test's own for everything that belongs to a user.
         engine: the Python that has the engine.
     """
 
     version: str
-    python: Path
+    command: tuple[tuple[str, ...], tuple[str, ...]]
     addon: Path
     home: Path
     engine: str
+
+    @property
+    def python(self) -> Path:
+        """The Python with its ``bpy``. A full Blender is none, and the test is skipped."""
+        if self.version == FULL:
+            pytest.skip("a full Blender is no Python")
+        return Path(self.command[0][0])
 
     def run(
         self,
@@ -82,21 +92,22 @@ class Blender:
             variables: environment variables to set, or with None to leave out.
             check: fails the test if the script does not end with 0.
         """
-        return self.start([str(HERE / "drive.py"), str(self._file(script))], arguments, timeout, variables, check)
+        return self.start(HERE / "drive.py", (self._file(script), *arguments), timeout, variables, check)
 
     def run_plain(self, script: Path | str, *arguments: object, timeout: float = 240.0, check: bool = True) -> Run:
         """Runs a script that finds no add-on; it has to end itself by ``os._exit``."""
-        return self.start([str(self._file(script))], arguments, timeout, {"SCS_ADDON_FOLDER": None}, check)
+        return self.start(self._file(script), arguments, timeout, {"SCS_ADDON_FOLDER": None}, check)
 
     def start(
         self,
-        command: list[str],
+        script: Path,
         arguments: tuple[object, ...],
         timeout: float,
         variables: Mapping[str, str | None] | None,
         check: bool,
     ) -> Run:
-        """Runs this version's Python."""
+        """Runs a script in this version."""
+        begin, between = self.command
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "BLENDER"))}
         environment |= {
             "HOME": str(self.home),
@@ -111,7 +122,7 @@ class Blender:
                 environment[name] = value
         try:
             ended = subprocess.run(
-                [str(self.python), *command, *map(str, arguments)],
+                [*begin, str(script), *between, *map(str, arguments)],
                 cwd=self.home,
                 env=environment,
                 capture_output=True,
@@ -142,12 +153,18 @@ class Blender:
 def blender(request: pytest.FixtureRequest, build_door: ModuleType, addon: Path, tmp_path: Path) -> Iterator[Blender]:
     """Each version of Blender in turn, with the built add-on and the engine."""
     environments = build_door.bpy_environments()
-    if request.param not in environments:
+    if request.param == FULL:
+        full = shlex.split(os.environ.get("FSCS_BLENDER", ""))
+        if not full:
+            pytest.skip("a full Blender: FSCS_BLENDER names the command of one")
+        command = ((*full, "-b", "--factory-startup", "--python"), ("--",))
+    elif request.param in environments:
+        command = ((str(build_door.python_in(environments[request.param])),), ())
+    else:
         pytest.skip(f"Blender {request.param} as a Python module: `python build.py test --all` installs it")
     home = tmp_path / "home"
     home.mkdir()
-    engine = request.getfixturevalue("engine_python")
-    yield Blender(request.param, build_door.python_in(environments[request.param]), addon, home, engine)
+    yield Blender(request.param, command, addon, home, request.getfixturevalue("engine_python"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""Runs a script in ``bpy`` with the add-on registered and enabled: ``drive.py SCRIPT ARGUMENTS…``.
+"""Runs a script in ``bpy`` with the add-on registered and enabled: ``drive.py SCRIPT ARGUMENTS…``, or in a full Blender
+``blender -b --factory-startup --python drive.py -- SCRIPT ARGUMENTS…``.
 
 The script finds its arguments in ``sys.argv[1:]`` and hands its result to ``report(value)``, which prints it as JSON.
 Some versions of ``bpy`` hang or crash when Python ends by itself, so this ends the process as soon as the script is
@@ -27,7 +28,7 @@ def report(value: object) -> None:
 
 def main() -> int:
     """Runs the script. Returns the status of the process."""
-    del sys.argv[0]
+    del sys.argv[: sys.argv.index("--") + 1 if "--" in sys.argv else 1]
     try:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         # What Blender does when an add-on is enabled, without a folder of Blender's own for it to lie in.
@@ -43,7 +44,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)
+    if "--" not in sys.argv:
+        sys.path.pop(0)  # this folder
     sys.path.insert(0, str(Path(os.environ["SCS_ADDON_FOLDER"])))
     status = main()
     sys.stdout.flush()

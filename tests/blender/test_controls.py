@@ -9,7 +9,7 @@ import pytest
 
 EDITING = (
     *("segment", "auto_palette", "import_palette", "preset", "fill_cache", "clear_cache", "freeze", "pick_color"),
-    *("name_outputs", "colors", "color", "locked", "pass_mode", "mask_mode", "masked", "smoothing", "layer_gain"),
+    *("colors", "color", "locked", "pass_mode", "mask_mode", "masked", "smoothing", "layer_gain"),
     *("model", "device", "seed", "minimum_alpha", "temporal", "range_palette", "show_view", "clean_nonfinite"),
 )
 
@@ -34,6 +34,7 @@ def test_controls(controls: dict) -> None:
             assert not tooltip.endswith(".")
     assert ["split", "Split"] in [choice[:2] for choice in controls["choices"]["mask_mode"]]
 
+    assert controls["drawn without files"]
     idle, busy = controls["idle"], controls["busy"]
     assert [name for name in EDITING if idle[name]] == []
     assert [name for name in EDITING if not busy[name]] == []
@@ -52,6 +53,10 @@ def test_controls(controls: dict) -> None:
     assert "nobody" in controls["model"]
     assert "any-palette" in controls["model"], "it does not say which models there are"
     assert controls["named"] == ["Combined", "1 Rosé", "2 Deep Pink"]
+    for told in ("Soft Color Segment 0.", f"Blender {controls['version']}", "it went wrong", "blender-engine.log"):
+        assert told in controls["report"]
+    assert "## Troubleshooting" in controls["help"]
+    assert "<img" not in controls["help"]
     assert controls["healed"]
     assert controls["victim"], "a file outside the cache was removed"
     assert controls["followed"] == ["layers.exr"], "a file that is no layer came along"

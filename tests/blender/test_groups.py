@@ -63,7 +63,7 @@ def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_pa
     assert not list(shot.glob("scs_cache/*"))
     pressed = blender.run("linked.py", "press", photograph, library, shot).result
     assert pressed["status"] == "Up to date"
-    for name in ("segment", "auto_palette", "freeze", "name_outputs", "clear_cache"):
+    for name in ("segment", "auto_palette", "freeze", "preset", "clear_cache"):
         assert "linked from library.blend" in pressed[name], name
     assert len(list(library.glob("scs_cache/*/*.exr"))) == 2
 

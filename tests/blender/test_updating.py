@@ -17,3 +17,4 @@ def test_auto_update(blender, photograph: Path) -> None:
         assert result["other"]
     assert found["rendered"] == [False, 1, "Stale: press Segment"], "it renders nothing"
     assert found["tried"] == [False] * 3
+    assert found["in pixels"] == [[-4.0, 2.0], 0.5], "a preview is smaller"

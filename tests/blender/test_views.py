@@ -29,5 +29,6 @@ def test_views(blender, photograph: Path) -> None:
     assert found["mended"] == ["View", True]
     assert "is connected to" in found["not frozen"]
     assert found["frozen"] == ["FINISHED"]
-    name, error, changed = found["frozen recolors"]
-    assert (name, error <= LIMIT, changed > 0.05) == ("Recolored", True, True)
+    assert found["frozen recolors"] == "Recolored"
+    assert max(found["frozen errors"]) <= LIMIT, "keyframes and the recolor tree outside stay what they were"
+    assert min(found["changed"]) > 0.05

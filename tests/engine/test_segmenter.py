@@ -143,9 +143,13 @@ def test_hdr_alpha_and_every_processing_add_up(
         assert_adds_up(result.pixels, target, 1e-6)
 
 
-def test_tiled_equals_whole(segmenter, monkeypatch):
+EDGES = {1: LayerAdjustment(erode=6.5, blur=4), 2: LayerAdjustment(gain=2), 3: LayerAdjustment(erode=-9)}
+
+
+@pytest.mark.parametrize("edits", [{}, EDGES], ids=["plain", "edges"])
+def test_tiled_equals_whole(segmenter, monkeypatch, edits):
     image = coffee(200, 220, top=60, left=100)
-    processing = AlphaProcessing(smoothing=5)
+    processing = AlphaProcessing(smoothing=5, adjustments=edits)
     whole = segmenter.segment(image, palette_of(7), processing, working_space="lin_rec709").pixels
     tiled = Segmenter(segmenter.model_name, device="cpu", tile=48)
     monkeypatch.setattr(segmenter_module, "_STRIP_VALUES", 7 * 220 * 64)

@@ -293,6 +293,15 @@ def test_a_file_of_another_kind_is_seen(node) -> None:
     assert module("settings").difference(wanted, {}) != "" and failed(node, {})[0] == "CheckFile"
 
 
+@pytest.mark.parametrize("end", ["", " 1"])
+def test_layers_of_another_version_are_seen(node, end: str) -> None:
+    metadata, wanted = described(node)
+    sums = metadata["softcolor:sums"].split()
+    metadata["softcolor:sums"] = " ".join(sums[:5]) + end
+    assert "engine changed" in module("settings").difference(wanted, metadata)
+    assert failed(node, metadata) == ["CheckFile"]
+
+
 def test_names_of_colors_can_not_fool_the_checks(node) -> None:
     node["colors"].setValue(2)
     node["name1"].setValue('"rgb":[9,9,9] layer_gain "1":"7" \\')

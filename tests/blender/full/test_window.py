@@ -26,8 +26,9 @@ PHOTO_SIZE = (1500, 1000)
 LAYERS = [f"Layer {number}" for number in range(1, 8)]
 PICTURES = {
     "search": ("blender_add", (506, 331, 1022, 424)),
-    "segmenting": ("blender_segmenting", (235, 325, 680, 725)),
-    "layer": ("blender_node", (235, 325, 1430, 725)),
+    "segmenting": ("blender_segmenting", (235, 325, 680, 800)),
+    "layer": ("blender_node", (235, 325, 1430, 800)),
+    "recolor": ("blender_recolor", (430, 240, 1575, 800)),
 }
 """Names of the documentation's pictures, and the part of the screen that they show: left, top, right, bottom."""
 
@@ -146,14 +147,38 @@ def test_undo_and_redo(seen) -> None:
     assert redone == seen["segmented"]
 
 
+def test_outputs_are_named_after_their_colors(seen) -> None:
+    names = seen["segmented"]["outputs"][1:8]
+    assert all(re.fullmatch(rf"{number} [A-Z][A-Za-z ]+", name) for number, name in enumerate(names, 1)), names
+
+
 def test_fewer_colors(seen) -> None:
     fewer, segmented = seen["fewer"], seen["segmented_fewer"]
-    assert fewer["outputs"] == ["Combined", *LAYERS[:5], "View", "Recolored"]
-    assert fewer["linked"] == ["Combined", "Layer 3"]
+    assert fewer["outputs"] == [*seen["segmented"]["outputs"][:6], "View", "Recolored"]
+    assert fewer["linked"] == [0, 3]
     assert fewer["palette"] == seen["segmented"]["palette"][:5] == segmented["palette"]
     assert fewer["mean"][1:] == seen["segmented"]["mean"][1:6]
     assert segmented["mean"][0] == pytest.approx(seen["segmented"]["mean"][0], abs=1e-5)
     assert segmented["mean"][3] != fewer["mean"][3]
+
+
+def test_auto_update(seen) -> None:
+    found = seen["updated"]
+    assert found["stale"], "the layers were gone before others were there"
+    assert found["blocky"][0], "no preview came first"
+    assert not found["busy"], "the node can be changed meanwhile"
+    assert found["color"] == [0.1, 0.2, 0.7], "the last change counts"
+    assert found["sum"] < 1e-5
+    assert found["outputs"] == "3 Medium Blue"
+
+
+def test_edits_show_at_once(seen) -> None:
+    assert seen["recolored"]["changed"] > 0.01
+    assert seen["recolored"]["message"] == "Up to date"
+
+
+def test_esc_stops_a_render_that_computes(seen) -> None:
+    assert seen["stopped"] == {"message": "Cancelled", "failed": False}
 
 
 def frames(files: list[str]) -> set[str]:
@@ -166,6 +191,7 @@ def test_window_lives_while_the_cache_is_filled(seen) -> None:
     assert any(text.startswith("Frame 2, 2 of 2") for text in seen["filling"])
     assert not seen["filled"]["failed"]
     assert {"layers.0001", "layers.0002"} <= frames(seen["filled"]["files"])
+    assert re.fullmatch(r"2 of 2 frames, \d+ MB on disk: 1-2", seen["panel"])
     # What the input was rendered with is gone again.
     assert "CompositorNodeOutputFile" not in seen["nodes"]
 
@@ -186,7 +212,8 @@ def test_copies_have_an_inside_of_their_own(seen) -> None:
 def test_frozen_by_its_button(seen) -> None:
     found = seen["frozen"]
     assert found["different"] < 1e-6
-    assert found["linked"] == ["Combined", "Layer 3"]
+    assert found["linked"] == [0, 3]
+    assert found["outputs"] == seen["filled"]["outputs"][:6]
     assert found["from"] == "CompositorNodeExposure"
     stems = ["combined", *(f"layer{number}" for number in range(1, 6))]
     assert found["files"] == [f"{stem}_{frame:04d}.exr" for stem in stems for frame in (1, 2)]

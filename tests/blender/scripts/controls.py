@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
+import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import tree as t
-from soft_color_segment import batch, cache, engaged, freshness, jobs, operators, pick, trees, ui
+from soft_color_segment import batch, cache, engaged, freshness, help, jobs, operators, pick, trees, ui
 from soft_color_segment.fscs.parameters import PARAMETERS
 from soft_color_segment.properties import LEFT_OUT, NODE_OF_BUTTON
 from soft_color_segment.session import SESSION
@@ -98,7 +103,7 @@ def stale(node: Any) -> bool:
 tree = t.compositor()
 picture = t.image_node(tree, sys.argv[1])
 node = t.soft(tree, picture.outputs["Image"])
-found: dict[str, Any] = {"inputs": [socket.name for socket in node.inputs]}
+found: dict[str, Any] = {"inputs": [socket.name for socket in node.inputs], "version": bpy.app.version_string}
 
 # In the menu, in compositors only
 menu = bpy.types.NODE_MT_category_compositor_color
@@ -127,6 +132,17 @@ for parameter in PARAMETERS:
 # Gray while it works
 tree.links.new(picture.outputs["Image"], node.inputs["Mask"])
 found["idle"] = drawn(node)
+
+
+def forbidden(*arguments: Any, **options: Any) -> Any:
+    raise AssertionError("drawing looks at files")
+
+
+with contextlib.ExitStack() as stack:
+    for owner, name in ((Path, "stat"), (os, "stat"), (os, "scandir"), (builtins, "open"), (io, "open")):
+        stack.enter_context(mock.patch.object(owner, name, forbidden))
+    stack.enter_context(mock.patch.object(ui, "look_at", lambda node: None))  # a timer does that in a window
+    found["drawn without files"] = drawn(node) == found["idle"]
 SESSION.running[node.uid] = jobs.Running(waiting(), jobs.Progress())
 node.busy, node.fraction, node.message = True, 0.25, "25%"
 found["busy"] = drawn(node)
@@ -179,8 +195,13 @@ for name, change in (
 # Names of outputs, after the artist's or what the color looks like
 node.palette[0].label = "Rosé"
 node.palette[1].color = (1.0, 0.0, 0.5)
-t.press("name_outputs", node)
 found["named"] = [socket.name for socket in node.outputs][:3]
+
+# Help, and what a report needs
+node.message, node.failed = "it went wrong", True
+found["report"] = help.report()
+found["help"] = help.PAGE.read_text(encoding="utf-8")
+node.message, node.failed = "", False
 
 # A name from a file that would lead elsewhere
 victim = Path.cwd() / "victim"

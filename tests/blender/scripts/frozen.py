@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-folder = Path(sys.argv[1])
+folder = Path(sys.argv[-1])
 bpy.ops.wm.open_mainfile(filepath=str(folder / "shot.blend"))
 bpy.context.scene.render.filepath = str(folder / "sum_####")
 bpy.ops.render.render(animation=True)

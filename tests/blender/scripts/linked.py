@@ -134,7 +134,7 @@ else:
     elif what == "render":
         report(errors(bpy.context.scene))  # noqa: F821
     else:
-        buttons = ("segment", "auto_palette", "freeze", "name_outputs", "clear_cache")
+        buttons = ("segment", "auto_palette", "freeze", "preset", "clear_cache")
         found = {"status": ui.status(ours())[0]}
         found |= {name: said(name, ours()) for name in buttons}
         report(found)  # noqa: F821

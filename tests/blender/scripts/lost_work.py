@@ -79,7 +79,6 @@ def locked() -> dict[str, Any]:
         entry = node.palette[number]
         entry.color, entry.label, entry.locked = color, name, True
     node.palette[2].label = "Old"
-    t.press("name_outputs", node)
     end = t.scene_tree(bpy.context.scene).nodes.new("CompositorNodeInvert")
     node.id_data.links.new(node.outputs[5], end.inputs["Color"])
     before = colors(node)
@@ -101,7 +100,6 @@ def fewer() -> dict[str, Any]:
     tree = node.id_data
     t.press("auto_palette", node)
     node.palette[5].label, node.palette[5].locked, node.palette[5].layer_gain = "Rosé", True, 1.5
-    t.press("name_outputs", node)
     ends = [tree.nodes.new("CompositorNodeInvert") for _ in range(3)]
     for end, number in zip(ends, (2, 6, 6), strict=True):
         tree.links.new(node.outputs[number], end.inputs["Color"])

@@ -84,9 +84,6 @@ found["own"] = {
 passes.paint(twin, passes.ALARM)
 found["sum beside a copy"] = t.error(t.layers(tree, node).sum(0), wanted)
 
-t.press("name_outputs", node)
-found["named"] = node.outputs[1].name
-
 # Saved, as another file, loaded
 bpy.ops.wm.save_as_mainfile(filepath=str(Path.cwd() / "first file.blend"))
 found["cached"] = len(list((Path.cwd() / "scs_cache" / node.uid).glob("*.exr")))

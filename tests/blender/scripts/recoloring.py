@@ -13,72 +13,58 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import batch, controls, passes, recoloring, views
-from soft_color_segment.properties import EDIT
+from soft_color_segment import controls, recoloring, views
+from soft_color_segment.maker import PREFIX
+from soft_color_segment.properties import HAS_COLOR, edit
 
-bpy.app.handlers.render_pre.remove(batch.on_render_pre)  # the layers come from here
 folder = Path(sys.argv[1])
-layers = np.load(folder / "layers.npy")
-tree = t.compositor(layers.shape[2], layers.shape[1])
-picture = t.image_node(tree, folder / "image.exr")
-picture.image.alpha_mode = "PREMUL"
-node = t.soft(tree, picture.outputs["Image"])
-node.colors = len(layers)
-for entry, color in zip(node.palette, json.loads((folder / "palette.json").read_text()), strict=True):
-    entry.color = color
-for image, pixels in zip(passes.images(node), layers, strict=True):
-    passes.fill(image, pixels)
+tree, node = t.with_layers(folder)
 
 
 def reset() -> None:
     """All at rest."""
     for parameter in recoloring.EDIT_PARAMETERS:
-        for owner, name in (
-            [(entry, EDIT + parameter.name) for entry in node.palette]
-            if parameter.per_layer
-            else [(node, parameter.name)]
-        ):
-            owner.property_unset(name)
-    for entry in node.palette:
-        entry.property_unset(f"{EDIT}has_color")
+        numbers = range(1, node.colors + 1)
+        for name in [edit(parameter.name, each) for each in numbers] if parameter.per_layer else [parameter.name]:
+            node.property_unset(name)
+    for number in numbers:
+        node.property_unset(edit(HAS_COLOR, number))
     recoloring.fit(node)
 
 
 def choose(look: dict[str, Any]) -> None:
     """A look, as an artist sets it."""
     for number, edits in look["layers"].items():
-        entry = node.palette[int(number) - 1]
         for name, value in edits.items():
-            setattr(entry, EDIT + name, value)
+            setattr(node, edit(name, int(number)), value)
             if name == "color":
-                setattr(entry, f"{EDIT}has_color", True)
+                setattr(node, edit(HAS_COLOR, int(number)), True)
     for name in ("opacity_shows", "strength"):
         if name in look:
             setattr(node, name, look[name])
 
 
 def inside() -> int:
-    return sum(inner.name.startswith(recoloring.PREFIX) for inner in node.node_tree.nodes)
+    return sum(inner.name.startswith(PREFIX) for inner in node.node_tree.nodes)
 
 
 found: dict[str, Any] = {"inside": [], "needed": []}
 wanted = t.rendered(tree, node.outputs["Combined"], "image")
 found["rest"] = [bool((t.rendered(tree, node.outputs["Recolored"], "rest") == wanted).all()), inside()]
-prints = [controls.described(node)]
+prints = [controls.described(node, 1)]
 for number, look in enumerate(json.loads((folder / "looks.json").read_text())):
     reset()
     choose(look)
     np.save(folder / f"{number}.npy", t.rendered(tree, node.outputs["Recolored"], "recolored"))
     found["inside"].append(inside())
     found["needed"].append(sorted(views.needed(node)))
-prints.append(controls.described(node))
+prints.append(controls.described(node, 1))
 found["described"] = prints[0] != prints[1]
 began = time.perf_counter()
 for step in range(10):
-    node.palette[0].edit_hue = float(step)
+    node.edit1_hue = float(step)
 found["seconds a change"] = (time.perf_counter() - began) / 10
 node.pass_mode = "OVER"
 found["over"] = [inside(), recoloring.hint(node) != ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ def compositor(width: int = 160, height: int = 120) -> Any:
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = width, height
     scene.render.resolution_percentage = 100
+    scene.render.compositor_device = "CPU"  # there may be no graphics card
     if NEW:
         tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
         scene.compositing_node_group = tree
@@ -62,6 +64,25 @@ def soft(tree: Any, source: Any = None) -> Any:
     if source is not None:
         tree.links.new(source, node.inputs["Image"])
     return node
+
+
+def with_layers(folder: Path) -> tuple[Any, Any]:
+    """A tree, and a node in it whose layers are those of a folder with ``layers.npy``, ``image.exr`` and
+    ``palette.json``; no render changes them."""
+    from soft_color_segment import batch, passes
+
+    bpy.app.handlers.render_pre.remove(batch.on_render_pre)
+    pixels = np.load(folder / "layers.npy")
+    tree = compositor(pixels.shape[2], pixels.shape[1])
+    picture = image_node(tree, folder / "image.exr")
+    picture.image.alpha_mode = "PREMUL"
+    node = soft(tree, picture.outputs["Image"])
+    node.colors = len(pixels)
+    for entry, color in zip(node.palette, json.loads((folder / "palette.json").read_text()), strict=True):
+        entry.color = color
+    for image, each in zip(passes.images(node), pixels, strict=True):
+        passes.fill(image, each)
+    return tree, node
 
 
 def press(name: str, node: Any, **properties: Any) -> set[str]:

@@ -77,4 +77,13 @@ brighter.inputs[1].default_value = 2.0
 found["rendered"] = [segmenting.at_hand(node, 1), len(steps(node)), ui.status(node)[0]]
 SESSION.state(node.uid).tried = SESSION.state(node.uid).settings_now
 found["tried"] = due(node)
+brighter.inputs[1].default_value = 1.0
+node.palette[0].layer_erode, node.palette[1].layer_blur, node.palette[1].layer_gain = -4.0, 2.0, 0.5
+asked: list[Any] = []
+computed, grid = updating.compute, updating.grid
+updating.grid = lambda *given: asked.append(grid(*given)) or asked[-1]
+updating.compute = lambda worker, work, *rest: asked.append(work.layers) or computed(worker, work, *rest)
+steps(node)
+(step, _), layers = asked
+found["in pixels"] = [[step * layers["layer_erode"][1], step * layers["layer_blur"][2]], layers["layer_gain"][2]]
 report(found)  # noqa: F821  # given by drive.py

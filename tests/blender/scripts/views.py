@@ -105,14 +105,21 @@ try:
     t.press("freeze", node, frames="1")
 except RuntimeError as error:
     found["not frozen"] = str(error)
-node.palette[1].edit_hue = 90.0
-recolored = t.rendered(tree, node.outputs["Recolored"], "recolored")
+for frame, hue in ((1, 90.0), (11, -90.0)):
+    node.edit2_hue = hue
+    node.keyframe_insert("edit2_hue", frame=frame)
+recolored = {frame: t.rendered(tree, node.outputs["Recolored"], "recolored", frame) for frame in (1, 9)}
+t.press("add_recolor_tree", node)
+outside = t.output(tree).links[0].from_node
+tree.links.new(node.outputs["Recolored"], t.output(tree))
 t.press("show_view", node)
 found["frozen"] = sorted(t.press("freeze", node, frames="1"))
-group = next(each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup")
-found["frozen recolors"] = [
-    t.output(tree).links[0].from_socket.name,
-    t.error(t.rendered(tree, group.outputs["Recolored"], "frozen"), recolored),
-    float(np.abs(recolored - wanted).max()),
+found["frozen recolors"] = t.output(tree).links[0].from_socket.name
+group = tree.nodes["Soft"]
+found["frozen errors"] = [
+    t.error(t.rendered(tree, socket, "frozen", frame), picture)
+    for frame, picture in recolored.items()
+    for socket in (group.outputs["Recolored"], outside.outputs[0])
 ]
+found["changed"] = [float(np.abs(recolored[1] - other).max()) for other in (wanted, recolored[9])]
 report(found)  # noqa: F821  # given by drive.py

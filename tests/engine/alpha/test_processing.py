@@ -12,9 +12,10 @@ from fscs_engine.alpha.processing import (
     AlphaProcessing,
     LayerAdjustment,
     Mask,
+    edit_alphas,
     nearest_color,
     normalize,
-    process_alphas,
+    smooth_alphas,
 )
 from fscs_engine.errors import UsageError
 
@@ -36,7 +37,8 @@ def alone(colors):
 
 def run(raw, image, palette, processing, duplicates=None):
     masks = [torch.from_numpy(mask.pixels) for mask in processing.masks]
-    return process_alphas(raw.clone(), image, palette, duplicates or alone(len(raw)), processing, masks)
+    alphas = smooth_alphas(raw.clone(), image, palette, processing)
+    return edit_alphas(alphas, image, palette, duplicates or alone(len(raw)), processing, masks)
 
 
 def random_mask(seed):

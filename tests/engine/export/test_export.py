@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fscs_engine import __version__
-from fscs_engine.alpha.processing import AlphaProcessing, process_alphas
+from fscs_engine.alpha.processing import AlphaProcessing, edit_alphas, smooth_alphas
 from fscs_engine.errors import OutputError, UsageError, WeightsError
 from fscs_engine.exact.exact import exact_colors, in_gamut_colors
 from fscs_engine.export import export, live_model
@@ -104,7 +104,8 @@ def by_the_engine(
     """The network, then the engine's own alpha processing and exact step. → (K, H, W), (K, 4, H, W)."""
     raw, base = (found[0] for found in network(image, palette[None], softness))
     alone = [[number] for number in range(len(palette))]
-    alphas = process_alphas(raw, image[0], palette, alone, AlphaProcessing(smoothing=0))
+    processing = AlphaProcessing(smoothing=0)
+    alphas = edit_alphas(smooth_alphas(raw, image[0], palette, processing), image[0], palette, alone, processing)
     colors = base[:, :, None, None].repeat(1, 1, *image.shape[2:])
     colors = exact_colors(alphas, colors, image[0], torch.ones(image.shape[2:], dtype=torch.bool))
     return alphas, torch.cat((colors * alphas[:, None], alphas[:, None]), dim=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fscs_engine.alpha.processing import AlphaProcessing, process_alphas
+from fscs_engine.alpha.processing import AlphaProcessing, edit_alphas, smooth_alphas
 from fscs_engine.color import ColorSpaces
 from fscs_engine.export.live_model import ATTRIBUTES, CHANNELS_OUT, COLORS, LiveModel
 from fscs_engine.host.parameters import BY_NAME, LIVE_COLORS
@@ -50,14 +50,9 @@ def test_its_alpha_processing_is_the_engines(live, smoothing, strength, minimum)
     image, raw = torch.rand(3, 20, 30, generator=generator), torch.rand(3, 20, 30, generator=generator)
     raw[:, :5, :5] = 0.0  # nothing is found there
     live.smoothing, live.smoothing_strength, live.minimum_alpha = float(smoothing), strength, minimum
-    wanted = process_alphas(
-        raw,
-        image,
-        PALETTE,
-        [[0], [1], [2]],
-        AlphaProcessing(smoothing=smoothing, smoothing_strength=strength, minimum_alpha=minimum),
-        (),
-    )
+    processing = AlphaProcessing(smoothing=smoothing, smoothing_strength=strength, minimum_alpha=minimum)
+    smooth = smooth_alphas(raw, image, PALETTE, processing)
+    wanted = edit_alphas(smooth, image, PALETTE, [[0], [1], [2]], processing)
     torch.testing.assert_close(live.processed(raw[None], image[None], PALETTE)[0], wanted, atol=2e-6, rtol=1e-5)
 
 

@@ -65,6 +65,7 @@ def test_the_key_is_a_known_sha256():
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", ocio_identity="ab")},
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", depth="half")},
         {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", alpha="straight")},
+        {"parameters": result_parameters({}, {}, working_space="lin_rec709", input_space="srgb", converted=True)},
         {"input_identity": "ce" * 32},
         {"masks": []},
         {"masks": [{"mode": "limit", "layers": (2,), "identity": "ef" * 32}]},
@@ -82,6 +83,13 @@ def test_defaults_said_or_not_are_the_same():
         input_space="srgb",
     )
     assert said == result_parameters({}, {}, working_space="srgb", input_space="srgb")
+
+
+def test_erode_and_blur_at_rest_leave_the_keys_of_older_files():
+    rest = result_parameters({}, {"layer_erode": {1: -0.0}, "layer_blur": {2: 0.0}}, working_space="a", input_space="b")
+    assert not {"layer_erode", "layer_blur"} & set(rest)
+    edited = result_parameters({}, {"layer_erode": {1: -2.5}}, working_space="a", input_space="b")
+    assert edited == {**rest, "layer_erode": {"1": "-2.5"}}
 
 
 def test_bare_floats_are_refused():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.host import sums
-from fscs_engine.host.key import RESULT_PARAMETERS, result_parameters
+from fscs_engine.host.key import CACHE_FORMAT, RESULT_PARAMETERS, result_parameters
 from fscs_engine.host.parameters import MAXIMUM_COLORS
 
 COLOR = st.tuples(*[st.floats(0, 1, width=32)] * 3)
@@ -17,7 +17,9 @@ COLOR = st.tuples(*[st.floats(0, 1, width=32)] * 3)
 
 def text_of(palette, values=None, layers=None) -> list[float]:
     parameters = result_parameters(values or {}, layers or {}, working_space="acescg", input_space="acescg")
-    return [float(word) for word in sums.sums_text(palette, parameters).split()]
+    *words, form = sums.sums_text(palette, parameters).split()
+    assert form == str(CACHE_FORMAT)
+    return [float(word) for word in words]
 
 
 def test_each_value_has_a_weight_of_its_own() -> None:

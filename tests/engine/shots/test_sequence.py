@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from imagecodecs import cms_profile
 from PIL import Image as Pillow
 
 from fscs_engine import (
@@ -33,6 +34,7 @@ from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.palette_files import read_palette
 from fscs_engine.files.png import write_png
 from fscs_engine.files.reading import open_image, read_image
+from fscs_engine.host import key
 from fscs_engine.runtime.interrupts import interruptible
 from fscs_engine.shots import processes
 from fscs_engine.shots.frames import FramePattern
@@ -164,6 +166,30 @@ def test_resume_does_only_what_is_missing_or_other(shot, tmp_path):
     write_exr(shot.with_name("plate.1007.exr"), Image.from_pixels(frame(7), LIN_REC709), overwrite=True)
     assert [number for number, status in run().items() if status == "done"] == [1007]
     assert set(run(Palette.from_hex("#270a05,#a53615,#e1b389,#ffffff")).values()) == {"done"}
+
+
+def test_resume_takes_no_layers_of_another_format(shot, tmp_path, monkeypatch):
+    monkeypatch.setattr(key, "CACHE_FORMAT", key.CACHE_FORMAT - 1)
+    segment_sequence(shot, tmp_path / "l.####.exr", COLORS, frames="1001")
+    monkeypatch.undo()
+    again = segment_sequence(shot, tmp_path / "l.####.exr", COLORS, frames="1001-1002", resume=True)
+    assert statuses(again) == {1001: "done", 1002: "done"}
+
+
+def test_resume_knows_whether_a_profile_was_followed(tmp_path):
+    """What is converted into a space is not what is taken for that space."""
+    p3 = cms_profile(
+        "rgb", gamma=1.0, primaries=[0.68, 0.32, 1, 0.265, 0.69, 1, 0.15, 0.06, 1], whitepoint=[0.3, 0.3, 1]
+    )
+    Pillow.fromarray((frame(0) * 255).astype(np.uint8)).save(tmp_path / "p.1.png", icc_profile=p3)
+    whole = []
+    for space in ("auto", "lin_rec709"):
+        (result,) = segment_sequence(
+            tmp_path / "p.1.png", tmp_path / "l.1.exr", COLORS, input_space=space, resume=True
+        ).frames
+        assert (result.status, result.reading.space) == ("done", "lin_rec709")
+        whole.append(read_layers(tmp_path / "l.1.exr").layers.sum(axis=0))
+    assert np.abs(whole[0] - whole[1]).max() > 0.01
 
 
 def test_resume_knows_what_temporal_smoothing_saw(shot, tmp_path):

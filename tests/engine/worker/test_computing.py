@@ -137,7 +137,10 @@ class TestSegment:
             smoothing=5,
             smoothing_strength=0.5,
             minimum_alpha=0.05,
-            adjustments={1: LayerAdjustment(gain=0.5, gamma=2.0), 2: LayerAdjustment(black=0.1, white=0.8)},
+            adjustments={
+                1: LayerAdjustment(gain=0.5, gamma=2.0, erode=-1.5),
+                2: LayerAdjustment(black=0.1, white=0.8, blur=1.0),
+            },
             masks=(Mask(mask, "limit", (1,)), Mask(from_file, "split", (2, 3))),
         )
         own = segmenter.segment(Image.from_pixels(array, "srgb"), Palette.from_dict(PALETTE), processing)
@@ -146,6 +149,8 @@ class TestSegment:
             "smoothing_strength": 0.5,
             "minimum_alpha": 0.05,
             "layer_gain": {1: 0.5},
+            "layer_erode": {1: -1.5},
+            "layer_blur": {2: 1.0},
             "layer_gamma": {1: 2.0},
             "layer_black": {2: 0.1},
             "layer_white": {2: 0.8},

@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +165,12 @@ def backdrop(region: Any, image: Any) -> list[float]:
 
 def state(node: Any) -> dict[str, Any]:
     """What the node says and holds."""
+    linked = [number for number, socket in enumerate(node.outputs) if socket.is_linked]
     return {
         "colors": node.colors,
         "palette": [[round(value, 4) for value in entry.color] for entry in node.palette],
         "outputs": [socket.name for socket in node.outputs],
-        "linked": [socket.name for socket in node.outputs if socket.is_linked],
+        "linked": linked,
         "message": node.message,
         "failed": node.failed,
         "busy": node.busy,
@@ -289,7 +291,7 @@ def steps() -> Steps:
         take(name)
     yield from until("the Viewer to show the result again", lambda: shows(node, 1))
 
-    tree.links.new(node.outputs["Layer 3"], viewer.inputs[0])
+    tree.links.new(node.outputs[3], viewer.inputs[0])
     yield from until("the Viewer to show the layer", lambda: shows(node, 3))
     yield from drawn()
     take("layer")
@@ -312,6 +314,9 @@ def steps() -> Steps:
     seen["segmented_fewer"] = state(node)
     yield from drawn()
     take("segmented_fewer")
+    yield from updating(tree, node)
+    yield from recoloring(hand, tree, node)
+    yield from stopping(hand, node)
 
     # Fill Cache, of something that has to be rendered for the node
     exposure = tree.nodes.new("CompositorNodeExposure")
@@ -324,6 +329,9 @@ def steps() -> Steps:
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 2
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "window.blend"))
+    yield from drawn()
+    take("saved")
+    yield from hand.key("ESC")  # the warning that the file is not frozen
     yield from drawn()
     with bpy.context.temp_override(window=window, area=area, region=hand.region):
         bpy.ops.soft_color_segment.fill_cache("INVOKE_DEFAULT", node=node.uid)
@@ -340,11 +348,108 @@ def steps() -> Steps:
     yield from until("the Viewer to show the layer", lambda: shows(node, 3))
     seen["filled"] = state(node) | {"files": sorted(file.name for file in Path(node.cached_in).glob("*.exr"))}
     seen["nodes"] = sorted(each.bl_idname for each in tree.nodes)
+    states = ours("session").SESSION.states
+    yield from until("the panel to count the frames", lambda: states[node.uid].cached.startswith("2 of 2 frames"))
+    seen["panel"] = states[node.uid].cached
 
     yield from cancel_filling(hand, tree, node)
     yield from copies(hand, tree, node)
     yield from freezing(hand, tree, node)
     yield from picking(hand, tree)
+
+
+def updating(tree: Any, node: Any) -> Steps:
+    """Auto Update: a color is changed, and once more while the layers of the first change are computed."""
+    found: dict[str, Any] = {"blocky": []}
+    whole = passes(node)[0]
+    node.auto_update = True
+    before = passes(node)[3]
+    for color in ((0.1, 0.6, 0.2), (0.1, 0.2, 0.7)):
+        node.palette[2].color = color
+        found["stale"] = bool(node.settings_shown) and np.array_equal(passes(node)[3], before)
+        yield from until("other layers", partial(different, node, before))
+        before = passes(node)[3]
+        found["blocky"].append(blocky(before))
+    take("updating")
+    found["busy"] = node.busy
+    yield from until("the whole layers", lambda: not blocky(passes(node)[3]) and node.message == "Up to date")
+    yield from until("the Viewer to show them", lambda: shows(node, 3))
+    found |= {"color": [round(value, 4) for value in node.palette[2].color], "outputs": node.outputs[3].name}
+    found["sum"] = float(np.abs(passes(node)[0] - whole).max())
+    node.auto_update = False
+    yield from drawn()
+    take("updated")
+    seen["updated"] = found
+
+
+def ours(name: str) -> Any:
+    """A module of the extension."""
+    return next(module for each, module in sys.modules.items() if each.endswith(f".soft_color_segment.{name}"))
+
+
+def different(node: Any, before: Any) -> bool:
+    """Whether the layer is no longer what it was."""
+    return not np.array_equal(passes(node)[3], before)
+
+
+def blocky(picture: Any) -> bool:
+    """Whether most pixels of its soft parts are as the one beside, as in a preview made larger."""
+    soft = (picture[:, 1:, 3] > 0.01) & (picture[:, 1:, 3] < 0.99)
+    return bool((picture[:, 1:] == picture[:, :-1]).all(axis=-1)[soft].mean() > 0.6)
+
+
+def recoloring(hand: Hand, tree: Any, node: Any) -> Steps:
+    """The sidebar with the edits of a layer, and what they change at once."""
+    viewer = tree.nodes["Viewer"]
+    hand.area.spaces[0].show_region_ui = True
+    tree.nodes.active = node
+    yield from drawn()
+    sidebar = next(region for region in hand.area.regions if region.type == "UI")
+    sidebar.active_panel_category = "Node"
+    tree.links.new(node.outputs["Recolored"], viewer.inputs[0])
+    yield from until("the image in the Viewer", lambda: viewed() is not None)
+    yield from drawn()
+    take("sidebar")
+    before = viewed()
+    ui = ours("ui")
+    panel = ui.panel
+    ui.panel = lambda layout, name, title, **_: panel(layout, f"{name}_alone", title, closed=name != "recolor")
+    node.recolor_layer = number = 1 + max(range(5), key=lambda place: np.ptp(node.palette[place].color))
+    began = time.monotonic()
+    setattr(node, f"edit{number}_color", (0.1, 0.45, 0.2))
+    setattr(node, f"edit{number}_has_color", True)
+    seen["recolor seconds"] = time.monotonic() - began
+    yield from until("another image in the Viewer", lambda: not np.array_equal(viewed(), before))
+    yield from drawn()
+    take("recolor")
+    seen["recolored"] = {"changed": float(np.abs(viewed() - before).max()), "message": node.message}
+    setattr(node, f"edit{number}_has_color", False)
+    yield from until("the image in the Viewer again", lambda: np.array_equal(viewed(), before))
+    ui.panel = panel
+    hand.area.spaces[0].show_region_ui = False
+    tree.links.new(node.outputs[3], viewer.inputs[0])
+    yield from until("the Viewer to show the layer", lambda: shows(node, 3))
+    yield from drawn()
+
+
+def stopping(hand: Hand, node: Any) -> Steps:
+    """A render that has to compute layers, and Esc."""
+    bpy.context.preferences.view.render_display_type = "NONE"
+    node.smoothing = 3
+    with bpy.context.temp_override(window=hand.window, area=hand.area):
+        bpy.ops.render.render("INVOKE_DEFAULT")
+    yield from until("the computation", lambda: ours("session").SESSION.stop_render is not None)
+    for _ in range(10):
+        yield TICK
+    yield from hand.key("ESC")
+    yield from until("its end", lambda: not bpy.app.is_job_running("RENDER"))
+    seen["stopped"] = {"message": node.message, "failed": node.failed}
+    node.smoothing = 0
+    yield from hand.find(node, "segment(")
+    yield from hand.key("LEFTMOUSE")
+    yield from until("the layers again", lambda: node.message == "Up to date" and not node.busy)
+    yield from until("the Viewer to show the layer", lambda: shows(node, 3))
+    yield from drawn()
 
 
 def cancel_filling(hand: Hand, tree: Any, node: Any) -> Steps:
@@ -384,7 +489,8 @@ def copies(hand: Hand, tree: Any, node: Any) -> Steps:
         "uids": len({each.uid for each in ours}),
         "images": len(set.union(*images)),
         "same": all(
-            np.array_equal(own, other) for each in ours for own, other in zip(passes(each), passes(node), strict=True)
+            np.array_equal(passes(each)[3], passes(node)[3])  # only what is linked was read again since
+            for each in ours
         ),
     }
     for each in ours:
@@ -413,7 +519,8 @@ def freezing(hand: Hand, tree: Any, node: Any) -> Steps:
     group, after = tree.nodes[name], viewed()
     seen["frozen"] = {
         "different": float(np.abs(after - before).max()),
-        "linked": [socket.name for socket in group.outputs if socket.is_linked],
+        "linked": [number for number, socket in enumerate(group.outputs) if socket.is_linked],
+        "outputs": [socket.name for socket in group.outputs],
         "from": group.inputs["Image"].links[0].from_node.bl_idname,
         "files": sorted(file.name for file in (folder / "softcolor_frozen").glob("*/*")),
         "left": [file.name for file in (folder / "softcolor_frozen").glob(".*")],
