@@ -17,7 +17,7 @@ from pathlib import Path
 from kodak import FILTER, FSCS, ROOT
 from machine import store
 
-STEPS = 2000
+STEPS = 1000
 SEED = 1
 
 ROWS: dict[str, list[str]] = {

@@ -1,9 +1,9 @@
 """Figure 5 of the paper again: seconds and peak memory against megapixels and colors, of every method here.
 
-Each point is measured in a process of its own, end to end from an image in memory to layers in memory: the median of a
-few runs after a first one. In the same run the computer's memory bandwidth and floating-point rate are measured, and
-what a frame must move and compute at least; how far each stage is from that is its distance to the roofline. Draws
-``docs/scaling.png``. A method is not asked for more pixels than ``LIMITS`` says.
+Each point is measured in a process of its own, end to end from an image in memory to layers in memory: the median of
+one or three runs after a first one. In the same run the computer's memory bandwidth and floating-point rate are
+measured, and what a frame must move and compute at least; how far a frame and its stages are from that is their
+distance to the roofline. Draws ``docs/scaling.png``. A method is not asked for more pixels than ``LIMITS`` says.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ HEIGHTS = (540, 720, 1080, 1440, 2160, 3024, 4320)
 
 COUNTS = (2, 4, 7, 11, 16)
 COUNTS_HEIGHT = 1080
-ROUNDS = 3
+ROUNDS = {"any-palette": 3}
+"""Runs after the first one, by method; of the others, which take long, one."""
+
 THREADS = (1, 2)
 NETWORKS = "the paper's two networks"
 
-LIMITS = {"any-palette": 4320, "paper": 4320, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 540}
+LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 540}
 """Largest height: memory for the networks, patience for the others."""
 
 FIXED_COLORS = (NETWORKS, "paper")
@@ -143,9 +145,9 @@ def work() -> dict[str, float]:
     return found
 
 
-def least_bytes(count: int) -> int:
-    """A pixel's: its color is read, and its layers are written, in float32."""
-    return 4 * (3 + 4 * count)
+def least_bytes(count: int, stage: str = "") -> int:
+    """A pixel's, in float32: its color is read, and its layers are written; or what a stage has between them."""
+    return 4 * {"": 3 + 4 * count, "alpha": 3 + count, "color": 3 + count + 4 * count}[stage]
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
@@ -212,7 +214,7 @@ def plan(heights: Sequence[int], counts: Sequence[int]) -> list[tuple[str, int, 
     return found
 
 
-def measure_all(heights: Sequence[int], counts: Sequence[int], rounds: int, threads: Sequence[int]) -> dict[str, Any]:
+def measure_all(heights: Sequence[int], counts: Sequence[int], threads: Sequence[int]) -> dict[str, Any]:
     """Everything that is stored."""
     from size import resize
     from speed import PICTURE, picture_name
@@ -226,7 +228,7 @@ def measure_all(heights: Sequence[int], counts: Sequence[int], rounds: int, thre
         for count in threads:
             for method, height, colors in todo:
                 file = folder / picture_name(height)
-                found = child([method, str(file), str(colors), str(rounds)], count)
+                found = child([method, str(file), str(colors), str(ROUNDS.get(method, 1))], count)
                 rows.append({"method": method, "height": height, "colors": colors, "threads": count, **found})
                 print(
                     method, f"{height}p, K = {colors}, threads {count}:", found["seconds"], file=sys.stderr, flush=True
@@ -248,10 +250,10 @@ def main() -> None:
         print(json.dumps(other() if other else measure(method, Path(file), int(count), int(rounds))))
         return
     if arguments.trial:
-        print(json.dumps(measure_all((72,), (), 1, (1,)), indent=1))
+        print(json.dumps(measure_all((72,), (), (1,)), indent=1))
         return
     if not arguments.draw:
-        store("scaling", "all", measure_all(HEIGHTS, COUNTS, ROUNDS, THREADS))
+        store("scaling", "all", measure_all(HEIGHTS, COUNTS, THREADS))
     draw(json.loads((RESULTS / "scaling.json").read_text())["all"], PLOT)
 
 

@@ -346,9 +346,22 @@ def scaling() -> str:
         cells += [f"{median(whole['seconds']) / least:.1f} ×" if whole and flop else ""]
         cells += [f"{whole['peak_rss_bytes'] / 2**30:.2f} GiB" if whole else ""]
         lines.append("| " + " | ".join(cells) + " |")
-    stages = {row["method"]: row["stages"] for row in results["points"] if row["height"] == COUNTS_HEIGHT}
+    stages = {
+        row["method"]: row["stages"]
+        for row in results["points"]
+        if (row["height"], row["colors"], row["threads"]) == (COUNTS_HEIGHT, COLORS, threads)
+    }
+    over: dict[str, str] = {}
+    for stage in stages.get("any-palette", {}):
+        moved = least_bytes(COLORS, stage) * pixels / roof["bytes_per_second"]
+        done = counted["any-palette"] * pixels / roof["flop_per_second"] if stage == "alpha" else 0.0
+        over[stage] = f" ({stages['any-palette'][stage] / max(moved, done):.1f} × the least)"
     shown = [
-        f"{method} {', '.join(f'{stage} {seconds:.2f} s' for stage, seconds in kept.items())}"
+        f"{method} "
+        + ", ".join(
+            f"{stage} {seconds:.2f} s{over.get(stage, '') if method == 'any-palette' else ''}"
+            for stage, seconds in kept.items()
+        )
         for method, kept in stages.items()
         if kept
     ]

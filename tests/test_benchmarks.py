@@ -371,6 +371,7 @@ def test_scaling_is_written_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     assert set(scaling.LIMITS) <= set(rows_of)
     assert rows_of["any-palette"][len(scaling.HEIGHTS) :][:2] == ["power 1.00", "power 1.00"]
     assert rows_of["Tan 2018"][3:7] == [""] * 4  # not asked for so many pixels
+    assert "any-palette alpha" in text and "× the least)" in text
     assert "need 438 GFLOP" in text and "35 ms are the least" in text
 
 
