@@ -144,8 +144,8 @@ def smoothed(alphas: list[Pixels], clip: Clip, frames: list[Pixels]) -> list[Pix
         mixed = temporal_mean(
             [torch.from_numpy(alphas[i]) for i in near], [images[i] for i in near], near.index(number)
         )
-        alphas = smooth_alphas(mixed, image, palette, rest)
-        results.append(edit_alphas(alphas, image, palette, own, rest).numpy())
+        smooth = smooth_alphas(mixed, image, palette, rest)
+        results.append(edit_alphas(smooth, image, palette, own, rest).numpy())
     return results
 
 
