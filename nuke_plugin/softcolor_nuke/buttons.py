@@ -26,7 +26,7 @@ from . import (
 )
 from . import render as rendering
 from .fscs import check as checking
-from .fscs import frames, install, look_files, palette_codec
+from .fscs import frames, install, look_files, package_source, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.edits import LayerEdit
@@ -411,16 +411,18 @@ def check(node: nuke.Group) -> None:
 
 
 ANOTHER = "Another Python ..."
-DOWNLOAD = "Download PyTorch for the CPU (about 300 MB)"
-DOWNLOAD_ALL = "Download PyTorch as it is on PyPI: on Linux with NVIDIA CUDA, several gigabytes"
+CPU = f"PyTorch for the CPU ({package_source.sizes(cpu_only=True)})"
+GPU = f"PyTorch as it is there, on Linux with NVIDIA CUDA ({package_source.sizes(cpu_only=False)})"
 FOLDER = "Take the packages from a folder of wheels"
+WAYS = [f"PyPI: {CPU}", f"PyPI: {GPU}", FOLDER, f"Another package index: {CPU}", f"Another package index: {GPU}"]
+PLACES = ["Your folder for the data of programs", "Another folder ..."]
 
 
 @told
 def install_engine(node: nuke.Group) -> None:
     """Makes a private environment for the engine with a Python that the artist chooses, and installs the engine."""
     found = [*installing.pythons(), ANOTHER]
-    chosen = nuke.choice(TITLE, f"Python to install the engine with, in {install.data_folder()} (1.5 GB)", found)
+    chosen = nuke.choice(TITLE, f"Python to install the engine with, in {install.data_folder()}", found)
     if chosen is None:
         return
     python: Optional[str] = found[int(chosen)]
@@ -428,15 +430,22 @@ def install_engine(node: nuke.Group) -> None:
         python = nuke.getFilename("Python 3.11 or newer")
     if not python:
         return
-    ways = [DOWNLOAD, DOWNLOAD_ALL, FOLDER]
-    way = nuke.choice(TITLE, "Packages", ways)
+    way = nuke.choice(TITLE, "Packages", WAYS)
     if way is None:
         return
-    source = nuke.getFilename("Folder of wheels") if ways[int(way)] == FOLDER else ""
-    if source is None:
+    source: Optional[str] = ""
+    if WAYS[int(way)] == FOLDER:
+        source = nuke.getFilename("Folder of wheels")
+    elif "Another" in WAYS[int(way)]:
+        source = nuke.getInput("Address of the package index, the only one that is used", "https://")
+    if not source and not WAYS[int(way)].startswith("PyPI"):
         return
-    wanted = installing.plan(python, source, cpu_only=ways[int(way)] != DOWNLOAD_ALL)
-    if source and not wanted.offline:
+    other = nuke.choice(TITLE, "Engine Folder, on a disk where programs may run", PLACES)
+    place = nuke.getFilename("Engine Folder") if other else ""
+    if other is None or source is None or place is None:
+        return
+    wanted = installing.plan(python, source, cpu_only=GPU not in WAYS[int(way)], place=place)
+    if WAYS[int(way)] == FOLDER and not wanted.offline:
         raise WorkerError("usage", f"{source} is not a folder", "choose the folder with the wheels")
     with Task(f"{TITLE}: install") as task:
         installed = installing.run(wanted, task.progress, task.cancelled)

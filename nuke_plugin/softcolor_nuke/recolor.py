@@ -6,7 +6,6 @@ numbers that change are curves with a key for each frame of the node's range, on
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional
@@ -21,10 +20,9 @@ from .fscs.edits import (
     Formula,
     LayerEdit,
     Look,
-    edited_palette_color,
     encoded,
     formula,
-    oklab,
+    seen_instead,
 )
 from .fscs.parameters import MAXIMUM_COLORS, Parameter
 from .fscs.protocol import WorkerError
@@ -361,13 +359,10 @@ def _shown(
     """What is left of a layer in rgba, and what it shows for others; the alphas of all are beside it in the stream.
 
     The sum of :mod:`fscs_engine.recolor.edits`, taken apart by layers: each is multiplied by what it shows, and one
-    that loses opacity has besides what the color that is nearest shows for it. Empty where nothing changes.
+    that loses opacity has besides the color that is seen instead where it was alone. Empty where nothing changes.
     """
-    opacities = look.opacities(len(palette))
-    seen = {
-        n: None if black or kept >= 1 else _nearest(look, palette, n, opacities)
-        for n, (kept, black) in enumerate(opacities, 1)
-    }
+    opacities, instead = look.opacities(len(palette)), seen_instead(look, palette)
+    seen = {n: None if black or kept >= 1 else instead[n - 1] for n, (kept, black) in enumerate(opacities, 1)}
     whole = "+".join(alphas[: len(palette)])
     left = "".join(f"-{number(1 - kept)}*{alphas[n]}" for n, (kept, _) in enumerate(opacities) if kept < 1)
     least = f"{OTHERS_FLOOR}*max({whole},0)"
@@ -463,32 +458,17 @@ def _fill(
     lost = {n: 1 - opacities[n - 1][0] for n in own}
     left = "".join(f"-{number(share)}*{own[n][3]}" for n, share in lost.items() if share > 0)
     terms: list[list[str]] = [[], [], []]
+    instead = seen_instead(look, palette)
     for n, share in lost.items():
-        color = None if share <= 0 or opacities[n - 1][1] else _nearest(look, palette, n, opacities)
-        if color is None:
+        if share <= 0 or opacities[n - 1][1]:
             continue
-        color = _from_rec709(color, space)
+        color = _from_rec709(instead[n - 1], space)
         kept, alpha = number(opacities[n - 1][0]), own[n][3]
         weight = f"(max(a{left}-{kept}*{alpha},0)+{OTHERS_FLOOR}*max(a,0))"
         for i in range(3):
             seen = f"({'rgb'[i]}-{kept}*{own[n][i]}+{OTHERS_FLOOR}*max(a,0)*({number(color[i])}))"
             terms[i].append(f"{number(share)}*max({alpha},0)*{seen}/({weight}>0?{weight}:1)")
     return {f"expr{i}": "+".join(["rgb"[i], *terms[i]]) for i in range(3)} if terms[0] else {}
-
-
-def _nearest(
-    look: Look,
-    palette: Sequence[tuple[float, float, float]],
-    layer: int,
-    opacities: Sequence[tuple[float, bool]],
-) -> Any:
-    """The edited palette color, linear Rec.709, that is nearest of those layers that are seen; None for black."""
-    colors = [edited_palette_color(look.edit(n), color) for n, color in enumerate(palette, 1)]
-    own = oklab(colors[layer - 1])
-    near = [
-        (math.dist(oklab(color), own), n) for n, color in enumerate(colors, 1) if n != layer and opacities[n - 1][0] > 0
-    ]
-    return colors[min(near)[1] - 1] if near else None
 
 
 def _palette(node: nuke.Group, frame: Optional[int] = None) -> list[tuple[float, float, float]]:
