@@ -377,7 +377,8 @@ def _shown(
         return {}
     more = "".join(f"+{share}" for n, share in lost.items() if n != layer)
     knobs = _temporary([f"{number(kept)}*(1{more})", f"{lost[layer]}*{least}" if layer in lost else "0"])
-    color = _from_rec709(seen[layer], space) if layer in lost else (0.0, 0.0, 0.0)
+    own = seen[layer]
+    color = (0.0, 0.0, 0.0) if own is None else _from_rec709(own, space)
     for i, one in enumerate((*color, 1.0)):
         knobs[f"expr{i}"] = f"{'rgba'[i]}*v0+v1*({number(one)})"
     return knobs

@@ -8,12 +8,14 @@ from typing import Any, Literal, overload
 
 from nuke import _nuke
 from nuke._nuke import (
+    EXE_PATH as EXE_PATH,
     EXPRESSIONS as EXPRESSIONS,
     GUI as GUI,
     NUKE_VERSION_STRING as NUKE_VERSION_STRING,
     REPLACE as REPLACE,
     TO_SCRIPT as TO_SCRIPT,
     WRITE_NON_DEFAULT_ONLY as WRITE_NON_DEFAULT_ONLY,
+    Double_Knob as Double_Knob,
     addView as addView,
     ask as ask,
     delete as delete,
@@ -29,6 +31,7 @@ from nuke._nuke import (
     rawArgs as rawArgs,
     root as root,
     scriptOpen as scriptOpen,
+    scriptSave as scriptSave,
     scriptSaveAs as scriptSaveAs,
     tcl as tcl,
     thisView as thisView,
