@@ -14,7 +14,7 @@ from typing import Any
 import bpy
 
 from . import engine, settings, strings
-from .fscs import check, install
+from .fscs import check, install, package_source
 from .fscs._version import __version__
 from .fscs.client import clean_environment
 from .fscs.protocol import WorkerError
@@ -52,6 +52,11 @@ class Preferences(bpy.types.AddonPreferences):
     package_source: bpy.props.StringProperty(
         name=strings.PACKAGE_SOURCE[0],
         description=strings.PACKAGE_SOURCE[1],
+    )
+    engine_folder: bpy.props.StringProperty(
+        name=strings.ENGINE_FOLDER[0],
+        description=strings.ENGINE_FOLDER[1],
+        subtype="DIR_PATH",
     )
     cache_directory: bpy.props.StringProperty(
         name=strings.CACHE_DIRECTORY[0],
@@ -158,6 +163,7 @@ def installation_plan() -> install.Plan:
         pythons=install.candidate_pythons(chosen.base_python, sys.executable),
         cpu_only=chosen.torch_build == "CPU",
         source=chosen.package_source,
+        place=chosen.engine_folder,
         environment=clean_environment(),
     )
 
@@ -342,7 +348,7 @@ def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     )
     if installed:
         buttons.operator(RemoveEngine.bl_idname, icon="TRASH")
-    if not bpy.app.online_access and not install.is_folder(chosen.package_source):
+    if not bpy.app.online_access and not package_source.is_folder(chosen.package_source):
         warning = box.row()
         warning.label(text=strings.ONLINE_NEEDED, icon="INTERNET_OFFLINE")
         if not bpy.app.online_access_override:
@@ -350,8 +356,11 @@ def _draw_engine(box: bpy.types.UILayout, chosen: Preferences) -> None:
     column = box.column()
     column.use_property_split = True
     column.row().prop(chosen, "torch_build", expand=True)
+    if not package_source.is_folder(chosen.package_source):
+        column.label(text=str(package_source.sizes(cpu_only=chosen.torch_build == "CPU")))
     column.prop(chosen, "base_python")
     column.prop(chosen, "package_source")
+    column.prop(chosen, "engine_folder")
 
 
 def _draw_state(box: bpy.types.UILayout, installation: install.Installation | None) -> None:

@@ -18,6 +18,7 @@ class Defaults:
         base_python: the Python to make the engine's environment with, empty to look for one.
         torch_build: "CPU" or "STANDARD".
         package_source: an index's address or a folder of wheels.
+        engine_folder: where the engine's environment is made, empty for the user's folder for data.
         cache_directory: where layers are kept, empty for beside the .blend.
         memory_limit: MiB of layers that are kept in memory.
     """
@@ -26,6 +27,7 @@ class Defaults:
     base_python: str = ""
     torch_build: str = "CPU"
     package_source: str = ""
+    engine_folder: str = ""
     cache_directory: str = ""
     memory_limit: int = 1024
 

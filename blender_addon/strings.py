@@ -238,7 +238,6 @@ IS_LINKED = (
 BEHIND_HAS_NONE = ("{name}, which feeds it, has no layers: {why}", "press Segment there first")
 NODE_GONE = ("the node is gone", "")
 NO_SUCH_NODE = ("there is no Soft Color Segment node {names}", "check its name")
-NOT_A_LOOK = ("{path} is no look for this node ({error})", "choose a look file, and check the layers that it names")
 NO_SUCH_PRESET = ("There is no preset {name}", "")
 NO_SUCH_COLOR = ("there is no color {number}", "use another one")
 WRONG_FRAMES = ("frames {frames}: {error}", "give a range like 1-100")
@@ -300,12 +299,18 @@ BASE_PYTHON = (
 )
 TORCH_BUILD = ("PyTorch", "Choose the build of PyTorch that Install Engine downloads")
 TORCH_BUILDS = {
-    "CPU": ("CPU", "Download the smallest build, which runs everywhere"),
-    "STANDARD": ("GPU (PyPI)", "Download the build on PyPI: on Linux with NVIDIA CUDA, several gigabytes"),
+    "CPU": ("CPU", "Download the smallest build, which runs everywhere. A Package Source must have it"),
+    "STANDARD": ("GPU (PyPI)", "Download the build on PyPI or in Package Source: on Linux with NVIDIA CUDA"),
 }
 PACKAGE_SOURCE = (
     "Package Source",
-    "Set another package index to use as well, or a folder of wheels to install without a network. Empty: PyPI",
+    "Set the address of another package index, which is then the only one, or a folder of wheels to install without "
+    "a network. Empty: PyPI, or what pip is set to",
+)
+ENGINE_FOLDER = (
+    "Engine Folder",
+    "Choose the folder that the engine is installed in, on a disk where programs may run. Empty: your folder for the "
+    "data of programs",
 )
 CACHE_DIRECTORY = (
     "Cache Folder",
@@ -319,7 +324,7 @@ ENGINE = "Engine"
 CACHE = "Cache"
 FOLDER = "Folder"
 
-INSTALL_ENGINE = ("Install Engine", "Install the engine into an environment of its own; downloads about 300 MB")
+INSTALL_ENGINE = ("Install Engine", "Install the engine into an environment of its own")
 INSTALL_AGAIN = "Install Engine Again"
 CANCEL_INSTALLATION = ("Cancel", "Stop the installation and remove its files")
 REMOVE_ENGINE = ("Remove", "Remove the environment of the engine")

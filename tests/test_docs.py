@@ -17,6 +17,7 @@ from PIL import Image
 
 from fscs_engine.cli import app, segment
 from fscs_engine.host.naming import METADATA_PREFIX, layer_channels
+from fscs_engine.host.package_source import sizes
 from fscs_engine.host.parameters import PARAMETERS, Parameter, Value
 from fscs_engine.networks.palette_network import NEAR
 from fscs_engine.palette.palette import Palette
@@ -29,7 +30,7 @@ FOLDERS = (".", "docs", "examples", "benchmarks", "fscs_engine/weights")
 DOCUMENTS = sorted(file.relative_to(ROOT).as_posix() for folder in FOLDERS for file in (ROOT / folder).glob("*.md"))
 OPEN, CLOSE = "<!-- parameters -->", "<!-- /parameters -->"
 OTHER_FLAGS = {
-    *("--all", "--fresh", "--small", "--trial", "--weights"),
+    *("--all", "--fresh", "--runs", "--small", "--trial", "--weights"),
     *("--nukex", "--command", "--enable", "--factory-startup", "--node", "--python-expr", "--scene"),
 }
 """Flags in the documents that are not those of ``fscs``: of build.py and the benchmarks, of Nuke and Blender."""
@@ -52,7 +53,7 @@ SAID_ONCE = {
 }
 """Statements that once stood in two documents and differed."""
 
-AGREE = (r"PyTorch \(([\d.]+ GB)\)", r"\(K \+ 1\) / ([\d,]+)", r"Python (3\.\d+) or newer")
+AGREE = (r"\(K \+ 1\) / ([\d,]+)", r"Python (3\.\d+) or newer")
 """Figures that stand in several documents."""
 
 
@@ -164,6 +165,12 @@ def test_a_statement_stands_once(statement):
 def test_documents_agree(figure):
     found = {match for document in DOCUMENTS for match in re.findall(figure, " ".join(prose(document).split()))}
     assert len(found) == 1, found
+
+
+def test_sizes_are_those_that_are_told_while_installing():
+    rows = re.findall(r"^\| (?:PyTorch|Windows).*\| ([\d.]+) GB \| ([\d.]+) GB \|$", text_of(DOCS / "install.md"), re.M)
+    told = [sizes(cpu_only=True, platform="linux"), sizes(cpu_only=False, platform="linux")]
+    assert [(float(one), float(other)) for one, other in rows] == [*told, sizes(cpu_only=True, platform="win32")]
 
 
 def test_colors_that_share_their_alphas_are_as_near_as_in_the_network():

@@ -20,6 +20,7 @@ class PngTags:
         srgb: whether it says that it is sRGB.
         gamma: the exponent that encoded it, as 0.45455, or 0.
         chromaticities: x and y of red, green, blue and white, or None.
+        animated: whether further images follow.
         warnings: chunks that make no sense.
     """
 
@@ -28,6 +29,7 @@ class PngTags:
     srgb: bool = False
     gamma: float = 0.0
     chromaticities: tuple[float, ...] | None = None
+    animated: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -80,4 +82,9 @@ def _chrm(tags: PngTags, data: bytes) -> None:
     tags.chromaticities = (*colors, white_x, white_y)
 
 
-_READERS = {b"cICP": _cicp, b"iCCP": _iccp, b"sRGB": _srgb, b"gAMA": _gama, b"cHRM": _chrm}
+def _actl(tags: PngTags, data: bytes) -> None:
+    frames, _ = struct.unpack(">2I", data)
+    tags.animated = frames > 1
+
+
+_READERS = {b"cICP": _cicp, b"iCCP": _iccp, b"sRGB": _srgb, b"gAMA": _gama, b"cHRM": _chrm, b"acTL": _actl}

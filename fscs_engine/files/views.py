@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import OpenImageIO as oiio
 
-_COMBINED = "Combined"
-_ANIMATED = {"png": b"acTL", "webp": b"ANIM"}
-"""The chunk that is in the beginning of an animated file."""
+from .png_tags import png_tags
 
-_BEGINNING = 4096
+_COMBINED = "Combined"
+_WITH_PAGES = ("fits", "gif", "ico", "tiff")
+"""Formats whose further images are asked for by their headers."""
+
 _NO_PAGES = 1 | 4  # of the type of a TIFF page: of fewer pixels; a mask
 
 
@@ -62,18 +64,29 @@ def unread(path: Path, file_format: str, specs: Sequence[oiio.ImageSpec], file: 
     if not layer and len(views) > 1:
         others = " or ".join(views[1:])
         return f"holds the views {' and '.join(views)}, of which {views[0]} is read; choose --input-layer {others}"
-    if file_format in ("gif", "tiff"):
-        page = file.spec() if file.seek_subimage(1, 0) else None
-        file.seek_subimage(0, 0)
-        with suppress(UnicodeDecodeError):
-            file.geterror()  # that there is no other
-        if page is not None and not page.get_int_attribute("tiff:subfiletype") & _NO_PAGES:
-            return "holds several images, of which the first is read; save them as numbered files for a shot"
-    if file_format in _ANIMATED and _ANIMATED[file_format] in _beginning(path):
-        return "is animated, its first image is read; save its frames as numbered files for a shot"
+    if file_format in _WITH_PAGES:
+        several = any(not page.get_int_attribute("tiff:subfiletype") & _NO_PAGES for page in _further(file))
+    else:
+        several = file_format == "png" and png_tags(path).animated or file_format == "webp" and _is_animated_webp(path)
+    if several:
+        return "holds several images, of which the first is read; save them as numbered files for a shot"
     return ""
 
 
-def _beginning(path: Path) -> bytes:
+def _is_animated_webp(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(_BEGINNING)
+        head = file.read(21)
+    return head[12:16] == b"VP8X" and len(head) == 21 and bool(head[20] & 2)
+
+
+def _further(file: oiio.ImageInput) -> Iterator[oiio.ImageSpec]:
+    """The headers of all images of a file but the first."""
+    for page in count(1):
+        found = file.seek_subimage(page, 0)
+        spec = file.spec()
+        file.seek_subimage(0, 0)
+        with suppress(UnicodeDecodeError):
+            file.geterror()  # that there is no other
+        if not found:
+            return
+        yield spec

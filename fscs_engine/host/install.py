@@ -6,6 +6,7 @@ Python, and only what such a file names is ever used.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,24 +17,31 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable, TypeVar
 
-from . import check
+from . import check, package_source
+from .client import clean_environment
+from .package_source import is_folder, shortened, sizes
 
 ENGINE = "fscs_engine"
 OLDEST_PYTHON = (3, 11)
-SPACE_NEEDED = 3 * 10**9
-"""Bytes that must be free: PyTorch for the CPU and the rest take about half of it, unpacking some more."""
-
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-"""Where PyTorch without CUDA is; the one on PyPI for Linux brings several gigabytes of CUDA libraries."""
+PATIENCE = 20.0
+"""Seconds that another program, as a virus scanner, may hold a file before that is an error."""
 
 LEFTOVER_AGE = 12 * 3600.0
 """Seconds after which an environment that nothing names counts as left over from an installation that broke off."""
 
 _PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 _CANCEL_POLL = 0.2
+_HELD = (errno.EBUSY, errno.ETXTBSY, *((errno.EACCES,) if os.name == "nt" else ()))
+_HELD_WORDS = r"WinError (5|32)\b|resource busy|Text file busy"
+_PAUSES = (3.0, 10.0)
+"""Seconds between the tries of pip, which gives up at once where a file is held."""
+
+_T = TypeVar("_T")
 
 LOG_NAME = "install.log"
 """The file, beside the environments, with everything that pip said."""
@@ -68,11 +76,13 @@ class Plan:
         wheel: the engine, a wheel file.
         constraints: the versions it was tested with, in pip's form.
         version: of the engine.
-        folder: where environments are kept, see :func:`data_folder`.
+        folder: where the record and the log are kept, see :func:`data_folder`.
         pythons: Pythons to make the environment with; the first that can is taken.
         cpu_only: takes PyTorch without CUDA.
-        source: address of a package index to look in too, or a folder of wheels to use instead of the network.
+        source: address of the package index, the only one then, or a folder of wheels to use instead of the network;
+            empty for PyPI and pip's own settings.
         environment: variables for the processes.
+        place: the folder that the environment is made in, ``folder`` if empty.
     """
 
     wheel: Path
@@ -83,16 +93,18 @@ class Plan:
     cpu_only: bool = True
     source: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    place: str = ""
 
     @property
     def offline(self) -> bool:
         """Whether everything comes from a folder."""
         return is_folder(self.source)
 
-
-def is_folder(source: str) -> bool:
-    """Whether a package source is a folder, which needs no network."""
-    return bool(source) and Path(source).is_dir()
+    @property
+    def space_needed(self) -> int:
+        """Bytes that must be free: pip keeps what it downloads until all is there, and in its cache."""
+        size = sizes(cpu_only=self.cpu_only)
+        return int((2 * size.download + size.installed + 0.5) * 10**9)
 
 
 def data_folder(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
@@ -130,11 +142,11 @@ def installed_python(folder: Path, version: str) -> Path | None:
 def _recorded_environment(folder: Path, version: str) -> Path | None:
     try:
         record = json.loads(record_file(folder, version).read_text(encoding="utf-8"))
-        name = record["environment"]
+        name, place = record["environment"], Path(record.get("folder", folder))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # A name, never a path: the environment lies beside its record.
-    return folder / name if isinstance(name, str) and Path(name).name == name else None
+    # The environment lies beside its record, or in the folder that was chosen for it.
+    return place / name if isinstance(name, str) and Path(name).name == name and place.is_absolute() else None
 
 
 def remove(folder: Path, version: str) -> None:
@@ -144,9 +156,9 @@ def remove(folder: Path, version: str) -> None:
         OSError: some of it can't be removed; it is not used any more in any case.
     """
     environment = _recorded_environment(folder, version)
-    record_file(folder, version).unlink(missing_ok=True)
+    patiently(lambda: record_file(folder, version).unlink(missing_ok=True))
     if environment is not None and environment.exists():
-        shutil.rmtree(environment)
+        patiently(lambda: shutil.rmtree(environment))
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -183,6 +195,7 @@ class Installation:
         self.error: InstallError | None = None
         self.cancelled = False
         self.python: Path | None = None
+        self._environment = clean_environment(plan.environment)
         self._cancel = threading.Event()
         self._thread = threading.Thread(target=self._run, name="soft-color-segment-install", daemon=True)
 
@@ -209,7 +222,7 @@ class Installation:
             self._prepare()
             self.message = "looking for a Python"
             python = self._usable_python()
-            environment = Path(tempfile.mkdtemp(prefix=f"engine-{self.plan.version}-", dir=self.plan.folder))
+            environment = Path(tempfile.mkdtemp(prefix=f"engine-{self.plan.version}-", dir=self._place))
             self._fill(python, environment)
             self._finish(environment)
         except InstallError as error:
@@ -218,29 +231,43 @@ class Installation:
             self.cancelled = True
             self.message = "cancelled; nothing was installed"
         except OSError as error:
-            self.error = InstallError(f"{error.filename or self.plan.folder}: {error.strerror}", "see the log")
+            cure = "close every program that uses the engine, free some disk space, and try again"
+            self.error = InstallError(f"{error.filename or self.plan.folder}: {error.strerror}", cure)
         finally:
             if environment is not None and self.python is None:
                 shutil.rmtree(environment, ignore_errors=True)
 
+    @property
+    def _place(self) -> Path:
+        return Path(self.plan.place or self.plan.folder)
+
     def _prepare(self) -> None:
-        folder = self.plan.folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.log.write_text("", encoding="utf-8")
-        except OSError as error:
-            cure = "make the folder writable, or set the engine's Python to one that has the engine"
-            raise InstallError(f"{folder} can't be written ({error.strerror})", cure) from error
-        remove_leftovers(folder)
-        free = shutil.disk_usage(folder).free
-        if free < SPACE_NEEDED:
-            message = f"the disk of {folder} has {free / 1e9:.1f} GB free, {SPACE_NEEDED / 1e9:.0f} GB are needed"
-            raise InstallError(message, "free some disk space there")
+        if not self._place.is_absolute():
+            raise InstallError(f"the Engine Folder {self.plan.place} is not an absolute path", "choose another folder")
+        if self.plan.source and not self.plan.offline and not re.match(r"https?://[^/]|file:///", self.plan.source):
+            cure = "use a folder of wheels, or an address like https://HOST/simple"
+            raise InstallError(f"the Package Source {self.plan.source} is no folder and no address", cure)
+        for folder in (self.plan.folder, self._place):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+                self.log.write_text("", encoding="utf-8")
+            except OSError as error:
+                cure = "make the folder writable, or set the engine's Python to one that has the engine"
+                raise InstallError(f"{folder} can't be written ({error.strerror})", cure) from error
+        remove_leftovers(self.plan.folder)
+        if hasattr(os, "ST_NOEXEC") and os.statvfs(self._place).f_flag & os.ST_NOEXEC:
+            message = f"no programs may run in {self._place} (its disk is mounted noexec)"
+            raise InstallError(message, "choose another Engine Folder")
+        free, needed = shutil.disk_usage(self._place).free, self.plan.space_needed
+        if free < needed:
+            message = f"the disk of {self._place} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed"
+            raise InstallError(message, "free some disk space there, or choose another Engine Folder")
 
     def _usable_python(self) -> str:
         reasons = []
         for python in self.plan.pythons:
-            reason = unusable(python, self.plan.environment)
+            reason = unusable(python, self._environment)
             self._note(f"{python}: {reason or 'can be used'}")
             if not reason:
                 return python
@@ -254,52 +281,70 @@ class Installation:
 
     def _fill(self, base: str, environment: Path) -> None:
         self.fraction, self.message = 0.02, "creating the environment"
+        self._variables = package_source.variables(
+            self.plan.environment, self.plan.source, environment, self.plan.constraints
+        )
+        self._pip_log = environment / "pip.log"
         self._process([base, "-I", "-m", "venv", str(environment)], "the environment can't be created")
-        pip = [str(environment_python(environment)), "-I", "-m", "pip"]
-        install = [*pip, "--disable-pip-version-check", "--no-input", "--no-color", "install", "--progress-bar", "off"]
-        install += ["--constraint", str(self.plan.constraints)]
-        if self.plan.offline:
-            install += ["--no-index", "--find-links", self.plan.source]
-        elif self.plan.source:
-            install += ["--extra-index-url", self.plan.source]
+        pip = [str(environment_python(environment)), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        settings = self._process([*pip, "config", "list"], "pip does not run")
+        install = [*pip, "--no-color", "--log", str(self._pip_log), "install", "--progress-bar", "off"]
         self.fraction, self.message = 0.05, "installing PyTorch"
-        torch = [*install, "--no-deps", "torch"]
-        if self.plan.cpu_only and not self.plan.source and sys.platform == "linux":
-            torch += ["--index-url", CPU_INDEX]
-        self._process(torch, "PyTorch can't be installed", upto=0.5)
+        constraints = self.plan.constraints.read_text(encoding="utf-8")
+        torch = package_source.torch_arguments(settings, self.plan.source, constraints, cpu_only=self.plan.cpu_only)
+        self._process([*install, "--no-deps", *torch], "PyTorch can't be installed", upto=0.5)
         self.fraction, self.message = 0.5, "installing the other packages"
         self._process([*install, str(self.plan.wheel)], "the engine can't be installed", upto=0.9)
+        self._pip_log.unlink(missing_ok=True)
 
     def _finish(self, environment: Path) -> None:
         self.fraction, self.message = 0.9, "checking the engine and compiling for this machine (once)"
         python = environment_python(environment)
         stop = self._cancel.is_set
-        report = check.examine(python, self.plan.version, environment=self.plan.environment, stop=stop, warm=True)
+        report = check.examine(python, self.plan.version, environment=self._environment, stop=stop, warm=True)
         if self._cancel.is_set():
             raise Cancelled
         if not report.works:
             raise InstallError("the engine was installed but does not work: " + "; ".join(report.wrong), report.cure)
         before = _recorded_environment(self.plan.folder, self.plan.version)
         record = record_file(self.plan.folder, self.plan.version)
-        partial = environment / record.name
-        partial.write_text(json.dumps({"environment": environment.name}), encoding="utf-8")
-        partial.replace(record)
+        partial = record.with_suffix(".tmp")  # beside it, as the environment may lie on another disk
+        where = {"folder": str(self._place)} if self.plan.place else {}
+        partial.write_text(json.dumps({"environment": environment.name, **where}), encoding="utf-8")
+        patiently(lambda: partial.replace(record), self._cancel.is_set)
         self.python = python
         if before is not None:
             shutil.rmtree(before, ignore_errors=True)
         self.fraction, self.message = 1.0, "installed"
 
-    def _process(self, command: Sequence[str], failure: str, *, upto: float = 0.0) -> None:
-        """Runs a command to its end with its words in the log.
+    def _process(self, command: Sequence[str], failure: str, *, upto: float = 0.0) -> list[str]:
+        """Runs a command to its end with its words in the log, and again where a file of it was held. Returns them.
 
         Raises:
             InstallError: it failed.
             Cancelled: the user stopped it.
         """
+        for pause in (*_PAUSES, 0.0):
+            said, code = self._run_once(command, upto)
+            if self._cancel.is_set():
+                raise Cancelled
+            if not code:
+                return said
+            if not re.search(_HELD_WORDS, "\n".join(said)):
+                break
+            self._cancel.wait(pause)
+        if self._pip_log.is_file():  # pip says only there what an index or a proxy answered
+            log = self._pip_log.read_text(encoding="utf-8", errors="replace").splitlines()
+            said += [line for line in log if "Could not fetch URL" in line]
+        reason, cure = package_source.reason_and_cure(said)
+        raise InstallError(f"{failure} ({reason})", cure)
+
+    def _run_once(self, command: Sequence[str], upto: float) -> tuple[list[str], int]:
+        """What a command said, and its exit code."""
         self._note("$ " + " ".join(command))
         start = self.fraction
         said: list[str] = []
-        process = start_process(command, self.plan.environment)
+        process = start_process(command, self._variables)
         watcher = threading.Thread(target=self._end_when_cancelled, args=(process,), daemon=True)
         watcher.start()
         collected = 0
@@ -312,11 +357,8 @@ class Installation:
                     collected += 1
                     # How many lines there will be is unknown: each goes a part of the way that is left.
                     self.fraction = start + max(0.0, upto - start) * (1 - 0.97**collected)
-                    self.message = _shortened(line)
-        if self._cancel.is_set():
-            raise Cancelled
-        if process.returncode:
-            raise InstallError(f"{failure} ({_reason(said)})", _cure(said))
+                    self.message = shortened(line)
+        return said, process.returncode
 
     def _end_when_cancelled(self, process: subprocess.Popen[str]) -> None:
         while process.poll() is None:
@@ -325,8 +367,8 @@ class Installation:
                 return
 
     def _note(self, line: str) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(line + "\n")
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as log:  # it may be on a full disk
+            log.write(re.sub(r"//[^/@\s]+@", "//", line) + "\n")  # addresses without passwords
 
 
 def start_process(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -336,19 +378,38 @@ def start_process(command: Sequence[str], environment: Mapping[str, str]) -> sub
         InstallError: it can't be started.
     """
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=dict(environment),
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        return patiently(
+            lambda: subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=dict(environment),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
         )
     except OSError as error:
-        raise InstallError(f"{command[0]} can't be started ({error.strerror})", "see the log") from error
+        cure = "choose another Engine Folder, where programs may run"
+        raise InstallError(f"{command[0]} can't be started ({error.strerror})", cure) from error
+
+
+def patiently(action: Callable[[], _T], stop: Callable[[], bool] = lambda: False) -> _T:
+    """Does something, again and again for ``PATIENCE`` seconds while another program holds a file of it.
+
+    Raises:
+        OSError: it still can't be done, or ``stop`` says True.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in _HELD or stop() or time.monotonic() > until:
+                raise
+        time.sleep(_CANCEL_POLL)
 
 
 def unusable(python: str, environment: Mapping[str, str]) -> str:
@@ -356,16 +417,18 @@ def unusable(python: str, environment: Mapping[str, str]) -> str:
     if not Path(python).is_absolute():
         return "is not an absolute path"
     try:
-        found = subprocess.run(
-            [python, "-I", "-c", _PROBE],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=dict(environment),
-            timeout=60,
-            check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        found = patiently(
+            lambda: subprocess.run(
+                [python, "-I", "-c", _PROBE],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=dict(environment),
+                timeout=60,
+                check=False,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
         )
     except (OSError, subprocess.TimeoutExpired):
         return "can't be started"
@@ -384,27 +447,3 @@ def candidate_pythons(chosen: str = "", own: str = "") -> tuple[str, ...]:
     names = ("python3.11", "python3.12", "python3.13", "python3.14", "python3", "python")
     found = [own, *(shutil.which(name) for name in names)]
     return tuple(dict.fromkeys(str(Path(python).absolute()) for python in found if python))
-
-
-def _shortened(line: str, length: int = 70) -> str:
-    line = line.strip()
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def _reason(said: Sequence[str]) -> str:
-    """The line of pip's that says most about what went wrong."""
-    errors = [line for line in said if line.startswith("ERROR:")]
-    return _shortened((errors or [line for line in said if line.strip()] or ["it gave no answer"])[-1], 200)
-
-
-def _cure(said: Sequence[str]) -> str:
-    text = "\n".join(said)
-    if "No space left" in text:
-        return "free some disk space and try again"
-    if re.search(r"Connection|Temporary failure in name resolution|timed out|SSL|Max retries", text):
-        return "check the network, a firewall or a proxy, and try again"
-    if "No matching distribution" in text:
-        return "choose another Python to install with (3.11 was tested), or another package source"
-    if "Permission denied" in text or "Access is denied" in text:
-        return "close every program that uses the engine and try again; a virus scanner may lock the files"
-    return "open the log; it has the full output of pip"

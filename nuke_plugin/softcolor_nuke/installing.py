@@ -17,13 +17,14 @@ CARRIED = "engine_wheel"
 """The folder, beside this package, with the engine that the plug-in carries."""
 
 
-def plan(python: str, source: str, *, cpu_only: bool = True) -> install.Plan:
+def plan(python: str, source: str, *, cpu_only: bool = True, place: str = "") -> install.Plan:
     """What is to be installed.
 
     Args:
         python: absolute path of the Python that the environment is made with, 3.11 or newer.
-        source: a folder of wheels, empty to download.
+        source: a folder of wheels or the address of a package index, empty for PyPI.
         cpu_only: downloads PyTorch without CUDA.
+        place: the folder that the environment is made in, empty for the user's folder for data.
 
     Raises:
         WorkerError: the plug-in carries no engine, as one that was not built by ``build.py package``.
@@ -40,6 +41,7 @@ def plan(python: str, source: str, *, cpu_only: bool = True) -> install.Plan:
         pythons=(python,),
         cpu_only=cpu_only,
         source=source,
+        place=place,
         environment=clean_environment(),
     )
 

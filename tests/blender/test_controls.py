@@ -5,7 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
+import OpenEXR
 import pytest
+from imagecodecs import cms_profile
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
+
+from fscs_engine.files.reading import read_reading
 
 EDITING = (
     *("segment", "auto_palette", "import_palette", "preset", "fill_cache", "clear_cache", "freeze", "pick_color"),
@@ -61,6 +68,41 @@ def test_controls(controls: dict) -> None:
     assert controls["victim"], "a file outside the cache was removed"
     assert controls["followed"] == ["layers.exr"], "a file that is no layer came along"
     assert (controls["left"], controls["left in menu"], controls["known again"]) == ([], False, True)
+
+
+FILE = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import tree as t
+
+tree = t.compositor()
+picture = t.image_node(tree, sys.argv[1])
+node = t.soft(tree, picture.outputs["Image"])
+node.colors = 3
+pressed = t.press("segment", node)
+wanted = t.rendered(tree, picture.outputs["Image"], "wanted")
+report([picture.image.colorspace_settings.name, t.error(t.layers(tree, node).sum(0), wanted)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["profile.png", "gamma.png", "chromaticities.exr"])
+def test_blender_says_what_a_file_is_and_not_its_tags(blender, tmp_path: Path, kind: str) -> None:
+    """The command line follows these tags."""
+    file = tmp_path / kind
+    colors = np.random.default_rng(3).random((24, 32, 3), np.float32)
+    if file.suffix == ".exr":
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        header["chromaticities"] = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329)
+        OpenEXR.File(header, {"RGB": colors}).write(str(file))
+    else:
+        tags = PngInfo()
+        tags.add(b"gAMA", (100_000).to_bytes(4, "big"))
+        more = {"pnginfo": tags} if kind == "gamma.png" else {"icc_profile": cms_profile("rgb", gamma=1.0)}
+        Pillow.fromarray((colors * 255).astype(np.uint8)).save(file, **more)
+    assert read_reading(file).encoding not in ("srgb", "lin_rec709")
+    space, error = blender.run(FILE, file, Path(__file__).parent / "scripts").result
+    assert space == ("Linear Rec.709" if file.suffix == ".exr" else "sRGB")
+    assert error <= 1e-5
 
 
 SPACE = """

@@ -174,6 +174,11 @@ try:
 except RuntimeError as error:
     said.append(str(error))
 plan = preferences.installation_plan()
+chosen.engine_folder = "/fast disk"
+chosen.torch_build = "STANDARD"
+chosen.package_source = "https://studio/simple"
+other = preferences.installation_plan()
+said.append([other.place, other.source, other.cpu_only])
 report([*said, plan.offline, plan.pythons[0] == sys.executable, "PYTHONPATH" in plan.environment])
 """
 
@@ -194,11 +199,12 @@ def test_installing_asks_for_permission_and_takes_a_folder_without(blender, tmp_
     wheels.mkdir()
     variables = {**NOTHING_SET, **NO_PIP_SETTINGS, "PYTHONPATH": "/nowhere"}
     variables["SCS_ADDON_FOLDER"] = str(with_wheel(blender, tmp_path))
-    asked, allowed, failed, *plan = blender.run(INSTALL, wheels, variables=variables).result
+    asked, allowed, failed, other, *plan = blender.run(INSTALL, wheels, variables=variables).result
     assert "Allow Online Access" in asked
     assert allowed
     assert "PyTorch can't be installed" in failed  # the folder is empty
     assert "package source" in failed
+    assert other == ["/fast disk", "https://studio/simple", False]
     assert plan == [True, True, False]
 
 
@@ -263,6 +269,7 @@ def test_the_panel_shows_each_state(blender):
     missing, wrong, good, failed, running = blender.run(DRAW, variables=NOTHING_SET).result
     assert "the engine is not installed" in missing
     assert {"Install Engine", "soft_color_segment.check_engine", "engine_python", "base_python"} <= set(missing)
+    assert {"package_source", "engine_folder", "0.4 GB to download, 1.5 GB on disk"} <= set(missing)
     assert {"the check found this", "do that"} <= set(wrong)
     assert "Engine 0.1.0" in good
     assert {"pip fell over", "look at the log"} <= set(failed)

@@ -51,8 +51,8 @@ def wheels(write_wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def answers(host, wheels: Path) -> None:
-    """What an artist answers: another Python, this one, packages from a folder, that folder."""
-    host.answers += [len(module("installing").pythons()), sys.executable, 2, str(wheels)]
+    """What an artist answers: another Python, this one, packages from a folder, that folder, the usual place."""
+    host.answers += [len(module("installing").pythons()), sys.executable, 2, str(wheels), 0]
 
 
 def environments() -> list[Path]:
@@ -82,15 +82,28 @@ def test_a_chosen_variable_is_said_to_win(node, host, wheels: Path, monkeypatch:
     assert "FSCS_PYTHON names another one" in host.messages[-1][1]
 
 
-@pytest.mark.parametrize(("way", "cpu_only"), [(0, True), (1, False)])
-def test_pytorch_is_for_the_cpu_or_as_it_comes(node, host, monkeypatch, way: int, cpu_only: bool) -> None:
+INDEX = "https://studio/simple"
+
+
+@pytest.mark.parametrize(
+    ("ways", "cpu_only", "source", "place"),
+    [
+        ((0, 0), True, "", ""),
+        ((1, 0), False, "", ""),
+        ((3, INDEX, 0), True, INDEX, ""),
+        ((4, INDEX, 1, "/fast disk"), False, INDEX, "/fast disk"),
+    ],
+)
+def test_what_is_installed_from_where_is_chosen(
+    node, host, monkeypatch, ways: tuple[object, ...], cpu_only: bool, source: str, place: str
+) -> None:
     asked: list[object] = []
     monkeypatch.setattr(module("installing"), "run", lambda plan, *_: asked.append(plan) or Path(sys.executable))
     monkeypatch.setenv("FSCS_PYTHON", sys.executable)
-    host.answers += [len(module("installing").pythons()), sys.executable, way]
+    host.answers += [len(module("installing").pythons()), sys.executable, *ways]
     module("buttons").install_engine(node)
     (plan,) = asked
-    assert plan.cpu_only is cpu_only and plan.source == "" and plan.pythons == (sys.executable,)
+    assert (plan.cpu_only, plan.source, plan.place, plan.pythons) == (cpu_only, source, place, (sys.executable,))
     assert host.messages[-1] == ("message", "Soft Color Segment: the engine is installed.")
 
 
@@ -100,7 +113,7 @@ def test_cancel_leaves_nothing(node, host, wheels: Path) -> None:
     said = len(host.messages)
     module("buttons").install_engine(node)
     assert environments() == []
-    assert [kind for kind, _ in host.messages[said:]] == ["choice", "getFilename", "choice", "getFilename"]
+    assert [kind for kind, _ in host.messages[said:]] == ["choice", "getFilename", "choice", "getFilename", "choice"]
     with pytest.raises(module("fscs.protocol").WorkerError, match="Install Engine"):
         module("engine").python_path()
 
@@ -118,23 +131,25 @@ def test_a_python_that_is_too_old_is_refused(node, host, wheels: Path, tmp_path:
     old = tmp_path / "python3.8"
     old.write_text("#!/bin/sh\necho 3.8\n")
     old.chmod(0o755)
-    host.answers += [len(module("installing").pythons()), str(old), 2, str(wheels)]
+    host.answers += [len(module("installing").pythons()), str(old), 2, str(wheels), 0]
     module("buttons").install_engine(node)
     assert "too old" in host.messages[-1][1] and "3.11" in host.messages[-1][1]
 
 
 def test_a_plug_in_without_the_engine_says_so(node, host, package: Path) -> None:
     shutil.rmtree(package / "engine_wheel")
-    host.answers += [len(module("installing").pythons()), sys.executable, 0]
+    host.answers += [len(module("installing").pythons()), sys.executable, 0, 0]
     module("buttons").install_engine(node)
     assert "comes without the engine" in host.messages[-1][1]
 
 
 def test_a_closed_window_changes_nothing(node, host) -> None:
-    for given in ([None], [len(module("installing").pythons()), None]):
+    python = [len(module("installing").pythons()), sys.executable]
+    closed = ([None], [*python, None], [*python, 3, ""], [*python, 0, None], [*python, 0, 1, None])
+    for given in (*closed, [python[0], None]):
         host.answers += given
         module("buttons").install_engine(node)
-        assert not host.answers and host.messages[-1][0] in ("choice", "getFilename")
+        assert not host.answers and host.messages[-1][0] in ("choice", "getFilename", "getInput")
 
 
 def test_check_says_what_there_is(node, host, engine_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,6 +212,17 @@ def psd(path: Path, values: np.ndarray, mode: int = 3, profile: bytes = b"") -> 
     )
 
 
+def jp2(path: Path, values: np.ndarray, profile: bytes) -> None:
+    """A JPEG 2000 of (H, W, C) uint8 whose box for its color holds a profile."""
+    pillow(path, values)
+    content = path.read_bytes()
+    box, header = content.index(b"colr") - 4, content.index(b"jp2h") - 4
+    old, whole = (struct.unpack(">I", content[at : at + 4])[0] for at in (box, header))
+    new = struct.pack(">I4s3B", 11 + len(profile), b"colr", 2, 0, 0) + profile
+    content = content[:box] + new + content[box + old :]
+    path.write_bytes(content[:header] + struct.pack(">I", whole + len(new) - old) + content[header + 4 :])
+
+
 def bmp(path: Path, values: np.ndarray, version: int = 5) -> None:
     """A 32-bit BMP of (H, W, 4): with a mask for alpha (5), or a fourth byte that nothing is said of (3)."""
     height, width, _ = values.shape
@@ -421,6 +432,8 @@ def _profiles_of_other_kinds() -> list[Case]:
 
     cases = [
         Case("p3-palette.png", palette, by_pillow(chromaticities=P3), said="ICC"),
+        Case("p3.jp2", lambda path: jp2(path, RGB, p3), wide, said="ICC"),
+        Case("p3-alpha.jp2", lambda path: jp2(path, RGBA, p3), wide_alpha, said="ICC"),
         Case("p3-palette-alpha.png", palette_alpha, by_pillow(chromaticities=P3), said="ICC"),
         Case("gray-profile-alpha.png", lambda path: png(path, np.dstack([GRAY, ALPHA]), iccp(gray)), gray_alpha, 5e-4),
         Case(

@@ -95,20 +95,29 @@ def test_views_that_are_not_read_are_told(tmp_path, write, told):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("a.gif", "several images"), ("a.webp", "animated"), ("a.tif", "several images"), ("a.png", "animated")],
+    ("name", "more"), [("a.gif", {}), ("a.tif", {}), ("a.png", {}), ("a.webp", {"lossless": True})]
 )
-def test_further_images_are_told(tmp_path, name, words):
+@pytest.mark.parametrize("profile", [None, b"x" * 100_000])
+def test_further_images_are_told(tmp_path, name, more, profile):
+    """Also behind a large profile."""
     noise = np.random.default_rng(0).integers(0, 255, (3, 6, 8, 3), np.uint8)
     images = [Image.fromarray(each) for each in noise]
-    lossless = {"lossless": True} if name == "a.webp" else {}
-    images[0].save(tmp_path / name, save_all=True, append_images=images[1:], **lossless)
+    if profile is not None:
+        more = {**more, "icc_profile": np.random.default_rng(1).bytes(100_000)}
+    images[0].save(tmp_path / name, save_all=True, append_images=images[1:], **more)
     found = read_image(tmp_path / name)
-    assert any(words in line for line in found.reading.warnings)
+    assert any("several images" in line for line in found.reading.warnings)
     with Image.open(tmp_path / name) as first:
         np.testing.assert_allclose(found.pixels[..., :3], np.asarray(first.convert("RGB")) / 255, atol=1e-6)
-    images[0].save(tmp_path / f"one-{name}", **lossless)
-    assert read_image(tmp_path / f"one-{name}").reading.warnings == ()
+    images[0].save(tmp_path / f"one-{name}", **more)
+    assert not any("several images" in line for line in read_image(tmp_path / f"one-{name}").reading.warnings)
+
+
+def test_the_sizes_of_an_icon_are_told(tmp_path):
+    Image.new("RGBA", (32, 32)).save(tmp_path / "a.ico", sizes=[(16, 16), (32, 32)])
+    Image.new("RGBA", (32, 32)).save(tmp_path / "b.ico", sizes=[(32, 32)])
+    assert len(read_image(tmp_path / "a.ico").reading.warnings) == 1
+    assert read_image(tmp_path / "b.ico").reading.warnings == ()
 
 
 @pytest.mark.parametrize("levels", ["ONE_LEVEL", "MIPMAP_LEVELS", "RIPMAP_LEVELS"])
@@ -124,7 +133,8 @@ def test_the_display_window_of_environments_with_smaller_copies(tmp_path, levels
 
 
 def test_smaller_copies_in_a_tiff_are_none_of_the_images(tmp_path):
-    images = [Image.fromarray(np.zeros((size, size, 3), np.uint8)) for size in (16, 8)]
+    images = [Image.fromarray(np.zeros((size, size, 3), np.uint8)) for size in (16, 8, 16)]
     images[1].encoderinfo = {"tiffinfo": {254: 1}}
-    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:])
-    assert read_image(tmp_path / "a.tif").reading.warnings == ()
+    for last, told in ((2, False), (3, True)):
+        images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:last])
+        assert bool(read_image(tmp_path / "a.tif").reading.warnings) is told

@@ -22,6 +22,7 @@ from nuke._nuke import (
     filename as filename,
     frame as frame,
     getFilename as getFilename,
+    getInput as getInput,
     layers as layers,
     message as message,
     nodePaste as nodePaste,

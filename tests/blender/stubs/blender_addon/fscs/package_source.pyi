@@ -1,0 +1,1 @@
+from fscs_engine.host.package_source import *
