@@ -46,8 +46,8 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 """What `fscs segment` writes, by the flags' names."""
 
-FLOORS = ("zip", "none")
-"""Compressions in which OpenImageIO writes the same channels in one part."""
+OTHERS = {"OpenImageIO, zip": "zip", "OpenImageIO, none": "none"}
+"""What OpenImageIO writes of the same channels in one part, by its compression."""
 
 
 CLOCKS: dict[str, Callable[[], float]] = {"elapsed": time.perf_counter, "CPU": time.process_time}
@@ -110,23 +110,27 @@ def write_ours(path: Path, layers: NDArray[np.float32], form: dict[str, Any]) ->
         writer.write(0, layers)
 
 
-def measure_files(folder: Path, image: Image, segmenter: Segmenter, watch: Watch) -> dict[str, Any]:
-    """Seconds to write and to read, and bytes, in every form."""
+def measure_form(path: Path, layers: NDArray[np.float32], name: str, watch: Watch) -> dict[str, Any]:
+    """Seconds to write and to read, and bytes, of a form of :data:`FORMS` or :data:`OTHERS`."""
     from fscs_engine.files.exr import read_layers
     from fscs_engine.files.reading import read_image
 
+    if name in OTHERS:
+        write = partial(write_oiio, path, layers, OTHERS[name])
+    else:
+        write = partial(write_ours, path, layers, FORMS[name])
+    return {
+        "write": watch(write),
+        "read all": watch(partial(read_layers, path)),
+        "read one": watch(partial(read_image, path, layer=f"softcolor{COLORS // 2}")),
+        "bytes": path.stat().st_size,
+    }
+
+
+def measure_files(folder: Path, image: Image, segmenter: Segmenter, watch: Watch) -> dict[str, Any]:
+    """Seconds to write and to read, and bytes, in every form."""
     layers = segmenter.segment(image, segmenter.auto_palette(image, COLORS)).pixels
-    path = folder / "layers.exr"
-    forms = {name: partial(write_ours, path, layers, form) for name, form in FORMS.items()}
-    forms |= {f"OpenImageIO, {each}": partial(write_oiio, path, layers, each) for each in FLOORS}
-    found: dict[str, Any] = {}
-    for name, write in forms.items():
-        found[name] = {
-            "write": watch(write),
-            "read all": watch(partial(read_layers, path)),
-            "read one": watch(partial(read_image, path, layer=f"softcolor{COLORS // 2}")),
-            "bytes": path.stat().st_size,
-        }
+    found = {name: measure_form(folder / "layers.exr", layers, name, watch) for name in (*FORMS, *OTHERS)}
     empty = float((layers == 0).all(axis=-1).mean())
     return {"forms": found, "clock": watch.clock, "layer_bytes": layers.nbytes, "empty": empty}
 
@@ -153,7 +157,7 @@ def measure_shot(folder: Path, picture: Path, height: int, segmenter: Segmenter,
         "whole": watch(lambda: segment_sequence(files, folder / "l.####.exr", options), 1)[0] / count,
         "read": [watch(partial(read_image, file), 1)[0] for file in files],
         "write": watch(partial(write_ours, target, layers, {}), 3),
-        "floor": {each: watch(partial(write_oiio, target, layers, each), 3) for each in FLOORS},
+        "others": {name: watch(partial(write_oiio, target, layers, each), 3) for name, each in OTHERS.items()},
         "bytes": median(file.stat().st_size for file in folder.glob("l.*.exr")),
     }
 

@@ -294,7 +294,7 @@ def shots() -> str:
         "the same in memory": memory,
         "reading alone": median(shot["read"]),
         "writing alone": median(shot["write"]),
-        **{f"OpenImageIO writing the same, {floor}": median(own) for floor, own in shot["floor"].items()},
+        **{f"writing alone by {name}": median(own) for name, own in shot["others"].items()},
     }
     lines = _head(["", "seconds per frame", "times as long"])
     lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
