@@ -81,7 +81,7 @@ class AnyPaletteConfig(TrainingConfig):
     a batch are composites.
     """
 
-    steps: int = 14_000
+    steps: int = 50_000
     batch: int = 6
     crop: int = 256
     average: float = 0.9985

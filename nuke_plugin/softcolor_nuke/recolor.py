@@ -362,23 +362,21 @@ def _shown(
     that loses opacity has besides the color that is seen instead where it was alone. Empty where nothing changes.
     """
     opacities, instead = look.opacities(len(palette)), seen_instead(look, palette)
-    seen = {n: None if black or kept >= 1 else instead[n - 1] for n, (kept, black) in enumerate(opacities, 1)}
+    seen = {n: instead[n - 1] for n, (kept, black) in enumerate(opacities, 1) if kept < 1 and not black}
     whole = "+".join(alphas[: len(palette)])
     left = "".join(f"-{number(1 - kept)}*{alphas[n]}" for n, (kept, _) in enumerate(opacities) if kept < 1)
     least = f"{OTHERS_FLOOR}*max({whole},0)"
     lost = {}
-    for n, color in seen.items():
-        if color is not None:
-            kept, alpha = opacities[n - 1][0], alphas[n - 1]
-            weight = f"(max({whole}{left}-{number(kept)}*{alpha},0)+{least})"
-            lost[n] = f"{number(1 - kept)}*max({alpha},0)/({weight}>0?{weight}:1)"
+    for n in seen:
+        kept, alpha = opacities[n - 1][0], alphas[n - 1]
+        weight = f"(max({whole}{left}-{number(kept)}*{alpha},0)+{least})"
+        lost[n] = f"{number(1 - kept)}*max({alpha},0)/({weight}>0?{weight}:1)"
     kept = opacities[layer - 1][0]
     if kept == 1 and not lost:
         return {}
     more = "".join(f"+{share}" for n, share in lost.items() if n != layer)
     knobs = _temporary([f"{number(kept)}*(1{more})", f"{lost[layer]}*{least}" if layer in lost else "0"])
-    own = seen[layer]
-    color = (0.0, 0.0, 0.0) if own is None else _from_rec709(own, space)
+    color = _from_rec709(seen.get(layer, (0.0, 0.0, 0.0)), space)
     for i, one in enumerate((*color, 1.0)):
         knobs[f"expr{i}"] = f"{'rgba'[i]}*v0+v1*({number(one)})"
     return knobs
