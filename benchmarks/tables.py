@@ -22,18 +22,10 @@ DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
-        "scores",
-        "scores-small",
-        "size",
-        "truth",
-        "truth-fresh",
-        "matting",
-        "speed",
-        "variants",
-        "parts",
-        "video",
-        "curve",
+        *("scores", "scores-small", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
+        *("speed", "shots", "variants", "parts", "video", "curve"),
     ),
+    "docs/formats.md": ("files",),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
 }
@@ -62,6 +54,20 @@ LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 
 NOT_MEASURED = "Not measured yet."
 """What stands in the place of a table without results."""
+
+PAPER_TABLE = {
+    "full": (31.07, "1.456"),
+    "w/o L_r": (25.70, "1.279"),
+    "w/o L_a": (31.17, "1.959"),
+    "w/o L_d": (31.72, "1.640"),
+    "w/o skip": (27.37, "1.149"),
+    "w/o zero-centering": (31.82, "1.450"),
+    "single network": (30.71, "NaN"),
+}
+"""PSNR and sparsity of the paper's Table 1."""
+
+QUADRO_P6000 = 12.6e12
+"""Floating-point operations a second at most, in float32, as its vendor says: the GPU of the paper."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
 FILTERED = "released weights, filter"
@@ -111,9 +117,9 @@ def figures() -> dict[str, str]:
 
 def scores(name: str = "kodak") -> str:
     """The Kodak table."""
-    if not (RESULTS / f"{name}.json").exists():
+    results = _measured(name)
+    if results is None:
         return NOT_MEASURED
-    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
@@ -191,7 +197,9 @@ PARTS_WIDE = ("wide transitions", "gradients")
 
 def parts() -> str:
     """What short trainings without a part of the network give."""
-    results: dict[str, Any] = json.loads((RESULTS / "parts.json").read_text())
+    results = _measured("parts")
+    if results is None:
+        return NOT_MEASURED
     lines = _head(["without", *PARTS, *PARTS_WIDE])
     for row in sorted(results, key=lambda row: row != "nothing"):
         result = results[row]
@@ -276,6 +284,38 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def shots() -> str:
+    """How long a frame of a shot takes from file to file, and the parts of that."""
+    results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
+    shot = results["shot"]
+    memory = median(shot["memory"])
+    parts = {
+        f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"],
+        "the same in memory": memory,
+        "reading alone": median(shot["read"]),
+        "writing alone": median(shot["write"]),
+        **{f"OpenImageIO writing the same, {floor}": median(own) for floor, own in shot["floor"].items()},
+    }
+    lines = _head(["", "seconds per frame", "times as long"])
+    lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
+    lines += ["", f"Mean of {shot['frames']} frames of {shot['bytes'] / 1e6:.0f} MB, {shot['clock']} time."]
+    return "\n".join(lines) + _measured_on(results)
+
+
+def files() -> str:
+    """What each form of the layered EXR takes and gives, on three frames."""
+    results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
+    lines = _head(["", "write (s)", "read all (s)", "read one layer (s)", "size (MB)"])
+    for row, result in results.items():
+        if row.startswith("files, "):
+            lines.append(f"| *{row.removeprefix('files, ')}, {result['empty']:.0%} empty* |" + " |" * 4)
+            for name, form in result["forms"].items():
+                times = [f"{median(form[step]):.2f}" for step in ("write", "read all", "read one")]
+                lines.append("| " + " | ".join([name, *times, f"{form['bytes'] / 1e6:.1f}"]) + " |")
+    lines += ["", f"The median, {results['shot']['clock']} time."]
+    return "\n".join(lines) + _measured_on(results)
+
+
 def curve() -> str:
     """What Softness trades, from 0 to 1, on the Kodak images."""
     results: dict[str, Any] = json.loads((RESULTS / "curve.json").read_text())
@@ -288,6 +328,102 @@ def curve() -> str:
         cells = [row, *(_optional(result["mean"].get(name), form) for _, name, form in columns)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def ablations() -> str:
+    """The paper's Table 1 beside our trainings."""
+    results = _measured("ablations")
+    if results is None:
+        return NOT_MEASURED
+    heads = ("MSE", "PSNR (dB)", "SSIM", "sparsity L_s", "color variance", "paper: PSNR", "paper: L_s")
+    lines = _head(["", *heads])
+    for row, (psnr, sparsity) in PAPER_TABLE.items():
+        if row in results:
+            mean = results[row]["mean"]
+            cells = [row, f"{mean['mse']:.5f}", f"{mean['psnr']:.2f}", f"{mean['ssim']:.4f}", f"{mean['sparsity']:.3f}"]
+            cells += [f"{mean['color_variance']:.4f}", f"{psnr:.2f}", sparsity]
+            lines.append("| " + " | ".join(cells) + " |")
+    steps = {result["steps"] for result in results.values()}
+    lines.append(
+        f"\nEach trained {' or '.join(map(str, sorted(steps)))} steps with the same seed.{_measured_on(results)}"
+    )
+    return "\n".join(lines)
+
+
+def scaling() -> str:
+    """Figure 5 of the paper: seconds by size and by K, how they grow, and how far from the least they are."""
+    stored = _measured("scaling")
+    if stored is None:
+        return NOT_MEASURED
+    from scaling import COLORS, COUNTS_HEIGHT, FIXED_COLORS, LIMITS, NETWORKS, exponent, least_bytes, points
+
+    results = stored["all"]
+    threads = max(row["threads"] for row in results["points"])
+    sizes = sorted({row["height"] for row in results["points"] if row["colors"] == COLORS})
+    heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
+    lines = _head(["", *heads, "grows with pixels by", "with K by", "1080p: over the least", "1080p: peak memory"])
+    roof, counted = results["roofline"][str(threads)], results["flop_per_pixel"]
+    pixels = COUNTS_HEIGHT**2 * 16 // 9
+    for method in LIMITS:
+        own = [row for row in results["points"] if row["method"] == method and row["threads"] == threads]
+        by_size = {row["height"]: row for row in own if row["colors"] == COLORS}
+        cells = [method, *(f"{median(by_size[h]['seconds']):.2f} s" if h in by_size else "" for h in sizes)]
+        grown = [points(results, method, threads, "seconds", by) for by in ("megapixels", "colors")]
+        powers = [f"power {exponent(line):.2f}" if len(line) > 1 else "" for line in grown]
+        cells += [powers[0], "" if method in FIXED_COLORS else powers[1]]
+        whole = by_size.get(COUNTS_HEIGHT)
+        flop = counted.get(NETWORKS if method in FIXED_COLORS else method)
+        least = max(
+            least_bytes(COLORS) * pixels / roof["bytes_per_second"], (flop or 0) * pixels / roof["flop_per_second"]
+        )
+        cells += [f"{median(whole['seconds']) / least:.1f} ×" if whole and flop else ""]
+        cells += [f"{whole['peak_rss_bytes'] / 2**30:.2f} GiB" if whole else ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    stages = {
+        row["method"]: row["stages"]
+        for row in results["points"]
+        if (row["height"], row["colors"], row["threads"]) == (COUNTS_HEIGHT, COLORS, threads)
+    }
+    over: dict[str, str] = {}
+    for stage in stages.get("any-palette", {}):
+        moved = least_bytes(COLORS, stage) * pixels / roof["bytes_per_second"]
+        done = counted["any-palette"] * pixels / roof["flop_per_second"] if stage == "alpha" else 0.0
+        over[stage] = f" ({stages['any-palette'][stage] / max(moved, done):.1f} × the least)"
+    shown = [
+        f"{method} "
+        + ", ".join(
+            f"{stage} {seconds:.2f} s{over.get(stage, '') if method == 'any-palette' else ''}"
+            for stage, seconds in kept.items()
+        )
+        for method, kept in stages.items()
+        if kept
+    ]
+    rates = f"{roof['flop_per_second'] / 1e9:.0f} GFLOP/s and {roof['bytes_per_second'] / 1e9:.1f} GB/s"
+    lines.append(
+        f"\nSeconds of a frame in memory, {threads} threads. By stage at 1080p: {'; '.join(shown)}. *The least* is "
+        "what the arithmetic of the networks or the bytes of image and layers take at this computer's own rates, "
+        f"measured in the same run: {rates}.{_measured_on(stored)}"
+    )
+    return "\n".join([*lines, "", _why_not_faster(counted[NETWORKS])])
+
+
+def _why_not_faster(flop_per_pixel: float) -> str:
+    """What the times of the paper can't have been."""
+    frame = flop_per_pixel * 1920 * 1080
+    larger = flop_per_pixel * 5e6 / QUADRO_P6000
+    return (
+        f"The paper's networks need {frame / 1e9:.0f} GFLOP for a 1080p frame. Its GPU, a Quadro P6000, does at most "
+        f"{QUADRO_P6000 / 1e12:.1f} TFLOP/s, so {1000 * frame / QUADRO_P6000:.0f} ms are the least there, not the "
+        f"2.9 ms of the paper. A frame of 5 megapixels takes at least {1000 * larger:.0f} ms: the factor to the 1000 s "
+        f"that the paper gives Aksoy 2017 is at most {1000 / larger:.0f}, not 300,000. Its times hardly grow with the "
+        "size, as those of a launch that is not waited for."
+    )
+
+
+def _measured(name: str) -> dict[str, Any] | None:
+    """Results, or None where there are none yet."""
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def matting(name: str = "truth") -> str:
@@ -334,11 +470,15 @@ TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
     "scores-small": partial(scores, "kodak-small"),
+    "ablations": ablations,
+    "scaling": scaling,
     "size": size,
     "truth": truth,
     "truth-fresh": partial(truth, "truth-fresh"),
     "video": video,
     "speed": speed,
+    "shots": shots,
+    "files": files,
     "variants": variants,
     "parts": parts,
     "curve": curve,

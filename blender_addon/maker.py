@@ -94,7 +94,7 @@ class Maker:
 
     def root(self, number: Any) -> Any:
         """The cube root, with its sign."""
-        return self.signed_power(number, np.float32([1.0 / 3.0]))
+        return self.signed_power(number, np.array([1.0 / 3.0], np.float32))
 
     def signed_power(self, number: Any, power: Any) -> Any:
         """A power (F,) of the size of a number, with its sign."""

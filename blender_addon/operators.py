@@ -13,6 +13,7 @@ from .copies import present
 from .engaged import EngagedOperator, NodeOperator, find_node, hindrance
 from .engine import python_path
 from .freeze import freezing
+from .fscs.look_files import ENDING as LOOK_ENDING
 from .fscs.palette_codec import ENDINGS, read_palette, write_palette
 from .fscs.preset_list import read_presets, save_preset
 from .fscs.protocol import WorkerError
@@ -216,7 +217,7 @@ class LoadLookOperator(FileOperator, EditOperator, bpy.types.Operator):
     __annotations__ = {
         "node": NodeOperator.NODE,
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
-        "filter_glob": bpy.props.StringProperty(default=f"*{looks.ENDING}", options={"HIDDEN"}),
+        "filter_glob": bpy.props.StringProperty(default=f"*{LOOK_ENDING}", options={"HIDDEN"}),
     }
 
     def work(self, node: Any, context: Any) -> str:
@@ -232,9 +233,9 @@ class SaveLookOperator(FileOperator, bpy.types.Operator):
     bl_label, bl_description = strings.SAVE_LOOK
     __annotations__ = {
         "node": NodeOperator.NODE,
-        "filepath": bpy.props.StringProperty(subtype="FILE_PATH", default=f"look{looks.ENDING}"),
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH", default=f"look{LOOK_ENDING}"),
         "check_existing": bpy.props.BoolProperty(default=True, options={"HIDDEN"}),
-        "filter_glob": bpy.props.StringProperty(default=f"*{looks.ENDING}", options={"HIDDEN"}),
+        "filter_glob": bpy.props.StringProperty(default=f"*{LOOK_ENDING}", options={"HIDDEN"}),
     }
 
     def work(self, node: Any, context: Any) -> str:

@@ -27,11 +27,10 @@ from .fscs.edits import (
     LayerEdit,
     Look,
     Matrix,
-    edited_palette_color,
     formula,
     inverse,
-    oklab,
     product,
+    seen_instead,
 )
 from .fscs.parameters import Parameter
 from .maker import PREFIX, Maker
@@ -150,9 +149,9 @@ def _recolored(
     if not numbers:
         return image, {}
     rgb = [(float(color[0]), float(color[1]), float(color[2])) for color in colors]
-    fates = [_fates(look, rgb, numbers) for look in looks]
+    opacities = [look.opacities(len(colors)) for look in looks]
     new, own, alphas, changes = {}, {}, {}, []
-    kept = {number: np.array([each[number].kept for each in fates], np.float32) for number in numbers}
+    kept = {number: np.array([each[number - 1][0] for each in opacities], np.float32) for number in numbers}
     for number in numbers:
         layer = layers[number]
         parts = nodes.split(layer)
@@ -163,8 +162,10 @@ def _recolored(
         )
         changes.append(nodes.mix("SUBTRACT", own[number], layer))
     change = nodes.total(changes)
-    filled = [number for number in numbers if any(each[number].fills for each in fates)]
+    lit = {number: np.array([not each[number - 1][1] for each in opacities], np.float32) for number in numbers}
+    filled = [number for number in numbers if ((1.0 - kept[number]) * lit[number]).any()]
     if filled:
+        seen = [seen_instead(look, rgb) for look in looks]
         whole, alpha = nodes.mix("ADD", image, change), nodes.split(image)[3]
         left = alpha
         for number in numbers:
@@ -172,8 +173,8 @@ def _recolored(
                 left = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], 1.0 - kept[number]))
         least = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alpha, 0.0), OTHERS_FLOOR)
         for number in filled:
-            shows = np.array([each[number].shows for each in fates], np.float32)
-            share = (1.0 - kept[number]) * np.array([each[number].fills for each in fates], np.float32)
+            shows = np.array([_to_scene(each[number - 1]) for each in seen], np.float32)
+            share = (1.0 - kept[number]) * lit[number]
             others = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], kept[number]))
             weight = nodes.math("MAXIMUM", nodes.math("ADD", nodes.math("MAXIMUM", others, 0.0), least), SMALLEST)
             lost = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alphas[number], 0.0), share)
@@ -336,36 +337,6 @@ def _numbers(look: Look, count: int) -> list[int]:
         for number, (opacity, _) in enumerate(look.opacities(count), 1)
         if look.strength > 0.0 and (look.edit(number) != rest or opacity < 1.0)
     ]
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What becomes of a layer.
-
-    Attributes:
-        kept: its opacity.
-        fills: whether the others fill what it loses.
-        shows: the color that is seen where it was alone: of the layers that are seen, the nearest; black where there
-            are none.
-    """
-
-    kept: float
-    fills: bool
-    shows: Rgb
-
-
-def _fates(look: Look, colors: Sequence[Rgb], numbers: Sequence[int]) -> dict[int, Fate]:
-    opacities = look.opacities(len(colors))
-    there = [edited_palette_color(look.edit(number), color) for number, color in enumerate(colors, 1)]
-    labs = [oklab(color) for color in there]
-    found = {}
-    for number in numbers:
-        kept, black = opacities[number - 1]
-        others = [n for n in range(len(colors)) if opacities[n][0] != 0.0 and n != number - 1]
-        nearest = min(others, key=lambda n: math.dist(labs[n], labs[number - 1]), default=None)  # noqa: B023
-        fills = kept < 1.0 and not black and nearest is not None
-        found[number] = Fate(kept, fills, _to_scene(there[nearest]) if nearest is not None else (0.0, 0.0, 0.0))
-    return found
 
 
 def _to_scene(color: Rgb) -> Rgb:

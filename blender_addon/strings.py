@@ -238,7 +238,6 @@ IS_LINKED = (
 BEHIND_HAS_NONE = ("{name}, which feeds it, has no layers: {why}", "press Segment there first")
 NODE_GONE = ("the node is gone", "")
 NO_SUCH_NODE = ("there is no Soft Color Segment node {names}", "check its name")
-NOT_A_LOOK = ("{path} is no look for this node ({error})", "choose a look file, and check the layers that it names")
 NO_SUCH_PRESET = ("There is no preset {name}", "")
 NO_SUCH_COLOR = ("there is no color {number}", "use another one")
 WRONG_FRAMES = ("frames {frames}: {error}", "give a range like 1-100")

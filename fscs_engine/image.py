@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,14 @@ class Window:
     y: int
     width: int
     height: int
+
+    @classmethod
+    def around(cls, windows: Iterable[Window]) -> Window:
+        """The smallest one that holds them all."""
+        each = list(windows)
+        x, y = min(one.x for one in each), min(one.y for one in each)
+        right, bottom = max(one.x + one.width for one in each), max(one.y + one.height for one in each)
+        return cls(x, y, right - x, bottom - y)
 
 
 @dataclass(frozen=True)

@@ -374,25 +374,27 @@ def _recolor_tab(knobs: Knobs) -> None:
     knobs.knob(
         3, "edit_layer", "Layer", "Chooses the layer whose edits are shown here.", "1", limits=(1, MAXIMUM_COLORS)
     )
-    for parameter in EDIT_PARAMETERS:
-        if not parameter.per_layer:
-            continue
-        if parameter.kind == "color":
-            knobs.knob(6, parameter.name, parameter.label, parameter.tooltip, "false", flag="+STARTLINE")
-            tooltip = "Sets the color that Color moves the palette color to, in the working space."
-            knobs.knob(18, "new_color", "", tooltip, "{0.5 0.5 0.5}", flag="-STARTLINE")
-        else:
-            knobs.parameter(parameter)
+    for n in layer_numbers():
+        hidden = "" if n == 1 else "+INVISIBLE"
+        for parameter in EDIT_PARAMETERS:
+            name, label = f"edit_{parameter.name}{n}", f"{parameter.label} {n}"
+            if parameter.kind == "color":
+                knobs.knob(6, name, label, parameter.tooltip, "false", flag=f"+STARTLINE {hidden}".strip())
+                tooltip = "Sets the color that Color moves the palette color to, in the working space."
+                flag = f"-STARTLINE {hidden}".strip()
+                knobs.knob(18, f"edit_new_color{n}", "", tooltip, "{0.5 0.5 0.5}", flag=flag)
+            elif parameter.per_layer:
+                knobs.parameter(parameter, name=name, label=label, flag=hidden)
     knobs.button("reset_edits", "Reset", "Removes the edits of this layer.", "reset_edits", "+STARTLINE")
     knobs.button("reset_all_edits", "Reset All", "Removes the edits of all layers.", "reset_all_edits")
-    knobs.knob(
-        1,
-        "look",
-        "Look",
-        "Holds the edits of all layers: the number of the layer, the name of the edit and its values.",
-        '""',
-        flag="+INVISIBLE",
+    knobs.button(
+        "load_look",
+        "Load Look",
+        "Loads the edits of all layers from a look file, in the place of those that there are. One undo reverts it.",
+        "load_look",
+        "+STARTLINE",
     )
+    knobs.button("save_look", "Save Look", "Saves the edits to a look file, for 'fscs recolor --look'.", "save_look")
 
 
 def _output_tab(knobs: Knobs) -> None:
@@ -500,6 +502,13 @@ def _cache_tab(knobs: Knobs) -> None:
         "set_range", "Set Range to Input", "Sets First Frame and Last Frame to the range of the image.", "set_range"
     )
     knobs.button("render", "Render", "Computes the layers of these frames.", "render", "+STARTLINE")
+    knobs.button(
+        "render_background",
+        "Render in Background",
+        "Computes the layers of these frames in another Nuke while you work. It opens the script as it is saved. A "
+        "frame has its layers as soon as its file is there.",
+        "render_background",
+    )
     knobs.button(
         "render_preview", "Render This Frame", "Computes the layers of the current frame only.", "render_frame"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
 from softcolor_nuke import (  # noqa: E402
+    background,
     buttons,
     callbacks,
     engine,
@@ -366,7 +368,7 @@ class Rows:
         plate = [self.plate.sample(channel, x, y) for channel in CHANNELS[:3]]
         layer = [self.node.sample(f"softcolor2.{channel}", x, y) for channel in CHANNELS]
         numbers = formula(edit, tuple(self.node[f"p2{letter}"].value() for letter in "rgb"))
-        self.node["look"].setValue(recolor.text_of({2: edit}))
+        recolor.set_edit(self.node, 2, edit)
         self.node["recolor"].setValue(True)
         recolor.follow(self.node)
         try:
@@ -375,7 +377,7 @@ class Rows:
             expected = [one - old + new for one, old, new in zip(plate, layer, _edited(numbers, layer))]
             _near(found, expected, 1e-4, "the edited image")
         finally:
-            self.node["look"].setValue("")
+            recolor.set_edit(self.node, 2, LayerEdit())
             recolor.follow(self.node)
         _near([self.node.sample(channel, x, y) for channel in CHANNELS[:3]], plate, 0.0, "the image")
         self.node["recolor"].setValue(False)
@@ -446,6 +448,24 @@ class Rows:
         self.plate = self.node.input(0)
         _true(self.node["colors"].value() == 3, "colors")
         return self.the_layers_add_up()
+
+    def another_nuke_renders(self) -> str:
+        """A Nuke as Render in Background starts it renders a frame of the saved script."""
+        self._rendered()
+        nuke.scriptSaveAs((self.folder / "comp.nk").as_posix(), 1)
+        if not Path(nuke.EXE_PATH).is_file():
+            raise Skip(f"there is no {nuke.EXE_PATH}")
+        other = self.folder / "a b" / f"layers.{FRAME + 1}.exr"
+        there = other.is_file()
+        if there:
+            other.unlink()
+        words = background.command(self.node.fullName(), [FRAME + 1])
+        ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
+        said = (ended.stdout + ended.stderr).decode("utf-8", "replace")[-500:]
+        _true(ended.returncode == 0 and other.is_file(), f"it ended with {ended.returncode}: {said}")
+        if not there:
+            other.unlink()
+        return ""
 
     def a_palette_is_one_undo(self) -> str:
         """A palette is put into the knobs as one step."""

@@ -92,7 +92,7 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Loads a file."""
-        self("Page.navigate", url=page.as_uri())
+        self("Page.navigate", url=page.resolve().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 

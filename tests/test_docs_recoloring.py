@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from fscs_engine.host.edits import EDIT_PARAMETERS
+from fscs_engine.recolor.looks import read_look
+from fscs_engine.recolor.material import read_material
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "recoloring.md"
@@ -34,12 +36,15 @@ def test_the_table_of_edits_is_up_to_date():
     assert with_table(text) == text, "run `python tests/test_docs_recoloring.py`"
 
 
-def test_the_example_runs(tmp_path, monkeypatch, capsys):
+def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "examples" / "coffee.png", "photo.png")
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    exec(compile(block, "docs/recoloring.md", "exec"), {})
-    assert capsys.readouterr().out == "(400, 600, 4) True\n"
+    said = []
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, "docs/recoloring.md", "exec"), {})
+        said.append(capsys.readouterr().out)
+    assert said == ["(400, 600, 4) True\n", "['shadow', '', '', '']\n"]
+    assert read_look("triad.toml").look(read_material(Path("merged.exr")).palette).layers
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ VERBS = {
         "Choose",
         "Compute",
         "Connect",
+        "Copy",
         "Create",
         "Delete",
         "Download",

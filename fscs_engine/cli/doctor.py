@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,7 @@ PACKAGES = (
     "scikit-image",
     "pillow",
     "imagecodecs",
+    "isal",
     "safetensors",
     "typer",
     "rich",
@@ -147,6 +147,8 @@ def _model_row(model: ModelState) -> dict[str, object]:
 
 
 def _packages() -> dict[str, str | None]:
+    from importlib import metadata
+
     versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:

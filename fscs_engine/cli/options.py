@@ -310,15 +310,15 @@ KeepImage = Annotated[
     bool,
     switch("--keep-image", "Add the image itself to the EXR, as R, G, B (and A).", OUTPUT_PANEL),
 ]
-Multipart = Annotated[
-    bool, switch("--multipart", "Write EXR with one part per layer instead of a single part.", OUTPUT_PANEL)
+SinglePart = Annotated[
+    bool, switch("--single-part", "Write EXR as a single part instead of one part per layer.", OUTPUT_PANEL)
 ]
 Compression = Annotated[
     Any,
     choice(
         "--compression",
         COMPRESSIONS,
-        "How EXR is packed. rle writes fastest, none reads fastest and is the largest; dwaa is small and lossy: "
+        "How EXR is packed. none reads fastest and is the largest; dwaa is small and lossy: "
         "the layers no longer add up exactly.",
         OUTPUT_PANEL,
     ),
@@ -368,7 +368,7 @@ FLAGS: Mapping[str, tuple[Any, Any]] = {
     "working_space": (WorkingSpace, DEFAULTS["working_space"]),
     "keep_image": (KeepImage, False),
     "layer_format": (LayerFormat, "png"),
-    "multipart": (Multipart, False),
+    "single_part": (SinglePart, False),
     "compression": (Compression, COMPRESSIONS[0]),
     "blend": (Blending, "over"),
     "half": (Half, False),

@@ -78,19 +78,17 @@ class Picture:
     layers: Sequence[Layers]
 
 
-def thumbnail(pixels: NDArray[np.floating], longest: int = THUMBNAIL) -> NDArray[np.float64]:
-    """Smaller pictures whose pixels are means of blocks.
+def thumbnail(pixels: NDArray[np.floating], longest: int = THUMBNAIL) -> NDArray[np.float32]:
+    """A picture no side of which is longer than this, its pixels means of areas. (H, W, C) → (h, w, C).
 
-    Args:
-        pixels: (..., H, W, C); premultiplied, if they have an alpha.
-        longest: no side gets longer than this.
+    Premultiplied, if it has an alpha.
     """
-    height, width = pixels.shape[-3:-1]
-    block = max(1, -(-max(height, width) // longest))
-    rows, columns = (np.arange(0, side, block) for side in (height, width))
-    counts = np.outer(np.minimum(block, height - rows), np.minimum(block, width - columns))[..., None]
-    sums = np.add.reduceat(np.add.reduceat(pixels, rows, axis=-3, dtype=np.float64), columns, axis=-2)
-    return np.asarray(sums / counts)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0), np.float32)
+    small = [np.asarray(Canvas.fromarray(plane).resize(size, Canvas.Resampling.BOX)) for plane in planes]
+    return np.stack(small, axis=-1)
 
 
 def page(
@@ -191,5 +189,5 @@ def _webp(pixels: NDArray[np.floating]) -> str:
         pixels = np.concatenate((color, alpha), axis=-1)
     kept = io.BytesIO()
     levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    Canvas.fromarray(levels).save(kept, "WEBP", quality=_QUALITY, use_sharp_yuv=True)
+    Canvas.fromarray(levels).save(kept, "WEBP", quality=_QUALITY, alpha_quality=_QUALITY, use_sharp_yuv=True)
     return base64.b64encode(kept.getvalue()).decode()

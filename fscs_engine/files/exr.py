@@ -1,11 +1,11 @@
-"""Layered EXR files: scanlines, channels softcolor1.R … softcolorK.A, premultiplied; one part, or one a layer."""
+"""Layered EXR files: scanlines, channels softcolor1.R … softcolorK.A, premultiplied; a part a layer, or one."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from ..errors import InputError, RangeError, UsageError
 from ..host.naming import CHANNELS, COMPRESSIONS, METADATA_PREFIX, layer_channels, layer_name
 from ..image import Image, Window
 from .atomic import check_targets, replaced_file
+from .exr_rows import PACKED, OiioRows, PackedRows, open_output
 from .headers import kept_attributes, set_header, space_of_header
 from .reading import open_image
 from .strips import ROWS, Strips, failed
@@ -34,14 +35,14 @@ _LONG_NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
 class ExrLayerWriter:
     """Writes layers strip by strip into one EXR file, which appears when the block ends without an error.
 
-    Memory does not grow with the height, but for ``multipart``. Equal calls give equal bytes, however the rows are cut
-    into strips.
+    Memory does not grow with the height, but for parts with the compressions "rle", "piz" and "dwaa", of which all
+    layers are held: 16 K bytes a pixel, half of that with ``half``. Equal calls give equal bytes, however the rows are
+    cut into strips.
 
-    With ``multipart`` each layer is a part of its own, named softcolor1 …, so that a program reads only the layers it
-    needs; the picture's channels, if they are kept, come first as the part "rgba". The channels have their full names
-    there too: Nuke takes the layer from them and not from the part's name, and Blender would take equal names in two
-    parts for one. The metadata is in the first part. OpenImageIO writes part after part, so all layers are held in
-    memory: 16 K bytes a pixel, half of that with ``half``.
+    Each layer is a part of its own, named softcolor1 …, so that a program reads only the layers it needs; the picture's
+    channels, if they are kept, come first as the part "rgba". The channels have their full names there too: Nuke takes
+    the layer from them and not from the part's name, and Blender would take equal names in two parts for one. The
+    metadata is in the first part. All parts have the picture's data window: Nuke refuses files of several.
 
     Args:
         path: the file.
@@ -55,7 +56,7 @@ class ExrLayerWriter:
         clip: with ``half``, clamp what is too large instead of raising.
         overwrite: replace an existing file.
         plate: also write the channels R, G, B (and A) of ``image``, which must be in ``color_space``.
-        multipart: one part a layer.
+        single_part: all channels in one part, for programs that know no others.
         compression: one of :data:`fscs_engine.host.naming.COMPRESSIONS`.
 
     Raises:
@@ -84,7 +85,7 @@ class ExrLayerWriter:
         clip: bool = False,
         overwrite: bool = False,
         plate: bool = False,
-        multipart: bool = False,
+        single_part: bool = False,
         compression: str = COMPRESSIONS[0],
     ) -> None:
         if compression not in COMPRESSIONS:
@@ -103,32 +104,33 @@ class ExrLayerWriter:
                     cure=f"leave the image's channels out or take {image.color_space} as the working space",
                 )
             self._plate = image.pixels
-            own = list("RGBA"[: image.pixels.shape[2]])
-            names = own + names
-            parts.insert(0, (_PLATE_PART, own))
+            parts.insert(0, (_PLATE_PART, list("RGBA"[: image.pixels.shape[2]])))
+        if single_part:
+            parts = [("", [name for _, channels in parts for name in channels])]
         self.path = Path(path)
-        self._height, self._width, self._layers = height, width, layers
+        self._height, self._width, self._layers, self._compression = height, width, layers, compression
         self._half, self._clip, self._overwrite = half, clip, overwrite
-        self._spec = _header(height, width, names, image, color_space, half, compression)
-        self._parts: list[oiio.ImageSpec] = []
-        if multipart:
-            for part, channels in parts:
-                spec = _header(height, width, channels, image, color_space, half, compression)
+        self._specs = [_header(height, width, own, image, color_space, half, compression) for _, own in parts]
+        for spec, (part, _) in zip(self._specs, parts, strict=True):
+            if len(parts) > 1:
                 spec.attribute("oiio:subimagename", part)
-                self._parts.append(spec)
         for key, text in metadata.items():
-            (self._parts[0] if multipart else self._spec).attribute(key, text)
+            self._specs[0].attribute(key, text)
         check_targets([self.path], overwrite=overwrite)
 
     def __enter__(self) -> ExrLayerWriter:
         self._strips = Strips(self._layers, self._height, self._width)
-        kind = np.float16 if self._half else np.float32
-        rows = self._height if self._parts else ROWS
-        self._buffer = np.empty((rows, self._width, self._spec.nchannels), kind)
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replaced_file(self.path, overwrite=self._overwrite))
-            self._output = _open_output(self.path, self._temporary, self._parts or self._spec)
+            self._rows: PackedRows | OiioRows
+            if self._compression in PACKED:
+                self._rows = PackedRows(self.path, self._temporary, self._specs, self._compression)
+            else:
+                self._rows = OiioRows(self.path, self._temporary, self._specs)
+            stack.callback(self._rows.close)
             self._stack = stack.pop_all()
+        # Rows that wait for the others of their block.
+        self._begun = np.empty((self._layers, self._rows.unit, self._width, 4), np.float32)
         return self
 
     def write(self, top: int, layers: NDArray[np.float32]) -> None:
@@ -142,66 +144,47 @@ class ExrLayerWriter:
             RangeError, OutputError: see the class.
         """
         self._strips.check(top, layers)
-        done = 0
-        while done < layers.shape[1]:
-            filled = self._strips.done % len(self._buffer)
-            count = min(len(self._buffer) - filled, layers.shape[1] - done)
-            strip = layers[:, done : done + count]
-            target = self._buffer[filled : filled + count]
-            plates = 0
-            if self._plate is not None:
-                plates = self._plate.shape[2]
-                rows = self._plate[self._strips.done : self._strips.done + count]
-                target[..., :plates] = self._fit(rows[None], ["the image"])[0]
-            names = [layer_name(n) for n in range(1, self._layers + 1)]
-            fitted = self._fit(strip, names)
-            target[..., plates:] = fitted.transpose(1, 2, 0, 3).reshape(count, self._width, -1)
+        unit = self._rows.unit
+        while layers.shape[1]:
+            begun, left = self._strips.done % unit, layers.shape[1]
+            ends = self._strips.done + left == self._height
+            count = min(unit - begun, left) if begun or left < unit else left if ends else left // unit * unit
+            rows, layers = layers[:, :count], layers[:, count:]
+            if begun or (count < unit and not ends):
+                self._begun[:, begun : begun + count] = rows
+                rows = self._begun[:, : begun + count]
             self._strips.done += count
-            done += count
-            if not self._parts and (self._strips.done % ROWS == 0 or self._strips.whole):
-                self._flush(filled + count)
+            if rows.shape[1] >= unit or self._strips.whole:
+                self._put(self._strips.done - rows.shape[1], rows)
 
-    def _fit(self, values: NDArray[np.float32], names: list[str]) -> NDArray[Any]:
-        """(n, h, W, C) at the current row, as it goes into the file."""
-        if not self._half:
-            return values
-        return _to_half(values, self._clip, self.path, names, self._strips.done)
+    def _put(self, top: int, layers: NDArray[np.float32]) -> None:
+        """Hands on rows that begin a block."""
+        sources = [(layer_name(n), layer, top) for n, layer in enumerate(layers, 1)]
+        if self._plate is not None:
+            sources.insert(0, ("the image", self._plate, 0))
 
-    def _flush(self, count: int) -> None:
-        first = self._spec.y + self._strips.done - count
-        if not self._output.write_scanlines(first, first + count, 0, self._buffer[:count]):
-            raise failed(self.path, self._output.geterror())
+        def pixels(first: int, last: int, source: tuple[str, NDArray[np.float32], int]) -> NDArray[Any]:
+            name, values, begins = source
+            values = values[first - begins : last - begins]
+            return _to_half(values[None], self._clip, self.path, [name], first)[0] if self._half else values
 
-    def _write_parts(self) -> None:
-        """Writes the buffered picture part after part."""
-        first = 0
-        for number, spec in enumerate(self._parts):
-            if number and not self._output.open(str(self._temporary), spec, "AppendSubimage"):
-                raise failed(self.path, self._output.geterror())
-            pixels = self._buffer[..., first : first + spec.nchannels]
-            for top in range(0, self._height, ROWS):
-                rows = np.ascontiguousarray(pixels[top : top + ROWS])
-                if not self._output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
-                    raise failed(self.path, self._output.geterror())
-            first += spec.nchannels
+        def together(first: int, last: int) -> NDArray[Any]:
+            return np.concatenate([pixels(first, last, source) for source in sources], axis=-1)
+
+        single = len(self._specs) < len(sources)
+        parts = [together] if single else [partial(pixels, source=source) for source in sources]
+        self._rows.write(top, layers.shape[1], parts)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None and self._parts and self._strips.whole:
-                self._write_parts()
-            closed = self._output.close()
-            complaint = self._output.geterror()
-            if error is None:
-                self._strips.check_whole()
-                if not closed:
-                    raise failed(self.path, complaint)
-                _check_written(self.path, self._temporary, *(self._parts or [self._spec]))
-        except BaseException:
-            self._stack.__exit__(*sys.exc_info())
-            raise
-        self._stack.__exit__(kind, error, trace)
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._strips.check_whole()
+            self._rows.end()
+            _check_written(self.path, self._temporary, *self._specs)
 
 
 def write_exr(
@@ -226,7 +209,7 @@ def write_exr(
     for key, text in (metadata or {}).items():
         spec.attribute(key, text)
     with replaced_file(path, overwrite=overwrite) as temporary:
-        output = _open_output(path, temporary, spec)
+        output = open_output(path, temporary, [spec])
         try:
             for top in range(0, height, ROWS):
                 rows: NDArray[Any] = image.pixels[top : top + ROWS]
@@ -281,9 +264,8 @@ def read_layers(path: str | Path) -> LayeredFile:
             )
         first = found[0][0]
         spec = opened.specs[first]
-        windows = {(part.x, part.y, part.width, part.height) for part in (opened.specs[p] for p, _ in found)}
-        if len(windows) > 1:
-            raise InputError(f"{path}: its layers cover different windows", cure="save them with one data window")
+        # A host may have cut the parts to what is in them.
+        window = Window.around(_window(opened.specs[part]) for part, _ in found)
         # Layers that were saved in several parts have their metadata in the first.
         metadata = {
             str(a.name): str(a.value)
@@ -291,28 +273,33 @@ def read_layers(path: str | Path) -> LayeredFile:
             for a in part.extra_attribs
             if str(a.name).startswith(METADATA_PREFIX)
         }
-        layers = np.empty((len(found), spec.height, spec.width, 4), np.float32)
+        layers = np.zeros((len(found), window.height, window.width, 4), np.float32)
         # Layers of one part are read together, as it is packed.
         for part in sorted({part for part, _ in found}):
             numbers = [n for n, (p, _) in enumerate(found) if p == part]
             chosen = [index for n in numbers for index in found[n][1]]
             # In strips, so that the pixels are held once and not twice.
-            tiled = opened.specs[part].tile_width > 0
-            step = spec.height if tiled else ROWS
-            for top in range(0, spec.height, step):
-                bottom = min(top + step, spec.height)
-                rows = opened.read(part, chosen, None if tiled else (top, bottom))
-                rows = rows.reshape(bottom - top, spec.width, len(numbers), 4).transpose(2, 0, 1, 3)
-                layers[numbers, top:bottom] = rows
+            own = opened.specs[part]
+            covered = layers[:, own.y - window.y :, own.x - window.x :][:, : own.height, : own.width]
+            step = own.height if own.tile_width > 0 else ROWS
+            for top in range(0, own.height, step):
+                bottom = min(top + step, own.height)
+                rows = opened.read(part, chosen, None if own.tile_width > 0 else (top, bottom))
+                rows = rows.reshape(bottom - top, own.width, len(numbers), 4).transpose(2, 0, 1, 3)
+                covered[numbers, top:bottom] = rows
         return LayeredFile(
             layers=layers,
             metadata=metadata,
             color_space=metadata.get(METADATA_PREFIX + "working_space") or space_of_header(spec) or "lin_rec709",
-            data_window=Window(spec.x, spec.y, spec.width, spec.height),
+            data_window=window,
             display_window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
             attributes=kept_attributes(spec, opened.format),
             source=path,
         )
+
+
+def _window(spec: oiio.ImageSpec) -> Window:
+    return Window(spec.x, spec.y, spec.width, spec.height)
 
 
 def _found_layers(specs: Sequence[oiio.ImageSpec]) -> list[tuple[int, list[int]]]:
@@ -362,14 +349,6 @@ def _header(
     set_header(spec, attributes, color_space)
     spec.attribute("compression", compression)
     return spec
-
-
-def _open_output(path: Path, temporary: Path, spec: oiio.ImageSpec | list[oiio.ImageSpec]) -> oiio.ImageOutput:
-    """Opens a file of one part, or of several."""
-    output = oiio.ImageOutput.create("openexr")
-    if output is None or not output.open(str(temporary), spec):
-        raise failed(path, output.geterror() if output is not None else oiio.geterror())
-    return output
 
 
 def _check_written(path: Path, temporary: Path, *specs: oiio.ImageSpec) -> None:

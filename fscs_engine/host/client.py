@@ -276,7 +276,7 @@ class Worker:
             tile: pixels, 0 for automatic.
             ocio: whole path of an OpenColorIO config, empty for the built-in one.
             output: has the engine write the layers instead: ``{"path": …}``, an absolute path as ``fscs segment -o``
-                takes it, and ``half``, ``clip``, ``multipart``, ``keep_image``, ``overwrite`` where they are True;
+                takes it, and ``half``, ``clip``, ``single_part``, ``keep_image``, ``overwrite`` where they are True;
                 ``notes``: texts that the file says besides, by names that start with ``softcolor:``.
             progress: called with the fraction done and the seconds to go (None while unknown).
             doing: called with what the engine does where no fraction says it, as "loading PyTorch"; empty after that.

@@ -158,7 +158,7 @@ EDIT_PARAMETERS: tuple[Parameter, ...] = (
         1.0,
     ),
 )
-"""The controls, in the order in which the edits of a layer are applied."""
+"""The controls, in the order in which the edits of a layer are applied, but gain before lift and gamma."""
 
 EDIT_BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in EDIT_PARAMETERS}
 
@@ -168,6 +168,7 @@ layer loses opacity. It keeps the step small between a pixel where they are fain
 
 _LIGHTNESS_FLOOR = 0.05  # chroma is taken relative to OKLab's lightness plus this, so that it stays bounded near black
 _RATIO_FLOOR = 0.02  # the same for the ratio of two lightnesses
+_FAINT = 0.01  # an opacity below which nothing but black is left to be seen
 
 # Ottosson, "A perceptual color space for image processing" (2020): https://bottosson.github.io/posts/oklab/
 LMS_OF_REC709: Matrix = (
@@ -465,6 +466,27 @@ def edited_palette_color(edit: LayerEdit, palette_color: Color) -> Color:
     linear = [x + offset for x, offset in zip(_mapped(numbers.from_lms, color), numbers.offset)]
     red, green, blue = (math.copysign(abs(x) ** p, x) for x, p in zip(linear, numbers.power))
     return red, green, blue
+
+
+def seen_instead(look: Look, palette: Sequence[Color]) -> list[Color]:
+    """For each layer the color that is seen where it was alone and loses opacity: linear Rec.709.
+
+    It is the mean of the edited palette colors of the other layers by their opacities o and by the distances d of the
+    palette colors in OKLab: the weights are o / (d² + 1e-4)², so most of it is the nearest, and it moves smoothly with
+    every edit. It goes to black where all others do.
+    """
+    opacities = [opacity for opacity, _ in look.opacities(len(palette))]
+    colors = [edited_palette_color(look.edit(number), color) for number, color in enumerate(palette, 1)]
+    labs = [oklab(decoded(color)) for color in palette]
+    found = []
+    for own, lab in enumerate(labs):
+        weights = [o / (math.dist(lab, other) ** 2 + 1e-4) ** 2 for o, other in zip(opacities, labs)]
+        weights[own] = 0.0
+        left = min(max((o for k, o in enumerate(opacities) if k != own), default=0.0) / _FAINT, 1.0)
+        scale = left / (sum(weights) or 1.0)
+        red, green, blue = (scale * sum(w * c for w, c in zip(weights, channel)) for channel in zip(*colors))
+        found.append((red, green, blue))
+    return found
 
 
 def product(a: Matrix, b: Matrix) -> Matrix:

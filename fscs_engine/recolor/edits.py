@@ -8,8 +8,8 @@ Where layers k lose opacity, with o their opacities, a their alphas, A the image
 
     c' = Σ o L' + Σ_k (1 - o_k) a_k (Σ_{j≠k} o_j L'_j + η A f_k) / (Σ_{j≠k} o_j a_j + η A)
 
-f_k is the edited palette color, of the layers that are still seen, nearest to that of layer k, and η is
-:data:`fscs_engine.host.edits.OTHERS_FLOOR`. With ``black`` the second sum is left out.
+f_k is that of :func:`fscs_engine.host.edits.seen_instead`, and η is :data:`fscs_engine.host.edits.OTHERS_FLOOR`. With
+``black`` the second sum is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..color import LIN_REC709, ColorSpaces
 from ..errors import UsageError
-from ..host.edits import IDENTITY, OTHERS_FLOOR, LayerEdit, Look, Matrix, edited_palette_color, formula, oklab
+from ..host.edits import IDENTITY, Formula, LayerEdit, Look, Matrix, formula, seen_instead
 from ..palette.palette import Palette
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
@@ -60,21 +60,11 @@ class Recoloring:
         )
         """Layers that change something, counted from 1."""
         formulas = [formula(look.edit(n), palette.colors[n - 1].rgb, to_rec709) for n in self.numbers]
-        perceptual = [(f.to_lms, f.roots) if f.to_lms and f.roots else (IDENTITY, _NO_ROOTS) for f in formulas]
-        self._tables = (
-            _array([square for square, _ in perceptual], (3, 3)),
-            _array([roots for _, roots in perceptual], (3, 4)),
-            _array([f.from_lms for f in formulas], (3, 3)),
-            _array([f.offset for f in formulas], (3,)),
-            _array([f.power for f in formulas], (3,)),
-            np.array([f.to_lms is not None for f in formulas], bool),
-        )
-        fallbacks = self._fallbacks(opacities)
-        self._shown = (
-            np.array([opacities[n - 1][0] for n in self.numbers], np.float32),
-            np.array([opacities[n - 1][1] or fallbacks[n] is None for n in self.numbers], bool),
-            _array([fallbacks[n] or (0.0, 0.0, 0.0) for n in self.numbers], (3,)),
-        )
+        seen = np.array(seen_instead(look, [color.rgb for color in palette]), np.float32).reshape(-1, 3)
+        seen = self._spaces.convert(seen, LIN_REC709, working_space)
+        self._order = np.array(self.numbers, np.int64) - 1
+        self._numbers = _array([_rows(each) for each in formulas], (3, 12))
+        self._shown = _array([(*opacities[k], *seen[k]) for k in self._order], (5,))
 
     def _to_rec709(self) -> Matrix:
         """The matrix to linear Rec.709 where the working space is linear."""
@@ -82,22 +72,6 @@ class Recoloring:
             return IDENTITY
         columns = self._spaces.convert(np.eye(3, dtype=np.float32), self._space, LIN_REC709)
         return tuple(tuple(float(x) for x in row) for row in columns.T)
-
-    def _fallbacks(self, opacities: Sequence[tuple[float, bool]]) -> dict[int, tuple[float, ...] | None]:
-        """For each layer that changes, the color in the working space that is seen where it was alone; None: black."""
-        colors = [edited_palette_color(self.look.edit(n), c.rgb) for n, c in enumerate(self.palette, 1)]
-        if colors:
-            there = np.array(colors, np.float32)
-            converted = self._spaces.convert(there, LIN_REC709, self._space)
-        labs = np.array([oklab(color) for color in colors])
-        found: dict[int, tuple[float, ...] | None] = {}
-        for number in self.numbers:
-            distances = np.linalg.norm(labs - labs[number - 1], axis=1)
-            distances[[opacity == 0 for opacity, _ in opacities]] = np.inf
-            distances[number - 1] = np.inf
-            nearest = int(distances.argmin())
-            found[number] = tuple(map(float, converted[nearest])) if np.isfinite(distances[nearest]) else None
-        return found
 
     def apply(
         self, layers: NDArray[np.float32], image: NDArray[np.float32], out: NDArray[np.float32], threads: int = 1
@@ -107,57 +81,41 @@ class Recoloring:
         Args:
             layers: (K, h, W, 4) float32 premultiplied, in the working space.
             image: (h, W, 3 or 4) float32 premultiplied, in the working space: what the layers add up to.
-            out: the same shape, written; may be ``image``.
+            out: the same shape, in C order, written; may be ``image``.
             threads: how many work at a time; the result does not depend on it.
         """
         if not self.numbers:
             out[...] = image
             return
-        from .loops import recolored_rows
+        from .loops import recolored_pixels
 
-        positions = [number - 1 for number in self.numbers]
-        first = positions[0]
-        # A view where they lie side by side: fancy indexing would copy the layers.
-        some = slice(first, positions[-1] + 1) if positions == list(range(first, positions[-1] + 1)) else None
+        width, channels = image.shape[1:]
+        pixels = np.ascontiguousarray(layers, np.float32).reshape(len(layers), -1, 4)
+        before = np.ascontiguousarray(image, np.float32).reshape(-1, channels)
+        after = out.reshape(-1, channels)
 
         def work(top: int, bottom: int) -> None:
-            rows = layers[some, top:bottom] if some is not None else layers[positions, top:bottom]
-            ready = _NOTHING if self._is_linear else self._edited_elsewhere(rows)
-            recolored_rows(
-                rows,
-                ready,
-                *self._tables,
-                *self._shown,
-                OTHERS_FLOOR,
-                self.look.strength,
-                image[top:bottom],
-                out[top:bottom],
-            )
+            part = slice(top * width, bottom * width)
+            ready = _NOTHING if self._is_linear else self._edited_elsewhere(pixels[self._order, part])
+            shown = self._shown, self.look.strength
+            recolored_pixels(pixels, self._order, part, ready, self._numbers, *shown, before, after)
 
         over_rows(work, 0, image.shape[0], _BLOCK, threads)
 
     def _edited_elsewhere(self, layers: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Edits layers (E, h, W, 4) in linear Rec.709 and brings them back: (E, h, W, 3) premultiplied."""
-        from .loops import recolored_rows
+        """Edits layers (E, N, 4) in linear Rec.709 and brings them back: (E, N, 3) premultiplied."""
+        from .loops import recolored_pixels
 
         alpha = layers[..., 3:]
         held = np.where(alpha > 0, alpha, np.float32(1))
-        straight = np.ascontiguousarray(layers[..., :3] / held, np.float32)
-        light = self._spaces.convert(straight, self._space, LIN_REC709)
+        light = self._spaces.convert(np.ascontiguousarray(layers[..., :3] / held), self._space, LIN_REC709)
         opaque = np.concatenate([light, np.ones_like(alpha)], axis=-1)
-        edited = np.empty_like(straight)
-        whole, black, nothing = np.ones(1, np.float32), np.ones(1, bool), np.zeros((1, 3), np.float32)
-        for position in range(len(layers)):
-            one = slice(position, position + 1)
-            square, roots, scale, offset, power, perceptual = (table[one] for table in self._tables)
-            recolored_rows(
-                opaque[one], _NOTHING, square, roots, scale, offset, power, perceptual, whole, black, nothing,
-                0.0, 1.0, light[position], edited[position],
-            )  # fmt: skip
-        back = self._spaces.convert(np.asarray(edited, np.float32), LIN_REC709, self._space) * held
+        for layer, numbers in zip(opaque, self._numbers, strict=True):
+            alone, whole = (layer[None], np.zeros(1, np.int64), slice(0, len(layer))), (_WHOLE, 1.0)
+            recolored_pixels(*alone, _NOTHING, numbers[None], *whole, layer, layer)
+        back = self._spaces.convert(np.ascontiguousarray(opaque[..., :3]), LIN_REC709, self._space) * held
         # Where nothing is of a layer, nothing comes of it.
-        there = (layers != 0).any(axis=-1, keepdims=True)
-        return np.ascontiguousarray(np.where(there, back, np.float32(0)))
+        return np.where((layers != 0).any(axis=-1, keepdims=True), back, np.float32(0))
 
 
 def apply_look(
@@ -202,8 +160,18 @@ def apply_look(
     return out
 
 
-_NOTHING = np.zeros((0, 0, 0, 3), np.float32)
-_NO_ROOTS: Matrix = tuple((*row, 0.0) for row in IDENTITY)
+_NOTHING = np.zeros((0, 0, 3), np.float32)
+_WHOLE = np.array([[1.0, 1.0, 0.0, 0.0, 0.0]], np.float32)  # of a layer that loses nothing
+
+
+def _rows(numbers: Formula) -> list[tuple[float, ...]]:
+    """A formula's numbers as the loops take them."""
+    square, roots = numbers.to_lms or _NO_ROWS, numbers.roots or _NO_ROWS
+    rest = zip(square, roots, numbers.from_lms, numbers.offset, numbers.power, strict=True)
+    return [(*lms[:3], *root, *light, offset, power) for lms, root, light, offset, power in rest]
+
+
+_NO_ROWS: Matrix = ((0.0, 0.0, 0.0, 0.0),) * 3
 
 
 def _array(rows: Sequence[object], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -106,6 +106,8 @@ class RecolorWork:
 
     def prepare(self) -> None:
         """See :class:`fscs_engine.shots.processes.Work`."""
+        from . import loops  # noqa: F401  # loaded with the first frame otherwise
+
         if missing():
             prepare()
 
@@ -137,7 +139,7 @@ class Recolorer:
         return self._segmenter
 
     def frame(self, frame: int, view: str, material: Material | None = None) -> FrameResult:
-        """Recolors a frame, which may have been read already.
+        """Recolors a frame, which may have been read already; its image is then used up.
 
         Raises:
             FscsError: it can't be done; no file is written.
@@ -159,8 +161,10 @@ class Recolorer:
             if place.number:
                 make_folder(file.parent)
         recoloring = Recoloring(work.look, found.palette, found.image.color_space, self.spaces)
-        after = replace(found.image, pixels=np.empty_like(found.image.pixels))
-        recoloring.apply(found.layers, found.image.pixels, after.pixels, torch.get_num_threads())
+        before = found.image.pixels
+        # Fresh memory costs half as much as recoloring; only the sheet still needs the image.
+        after = found.image if work.preview is None else replace(found.image, pixels=np.empty_like(before))
+        recoloring.apply(found.layers, before, after.pixels, torch.get_num_threads())
         again = work.overwrite or work.resume
         metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
         clip = work.clip or found.image.read_as.wide

@@ -1,6 +1,7 @@
-"""Edits of layers on the CPU, as loops that numba compiles: each row of a layer is read once.
+"""Edits of layers on the CPU, as loops that numba compiles: each pixel of a layer is read once.
 
-The mathematics is that of :class:`fscs_engine.host.edits.Formula` and of :mod:`fscs_engine.recolor.edits`.
+The mathematics is that of :class:`fscs_engine.host.edits.Formula` and of :mod:`fscs_engine.recolor.edits`. A layer is
+skipped where nothing is of it.
 """
 
 from __future__ import annotations
@@ -9,253 +10,240 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.compiling import compiled, planes
+from ..host.edits import OTHERS_FLOOR
+from ..runtime.compiling import inner, loop, planes
 
-_RUN = 128  # pixels
-_LARGEST = np.float32(1e30)
-"""A power of a bright color is at most this: a finite number, and so are sums of it."""
+_RUN = 128  # pixels, planes of which lie side by side
 
 _TINY = 1e-30  # cube roots of less are 0
-_FIRST_GUESS = 0x2A512CE3  # the bits of a float over 3, plus this, are those of its cube root within 4 %
+_GUESS = 0x54A21D2A  # less a third of the bits of a float, this is the bits of its inverse cube root within 4 %
+_HALF = 0x3F3504F3  # the bits of the square root of 1/2
+_LEAST, _MOST = -126.0, 99.6
+"""Binary logarithms: 0 to a power is 0, and a power of a bright color is a finite number, and so are sums of it."""
 
 
-def recolored_rows(
+def recolored_pixels(
     layers: Any,
+    order: Any,
+    part: slice,
     ready: Any,
-    square: Any,
-    roots: Any,
-    scale: Any,
-    offset: Any,
-    power: Any,
-    perceptual: Any,
-    opacity: Any,
-    black: Any,
-    fallback: Any,
-    floor: float,
+    numbers: Any,
+    shown: Any,
     strength: float,
     image: Any,
     out: Any,
 ) -> None:
-    """Adds to rows of an image what the edits of E layers change.
+    """Adds to pixels of an image what the edits of E layers change.
 
     Args:
-        layers: (E, h, W, 4) the layers that are edited, premultiplied.
-        ready: (E, h, W, 3) the same edited already, premultiplied; or empty, and they are edited here.
-        square: (E, 3, 3) ``to_lms``.
-        roots: (E, 3, 4).
-        scale: (E, 3, 3) ``from_lms``.
-        offset: (E, 3).
-        power: (E, 3).
-        perceptual: (E,) whether ``square`` and ``roots`` are used.
-        opacity: (E,).
-        black: (E,) whether black is seen where opacity is lost, else the other layers.
-        fallback: (E, 3) straight color that is seen where there are no others.
-        floor: what it counts beside them, relative to the image's alpha.
+        layers: (K, N, 4) premultiplied, in C order.
+        order: (E,) which of them are edited, from 0.
+        part: which of the N pixels.
+        ready: (E, n, 3) these pixels edited already, premultiplied; or empty, and they are edited here.
+        numbers: (E, 3, 12) of each row of a formula: ``to_lms``, ``roots``, ``from_lms``, ``offset``, ``power``. Where
+            ``to_lms`` is 0 no perceptual edit is made.
+        shown: (E, 5) opacity; whether black is seen where it is lost, else the other layers; and the straight color
+            that is seen where there are none.
         strength: of all of it.
-        image: (h, W, 3 or 4) premultiplied.
-        out: the same shape, written.
+        image: (N, 3 or 4) premultiplied, in C order.
+        out: the same, written; may be ``image``.
     """
-    room = planes(4 * len(layers) + 4 + 4 + 7, _RUN)
-    _recolored_rows(
-        layers,
-        ready,
-        square,
-        roots,
-        scale,
-        offset,
-        power,
-        perceptual,
-        opacity,
-        black,
-        fallback,
-        floor,
-        strength,
-        image,
-        room,
-        out,
-    )
+    filled = bool(((shown[:, 0] < 1.0) & (shown[:, 1] == 0.0)).any())
+    count = len(order) if filled else 1
+    room = planes(4 * count + 8 + 8, _RUN)
+    edited, rest = room[: 4 * count].reshape(count, 4, -1), room[4 * count :]
+    layer, change, work = rest[:4], rest[4:8], rest[8:]
+    ends, flat, channels = (part.start, part.stop), work.reshape(-1), image.shape[1]
+    _recolored_pixels(
+        layers.reshape(len(layers), -1), order, *ends, ready, numbers, shown, strength, filled, channels,
+        image.reshape(-1), edited, layer, change, work, flat, out.reshape(-1),
+    )  # fmt: skip
 
 
-@compiled
-def _recolored_rows(
+@loop("in2 order int64 int64 in3 in3 in2 float32 boolean int64 in1 out3 out2 out2 out2 out1 out1")
+def _recolored_pixels(
     layers: Any,
+    order: Any,
+    first: int,
+    last: int,
     ready: Any,
-    square: Any,
-    roots: Any,
-    scale: Any,
-    offset: Any,
-    power: Any,
-    perceptual: Any,
-    opacity: Any,
-    black: Any,
-    fallback: Any,
-    floor: float,
-    strength: float,
+    numbers: Any,
+    shown: Any,
+    strength: Any,
+    filled: bool,
+    channels: int,
     image: Any,
-    room: Any,
+    edited: Any,
+    layer: Any,
+    change: Any,
+    work: Any,
+    flat: Any,
     out: Any,
 ) -> None:
-    """:func:`recolored_rows`, with scratch memory for a run of pixels."""
-    count, height, width, _ = layers.shape
-    channels = image.shape[2]
-    has_ready = len(ready) > 0
-    edited, alphas = room[: 3 * count].reshape(count, 3, _RUN), room[3 * count : 4 * count]
-    layer, change = room[4 * count : 4 * count + 4], room[4 * count + 4 : 4 * count + 8]
-    work = room[4 * count + 8 :]
-    for y in range(height):
-        for x0 in range(0, width, _RUN):
-            n = min(_RUN, width - x0)
-            run = slice(x0, x0 + n)
-            change[:] = 0.0
-            touched = False
-            fills = False
-            for e in range(count):
-                new = edited[e]
-                if not _load(layers[e, y, run], layer, alphas[e]):
-                    new[:] = 0.0
-                    continue
+    """:func:`recolored_pixels`, with scratch memory for a run of pixels."""
+    for start in range(first, last, _RUN):
+        stop = min(start + _RUN, last)
+        _clear(change)
+        touched = False
+        for e in range(len(order)):
+            new, pixels = edited[e if filled else 0], layers[order[e], 4 * start : 4 * stop]
+            if _is_there(pixels):
                 touched = True
-                if has_ready:
-                    _load_ready(ready[e, y, run], new)
+                _load(pixels, 4, layer, new[3])
+                if len(ready):
+                    _load_ready(ready[e, start - first : stop - first], new)
                 else:
-                    _edit(layer, square[e], roots[e], scale[e], offset[e], power[e], perceptual[e], new, work)
-                fills = fills or (opacity[e] < 1.0 and not black[e])
-                _accumulate(layer, new, np.float32(opacity[e]), change)
-            if not touched:
-                _keep(image[y, run], out[y, run])
-                continue
-            if fills:
-                _load_image(image[y, run], layer)
-                _fill(layer, edited, alphas, opacity, black, fallback, np.float32(floor), change, work)
-            _store(image[y, run], change, np.float32(strength), channels, out[y, run])
+                    _edit(layer, new[3], numbers[e], new, work, flat)
+                _accumulate(layer, new, shown[e, 0], change)
+            elif filled:
+                _clear(new)
+        before, after = image[channels * start : channels * stop], out[channels * start : channels * stop]
+        if touched:
+            _load(before, channels, layer, layer[3])
+            if filled:
+                _fill(layer, edited, shown, change, work)
+            _change(layer, change, strength)
+            _store(layer, channels, after)
+        else:
+            for x in range(len(before)):
+                after[x] = before[x]
 
 
-@compiled
-def _load(pixels: Any, layer: Any, alpha: Any) -> bool:
-    """Interleaved pixels (n, 4) into planes (4, RUN), 0 beyond them; whether anything is in them."""
-    n, bits = len(pixels), pixels.view(np.int32)
-    found = np.int32(0)  # of floats a maximum would be found one by one, of bits many at a time
-    for x in range(n):
-        found |= bits[x, 0] | bits[x, 1] | bits[x, 2] | bits[x, 3]
-    if found == 0:
-        alpha[:] = 0.0
-        return False
-    for x in range(n):
-        layer[0, x], layer[1, x], layer[2, x], layer[3, x] = pixels[x, 0], pixels[x, 1], pixels[x, 2], pixels[x, 3]
+@inner
+def _clear(planes: Any) -> None:
     for c in range(4):
-        for x in range(n, _RUN):
-            layer[c, x] = 0.0
-    own = layer[3]
-    for x in range(_RUN):
-        alpha[x] = own[x]
-    return True
+        plane = planes[c]
+        for x in range(_RUN):
+            plane[x] = 0.0
 
 
-@compiled
-def _load_ready(pixels: Any, new: Any) -> None:
-    n = len(pixels)
-    for x in range(n):
-        new[0, x], new[1, x], new[2, x] = pixels[x, 0], pixels[x, 1], pixels[x, 2]
-    for c in range(3):
-        for x in range(n, _RUN):
-            new[c, x] = 0.0
+@inner
+def _is_there(pixels: Any) -> bool:
+    """Whether anything is in pixels (4 n,)."""
+    bits = pixels.view(np.int32)
+    found = np.int32(0)  # of floats a maximum would be found one by one, of bits many at a time
+    for x in range(len(bits)):
+        found |= bits[x]
+    return found != 0
 
 
-@compiled
-def _load_image(pixels: Any, layer: Any) -> None:
-    """Interleaved pixels (n, 3 or 4) into planes (4, RUN); alpha is 1 where there is none."""
-    n, channels = pixels.shape
-    for x in range(n):
-        layer[0, x], layer[1, x], layer[2, x] = pixels[x, 0], pixels[x, 1], pixels[x, 2]
+@inner
+def _load(pixels: Any, channels: int, planes: Any, alpha: Any) -> None:
+    """Pixels (3 n or 4 n,) into three planes and alpha, 1 where they have none; 0 beyond them."""
+    n = len(pixels) // channels
+    red, green, blue = planes[0], planes[1], planes[2]
     if channels == 4:
         for x in range(n):
-            layer[3, x] = pixels[x, 3]
+            red[x], green[x], blue[x], alpha[x] = pixels[4 * x], pixels[4 * x + 1], pixels[4 * x + 2], pixels[4 * x + 3]
     else:
-        layer[3, :] = 1.0
-    for c in range(4):
-        for x in range(n, _RUN):
-            layer[c, x] = 0.0
+        for x in range(n):
+            red[x], green[x], blue[x], alpha[x] = pixels[3 * x], pixels[3 * x + 1], pixels[3 * x + 2], 1.0
+    for x in range(n, _RUN):
+        red[x] = green[x] = blue[x] = alpha[x] = 0.0
 
 
-@compiled
-def _edit(
-    layer: Any, square: Any, roots: Any, scale: Any, offset: Any, power: Any, perceptual: bool, new: Any, work: Any
-) -> None:
-    """One layer's edits: planes (4, RUN) → (3, RUN). See :class:`fscs_engine.host.edits.Formula`."""
-    source = layer
-    if perceptual:
-        lms = work[:4]
-        for c in range(3):
-            _mix3(layer, square[c], lms[c])
-            _cube_root(lms[c], work[6])
-        constant = roots[0, 3] != 0.0 or roots[1, 3] != 0.0 or roots[2, 3] != 0.0
-        own = lms[3]
-        for x in range(_RUN):
-            own[x] = max(layer[3, x], np.float32(0.0)) if constant else np.float32(0.0)
-        if constant:
-            _cube_root(own, work[6])
-        for c in range(3):
-            _cubed_mix4(lms, roots[c], new[c])
-        for c in range(3):
-            target = work[c]
-            for x in range(_RUN):
-                target[x] = new[c, x]
-        source = work
+@inner
+def _load_ready(pixels: Any, planes: Any) -> None:
+    """Pixels (n, 3) into three planes, 0 beyond them."""
     for c in range(3):
-        _mix3(source, scale[c], new[c])
-        if offset[c] != 0.0:
-            shift, target = offset[c], new[c]
+        for x in range(_RUN):
+            planes[c, x] = pixels[x, c] if x < len(pixels) else np.float32(0.0)
+
+
+@inner
+def _edit(layer: Any, alpha: Any, numbers: Any, new: Any, work: Any, flat: Any) -> None:
+    """One layer's edits: three planes and alpha → three planes. See :class:`fscs_engine.host.edits.Formula`."""
+    source = layer
+    if numbers[0, 0] != 0.0 or numbers[0, 1] != 0.0 or numbers[0, 2] != 0.0:
+        for c in range(3):
+            _mix3(layer, numbers[c], work[c])
+        own, constant = work[3], numbers[0, 6] != 0.0 or numbers[1, 6] != 0.0 or numbers[2, 6] != 0.0
+        for x in range(_RUN):
+            own[x] = max(alpha[x], np.float32(0.0)) if constant else np.float32(0.0)
+        _cube_roots(flat[: (4 if constant else 3) * _RUN], flat[4 * _RUN :])
+        source = work[4:]
+        for c in range(3):
+            _cubed_mix4(work, numbers[c, 3:], source[c])
+    for c in range(3):
+        target, offset = new[c], numbers[c, 10]
+        _mix3(source, numbers[c, 7:], target)
+        if offset != 0.0:
             for x in range(_RUN):
-                target[x] += shift * max(layer[3, x], np.float32(0.0))
-        if power[c] != 1.0:
-            _raise(new[c], layer[3], power[c])
+                target[x] += offset * max(alpha[x], np.float32(0.0))
+        if numbers[c, 11] != 1.0:
+            _raise(target, alpha, numbers[c, 11], work[0], work[1], work[2])
 
 
-@compiled
-def _mix3(source: Any, row: Any, target: Any) -> None:
-    a, b, c = source[0], source[1], source[2]
+# Loops over more planes than these are not made of vector instructions: each pair would have to be told apart first.
+
+
+@inner
+def _mix3(planes: Any, row: Any, target: Any) -> None:
+    a, b, c = planes[0], planes[1], planes[2]
     r, s, t = row[0], row[1], row[2]
     for x in range(_RUN):
         target[x] = r * a[x] + s * b[x] + t * c[x]
 
 
-@compiled
-def _cubed_mix4(source: Any, row: Any, target: Any) -> None:
-    a, b, c, d = source[0], source[1], source[2], source[3]
+@inner
+def _cubed_mix4(planes: Any, row: Any, target: Any) -> None:
+    a, b, c, d = planes[0], planes[1], planes[2], planes[3]
     r, s, t, u = row[0], row[1], row[2], row[3]
     for x in range(_RUN):
         value = r * a[x] + s * b[x] + t * c[x] + u * d[x]
         target[x] = value * value * value
 
 
-@compiled
-def _cube_root(numbers: Any, room: Any) -> None:
-    """∛ with its sign, in place: a guess from the bits, then Halley's method twice, which leaves 1e-7."""
+@inner
+def _cube_roots(numbers: Any, room: Any) -> None:
+    """∛ with its sign, in place: 1/∛ from a guess by the bits and two steps of third order, which leave 2.5e-7."""
     bits, third = room.view(np.int32), np.float32(1.0 / 3.0)
-    for x in range(_RUN):
+    one, c2, c3 = np.float32(1.0), np.float32(2.0 / 9.0), np.float32(14.0 / 81.0)
+    for x in range(len(numbers)):
         room[x] = max(abs(numbers[x]), np.float32(_TINY))
-    for x in range(_RUN):
-        bits[x] = np.int32(np.float32(bits[x]) * third) + np.int32(_FIRST_GUESS)
-    for x in range(_RUN):
-        size, root = abs(numbers[x]), room[x]
+    for x in range(len(numbers)):
+        bits[x] = np.int32(_GUESS) - np.int32(np.float32(bits[x]) * third)
+    for x in range(len(numbers)):
+        size, y = abs(numbers[x]), room[x]
         for _ in range(2):
-            cube = root * root * root
-            root = root * (cube + size + size) / (cube + cube + size)
-        root = root if size > np.float32(_TINY) else np.float32(0.0)
-        numbers[x] = root if numbers[x] > 0 else -root
+            h = one - size * y * y * y
+            y += y * h * (third + h * (c2 + h * c3))
+        numbers[x] *= y * y
 
 
-@compiled
-def _raise(numbers: Any, alpha: Any, power: Any) -> None:
-    """Straight values to a power, their sign kept, in place."""
+@inner
+def _raise(numbers: Any, alpha: Any, power: Any, sizes: Any, logs: Any, room: Any) -> None:
+    """Straight values to a power, their sign kept, in place: 2 ^ (power · log2), by series that leave 1e-7."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    bits = room.view(np.int32)
     for x in range(_RUN):
-        divisor = alpha[x] if alpha[x] > 0 else np.float32(1.0)
-        straight = numbers[x] / divisor
-        raised = min(abs(straight) ** power, _LARGEST) * divisor
-        numbers[x] = raised if straight > 0 else -raised
+        sizes[x] = abs(numbers[x]) / (alpha[x] if alpha[x] > zero else one)
+        room[x] = sizes[x]
+    for x in range(_RUN):  # a whole number, and a number between the roots of 1/2 and of 2
+        above = bits[x] - np.int32(_HALF)
+        logs[x] = np.float32(above >> 23)
+        bits[x] = (above & np.int32(0x7FFFFF)) + np.int32(_HALF)
+    for x in range(_RUN):
+        s = (room[x] - one) / (room[x] + one)
+        q = s * s
+        log = np.float32(0.577078016) + q * np.float32(0.412198583)
+        log = s * (np.float32(2.885390082) + q * (np.float32(0.961796694) + q * log))
+        logs[x] = min(max(power * (logs[x] + log), np.float32(_LEAST)), np.float32(_MOST))
+    for x in range(_RUN):
+        bits[x] = np.int32(logs[x] + np.float32(127.5))  # the nearest whole number, as the exponent of a float
+    for x in range(_RUN):
+        logs[x] -= np.float32(bits[x] - np.int32(127))
+        bits[x] <<= 23
+    for x in range(_RUN):
+        f = logs[x]
+        raised = np.float32(0.00961812911) + f * (np.float32(0.00133335581) + f * np.float32(0.000154035304))
+        raised = np.float32(0.240226507) + f * (np.float32(0.0555041087) + f * raised)
+        raised = room[x] * (one + f * (np.float32(0.693147181) + f * raised))
+        raised = raised * (alpha[x] if alpha[x] > zero else one) if sizes[x] > zero else zero
+        numbers[x] = raised if numbers[x] > zero else -raised
 
 
-@compiled
+@inner
 def _accumulate(layer: Any, new: Any, opacity: Any, change: Any) -> None:
     for c in range(3):
         before, after, target = layer[c], new[c], change[c]
@@ -263,22 +251,13 @@ def _accumulate(layer: Any, new: Any, opacity: Any, change: Any) -> None:
             target[x] += opacity * after[x] - before[x]
     lost = np.float32(1.0) - opacity
     if lost > 0:
+        alpha, target = new[3], change[3]
         for x in range(_RUN):
-            change[3, x] -= lost * layer[3, x]
+            target[x] -= lost * alpha[x]
 
 
-@compiled
-def _fill(
-    image: Any,
-    edited: Any,
-    alphas: Any,
-    opacity: Any,
-    black: Any,
-    fallback: Any,
-    floor: Any,
-    change: Any,
-    work: Any,
-) -> None:
+@inner
+def _fill(image: Any, edited: Any, shown: Any, change: Any, work: Any) -> None:
     """Shows the other layers where some have lost opacity."""
     zero, one = np.float32(0.0), np.float32(1.0)
     for c in range(3):
@@ -286,36 +265,38 @@ def _fill(
         for x in range(_RUN):
             whole[x] = before[x] + moved[x]
     for e in range(len(edited)):
-        if opacity[e] >= 1.0 or black[e]:
+        kept = shown[e, 0]
+        if kept >= one or shown[e, 1] != zero:
             continue
-        kept, alpha = np.float32(opacity[e]), alphas[e]
+        alpha, share, least = edited[e, 3], work[3], work[4]
+        for x in range(_RUN):
+            lost = (one - kept) * max(alpha[x], zero)
+            others = max(image[3, x] + change[3, x] - kept * alpha[x], zero)
+            least[x] = np.float32(OTHERS_FLOOR) * max(image[3, x], zero)
+            weight = others + least[x]
+            share[x] = lost / (weight if weight > zero else one)
         for c in range(3):
-            own, whole, target, color = edited[e, c], work[c], change[c], fallback[e, c]
+            own, whole, target, color = edited[e, c], work[c], change[c], shown[e, 2 + c]
             for x in range(_RUN):
-                lost = (one - kept) * max(alpha[x], zero)
-                others = max(image[3, x] + change[3, x] - kept * alpha[x], zero)
-                least = floor * max(image[3, x], zero)
-                weight = others + least
-                seen = (whole[x] - kept * own[x] + least * color) / (weight if weight > zero else one)
-                target[x] += lost * seen if lost > zero else zero
+                target[x] += share[x] * (whole[x] - kept * own[x] + least[x] * color)
 
 
-@compiled
-def _keep(image: Any, out: Any) -> None:
-    for x in range(len(image)):
-        for c in range(image.shape[1]):
-            out[x, c] = image[x, c]
+@inner
+def _change(image: Any, change: Any, strength: Any) -> None:
+    for c in range(3):
+        numbers, moved = image[c], change[c]
+        for x in range(_RUN):
+            way = strength * moved[x]
+            # Adding 0 would make 0 of -0.
+            numbers[x] = numbers[x] + way if way != 0 else numbers[x]
 
 
-@compiled
-def _store(image: Any, change: Any, strength: Any, channels: int, out: Any) -> None:
-    red, green, blue = change[0], change[1], change[2]
-    for x in range(len(image)):
-        r, g, b = strength * red[x], strength * green[x], strength * blue[x]
-        # Adding 0 would make 0 of -0.
-        out[x, 0] = image[x, 0] + r if r != 0 else image[x, 0]
-        out[x, 1] = image[x, 1] + g if g != 0 else image[x, 1]
-        out[x, 2] = image[x, 2] + b if b != 0 else image[x, 2]
+@inner
+def _store(planes: Any, channels: int, out: Any) -> None:
+    red, green, blue, alpha = planes[0], planes[1], planes[2], planes[3]
     if channels == 4:
-        for x in range(len(image)):
-            out[x, 3] = image[x, 3]
+        for x in range(len(out) // 4):
+            out[4 * x], out[4 * x + 1], out[4 * x + 2], out[4 * x + 3] = red[x], green[x], blue[x], alpha[x]
+    else:
+        for x in range(len(out) // 3):
+            out[3 * x], out[3 * x + 1], out[3 * x + 2] = red[x], green[x], blue[x]

@@ -103,7 +103,7 @@ class SegmentOptions:
         keep_image: the picture's own channels in EXR too.
         half: EXR of 16-bit floats.
         clip: clamp what a format can't hold instead of raising.
-        multipart: one EXR part a layer.
+        single_part: EXR of one part instead of one a layer.
         compression: of EXR, one of :data:`fscs_engine.host.naming.COMPRESSIONS`.
         blend: how the layers of a document give the picture, ``over`` or ``add``.
         overwrite: replace existing files.
@@ -139,7 +139,7 @@ class SegmentOptions:
     keep_image: bool = False
     half: bool = False
     clip: bool = False
-    multipart: bool = False
+    single_part: bool = False
     compression: str = "zip"
     blend: Blend = "over"
     overwrite: bool = False

@@ -133,7 +133,7 @@ class Delivery:
         if output.kind != "exr":
             return name
         lossy = "-dwaa" if self.options.compression == "dwaa" else ""
-        return name + lossy + "-parts" * self.options.multipart
+        return name + lossy + "-single" * self.options.single_part
 
     def files(self, place: Place, layers: int) -> list[Path]:
         """Every file of a frame."""
@@ -473,7 +473,7 @@ def _exr_sink(stack: ExitStack, delivery: Delivery, output: Output, frame: Frame
         clip=delivery.options.clip,
         overwrite=delivery.options.overwrite,
         plate=delivery.options.keep_image,
-        multipart=delivery.options.multipart,
+        single_part=delivery.options.single_part,
         compression=delivery.options.compression,
     )
     return Sink(stack.enter_context(writer), space)

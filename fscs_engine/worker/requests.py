@@ -144,7 +144,7 @@ def parse_segment(fields: Fields, models: Mapping[str, object]) -> SegmentReques
 
 def _parse_output(output: Fields) -> OutputRequest:
     path = _absolute_text(output, "path")
-    switches = ("half", "clip", "multipart", "keep_image", "overwrite")
+    switches = ("half", "clip", "single_part", "keep_image", "overwrite")
     notes = output.mapping("notes", {})
     if not all(name.startswith(METADATA_PREFIX) and isinstance(text, str) for name, text in notes.items()):
         raise protocol.protocol_error(f"output.notes are not texts whose names start with {METADATA_PREFIX}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
 import nuke
 
 from . import (
+    background,
     callbacks,
     engine,
     exr,
@@ -25,11 +26,12 @@ from . import (
 )
 from . import render as rendering
 from .fscs import check as checking
-from .fscs import frames, install, package_source, palette_codec
+from .fscs import frames, install, look_files, package_source, palette_codec
 from .fscs._version import __version__
 from .fscs.client import clean_environment
+from .fscs.edits import LayerEdit
 from .fscs.naming import METADATA_PREFIX
-from .fscs.parameters import BY_NAME
+from .fscs.parameters import BY_NAME, MAXIMUM_COLORS
 from .fscs.preset_list import read_presets
 from .fscs.protocol import JsonObject, WorkerError
 
@@ -111,6 +113,32 @@ def _range(node: nuke.Group) -> Sequence[int]:
 @told
 def render(node: nuke.Group) -> None:
     """Renders the range of the Cache tab, without the frames that are there as they should be."""
+    numbers = _wanted(node)
+    if numbers is not None:
+        _render(node, numbers)
+
+
+@told
+def render_background(node: nuke.Group) -> None:
+    """The same in another Nuke. The layers of a frame are there as soon as its file is."""
+    numbers = _wanted(node)
+    if numbers is not None:
+        rendering.check(node, numbers, _views(node))
+        background.start(node, numbers, _background_ended)
+
+
+def _background_ended(name: str, problem: str) -> None:
+    node = background.node_named(name)
+    if node is not None:
+        upstream.read_again(node.node("Cache"))
+        callbacks.look([name])
+    if problem:
+        _say(f"{TITLE}: {name}: {problem}")
+
+
+def _wanted(node: nuke.Group) -> Optional[Sequence[int]]:
+    """The frames to render, or None where there are none and it was said."""
+    background.check(node)
     if not node["cache_file"].value():
         first_contact.place(node)
     numbers = _range(node)
@@ -118,8 +146,8 @@ def render(node: nuke.Group) -> None:
         numbers = [frame for frame in numbers if _problem(node, frame)]
         if not numbers:
             _say(f"{TITLE}: all frames are rendered.")
-            return
-    _render(node, numbers)
+            return None
+    return numbers
 
 
 def _problem(node: nuke.Group, frame: int) -> str:
@@ -176,22 +204,42 @@ def read_from_cache(node: nuke.Group) -> None:
 @told
 def reset_edits(node: nuke.Group) -> None:
     """Removes the edits of the chosen layer."""
-    _reset(node, {int(node["edit_layer"].value())})
+    _reset(node, [min(max(int(node["edit_layer"].value()), 1), MAXIMUM_COLORS)])
 
 
 @told
 def reset_all_edits(node: nuke.Group) -> None:
     """Removes the edits of all layers."""
-    node["look"].setValue("")
-    _reset(node, set())
+    _reset(node, range(1, MAXIMUM_COLORS + 1))
 
 
-def _reset(node: nuke.Group, layers: set[int]) -> None:
-    kept = {layer: edit for layer, edit in recolor.look_of(node).layers.items() if layer not in layers}
+def _reset(node: nuke.Group, layers: Iterable[int]) -> None:
     with _one_undo("Reset edits"):
-        node["look"].setValue(recolor.text_of(kept))
-        recolor.show(node)
-        recolor.follow(node)
+        for layer in layers:
+            recolor.set_edit(node, layer, LayerEdit())
+
+
+def _look_names(node: nuke.Group) -> list[str]:
+    return [str(node[f"name{n}"].value()) for n in range(1, settings.colors_of(node) + 1)]
+
+
+@told
+def load_look(node: nuke.Group) -> None:
+    """Takes the edits of a look file in the place of all that there are."""
+    path = nuke.getFilename("Look", f"*{look_files.ENDING}")
+    if path:
+        look = look_files.read_look(path, _look_names(node), engine.python_path())
+        with _one_undo("Load Look"):
+            recolor.set_look(node, look)
+
+
+@told
+def save_look(node: nuke.Group) -> None:
+    """Writes the edits to a look file."""
+    path = nuke.getFilename("Look", f"*{look_files.ENDING}", type="save")
+    if path:
+        known = path.lower().endswith(look_files.ENDING)
+        look_files.write_look(path if known else path + look_files.ENDING, recolor.look_of(node), _look_names(node))
 
 
 @told

@@ -30,6 +30,7 @@ _told: set[str] = set()
 PER_LAYER_KNOBS = (
     *("color{}", "name{}", "lock{}", "pick{}"),
     *(name + "{}" for name in settings.PER_LAYER),
+    *(f"edit_{name}{{}}" for name in recolor.NAMES),
 )
 
 RECOLORS = frozenset(
@@ -68,12 +69,10 @@ def knob_changed(node: nuke.Group, knob: nuke.Knob) -> None:
     if name in ("colors", "mode"):
         follow(node)
     if name in recolor.KNOBS:
-        recolor.take(node)
-    if name in ("edit_layer", "showPanel"):
-        recolor.show(node)
-    if name in RECOLORS:
+        recolor.begin_color(node, name)
+    if name in RECOLORS or (name in ("first_frame", "last_frame") and recolor.is_moving(node)):
         _recolor(node)
-    if name in ("colors", "showPanel", "chosen_layer"):
+    if name in ("colors", "showPanel", "chosen_layer", "edit_layer"):
         show_layers(node)
     if name in MATTER:
         _known.pop(node.fullName(), None)
@@ -206,10 +205,12 @@ def _path(node: nuke.Group, frame: int, view: str) -> str:
 
 def show_layers(node: nuke.Group) -> None:
     """Shows the colors that there are, and the controls of the layer that is chosen."""
-    colors, chosen = int(node["colors"].value()), int(node["chosen_layer"].value())
+    colors = int(node["colors"].value())
+    chosen = {"layer": int(node["chosen_layer"].value()), "edit": int(node["edit_layer"].value())}
     for n in range(1, MAXIMUM_COLORS + 1):
         for pattern in PER_LAYER_KNOBS:
-            knob, shown = node[pattern.format(n)], n == chosen if pattern.startswith("layer_") else n <= colors
+            one = chosen.get(pattern.partition("_")[0])
+            knob, shown = node[pattern.format(n)], n <= colors if one is None else n == one
             if knob.visible() != shown:  # it is saved with the script
                 knob.setVisible(shown)
 

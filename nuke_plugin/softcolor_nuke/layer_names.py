@@ -98,7 +98,9 @@ def put_in(node: Any, knobs: Mapping[str, str]) -> None:
     for knob, text in knobs.items():
         if str(node[knob].value()) == text:
             continue
-        if knob in ("color", "mix") or (" " in text and "expr" not in knob):
+        if knob == "mix" and "." in text and not text[0].isdigit():
+            node[knob].setExpression(text)
+        elif knob in ("color", "mix") or (" " in text and "expr" not in knob):
             node[knob].fromScript("{" + text + "}")
         else:
             node[knob].setValue(text)

@@ -9,6 +9,8 @@ import nuke
 from . import inside, layer_names, recolor, settings
 
 WIDTH, HEIGHT = 110, 80
+ROWS = 10
+"""Those of a layer before its Grade."""
 
 
 def build(node: nuke.Group) -> Any:
@@ -37,21 +39,26 @@ def build(node: nuke.Group) -> Any:
             last = _below(shuffle, left, top, n, 0)
             if node["layer_color"].value() == "straight":
                 last = _below(nuke.nodes.Premult(), left, top, n, 1, last)
-            for row, (cls, _, knobs) in enumerate(recolor.tree_steps(node, n), 2):
+            steps, whole = recolor.tree_steps(node, n), last
+            for row, (cls, _, knobs) in enumerate(steps, 2):
                 last = _below(getattr(nuke.nodes, cls)(), left, top, n, row, last)
                 layer_names.put_in(last, knobs)
+            mixed = recolor.strength_knobs(node)
+            if steps and mixed:
+                last = _below(nuke.nodes.Copy(), left, top, n, ROWS, whole, last)
+                layer_names.put_in(last, mixed)
             grade = nuke.nodes.Grade()
             grade["black_clamp"].setValue(False)  # the layers of a bright image hold negatives, too
-            last = _below(grade, left, top, n, 6, last)
+            last = _below(grade, left, top, n, ROWS + 1, last)
             if joined is not None:
                 merge = nuke.nodes.Merge2()
                 merge["operation"].setValue("plus")
-                last = _below(merge, left, top, n, 7, joined, last)
+                last = _below(merge, left, top, n, ROWS + 2, joined, last)
             joined = last
             made.append(shuffle)
         backdrop.setXYpos(left - 30, top - HEIGHT)
         backdrop["bdwidth"].setValue(colors * WIDTH + 60)
-        backdrop["bdheight"].setValue(10 * HEIGHT)
+        backdrop["bdheight"].setValue((ROWS + 5) * HEIGHT)
         backdrop["label"].setValue("\n".join([node.name(), *(str(one["label"].value()) for one in made)]))
     return joined
 

@@ -58,25 +58,7 @@ def render(
     Raises:
         WorkerError: of any code; ``cancelled`` when it was.
     """
-    template = cache_template(node)
-    if not numbers:
-        raise WorkerError("usage", "the frame range is empty", "set First Frame and Last Frame")
-    wanted = settings.of_node(node, numbers[0])
-    if node.input(0) is None:
-        raise WorkerError("usage", "there is no image", "connect the img input")
-    if wanted.mask is not None and node.input(1) is None:
-        raise WorkerError(
-            "usage", "Use Mask is on, but no mask is connected", "connect the mask input, or turn Use Mask off"
-        )
-    first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
-    outside = [number for number in numbers if not first <= number <= last]
-    if outside:
-        message = f"frame {outside[0]} is not between First Frame {first} and Last Frame {last}"
-        raise WorkerError("usage", message, "set them on the Cache tab; the node reads no other frames")
-    if len(numbers) > 1 and not frames.has_frame(template):
-        raise WorkerError("usage", f"{template} has no frame number", "put %04d or #### into the name")
-    if len(views) > 1 and not frames.has_view(template):
-        raise WorkerError("usage", f"{template} has no view", "put %V into the name")
+    template = check(node, numbers, views)
     worker = engine.connect()
     layer_names.follow(node)
     above = upstream.state(node, state_flags())
@@ -126,6 +108,34 @@ def render(
                     progress=_computed(tell),
                     cancelled=cancelled,
                 ).close()
+
+
+def check(node: nuke.Group, numbers: Sequence[int], views: Sequence[str]) -> str:
+    """The name of the cached files, if these frames and views can be rendered.
+
+    Raises:
+        WorkerError: they can't; it says why (code ``usage``).
+    """
+    template = cache_template(node)
+    if not numbers:
+        raise WorkerError("usage", "the frame range is empty", "set First Frame and Last Frame")
+    wanted = settings.of_node(node, numbers[0])
+    if node.input(0) is None:
+        raise WorkerError("usage", "there is no image", "connect the img input")
+    if wanted.mask is not None and node.input(1) is None:
+        raise WorkerError(
+            "usage", "Use Mask is on, but no mask is connected", "connect the mask input, or turn Use Mask off"
+        )
+    first, last = int(node["first_frame"].value()), int(node["last_frame"].value())
+    outside = [number for number in numbers if not first <= number <= last]
+    if outside:
+        message = f"frame {outside[0]} is not between First Frame {first} and Last Frame {last}"
+        raise WorkerError("usage", message, "set them on the Cache tab; the node reads no other frames")
+    if len(numbers) > 1 and not frames.has_frame(template):
+        raise WorkerError("usage", f"{template} has no frame number", "put %04d or #### into the name")
+    if len(views) > 1 and not frames.has_view(template):
+        raise WorkerError("usage", f"{template} has no view", "put %V into the name")
+    return template
 
 
 class _Plates:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Optional
 import nuke
 
 from .fscs import frames
-from .fscs.edits import EDIT_PARAMETERS
 from .fscs.key import file_identity
 from .fscs.naming import METADATA_PREFIX
 from .fscs.parameters import MAXIMUM_COLORS, TEMPORAL_RADIUS
@@ -65,11 +64,11 @@ _OWN_LOOKS = frozenset(
     {
         *("status", "versions", "first_frame", "last_frame", "pick_box", "palette_method", "device", "tile"),
         *("layers_group", "chosen_layer", "only_missing", "image_check", "layers_inside"),
-        *("edit_layer", "new_color", *(parameter.name for parameter in EDIT_PARAMETERS if parameter.per_layer)),
+        "edit_layer",
         *(f"{name}{n}" for name in ("name", "lock") for n in range(1, MAXIMUM_COLORS + 1)),
     }
 )
-"""Those of another Soft Color Segment node; its edits are in its knob ``look``."""
+"""Those of another Soft Color Segment node."""
 
 
 _known: dict[str, tuple[int, int, str]] = {}

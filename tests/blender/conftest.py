@@ -153,6 +153,7 @@ class Blender:
 def blender(request: pytest.FixtureRequest, build_door: ModuleType, addon: Path, tmp_path: Path) -> Iterator[Blender]:
     """Each version of Blender in turn, with the built add-on and the engine."""
     environments = build_door.bpy_environments()
+    command: tuple[tuple[str, ...], tuple[str, ...]]
     if request.param == FULL:
         full = shlex.split(os.environ.get("FSCS_BLENDER", ""))
         if not full:

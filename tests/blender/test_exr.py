@@ -62,6 +62,25 @@ def test_parts(without_blender, planes, tmp_path: Path) -> None:
                 exr.read(path, "RGBA", number)
 
 
+@pytest.mark.parametrize("single_part", [False, True])
+@pytest.mark.parametrize("compression", ["none", "zips", "zip"])
+def test_it_reads_the_engine_s(without_blender, planes, tmp_path: Path, compression: str, single_part: bool) -> None:
+    from fscs_engine.files.exr import ExrLayerWriter
+
+    exr = without_blender("exr")
+    path = tmp_path / "engine.exr"
+    layers = np.stack([np.stack([planes[f"softcolor{k}.{c}"] for c in "RGBA"], axis=-1) for k in range(1, 12)])
+    size = {"height": 37, "width": 53, "layers": 11}
+    options = {"single_part": single_part, "compression": compression, "color_space": "srgb"}
+    with ExrLayerWriter(path, **size, metadata={"softcolor:key": "k"}, **options) as writer:
+        writer.write(0, layers)
+    exr.check(path)
+    assert exr.read_header(path).texts["softcolor:key"] == "k"
+    for k, layer in enumerate(layers, 1):
+        found = exr.read(path, [f"softcolor{k}.{c}" for c in "RGBA"], 0 if single_part else k - 1)
+        assert np.array_equal(np.moveaxis(found, 0, -1), layer)
+
+
 @pytest.mark.parametrize("compression", ["none", "zips", "zip"])
 @pytest.mark.parametrize("depth", ["half", "float"])
 def test_it_reads_others(without_blender, tmp_path: Path, compression: str, depth: str) -> None:

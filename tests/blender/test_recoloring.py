@@ -112,7 +112,7 @@ def test_keyframes(blender, tmp_path: Path) -> None:
 
 def test_recolor_tree(blender, tmp_path: Path) -> None:
     layers, palette, image = written(tmp_path)
-    looks = [
+    looks: list[dict[str, Any]] = [
         {"layers": {}},
         {"layers": {"1": {"hue": 30.0, "saturation": 1.5, "exposure": -1.0, "gain": [0.5, 1.0, 2.0]}}},
         {"layers": {"1": {"hue": 20.0}, "2": {"color": [0.1, 0.7, 0.2], "hue": 10.0}, "3": {"opacity": 0.25}}},

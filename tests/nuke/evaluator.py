@@ -593,13 +593,19 @@ def read_exr(file: str, where: str) -> Picture:
     if opened is None:
         raise PictureError(f"{where}: {file}: no such file or not readable")
     try:
-        spec = opened.spec()
-        pixels = opened.read_image(oiio.FLOAT)
+        spec, planes, part = opened.spec(), {}, 0  # the windows and the metadata are those of the first part
+        while opened.seek_subimage(part, 0):
+            if opened.spec().roi != spec.roi or opened.spec().roi_full != spec.roi_full:
+                raise PictureError(f"{where}: {file}: the windows of its parts differ")
+            names = opened.spec().channelnames
+            pixels = opened.read_image(part, 0, 0, len(names), oiio.FLOAT)
+            if pixels is None:
+                raise PictureError(f"{where}: {file}: the file is damaged")
+            planes |= {nuke_name(name): np.ascontiguousarray(pixels[..., n]) for n, name in enumerate(names)}
+            part += 1
+        opened.geterror()  # that there is no further part
     finally:
         opened.close()
-    if pixels is None:
-        raise PictureError(f"{where}: {file}: the file is damaged")
-    planes = {nuke_name(name): np.ascontiguousarray(pixels[..., n]) for n, name in enumerate(spec.channelnames)}
     bottom = spec.full_y + spec.full_height
     left = spec.x - spec.full_x
     box = (left, bottom - spec.y - spec.height, left + spec.width, bottom - spec.y)

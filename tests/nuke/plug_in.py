@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -65,6 +66,14 @@ def node_over(host: Any, plate: str, cache: str) -> Any:
     node["first_frame"].setValue(1001)
     node["last_frame"].setValue(1002)
     return node
+
+
+def nuke_program(folder: Path) -> Path:
+    """A program that is called as Nuke in a terminal is, but the imitation."""
+    program = folder / "Nuke 15.1"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{Path(__file__).with_name('nuke_terminal.py')}' \"$@\"\n")
+    program.chmod(0o755)
+    return program
 
 
 def render(node: Any, numbers: Sequence[int] = (1001,), views: Sequence[str] = ("main",)) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 from evaluator import PictureError
-from plug_in import CHANNELS, HEIGHT, LEFT, TOP, WIDTH, layers_of, module, render, write_plate
+from plug_in import CHANNELS, HEIGHT, LEFT, TOP, WIDTH, layers_of, module, nuke_program, render, write_plate
 
 pytestmark = pytest.mark.slow
 
@@ -381,6 +381,7 @@ def test_the_selftest_tries_every_row(
         return node
 
     monkeypatch.setattr(selftest, "image", image)
+    monkeypatch.setitem(nuke.__dict__, "EXE_PATH", str(nuke_program(tmp_path)))
     nuke.scriptClear()
     assert selftest.main([str(tmp_path / "report.json")]) == 0, (tmp_path / "report.json").read_text()
     rows = json.loads((tmp_path / "report.json").read_text())["rows"]

@@ -28,7 +28,7 @@ PICTURES = {
     "search": ("blender_add", (506, 331, 1022, 424)),
     "segmenting": ("blender_segmenting", (235, 325, 680, 800)),
     "layer": ("blender_node", (235, 325, 1430, 800)),
-    "recolor": ("blender_recolor", (430, 240, 1575, 800)),
+    "recolor": ("blender_recolor", (430, 240, 1575, 940)),
 }
 """Names of the documentation's pictures, and the part of the screen that they show: left, top, right, bottom."""
 

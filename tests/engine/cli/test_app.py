@@ -166,6 +166,17 @@ def test_what_libraries_print_by_themselves_is_shown_only_where_asked_for(shown)
     assert finished.stderr == ("noise\n" if shown else "") + "said\n"
 
 
+def test_what_waits_for_the_end_is_done_and_said():
+    script = (
+        "import atexit; from fscs_engine.cli import app\n"
+        "atexit.register(print, 'at the end')\n"
+        "app.main = lambda: print('said') or 3\n"
+        "app.run()"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (finished.returncode, finished.stdout) == (3, "said\nat the end\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "address"),
     [

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +19,9 @@ from fscs_engine.errors import FscsError
 from fscs_engine.files.exr import ExrLayerWriter, read_layers
 from fscs_engine.files.reading import read_image
 from fscs_engine.recolor.looks import read_look
-from fscs_engine.recolor.material import read_material
+from fscs_engine.recolor.material import read_material, write_material
 
+ROOT = Path(__file__).resolve().parents[3]
 COLORS = "#270a05,#a53615,#e1b389"
 
 
@@ -78,7 +86,8 @@ def test_an_image_is_segmented_in_memory(fscs, layers, photo, tmp_path):
     assert np.abs(one - other).max() <= 2 / 65535
     rest = fscs("recolor", photo, "-k", 3, "--set", "1:hue=0", "-o", tmp_path / "rest.png", "--json")
     assert len(rest.json["palette"]) == 3
-    assert np.abs(read_image(tmp_path / "rest.png").pixels - read_image(photo).pixels).max() <= 1 / 65535
+    levels = [np.rint(read_image(file).pixels * 65535) for file in (tmp_path / "rest.png", photo)]
+    assert (levels[0] == levels[1]).all()
 
 
 def test_look_files(fscs, layers, tmp_path):
@@ -138,6 +147,45 @@ def test_a_shot_is_resumed(fscs, shot, tmp_path, jobs):
     one = tmp_path / "one.exr"
     assert fscs("recolor", shot / "layers.0004.exr", "--set", "2=#2f7d4a", "--set", "3:hue=10", "-o", one).code == 0
     assert one.read_bytes() == (tmp_path / "out" / "r.0004.exr").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_fifty_frames_interrupted_and_resumed(fscs, layers, tmp_path, hear_ctrl_c, jobs):
+    """Ctrl-C ends a shot after the frame in hand; resumed, it becomes what it is in one go."""
+    material, frames = read_material(layers), range(1001, 1051)
+    for frame in frames:
+        light = np.float32(1 - (frame - 1001) / 100)
+        darker = replace(material, layers=material.layers * [light, light, light, np.float32(1)])
+        write_material(tmp_path / f"in.{frame}.exr", darker)
+    command = ["recolor", tmp_path / "in.####.exr", "--set", "2=#2f7d4a", "--set", "3:opacity=0.5"]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fscs_engine", *map(str, command), "-o", str(out / "r.####.exr"), "--jobs", jobs],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
+    )
+    while len(list(out.glob("r.*.exr"))) < 3 and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    written = {file.name: file.stat().st_mtime_ns for file in out.iterdir()}
+    assert 3 <= len(written) < 50
+    assert f"cancelled after {len(written)} of 50 frames" in said.splitlines()[-1]
+    resumed = fscs(*command, "-o", out / "r.####.exr", "--resume", "--jobs", jobs, "--json")
+    assert resumed.code == 0, resumed.err
+    skipped = {f"r.{row['frame']}.exr" for row in resumed.json["frames"] if row["status"] == "skipped"}
+    assert skipped == set(written)
+    assert all((out / name).stat().st_mtime_ns == stamp for name, stamp in written.items())
+    assert fscs(*command, "-o", whole / "r.####.exr").code == 0
+    assert len(list(out.iterdir())) == 50
+    for file in whole.iterdir():
+        assert (out / file.name).read_bytes() == file.read_bytes()
 
 
 def test_images_of_a_shot_share_one_palette(fscs, shot, tmp_path):

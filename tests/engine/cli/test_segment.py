@@ -145,8 +145,8 @@ def test_documents_are_put_together_again(fscs, photo, tmp_path, blend):
 def test_tiff_layers_and_parts(fscs, photo, tmp_path):
     segmented(fscs, photo, f"{tmp_path}/t/", "--layer-format", "tiff")
     assert sorted(file.name for file in (tmp_path / "t").iterdir()) == [f"cup.layer{n}.tif" for n in range(1, 5)]
-    segmented(fscs, photo, tmp_path / "one.exr")
-    segmented(fscs, photo, tmp_path / "parts.exr", "--multipart")
+    segmented(fscs, photo, tmp_path / "parts.exr")
+    segmented(fscs, photo, tmp_path / "one.exr", "--single-part")
     one, parts = (read_layers(tmp_path / name).layers for name in ("one.exr", "parts.exr"))
     assert np.array_equal(one, parts)
 

@@ -84,16 +84,19 @@ def test_equal_contents_give_equal_bytes() -> None:
     assert a_page() == a_page()
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
-def test_a_thumbnail_has_means_of_blocks(height: int, width: int, longest: int) -> None:
-    pixels = np.random.default_rng(height * width).random((2, height, width, 3))
-    small = thumbnail(pixels, longest)
-    block = -(-max(height, width) // longest)
-    assert max(small.shape[1:3]) <= longest
-    np.testing.assert_allclose(small[:, 0, 0], pixels[:, :block, :block].mean(axis=(1, 2)))
-    np.testing.assert_allclose(small[:, -1, -1, 0].shape, (2,))
-    left, top = (width - 1) // block * block, (height - 1) // block * block
-    np.testing.assert_allclose(small[:, -1, -1], pixels[:, top:, left:].mean(axis=(1, 2)))
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4))
+def test_a_thumbnail_has_means_of_areas(height: int, width: int, block: int) -> None:
+    pixels = np.random.default_rng(height * width).random((height * block, width * block, 4), np.float32)
+    small = thumbnail(pixels, max(height, width))
+    blocks = pixels.reshape(height, block, width, block, 4)
+    np.testing.assert_allclose(small, blocks.mean(axis=(1, 3)), atol=1e-6)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40))
+def test_a_thumbnail_is_no_longer_than_it_may_be(height: int, width: int, longest: int) -> None:
+    small = thumbnail(np.full((height, width, 3), 0.25, np.float32), longest)
+    assert max(small.shape[:2]) == min(longest, max(height, width))
+    np.testing.assert_allclose(small, 0.25, atol=1e-6)
 
 
 def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:

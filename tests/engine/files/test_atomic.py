@@ -217,7 +217,8 @@ def written(make):
         writer.write(0, layers)
 for write in (
     lambda: written(lambda: ExrLayerWriter(folder + "/a.exr", **exr)),
-    lambda: written(lambda: ExrLayerWriter(folder + "/b.exr", multipart=True, **exr)),
+    lambda: written(lambda: ExrLayerWriter(folder + "/b.exr", single_part=True, **exr)),
+    lambda: written(lambda: ExrLayerWriter(folder + "/c.exr", compression="rle", **exr)),
     lambda: written(lambda: PngLayerWriter(folder + "/new", "a", palette_rgb=palette.array, **size)),
     lambda: written(lambda: TiffLayerWriter(folder + "/other", "a", palette_rgb=palette.array, **size)),
     lambda: written(lambda: OraLayerWriter(folder + "/a.ora", palette=palette, **size)),
@@ -240,8 +241,8 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL, str(tmp_path)]
     for limit in (1000, 20_000):
         done = subprocess.run([*command, str(limit)], capture_output=True, text=True, timeout=60, check=True)
-        assert done.stdout.split() == ["OutputError"] * 9, done.stderr
+        assert done.stdout.split() == ["OutputError"] * 10, done.stderr
         assert not list(tmp_path.iterdir())
     done = subprocess.run([*command, str(10**8)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["written"] * 9  # the limit was the only obstacle
+    assert done.stdout.split() == ["written"] * 10  # the limit was the only obstacle
     assert not done.stderr

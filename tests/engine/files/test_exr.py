@@ -57,7 +57,7 @@ def a_plate(height: int = 50, width: int = 12) -> Image:
 
 def test_other_readers_find_the_layers(tmp_path: Path) -> None:
     layers = some_layers(11)
-    file = OpenEXR.File(str(write(tmp_path / "a.exr", layers)), separate_channels=True)
+    file = OpenEXR.File(str(write(tmp_path / "a.exr", layers, single_part=True)), separate_channels=True)
     assert len(file.parts) == 1
     header, channels = file.header(), file.channels()
     assert set(channels) == {f"softcolor{n}.{c}" for n in range(1, 12) for c in "RGBA"}
@@ -105,18 +105,24 @@ def test_nothing_tells_when_where_or_by_whom(tmp_path: Path) -> None:
         image.display_window,
         {**image.attributes, "DateTime": "2020", "HostComputer": "h"},
     )
-    header = OpenEXR.File(str(write(tmp_path / "a.exr", some_layers(), image=image))).header()
+    header = OpenEXR.File(str(write(tmp_path / "a.exr", some_layers(), image=image, single_part=True))).header()
     expected = {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio", "type"}
     expected |= {"screenWindowCenter", "screenWindowWidth", "chromaticities", "colorInteropID", "timeCode"}
     assert set(header) == expected | {"framesPerSecond", "cameraMake"} | set(METADATA)
 
 
-@given(strips=st.lists(st.integers(1, 90), min_size=1, max_size=12), half=st.booleans(), plate=st.booleans())
-@settings(max_examples=25, deadline=None)
-def test_strips_of_any_height_give_the_same_bytes(strips: list[int], half: bool, plate: bool) -> None:
+@given(
+    strips=st.lists(st.integers(1, 90), min_size=1, max_size=12),
+    half=st.booleans(),
+    plate=st.booleans(),
+    single_part=st.booleans(),
+    compression=st.sampled_from(COMPRESSIONS),
+)
+@settings(max_examples=40, deadline=None)
+def test_strips_of_any_height_give_the_same_bytes(strips: list[int], **options: object) -> None:
     height = sum(strips)
     layers = some_layers(2, height, 5)
-    options = {"half": half, "plate": plate, "image": a_plate(height, 5)}
+    options["image"] = a_plate(height, 5)
     with tempfile.TemporaryDirectory() as folder:
         whole = write(Path(folder) / "whole.exr", layers, **options)
         cut = write(Path(folder) / "cut.exr", layers, strips, **options)
@@ -171,7 +177,7 @@ def test_the_space_comes_back(tmp_path: Path, space: str) -> None:
 def test_half_keeps_two_thousandths(tmp_path: Path) -> None:
     layers = some_layers() * 100
     path = write(tmp_path / "a.exr", layers, half=True)
-    assert OpenEXR.File(str(path), separate_channels=True).channels()["softcolor1.R"].pixels.dtype == np.float16
+    assert OpenEXR.File(str(path), separate_channels=True).parts[0].channels["softcolor1.R"].pixels.dtype == np.float16
     np.testing.assert_allclose(read_layers(path).layers, layers, rtol=2e-3, atol=1e-6)
 
 
@@ -327,11 +333,11 @@ def test_memory_does_not_grow_with_the_height(tmp_path: Path, kind: str) -> None
     assert peaks[1] - peaks[0] < 16
 
 
-@pytest.mark.parametrize("multipart", [False, True])
+@pytest.mark.parametrize("single_part", [False, True])
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_every_compression_gives_the_layers_back(tmp_path: Path, compression: str, multipart: bool) -> None:
+def test_every_compression_gives_the_layers_back(tmp_path: Path, compression: str, single_part: bool) -> None:
     layers = some_layers(3)
-    path = write(tmp_path / "a.exr", layers, [9, 41], compression=compression, multipart=multipart)
+    path = write(tmp_path / "a.exr", layers, [9, 41], compression=compression, single_part=single_part)
     kind = getattr(OpenEXR, f"{compression.upper() if compression != 'none' else 'NO'}_COMPRESSION")
     assert {part.header["compression"] for part in OpenEXR.File(str(path)).parts} == {kind}
     found = read_layers(path).layers
@@ -354,7 +360,7 @@ def part_names(path: Path) -> list[str]:
 
 def test_parts_have_their_names_and_full_channel_names(tmp_path: Path) -> None:
     layers = some_layers(11)
-    path = write(tmp_path / "a.exr", layers, [17, 33], multipart=True, image=a_plate())
+    path = write(tmp_path / "a.exr", layers, [17, 33], image=a_plate())
     file = OpenEXR.File(str(path), separate_channels=True)
     assert [part.name() for part in file.parts] == [f"softcolor{n}" for n in range(1, 12)]
     for number, part in enumerate(file.parts):
@@ -373,8 +379,9 @@ def test_parts_have_their_names_and_full_channel_names(tmp_path: Path) -> None:
 def test_parts_come_back(tmp_path: Path, plate: bool, half: bool) -> None:
     layers = some_layers(3)
     options = {"image": a_plate(), "plate": plate, "half": half}
-    path = write(tmp_path / "a.exr", layers, [9, 41], multipart=True, **options)
-    found, single = read_layers(path), read_layers(write(tmp_path / "b.exr", layers, **options))
+    path = write(tmp_path / "a.exr", layers, [9, 41], **options)
+    found = read_layers(path)
+    single = read_layers(write(tmp_path / "b.exr", layers, single_part=True, **options))
     np.testing.assert_array_equal(found.layers, single.layers)
     assert found.layers.flags.c_contiguous
     assert found.metadata == METADATA
@@ -389,7 +396,7 @@ def test_parts_come_back(tmp_path: Path, plate: bool, half: bool) -> None:
 
 def test_parts_of_any_strips_give_the_same_bytes(tmp_path: Path) -> None:
     layers = some_layers(2, 150, 5)
-    options = {"multipart": True, "plate": True, "image": a_plate(150, 5)}
+    options = {"plate": True, "image": a_plate(150, 5)}
     whole = write(tmp_path / "whole.exr", layers, **options)
     cut = write(tmp_path / "cut.exr", layers, [1, 63, 64, 22], **options)
     assert whole.read_bytes() == cut.read_bytes()
@@ -400,15 +407,15 @@ def test_parts_of_any_strips_give_the_same_bytes(tmp_path: Path) -> None:
 def test_parts_all_or_nothing(tmp_path: Path) -> None:
     layers = some_layers()
     with pytest.raises(ValueError, match="20 of 50 rows"):
-        write(tmp_path / "a.exr", layers, [20], multipart=True)
+        write(tmp_path / "a.exr", layers, [20])
     layers[1, 40, 3, 2] = 1e6
     with pytest.raises(RangeError, match=r"in softcolor2 at x=3 y=40"):
-        write(tmp_path / "a.exr", layers, half=True, multipart=True)
+        write(tmp_path / "a.exr", layers, half=True)
     assert not list(tmp_path.iterdir())
 
 
 def test_cut_off_parts(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.exr", some_layers(3), multipart=True)
+    path = write(tmp_path / "a.exr", some_layers(3))
     whole = path.read_bytes()
     for sixteenth in range(1, 16):
         path.write_bytes(whole[: len(whole) * sixteenth // 16])
@@ -436,3 +443,44 @@ def test_layers_that_a_host_saved_in_parts(tmp_path: Path, noise: np.ndarray) ->
     found = read_layers(tmp_path / "a.exr")
     np.testing.assert_array_equal(found.layers, [noise[..., :4], noise[::-1, :, :4]])
     assert found.color_space == "acescg"
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("single_part", [False, True])
+@pytest.mark.parametrize("compression", ["zip", "zips"])
+def test_what_is_packed_is_smaller_and_whole(tmp_path: Path, half: bool, single_part: bool, compression: str) -> None:
+    layers = some_layers(3, 37, 301)
+    layers[0, 5:30] = 0
+    layers[1] = 1
+    layers[2, :, 100:] = layers[2, :, :1]
+    if half:
+        layers = layers.astype(np.float16).astype(np.float32)
+    options = {"half": half, "single_part": single_part, "compression": compression}
+    path = write(tmp_path / "a.exr", layers, [9, 28], **options)
+    assert path.stat().st_size < 0.6 * layers.nbytes / (1 + half)
+    for number, layer in enumerate(layers, 1):
+        part = OpenEXR.File(str(path), separate_channels=True).parts[0 if single_part else number - 1]
+        found = np.stack([part.channels[f"softcolor{number}.{c}"].pixels for c in "RGBA"], axis=-1)
+        np.testing.assert_array_equal(found, layer)
+
+
+def test_parts_that_a_host_has_cut_come_back_whole(tmp_path: Path) -> None:
+    layers = np.zeros((3, 40, 60, 4), np.float32)
+    boxes = [(0, 0, 60, 40), (5, 7, 20, 10), (30, 8, 30, 32)]
+    parts = []
+    for number, (layer, (x, y, width, height)) in enumerate(zip(layers, boxes, strict=True), 1):
+        inside = np.random.default_rng(number).random((height, width, 4), dtype=np.float32)
+        layer[y : y + height, x : x + width] = inside
+        header = {
+            "compression": OpenEXR.ZIP_COMPRESSION,
+            "type": OpenEXR.scanlineimage,
+            "dataWindow": ((x - 4, y + 7), (x - 4 + width - 1, y + 7 + height - 1)),
+            "displayWindow": ((0, 0), (63, 47)),
+        }
+        channels = {f"softcolor{number}.{c}": np.ascontiguousarray(inside[..., i]) for i, c in enumerate("RGBA")}
+        parts.append(OpenEXR.Part(header, channels, f"softcolor{number}"))
+    for order in (parts, parts[::-1]):
+        OpenEXR.File(order).write(str(tmp_path / "a.exr"))
+        found = read_layers(tmp_path / "a.exr")
+        np.testing.assert_array_equal(found.layers, layers)
+        assert (found.data_window, found.display_window) == (Window(-4, 7, 60, 40), Window(0, 0, 64, 48))

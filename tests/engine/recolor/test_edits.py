@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from fscs_engine import LayerEdit, Look, Palette, PaletteColor, apply_look
 from fscs_engine.color import LIN_REC709, ColorSpaces
 from fscs_engine.errors import ColorSpaceError, UsageError
-from fscs_engine.host.edits import OTHERS_FLOOR, edited_palette_color, formula
+from fscs_engine.host.edits import OTHERS_FLOOR, edited_palette_color, encoded, formula, seen_instead
+from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.recolor.edits import Recoloring
 
 SPACES = ColorSpaces()
@@ -38,7 +41,7 @@ def by_the_formula(taken, number, edit):
     return np.sign(new) * np.abs(new / held) ** np.array(f.power) * held - color
 
 
-@pytest.mark.parametrize("colors", [1, 2, 7, 16])
+@pytest.mark.parametrize("colors", range(1, MAXIMUM_COLORS + 1))
 def test_at_rest_the_image_comes_back_bit_for_bit(photo, hdr, apart, colors):
     for image, _ in (photo, hdr):
         taken = image, apart(image, colors)
@@ -95,6 +98,26 @@ def test_several_layers_add_up_in_any_order(taken):
     assert np.abs(whole - parts).max() <= 1e-5 * max(1.0, np.abs(image).max())
     backwards = Look(dict(reversed(edits.items())))
     assert recolored(taken, backwards).tobytes() == recolored(taken, Look(edits)).tobytes()
+
+
+def test_the_edits_of_a_layer_are_applied_one_after_the_other(photo, apart):
+    """Each by itself, with the palette color that the ones before it made, is the same as all at once."""
+    image, _ = photo
+    layers = apart(image, 1)
+    names = ["color", "hue", "saturation", "uniformity", "contrast", "exposure", "gain", "lift", "gamma"]
+
+    def one_by_one(order):
+        pixels, color = layers.pixels, layers.palette.colors[0].rgb
+        for name in order:
+            edit = LayerEdit(**{name: getattr(EVERYTHING, name)})
+            palette = Palette((PaletteColor(color),))
+            pixels = apply_look(pixels[0][None], palette, LIN_REC709, Look({1: edit}))[None]
+            color = tuple(np.clip(encoded(edited_palette_color(edit, color)), 0, 1).tolist())
+        return pixels[0]
+
+    whole = recolored((image, layers), Look({1: EVERYTHING}))
+    assert np.abs(one_by_one(names)[..., :3] - whole).max() <= 1e-4
+    assert np.abs(one_by_one(names[::-1])[..., :3] - whole).max() > 0.05
 
 
 def test_strength_is_linear(taken):
@@ -160,10 +183,9 @@ def test_other_layers_show_where_one_loses_opacity(photo):
     shown = (opacity * edited).sum(axis=0)
     expected = shown.copy()
     recoloring = Recoloring(look, layers.palette, LIN_REC709)
-    colors = [np.array(edited_palette_color(look.edit(n), c.rgb)) for n, c in enumerate(layers.palette, 1)]
-    for lost, nearest in ((2, 3), (3, 4)):  # layer 3 is still seen, so it stands in for layer 2
-        k = lost - 1
-        others = shown - opacity[k] * edited[k] + OTHERS_FLOOR * colors[nearest - 1]
+    colors = np.array(seen_instead(look, [c.rgb for c in layers.palette]))
+    for k in (1, 2):
+        others = shown - opacity[k] * edited[k] + OTHERS_FLOOR * colors[k]
         weight = (opacity * alpha).sum(axis=0) - opacity[k] * alpha[k] + OTHERS_FLOOR
         expected += (1 - opacity[k]) * alpha[k] * others / weight
     assert recoloring.numbers == (2, 3, 5)
@@ -178,6 +200,33 @@ def test_muting_goes_smoothly(taken):
     assert np.abs(steps[0] - steps[4]).max() > 0.05
     muted = recolored(taken, Look({3: LayerEdit(mute=True)}))
     assert muted.tobytes() == steps[4].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("color", (0.9, 0.1, 0.1), (0.1, 0.3, 0.9)),
+        ("hue", -180.0, 180.0),
+        ("saturation", 0.0, 2.0),
+        ("uniformity", -1.0, 1.0),
+        ("contrast", 0.2, 2.0),
+        ("exposure", -2.0, 2.0),
+        ("lift", -0.5, 0.5),
+        ("gamma", 0.5, 2.0),
+        ("gain", 0.0, 2.0),
+        ("opacity", 0.0, 1.0),
+    ],
+)
+def test_every_edit_goes_smoothly(photo, name, low, high):
+    """Half the step makes half the change, beside a layer that lets the others be seen."""
+    muted = {2: LayerEdit(mute=True), 4: LayerEdit(opacity=0.3)}
+
+    def largest_step(steps):
+        values = np.linspace(low, high, steps + 1).tolist()  # of colors, colors between them
+        images = [recolored(photo, Look({**muted, 3: LayerEdit(**{name: value})})) for value in values]
+        return max(np.abs(after - before).max() for before, after in itertools.pairwise(images))
+
+    assert largest_step(64) <= 0.7 * largest_step(32)
 
 
 def test_black_shows_when_asked_for(taken):

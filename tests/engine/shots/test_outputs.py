@@ -103,7 +103,7 @@ def test_depths_tell_layouts_apart():
         delivery("l.exr"),
         delivery("l.exr", half=True),
         delivery("l.exr", clip=True),
-        delivery("l.exr", half=True, multipart=True),
+        delivery("l.exr", half=True, single_part=True),
         delivery("l.exr", compression="dwaa"),
         delivery("l.psd"),
         delivery("l.psd", blend="add"),
@@ -111,7 +111,7 @@ def test_depths_tell_layouts_apart():
     assert len({one.depth(one.outputs[0]) for one in each}) == len(each)
     lossless = delivery("l.exr", compression="rle")
     assert lossless.depth(lossless.outputs[0]) == each[0].depth(each[0].outputs[0])
-    both = delivery("l.exr", "l/", half=True, multipart=True)
+    both = delivery("l.exr", "l/", half=True, single_part=True)
     assert both.depth(both.outputs[1]) == delivery("l/").depth(delivery("l/").outputs[0])
 
 

@@ -380,7 +380,7 @@ def test_killed_and_resumed_gives_the_same_bytes(shot, tmp_path, jobs):
 
 def test_layers_in_parts_and_documents_that_add_up(shot, tmp_path):
     outputs = [tmp_path / "l.####.exr", tmp_path / "l.####.ora"]
-    segment_sequence(shot, outputs, COLORS, frames="1003", multipart=True, blend="add")
+    segment_sequence(shot, outputs, COLORS, frames="1003", blend="add")
     with open_image(tmp_path / "l.1003.exr") as opened:
         assert len(opened.specs) == len(COLORS)
     with zipfile.ZipFile(tmp_path / "l.1003.ora") as archive:

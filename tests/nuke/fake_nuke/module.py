@@ -217,6 +217,7 @@ class Api:
         self._host.call("OnScriptSave", self._host.root)
         Path(filename).write_text(self._host.text(), encoding="utf-8")
         self._host.script_name = filename
+        self._host.changed = False
         return True
 
     def scriptSave(self, filename: str | None = None) -> bool:

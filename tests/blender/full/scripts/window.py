@@ -27,6 +27,9 @@ PHOTO, FOLDER, SCREEN = (Path(argument) for argument in sys.argv[sys.argv.index(
 TICK = 0.05
 LIMIT = 200.0
 BACKDROP_WIDTH, BACKDROP_OFFSET = 540.0, 350.0
+GREENS = {2: (0.05, 0.25, 0.1), 4: (0.2, 0.5, 0.3)}
+"""What layers are recolored to."""
+
 KNOWN = (8, 6)
 """Squares of the picture that colors are picked from."""
 
@@ -414,16 +417,19 @@ def recoloring(hand: Hand, tree: Any, node: Any) -> Steps:
     ui = ours("ui")
     panel = ui.panel
     ui.panel = lambda layout, name, title, **_: panel(layout, f"{name}_alone", title, closed=name != "recolor")
-    node.recolor_layer = number = 1 + max(range(5), key=lambda place: np.ptp(node.palette[place].color))
-    began = time.monotonic()
-    setattr(node, f"edit{number}_color", (0.1, 0.45, 0.2))
-    setattr(node, f"edit{number}_has_color", True)
-    seen["recolor seconds"] = time.monotonic() - began
+    space, size = hand.area.spaces[0], viewed().shape[1]
+    space.backdrop_zoom, space.backdrop_offset[0] = 430.0 / size, 295.0  # beside the sidebar
+    node.recolor_layer = 4
+    for number, color in GREENS.items():
+        setattr(node, f"edit{number}_color", color)
+        setattr(node, f"edit{number}_has_color", True)
     yield from until("another image in the Viewer", lambda: not np.array_equal(viewed(), before))
     yield from drawn()
     take("recolor")
     seen["recolored"] = {"changed": float(np.abs(viewed() - before).max()), "message": node.message}
-    setattr(node, f"edit{number}_has_color", False)
+    for number in GREENS:
+        setattr(node, f"edit{number}_has_color", False)
+    space.backdrop_zoom, space.backdrop_offset[0] = BACKDROP_WIDTH / size, BACKDROP_OFFSET
     yield from until("the image in the Viewer again", lambda: np.array_equal(viewed(), before))
     ui.panel = panel
     hand.area.spaces[0].show_region_ui = False

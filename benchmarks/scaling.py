@@ -1,0 +1,261 @@
+"""Figure 5 of the paper again: seconds and peak memory against megapixels and colors, of every method here.
+
+Each point is measured in a process of its own, end to end from an image in memory to layers in memory: the median of
+one or three runs after a first one. In the same run the computer's memory bandwidth and floating-point rate are
+measured, and what a frame must move and compute at least; how far a frame and its stages are from that is their
+distance to the roofline. Draws ``docs/scaling.png``. A method is not asked for more pixels than ``LIMITS`` says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from machine import RESULTS, store
+
+if TYPE_CHECKING:
+    from fscs_engine import Image, Palette
+
+ROOT = Path(__file__).resolve().parent.parent
+PLOT = ROOT / "docs" / "scaling.png"
+COLORS = 7
+HEIGHTS = (540, 720, 1080, 1440, 2160, 3024, 4320)
+"""Of 16:9 frames: 0.5 to 33 megapixels."""
+
+COUNTS = (2, 4, 7, 11, 16)
+COUNTS_HEIGHT = 1080
+ROUNDS = {"any-palette": 3}
+"""Runs after the first one, by method; of the others, which take long, one."""
+
+THREADS = (1, 2)
+NETWORKS = "the paper's two networks"
+
+LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 540}
+"""Largest height: memory for the networks, patience for the others."""
+
+FIXED_COLORS = (NETWORKS, "paper")
+"""Methods that know one K."""
+
+_CHILD = "--part"
+
+
+def job_of(method: str, image: Image, palette: Palette) -> Callable[[], dict[str, float]]:
+    """A frame; gives the seconds of its stages."""
+    if method == NETWORKS:
+        from speed import paper_job
+
+        networks = paper_job(image, palette)
+        return lambda: (networks(), {})[1]
+    if method in ("any-palette", "paper"):
+        from fscs_engine import AlphaProcessing, Segmenter
+
+        segmenter = Segmenter(method, device="cpu")
+        processing = AlphaProcessing(smoothing=3 if method == "paper" else 0)
+        return lambda: dict(segmenter.segment(image, palette, processing, working_space="srgb").report.seconds)
+    from aksoy2017 import Aksoy2017
+    from tan2018 import Tan2018, palette_weights, rgbxy_weights
+
+    pixels, colors = image.pixels[..., :3], palette.array
+    if method == "Aksoy 2017":
+        peer = Aksoy2017()
+        return lambda: (peer.layers(pixels, colors), {})[1]
+
+    def run() -> dict[str, float]:
+        started = time.perf_counter()
+        mixing, vertices = rgbxy_weights(pixels)
+        mixed = time.perf_counter()
+        mixing @ palette_weights(vertices, colors.astype(float))
+        return {"RGBXY": mixed - started, "update": time.perf_counter() - mixed}
+
+    del Tan2018
+    return run
+
+
+def measure(method: str, file: Path, count: int, rounds: int) -> dict[str, Any]:
+    """Seconds, their stages, and memory, of this process."""
+    from speed import take_turns
+
+    from fscs_engine import read_image
+    from fscs_engine.cli.report import peak_rss_bytes
+    from fscs_engine.color import ColorSpaces
+    from fscs_engine.palette.image_palette import image_palette
+
+    image = read_image(file)
+    palette = image_palette(image, count, None, 0, ColorSpaces(None))
+    job, before = job_of(method, image, palette), peak_rss_bytes()
+    stages: list[dict[str, float]] = []
+    seconds = take_turns({method: lambda: stages.append(job())}, rounds)[0][method]
+    means = {stage: median(kept[stage] for kept in stages[1:]) for stage in stages[0]}
+    return {"seconds": seconds, "stages": means, "peak_rss_bytes": peak_rss_bytes(), "before_rss_bytes": before}
+
+
+def roofline() -> dict[str, float]:
+    """Bytes a second, read and written, of a copy; floating-point operations a second of a product of matrices."""
+    import numpy as np
+    import torch
+
+    source = np.ones(2**26, np.float32)
+    target = np.empty_like(source)
+    left = torch.rand(2048, 2048)
+    copies, products = [], []
+    for _ in range(6):
+        started = time.perf_counter()
+        torch.from_numpy(target).copy_(torch.from_numpy(source))
+        copied = time.perf_counter()
+        left @ left
+        copies.append(copied - started)
+        products.append(time.perf_counter() - copied)
+    return {"bytes_per_second": 2 * source.nbytes / min(copies), "flop_per_second": 2 * 2048**3 / min(products)}
+
+
+def work() -> dict[str, float]:
+    """Floating-point operations per pixel of the networks, counted by PyTorch on a small frame of seven colors."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from fscs_engine import Image, Segmenter
+    from fscs_engine.networks.any_palette_model import AnyPaletteModel
+    from fscs_engine.palette.palette import Palette
+
+    image = Image.from_pixels(torch.rand(128, 128, 3).numpy(), "srgb")
+    palette = Palette.from_array(torch.rand(COLORS, 3).numpy())
+    model = Segmenter("any-palette", device="cpu").model
+    if not isinstance(model, AnyPaletteModel):
+        raise TypeError(type(model))
+    planes = torch.from_numpy(image.pixels).permute(2, 0, 1)[None].contiguous()
+    jobs = {
+        NETWORKS: job_of(NETWORKS, image, palette),
+        "any-palette": lambda: model.network(planes, torch.from_numpy(palette.array)[None], torch.tensor([0.5])),
+    }
+    found = {}
+    for name, job in jobs.items():
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            job()
+        found[name] = counter.get_total_flops() / (image.height * image.width)
+    return found
+
+
+def least_bytes(count: int, stage: str = "") -> int:
+    """A pixel's, in float32: its color is read, and its layers are written; or what a stage has between them."""
+    return 4 * {"": 3 + 4 * count, "alpha": 3 + count, "color": 3 + count + 4 * count}[stage]
+
+
+def exponent(points: Sequence[tuple[float, float]]) -> float:
+    """The slope of the line through (x, y) on logarithmic axes."""
+    logs = [(math.log(x), math.log(y)) for x, y in points]
+    x_mean, y_mean = (sum(values) / len(logs) for values in zip(*logs, strict=True))
+    return sum((x - x_mean) * (y - y_mean) for x, y in logs) / sum((x - x_mean) ** 2 for x, _ in logs)
+
+
+def points(results: dict[str, Any], method: str, threads: int, what: str, by: str) -> list[tuple[float, float]]:
+    """(megapixels or colors, value) of a method, from the smallest on; ``what`` is ``seconds`` or ``memory``."""
+    found = []
+    for row in results["points"]:
+        fits = row["colors"] == COLORS if by == "megapixels" else row["height"] == COUNTS_HEIGHT
+        if row["method"] == method and row["threads"] == threads and fits:
+            value = median(row["seconds"]) if what == "seconds" else row["peak_rss_bytes"] / 2**30
+            found.append((row["height"] ** 2 * 16 / 9 / 1e6 if by == "megapixels" else row["colors"], value))
+    return sorted(found)
+
+
+def draw(results: dict[str, Any], target: Path) -> None:
+    """Four plots: seconds and memory, against megapixels and against colors; dashed with one thread."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    for row, (what, label) in enumerate((("seconds", "seconds"), ("memory", "peak memory, GiB"))):
+        for column, (by, title) in enumerate((("megapixels", f"megapixels, K = {COLORS}"), ("colors", "K, 1080p"))):
+            place = axes[row][column]
+            for color, method in enumerate(LIMITS):
+                for threads, style in zip(sorted(THREADS, reverse=True), ("o-", "x--"), strict=True):
+                    line = points(results, method, threads, what, by)
+                    if line:
+                        label_of = method if (row, column, style) == (0, 0, "o-") else None
+                        place.loglog(*zip(*line, strict=True), style, color=f"C{color}", label=label_of, markersize=4)
+            place.set(xlabel=title, ylabel=label)
+            place.xaxis.set_major_formatter("{x:g}")
+            place.xaxis.set_minor_formatter("{x:g}")
+            place.tick_params(axis="x", which="both", labelsize=7)
+            place.grid(visible=True, alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=5, fontsize=8)
+    figure.savefig(target, dpi=120, metadata={"Software": None})
+
+
+def child(arguments: Sequence[str], threads: int) -> Any:
+    """Runs a part in a process with so many threads."""
+    count = str(threads)
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, **dict.fromkeys(names, count), "PYTHONPATH": paths}
+    command = [sys.executable, str(Path(__file__).resolve()), _CHILD, *arguments]
+    return json.loads(subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout)
+
+
+def plan(heights: Sequence[int], counts: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Method, height and K of every point."""
+    found = []
+    for method, limit in LIMITS.items():
+        found += [(method, height, COLORS) for height in heights if height <= limit]
+        if method not in FIXED_COLORS and limit >= COUNTS_HEIGHT:
+            found += [(method, COUNTS_HEIGHT, count) for count in counts if count != COLORS]
+    return found
+
+
+def measure_all(heights: Sequence[int], counts: Sequence[int], threads: Sequence[int]) -> dict[str, Any]:
+    """Everything that is stored."""
+    from size import resize
+    from speed import PICTURE, picture_name
+
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        todo = plan(heights, counts)
+        for height in {height for _, height, _ in todo}:
+            resize(PICTURE, height * 16 // 9, height, folder / picture_name(height))
+        for count in threads:
+            for method, height, colors in todo:
+                file = folder / picture_name(height)
+                found = child([method, str(file), str(colors), str(ROUNDS.get(method, 1))], count)
+                rows.append({"method": method, "height": height, "colors": colors, "threads": count, **found})
+                print(
+                    method, f"{height}p, K = {colors}, threads {count}:", found["seconds"], file=sys.stderr, flush=True
+                )
+        roofs = {str(count): child(["roofline", "", "0", "0"], count) for count in threads}
+        return {"points": rows, "roofline": roofs, "flop_per_pixel": child(["work", "", "0", "0"], 1)}
+
+
+def main() -> None:
+    """Measures and draws; about half an hour on two idle cores with 32 GB of memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trial", action="store_true", help="tiny frames, one run each; nothing is stored or drawn")
+    parser.add_argument("--draw", action="store_true", help="only draw what was measured before")
+    parser.add_argument(_CHILD, dest="part", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        method, file, count, rounds = arguments.part
+        other = {"roofline": roofline, "work": work}.get(method)
+        print(json.dumps(other() if other else measure(method, Path(file), int(count), int(rounds))))
+        return
+    if arguments.trial:
+        print(json.dumps(measure_all((72,), (), (1,)), indent=1))
+        return
+    if not arguments.draw:
+        store("scaling", "all", measure_all(HEIGHTS, COUNTS, THREADS))
+    draw(json.loads((RESULTS / "scaling.json").read_text())["all"], PLOT)
+
+
+if __name__ == "__main__":
+    main()

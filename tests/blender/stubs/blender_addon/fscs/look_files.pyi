@@ -1,0 +1,1 @@
+from fscs_engine.host.look_files import *
