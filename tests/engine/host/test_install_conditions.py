@@ -97,6 +97,7 @@ def test_where_nothing_is_chosen_the_index_that_pip_is_set_to_counts(plan, write
     assert package_source.CPU_INDEX not in installation.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one build")
 def test_an_index_without_a_build_for_the_cpu(plan, write_wheel, tmp_path):
     write_wheel(tmp_path / "mirrored", "torch", "9.9", {"torch.py": ""})
@@ -106,6 +107,7 @@ def test_an_index_without_a_build_for_the_cpu(plan, write_wheel, tmp_path):
     assert "choose PyTorch for the GPU" in error.cure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_asks_for_a_password(plan, scheme):
     with serving(status=407) as proxy:
@@ -121,6 +123,7 @@ def test_a_proxy_that_asks_for_a_password(plan, scheme):
     assert "HTTPS_PROXY" in error.cure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "cause", "cure"),
     [
@@ -137,6 +140,7 @@ def test_an_index_that_refuses(plan, status, cause, cure):
     assert cure in error.cure
 
 
+@pytest.mark.slow
 def test_an_index_that_is_not_there_or_not_trusted_or_none(plan):
     with serving(status=404) as server:
         gone = server.index
@@ -247,6 +251,7 @@ def test_too_little_space_is_said_before_anything_is_downloaded(plan, tmp_path):
     assert plan(cpu_only=False).space_needed >= plan().space_needed
 
 
+@pytest.mark.slow
 def test_space_that_runs_out(plan, write_wheel, tmp_path, monkeypatch):
     monkeypatch.setattr(install.Plan, "space_needed", 0)
     small, large = tmp_path / "small", tmp_path / "large"
