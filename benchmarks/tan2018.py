@@ -65,7 +65,8 @@ def rgbxy_weights(picture: Pixels) -> tuple[csr_matrix, Points]:
     """
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width] / (max(height, width) - 1.0)
-    points = np.dstack((picture.astype(np.float64), x, y)).reshape(-1, 5)
+    levels = np.rint(picture.astype(np.float64) * 255) / 255  # as in its images; finer ones have hulls without end
+    points = np.dstack((levels, x, y)).reshape(-1, 5)
     vertices = points[ConvexHull(points).vertices]
     return barycentric(Delaunay(vertices), points), vertices[:, :3]
 
