@@ -13,7 +13,8 @@ from typing import Any, Union
 
 from .atomic import replaced_file
 from .client import clean_environment
-from .edits import EDIT_BY_NAME, LayerEdit, Look, checked
+from .edits import EDIT_BY_NAME, EDIT_PARAMETERS, LayerEdit, Look, checked
+from .palette_codec import hex_of
 from .palette_text import color_of_text
 from .protocol import WorkerError
 
@@ -53,13 +54,34 @@ def write_look(path: str, look: Look, names: Sequence[str]) -> None:
     Raises:
         WorkerError: it can't be written (code ``output``).
     """
-    lines = [f"version = {VERSION}", f"strength = {look.strength!r}", f'opacity_shows = "{look.opacity_shows}"']
-    for number, edit in look.layers.items():
-        about = "".join(filter(str.isprintable, names[number - 1]))
-        lines += ["", f"[layers.{number}]" + (f"  # {about}" if about else "")]
-        lines += [f"{name} = {json.dumps(value)}" for name, value in edit.changed.items()]
     with replaced_file(path) as file:
-        file.write(("\n".join(lines) + "\n").encode("utf-8"))
+        file.write(text_of_look(look, names).encode("utf-8"))
+
+
+def text_of_look(look: Look, about: Sequence[str]) -> str:
+    """A look as the text of a look file; ``about`` are comments for all layers. Equal looks give equal text."""
+    lines = [
+        "# A look: edits of the layers of an image, for `fscs recolor --look`.",
+        '# A layer is its number, as in [layers.3], or its name in the palette, as in [layers."red cup"].',
+        "# What is left out is at rest. The controls of a layer:",
+        *(f"#   {parameter.name}: {parameter.tooltip}" for parameter in EDIT_PARAMETERS if parameter.per_layer),
+        "",
+        f"version = {VERSION}",
+        f"strength = {look.strength!r}",
+        f'opacity_shows = "{look.opacity_shows}"',
+    ]
+    for number, edit in look.layers.items():
+        said = "".join(filter(str.isprintable, about[number - 1])).strip()
+        lines += ["", f"[layers.{number}]" + (f"  # {said}" if said else "")]
+        lines += [f"{name} = {_toml(value, name == 'color')}" for name, value in edit.changed.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any, is_color: bool) -> str:
+    """A value of a look as TOML; a color that 8 bits hold as hex."""
+    if is_color and color_of_text(hex_of(value)) == tuple(value):
+        value = hex_of(value)
+    return json.dumps(value)
 
 
 def _table(data: bytes, python: Union[str, os.PathLike[str]]) -> Mapping[str, Any]:

@@ -27,11 +27,9 @@ from pathlib import Path
 from ..errors import InputError, PaletteError, UsageError
 from ..files.atomic import replaced_file
 from ..host.edits import EDIT_BY_NAME, EDIT_PARAMETERS, LayerEdit, Look, checked
+from ..host.look_files import LARGEST, VERSION, text_of_look
 from ..palette.palette import Palette, PaletteColor
 
-FORMAT_VERSION = 1
-
-_LARGEST_FILE = 1 << 18
 _PER_LAYER = tuple(parameter.name for parameter in EDIT_PARAMETERS if parameter.per_layer)
 _WHOLE = tuple(parameter.name for parameter in EDIT_PARAMETERS if not parameter.per_layer)
 
@@ -117,10 +115,10 @@ def read_look(path: str | Path) -> NamedLook:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+            data = file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})", cure="check the look file") from error
-    if len(data) > _LARGEST_FILE:
+    if len(data) > LARGEST:
         raise InputError(f"{path}: is too large for a look", cure="save it again with --save-look")
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
@@ -147,40 +145,14 @@ def save_look(path: str | Path, look: Look, palette: Palette, *, overwrite: bool
 
 def look_text(look: Look, palette: Palette) -> str:
     """A look as the text of a look file."""
-    lines = [
-        "# A look: edits of the layers of an image, for `fscs recolor --look`.",
-        '# A layer is its number, as in [layers.3], or its name in the palette, as in [layers."red cup"].',
-        "# What is left out is at rest. The controls of a layer:",
-        *(f"#   {parameter.name}: {parameter.tooltip}" for parameter in EDIT_PARAMETERS if parameter.per_layer),
-        "",
-        f"version = {FORMAT_VERSION}",
-        f"strength = {_toml(look.strength)}",
-        f"opacity_shows = {_toml(look.opacity_shows)}",
-    ]
-    for number, edit in look.layers.items():
-        color = palette.colors[number - 1]
-        about = "".join(filter(str.isprintable, f"{color.name} {color.hex}")).strip()
-        lines += ["", f"[layers.{number}]  # {about}"]
-        lines += [f"{name} = {_toml(value, name == 'color')}" for name, value in edit.changed.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object, is_color: bool = False) -> str:
-    """A value of a look as TOML; a color that 8 bits hold as hex."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        if is_color and PaletteColor.from_hex(PaletteColor(value).hex).rgb == value:
-            return f'"{PaletteColor(value).hex}"'
-        return f"[{', '.join(map(repr, value))}]"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return text_of_look(look, [f"{color.name} {color.hex}" for color in palette.colors])
 
 
 def _from_table(table: Mapping[str, object]) -> NamedLook:
     version = table.get("version")
-    if isinstance(version, bool) or version != FORMAT_VERSION:
+    if isinstance(version, bool) or version != VERSION:
         said = "no version is given" if version is None else f"look version {version!r} is not known"
-        raise UsageError(said, cure=f"looks of this program begin with version = {FORMAT_VERSION}")
+        raise UsageError(said, cure=f"looks of this program begin with version = {VERSION}")
     layers = table.get("layers", {})
     if not isinstance(layers, Mapping) or not all(isinstance(edits, Mapping) for edits in layers.values()):
         raise UsageError("layers are not tables", cure="write [layers.3] and the edits below it")
