@@ -391,9 +391,9 @@ def _exr_key(file: Path) -> str:
     from ..files.reading import open_image
 
     with open_image(file) as opened:
-        spec = opened.specs[0]
-        opened.read(0, [0], (spec.height - 1, spec.height))
-        return str(spec.get_string_attribute(_KEY))
+        for part, spec in enumerate(opened.specs):
+            opened.read(part, [0], (spec.height - 1, spec.height))
+        return str(opened.specs[0].get_string_attribute(_KEY))
 
 
 def _png_key(file: Path) -> str:

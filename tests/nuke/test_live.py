@@ -203,7 +203,7 @@ def test_live_adds_up_to_the_plate(node, space):
     ("knob", "value", "message"),
     [
         ("colors", 9, "at most 8 colors"),
-        ("layer_gain2", 0.5, "no gain"),
+        ("layer_gain2", 0.5, "gain, gamma, erode or blur of layers"),
         ("use_mask", True, "no masks"),
         ("model", "paper", "only the model any-palette"),
     ],

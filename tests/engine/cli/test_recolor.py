@@ -152,9 +152,13 @@ def test_a_shot_is_resumed(fscs, shot, tmp_path, jobs):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_fifty_frames_interrupted_and_resumed(fscs, layers, tmp_path, hear_ctrl_c, jobs):
+def test_fifty_frames_interrupted_and_resumed(fscs, photo, tmp_path, hear_ctrl_c, jobs):
     """Ctrl-C ends a shot after the frame in hand; resumed, it becomes what it is in one go."""
-    material, frames = read_material(layers), range(1001, 1051)
+    large = tmp_path / "large.png"  # frames take long enough to be interrupted
+    with Pillow.open(photo) as opened:
+        opened.resize((4 * opened.width, 4 * opened.height)).save(large)
+    assert fscs("segment", large, "--palette", COLORS, "-o", tmp_path / "layers.exr").code == 0
+    material, frames = read_material(tmp_path / "layers.exr"), range(1001, 1051)
     for frame in frames:
         light = np.float32(1 - (frame - 1001) / 100)
         darker = replace(material, layers=material.layers * [light, light, light, np.float32(1)])

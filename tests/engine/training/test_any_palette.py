@@ -289,7 +289,7 @@ class TestSamples:
         batch = AnyPaletteSamples(config, photographs).batch(colors)
         image, palette, absent, changed, same, truth, window, softness = batch
         assert 0 <= float(softness) <= 1
-        composites, side = config.composites, config.crop
+        composites, side = config.composites, config.crop_at(colors)
         assert image.shape == (5, 3, side, side)
         assert palette.shape == (5, colors, 3)
         assert absent.shape == (5 - composites, colors)
@@ -306,6 +306,11 @@ class TestSamples:
         torch.testing.assert_close(truth.sum(dim=1), torch.ones_like(truth[:, 0]), atol=1e-5, rtol=0)
         assert_finite_gradients(config, random_networks(config), batch)
 
+    def test_the_first_crops_are_half_as_wide(self, photographs):
+        config = replace(TINY, steps=10, early=0.7)
+        sides = [AnyPaletteSamples(config, photographs).batch(step)[0].shape[-1] for step in (0, 6, 7, 9)]
+        assert sides == [16, 16, 32, 32]
+
     def test_every_k_comes_up(self):
         rng = np.random.default_rng(0)
         counts = [any_palette._random_count(rng) for _ in range(2000)]
@@ -319,7 +324,8 @@ class TestSamples:
         for step in range(8):
             image, _, _, changed, same, _, window, _ = samples.batch(step)
             top, left = (int(start) * STRIDE for start in window)
-            inside = (slice(None), slice(None), slice(top, top + 16), slice(left, left + 16))
+            side = config.crop_at(step) // 2
+            inside = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
             difference = (changed - image[: len(changed)])[inside].abs().amax(dim=1)
             assert (difference * (same > 0)).max() < 0.06
             entered = max(entered, (difference * (same == 0)).max().item())
