@@ -26,7 +26,7 @@ SHIPPED: dict[str, ShippedWeights] = {
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
 LIVE_WEIGHTS = "8666b5321ffdf6c483b960d093282d17634c75d22d7cfe98b2bc594d2ca8f483"
-LIVE_MODEL = "2d286dff5777b9f6294fab90abd4e6753f0cdb2cd53e1c1efa1015eecdd592c2"
+LIVE_MODEL = "aa975c66ed8c8e05bbb388cc8fbe7fa0d2a02f28547307ec3a02585ef1935ec5"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,
