@@ -240,8 +240,8 @@ class SetBlock(nn.Module):
         Returns:
             (B·K, C', h, w).
         """
-        batch, size = share.shape[0], share.shape[3:]
-        shape = planes.shape[0], self.conv.out_channels, *size
+        batch, size = len(share), share.shape[3:]
+        shape = len(planes), self.conv.out_channels, *size
 
         def convolved(own: slice) -> Tensor:
             found = self.conv(planes[own])
@@ -352,7 +352,7 @@ class AnyPaletteNetwork(nn.Module):
         x32 = self.coarse(self.down2(avg_pool(x16), share4, None, make), share4, None, make)
         x16 = self.decoder1(doubled(self.up1, x32, x16), share2, None, make)
         x8 = self.decoder2(doubled(self.up2, x16, x8), share, None, make)
-        models = make(lambda own: self.head(x8[own]), (x8.shape[0], PLANES, *x8.shape[2:]))
+        models = make(lambda own: self.head(x8[own]), (len(x8), PLANES, *x8.shape[2:]))
         models = models[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]
