@@ -3,7 +3,7 @@
 ``Segmenter("any-palette").segment`` in sRGB, seven colors, two threads. Variants:
 
 - the network in plain PyTorch, in tiles, as on every other device;
-- what looks at the coarse grid for all entries at once, with PyTorch's threads;
+- of it only what looks at the coarse grid;
 - the exact step in plain PyTorch;
 - arrays from NumPy or from PyTorch's allocator in place of `runtime/memory.py`;
 - no `runtime/threads.py`: rows one block after the other, PyTorch alone has threads;
@@ -61,9 +61,7 @@ def variants(segmenter: Segmenter, image: Image, palette: Palette) -> dict[str, 
     import torch
 
     from fscs_engine.exact.exact_layers import ExactLayers
-    from fscs_engine.networks import any_palette_model
-    from fscs_engine.networks.any_palette import at_once
-    from fscs_engine.networks.any_palette_model import AnyPaletteModel
+    from fscs_engine.networks.any_palette_model import AnyPaletteModel, AnyPalettePrediction
 
     model = segmenter.model
     if not isinstance(model, AnyPaletteModel):
@@ -85,13 +83,13 @@ def variants(segmenter: Segmenter, image: Image, palette: Palette) -> dict[str, 
     def one_by_one(job: Any, top: int, bottom: int, rows: int, threads: int) -> list[Any]:
         return [job(first, min(bottom, first + rows)) for first in range(top, bottom, rows)]
 
-    def whole(part: Callable[[slice], Any], shape: Sequence[int], *, kept: bool) -> Any:
-        return at_once(part, shape)
+    def looked_at(prediction: Any, *arguments: Any) -> None:
+        prediction._models_by_tensors(*arguments)
 
     return {
         SHIPPED: frame,
         "network in PyTorch": changed(lambda: patch.object(model, "compiled", False)),
-        "all entries at once": changed(lambda: patch.object(any_palette_model, "_entry_by_entry", whole)),
+        "coarse grid in PyTorch": changed(lambda: patch.object(AnyPalettePrediction, "_models_by_loops", looked_at)),
         "exact step in PyTorch": changed(lambda: patch.object(ExactLayers, "_by_loops", by_tensors)),
         "arrays from NumPy": changed(lambda: everywhere("empty", lambda shape: np.empty(shape, np.float32))),
         "arrays from PyTorch": changed(lambda: everywhere("empty", lambda shape: torch.empty(tuple(shape)).numpy())),

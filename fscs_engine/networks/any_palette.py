@@ -10,13 +10,13 @@ pixel half-way between two colors would come to one mixture or to another as the
 each other by their mean (Zaheer et al. 2017), so their order can't matter. How strongly the steps draw, and to which
 colors, the palette alone decides (`palette_network.py`).
 
-Everything here is plain PyTorch on any device. For the CPU `loops.py` has the same mathematics from the interpolation
-on, and for what comes before the network; tests hold both equal.
+Everything here is plain PyTorch on any device. For the CPU `coarse_network.py` has the same mathematics of the coarse
+grid, and `loops.py` that from the interpolation on; tests hold both equal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -210,15 +210,6 @@ def avg_pool(planes: Tensor) -> Tensor:
     return 0.25 * (rows[..., ::2] + rows[..., 1::2])
 
 
-Sets = Callable[[Callable[[slice], Tensor], Sequence[int]], Tensor]
-"""Makes planes (N, C, h, w), all or some of them at a time: a function of which ones, and the shape of all."""
-
-
-def at_once(part: Callable[[slice], Tensor], _shape: Sequence[int]) -> Tensor:
-    """All planes in one go."""
-    return part(slice(None))
-
-
 class SetBlock(nn.Module):
     """A convolution over each entry's planes, to which the entries' means are added."""
 
@@ -228,38 +219,24 @@ class SetBlock(nn.Module):
         self.mix = nn.Conv2d(2 * outputs, outputs, 1)
         self.residual = residual
 
-    def forward(self, planes: Tensor, share: Tensor, offsets: Tensor | None = None, make: Sets = at_once) -> Tensor:
+    def forward(self, planes: Tensor, share: Tensor, offsets: Tensor | None = None) -> Tensor:
         """What all entries have in common, their mean and their mean by shares, is mixed and added to each.
 
         Args:
             planes: (B·K, C, h, w).
             share: (B, K, 1, h, w), adding to 1 over K.
             offsets: (B, K, C'), added to what the convolution gives.
-            make: how planes are made; some at a time where B is 1.
 
         Returns:
             (B·K, C', h, w).
         """
-        batch, size = len(share), share.shape[3:]
-        shape = len(planes), self.conv.out_channels, *size
-
-        def convolved(own: slice) -> Tensor:
-            found = self.conv(planes[own])
-            if offsets is not None:
-                found = found.add_(offsets.flatten(0, 1)[own, :, None, None])
-            return F.relu(found, inplace=True)
-
-        sets = make(convolved, shape)
-        shares = make(lambda own: sets[own] * share.flatten(0, 1)[own], shape)
-        sums = shares.unflatten(0, share.shape[:2]).sum(dim=1)
-        means = torch.cat((sets.unflatten(0, share.shape[:2]).mean(dim=1), sums), dim=1)
-        common = make(lambda own: self.mix(means[own]), (batch, *shape[1:]))[:, None]
-
-        def joined(own: slice) -> Tensor:
-            found = F.relu(sets[own].unflatten(0, (batch, -1)) + common, inplace=True).flatten(0, 1)
-            return planes[own] + found if self.residual else found
-
-        return make(joined, shape)
+        sets = self.conv(planes).unflatten(0, share.shape[:2])
+        if offsets is not None:
+            sets = sets.add_(offsets[..., None, None])
+        sets = F.relu(sets)
+        means = torch.cat((sets.mean(dim=1), (sets * share).sum(dim=1)), dim=1)
+        joined = F.relu(sets + self.mix(means)[:, None], inplace=True).flatten(0, 1)
+        return planes + joined if self.residual else joined
 
 
 class AnyPaletteNetwork(nn.Module):
@@ -311,14 +288,7 @@ class AnyPaletteNetwork(nn.Module):
             F.softplus(self.prior + prior),
         )
 
-    def models(
-        self,
-        grid: Tensor,
-        palette: Tensor,
-        offsets: Tensor,
-        mixed: Tensor | None = None,
-        make: Sets = at_once,
-    ) -> Tensor:
+    def models(self, grid: Tensor, palette: Tensor, offsets: Tensor, mixed: Tensor | None = None) -> Tensor:
         """The local color models.
 
         Args:
@@ -326,7 +296,6 @@ class AnyPaletteNetwork(nn.Module):
             palette: (B, K, 3) sRGB in [0, 1], not the base colors.
             offsets: (B, K, C) of the :class:`PaletteEmbedding`.
             mixed: (B, K, h, w), :func:`mixtures` of the cells where they are at hand.
-            make: how planes are made; some at a time where B is 1.
 
         Returns:
             (B, K, 13, h, w). The last two planes are the gates, equal for all entries, in [0, 1].
@@ -337,27 +306,18 @@ class AnyPaletteNetwork(nn.Module):
         if mixed is None:
             mixed = mixtures(grid, palette)
         grid, mixed = (F.pad(planes, padding, mode="replicate") for planes in (grid, mixed))
-        planes, share = features(grid, palette, mixed, make)
+        planes, share = features(grid, palette, mixed)
         share2 = avg_pool(share)
         share4 = avg_pool(share2)
-
-        def doubled(up: nn.Conv2d, small: Tensor, large: Tensor) -> Tensor:
-            def sums(own: slice) -> Tensor:
-                return F.interpolate(up(small[own]), scale_factor=2.0, mode="bilinear") + large[own]
-
-            return make(sums, large.shape)
-
-        x8 = self.fine(self.stem(planes.flatten(0, 1), share, offsets, make), share, None, make)
-        x16 = self.middle(self.down1(avg_pool(x8), share2, None, make), share2, None, make)
-        x32 = self.coarse(self.down2(avg_pool(x16), share4, None, make), share4, None, make)
-        x16 = self.decoder1(doubled(self.up1, x32, x16), share2, None, make)
-        x8 = self.decoder2(doubled(self.up2, x16, x8), share, None, make)
-        models = make(lambda own: self.head(x8[own]), (len(x8), PLANES, *x8.shape[2:]))
-        models = models[..., :height, :width].reshape(batch, count, PLANES, height, width)
+        x8 = self.fine(self.stem(planes.flatten(0, 1), share, offsets), share)
+        x16 = self.middle(self.down1(avg_pool(x8), share2), share2)
+        x32 = self.coarse(self.down2(avg_pool(x16), share4), share4)
+        x16 = self.decoder1(F.interpolate(self.up1(x32), scale_factor=2.0, mode="bilinear") + x16, share2)
+        x8 = self.decoder2(F.interpolate(self.up2(x16), scale_factor=2.0, mode="bilinear") + x8, share)
+        models = self.head(x8)[..., :height, :width].reshape(batch, count, PLANES, height, width)
         scales, start = self.get_buffer("scales"), self.get_buffer("start")
         models = models * scales[:, None, None] + start[:, None, None]
-        opened = models[:, :, -2:].mean(dim=1)
-        gates = make(lambda own: torch.sigmoid(opened[own]), opened.shape)[:, None].expand(-1, count, -1, -1, -1)
+        gates = torch.sigmoid(models[:, :, -2:].mean(dim=1, keepdim=True)).expand(-1, count, -1, -1, -1)
         return torch.cat((models[:, :, :-2], gates), dim=2)
 
     def pixel_alphas(self, models: Tensor, colors: Tensor, embedding: PaletteEmbedding, shares: Tensor) -> Tensor:
@@ -420,14 +380,13 @@ def mixtures(grid: Tensor, palette: Tensor) -> Tensor:
     return mixed.unflatten(2, grid.shape[2:])
 
 
-def features(grid: Tensor, palette: Tensor, mixed: Tensor, make: Sets = at_once) -> tuple[Tensor, Tensor]:
+def features(grid: Tensor, palette: Tensor, mixed: Tensor) -> tuple[Tensor, Tensor]:
     """What the network sees of each entry and cell.
 
     Args:
         grid: (B, 6, h, w).
         palette: (B, K, 3).
         mixed: (B, K, h, w), see :func:`mixtures`.
-        make: how planes are made.
 
     Returns:
         (B, K, 12, h, w), and each entry's soft share of the cell (B, K, 1, h, w), adding to 1 over K.
@@ -436,9 +395,8 @@ def features(grid: Tensor, palette: Tensor, mixed: Tensor, make: Sets = at_once)
     mean = grid[:, :3]
     difference = mean[:, None] - palette[..., None, None]
     distance = difference.square().sum(dim=2, keepdim=True)
-    share = make(lambda own: torch.softmax(-4.0 * SHARPNESS * distance[own], dim=1), distance.shape)
-    explained = make(lambda own: (palette[own].transpose(1, 2) @ mixed[own].flatten(2)).view_as(mean[own]), mean.shape)
-    residue = mean - explained
+    share = torch.softmax(-4.0 * SHARPNESS * distance, dim=1)
+    residue = mean - (palette.transpose(1, 2) @ mixed.flatten(2)).view_as(mean)
     per_picture = torch.cat((grid, 4.0 * residue), dim=1)[:, None].expand(-1, count, -1, -1, -1)
     planes = torch.cat((per_picture, distance.clamp_min(1e-8).sqrt(), share, mixed[:, :, None]), dim=2)
     return planes, share

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
-from .any_palette import AnyPaletteNetwork, Sets, at_once, coarse_grid, denoise, mixtures, step_matrix, upsample
+from .any_palette import AnyPaletteNetwork, coarse_grid, denoise, mixtures, step_matrix, upsample
+from .coarse_network import CoarseNetwork
 from .constants import DENOISE_RADIUS, PLANES, STRIDE
 from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
 from .model import View
@@ -164,29 +163,35 @@ class AnyPalettePrediction:
             most = _TILE_ENTRIES[self.view.device.type] // len(self.palette)
             asked = max(high, wide) if high * wide <= most else math.isqrt(most)
         tile = max(_GRID, -(-asked // _GRID) * _GRID)
-        shape, make = (len(self.palette), PLANES, high, wide), at_once
         if self.model.compiled and self.model.dtype == torch.float32:
-            whole = torch.from_numpy(empty(shape))
-            make = partial(_entry_by_entry, kept=tile >= max(high, wide))  # tiles have sizes that are asked for once
+            whole = torch.from_numpy(empty((len(self.palette), PLANES, high, wide)))
+            see = self._models_by_loops
         else:
-            whole = torch.empty(shape, device=self.view.device)
+            whole = torch.empty((len(self.palette), PLANES, high, wide), device=self.view.device)
+            see = self._models_by_tensors
         for y in range(0, high, tile):
             for x in range(0, wide, tile):
                 top, left = max(0, y - _HALO_CELLS), max(0, x - _HALO_CELLS)
                 near = (..., slice(top, y + tile + _HALO_CELLS), slice(left, x + tile + _HALO_CELLS))
                 inner = whole[..., y : y + tile, x : x + tile]
-                self._see(grid[near], mixed[near], (y - top, x - left), make, inner)
+                see(grid[near], mixed[near], (y - top, x - left), inner)
                 self.view.done(_NETWORK_SHARE * inner[0, 0].numel() / (high * wide))
         return whole
 
-    def _see(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], make: Sets, out: Tensor) -> None:
+    def _models_by_loops(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The local color models (U, 13, h', w') of some cells, from ``corner`` on."""
+        palette, offsets = self.palette.numpy(), self.embedding.offsets[0].numpy()
+        alone = out.is_contiguous()  # else it is one tile of several
+        network = CoarseNetwork(self.model.network, kept=alone)
+        network.models(grid.numpy(), palette, offsets, mixed.numpy(), corner, out.numpy())
+
+    def _models_by_tensors(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
+        """The same on any device, in any precision."""
         with (
             torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
             torch.autocast(self.view.device.type, self.model.dtype, enabled=self.model.dtype != torch.float32),
         ):
-            palette, offsets = self.palette[None], self.embedding.offsets
-            models = self.model.network.models(grid[None], palette, offsets, mixed[None], make)[0]
+            models = self.model.network.models(grid[None], self.palette[None], self.embedding.offsets, mixed[None])[0]
         (top, left), (height, width) = corner, out.shape[2:]
         out.copy_(models[..., top : top + height, left : left + width])
 
@@ -232,18 +237,3 @@ class AnyPalettePrediction:
         ]
         alphas = self.model.network.pixel_alphas(models.flatten(3), denoised.flatten(2), self.embedding, self.shares)
         return alphas[0, self.order.argsort()].unflatten(1, (bottom - top, self.view.width))
-
-
-def _entry_by_entry(part: Callable[[slice], Tensor], shape: Sequence[int], *, kept: bool) -> Tensor:
-    """Planes of one entry after the other, in threads in which PyTorch has one: it adds in the same order in each.
-
-    With threads of its own it adds in another order for another number of them. ``kept``: whether the memory is kept
-    for the next picture.
-    """
-    made = torch.from_numpy(empty(tuple(shape))) if kept else torch.empty(tuple(shape))
-
-    def work(first: int, last: int) -> None:
-        made[first:last] = part(slice(first, last))
-
-    over_rows(work, 0, shape[0], 1, torch.get_num_threads())
-    return made

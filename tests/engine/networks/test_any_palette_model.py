@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +11,7 @@ from fscs_engine.alpha.processing import AlphaProcessing
 from fscs_engine.errors import CancelledError, WeightsError
 from fscs_engine.host.parameters import ALPHA_FLOOR, MAXIMUM_COLORS
 from fscs_engine.image import Image
-from fscs_engine.networks import any_palette_model
-from fscs_engine.networks.any_palette import coarse_grid, mixtures
-from fscs_engine.networks.any_palette_model import AnyPaletteModel, _entry_by_entry
+from fscs_engine.networks.any_palette_model import AnyPaletteModel
 from fscs_engine.networks.constants import STRIDE
 from fscs_engine.networks.create import create_model
 from fscs_engine.networks.model import ColorPrediction, View
@@ -106,29 +102,6 @@ def test_loops_equal_tensors(model, weights, size, colors):
         assert alphas.dtype == torch.float32
         assert alphas.min() >= 0
         assert (alphas.sum(dim=0) - 1).abs().max() <= 1e-5
-
-
-@pytest.mark.parametrize("kept", [True, False])
-@pytest.mark.parametrize("size", [(1, 1), (1, 30), (33, 1), (17, 70)])
-@pytest.mark.parametrize("colors", [1, 2, 7, 16])
-def test_entries_one_by_one_are_those_made_at_once(network, colors, size, kept, monkeypatch):
-    monkeypatch.setattr(
-        any_palette_model, "empty", lambda shape: np.full(shape, np.nan, np.float32)
-    )  # what was in the memory does not count
-    grid = coarse_grid(torch.from_numpy(pixels_of(8 * size[0], 8 * size[1]).transpose(2, 0, 1))[None])
-    palette = palette_of(colors)[None]
-    given = grid, palette, network.embed(palette, torch.tensor([SOFTNESS])).offsets, mixtures(grid, palette)
-    made = network.models(*given, partial(_entry_by_entry, kept=kept))
-    torch.testing.assert_close(made, network.models(*given), atol=1e-4, rtol=2e-6)
-
-
-@pytest.mark.parametrize(("tile", "kept"), [(0, True), (64, False)])
-def test_tiles_of_a_picture_leave_no_memory_behind(weights, monkeypatch, tile, kept):
-    asked = []
-    monkeypatch.setattr(any_palette_model, "empty", lambda shape: asked.append(shape) or np.empty(shape, np.float32))
-    predict(AnyPaletteModel(weights, CPU), pixels_of(100, 90), palette_of(3), tile)
-    widths = {shape[1] for shape in asked if len(shape) == 4}
-    assert (weights.tensors["head.weight"].shape[1] in widths) == kept
 
 
 def test_tensors_are_the_network_itself(weights, network):
