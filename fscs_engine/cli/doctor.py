@@ -26,7 +26,6 @@ PACKAGES = (
     "scikit-image",
     "pillow",
     "imagecodecs",
-    "isal",
     "safetensors",
     "typer",
     "rich",
