@@ -20,7 +20,7 @@ PACKED = {"zip": 16, "zips": 1, "none": 1}
 """The compressions that are packed here, and how many rows go into a block."""
 
 _LEVEL = 1
-"""Of libdeflate. ISA-L is faster, but gave other bytes for the same rows once in some ten thousand blocks."""
+"""Of libdeflate. ISA-L is faster, but gave other bytes for the same rows now and then."""
 
 _deflated: Any = imagecodecs.deflate_encode  # its types know nothing of arrays
 

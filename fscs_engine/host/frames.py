@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from .protocol import WorkerError
 
@@ -45,6 +46,28 @@ def parse_frames(text: str) -> tuple[int, ...]:
             raise WorkerError("usage", f"{text!r} names {len(numbers)} frames", f"name at most {MOST_FRAMES}")
         frames.update(numbers)
     return tuple(sorted(frames))
+
+
+def frame_ranges(frames: Iterable[int]) -> str:
+    """Frame numbers as Open Job Description writes them: ``1001-1100,1110-1120:2,1150``.
+
+    Args:
+        frames: at least one, in any order; those named twice count once.
+    """
+    ordered = sorted(set(frames))
+    runs: list[str] = []
+    while ordered:
+        step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
+        length = 1
+        while length < len(ordered) and ordered[length] - ordered[length - 1] == step:
+            length += 1
+        if length == 2 and step > 1:  # the second may begin a longer run
+            length = 1
+        first, last = ordered[0], ordered[length - 1]
+        every = f":{step}" if step > 1 else ""
+        runs.append(f"{first}-{last}{every}" if length > 1 else f"{first}")
+        del ordered[:length]
+    return ",".join(runs)
 
 
 def has_frame(template: str) -> bool:

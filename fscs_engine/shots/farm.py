@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ..errors import UsageError
 from ..files.atomic import make_folder, replaced_files
+from ..host.frames import frame_ranges
 
 TEMPLATE = "template.json"
 """What Deadline Cloud looks for in a bundle's folder."""
@@ -141,28 +142,6 @@ class _Parameters:
             else:
                 self.known[key] = self.path(f"{name}File", f"{name} file", flag.value, "FILE", "IN")
         return f"{flag.name}={self.known[key]}"
-
-
-def frame_ranges(frames: Iterable[int]) -> str:
-    """Frame numbers as Open Job Description writes them: ``1001-1100,1110-1120:2,1150``.
-
-    Args:
-        frames: at least one, in any order; those named twice count once.
-    """
-    ordered = sorted(set(frames))
-    runs: list[str] = []
-    while ordered:
-        step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
-        length = 1
-        while length < len(ordered) and ordered[length] - ordered[length - 1] == step:
-            length += 1
-        if length == 2 and step > 1:  # the second may begin a longer run
-            length = 1
-        first, last = ordered[0], ordered[length - 1]
-        every = f":{step}" if step > 1 else ""
-        runs.append(f"{first}-{last}{every}" if length > 1 else f"{first}")
-        del ordered[:length]
-    return ",".join(runs)
 
 
 def split_place(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Callable, Optional
 import nuke
 
 from . import upstream
+from .fscs.frames import frame_ranges
 from .fscs.protocol import WorkerError
 
 BATCH = Path(__file__).resolve().parent.parent / "softcolor_batch.py"
@@ -98,7 +99,7 @@ class Job:
 def command(name: str, numbers: Sequence[int]) -> list[str]:
     """What renders frames of a node of the saved script; with the license that this Nuke has."""
     script = str(nuke.root()["name"].value())
-    return [str(nuke.EXE_PATH), "-i", "-t", str(BATCH), script, name, f"--frames={_text(numbers)}"]
+    return [str(nuke.EXE_PATH), "-i", "-t", str(BATCH), script, name, f"--frames={frame_ranges(numbers)}"]
 
 
 def start(node: nuke.Group, numbers: Sequence[int], ended: Callable[[str, str], None]) -> None:
@@ -127,21 +128,6 @@ def node_named(name: str) -> Optional[nuke.Group]:
     """The node of a job, if it is still there."""
     node = nuke.toNode("root." + name)
     return node if isinstance(node, nuke.Group) and upstream.is_ours(node) else None
-
-
-def _text(numbers: Sequence[int]) -> str:
-    """``1001-1003,1007``.
-
-    >>> _text([1001, 1002, 1003, 1007])
-    '1001-1003,1007'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ",".join("-".join(str(end) for end in run) for run in runs)
 
 
 @atexit.register

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine.errors import OutputError, UsageError
-from fscs_engine.shots.farm import FarmJob, Flag, bundle, frame_ranges, split_place, write_bundle
+from fscs_engine.host.frames import frame_ranges
+from fscs_engine.shots.farm import FarmJob, Flag, bundle, split_place, write_bundle
 from fscs_engine.shots.frames import parse_frames
 
 model = pytest.importorskip("openjd.model")
