@@ -76,18 +76,23 @@ class Job:
         self._output.seek(0)
         return self._output.read().decode("utf-8", "replace").replace("\r\n", "\n")
 
+    def _show(self, task: nuke.ProgressTask) -> None:
+        steps = _STEP.findall(self._said())
+        task.setMessage(steps[-1][0] if steps else "starting Nuke")
+        task.setProgress(int(steps[-1][1]) if steps else 0)
+
     def _tell(self) -> None:
         """Shows how far it is, and ends it if the artist pressed Cancel."""
         task = self._task
         if task is None:  # the thread asked more often than there was time for
             return
-        steps = _STEP.findall(self._said())
-        task.setMessage(steps[-1][0] if steps else "starting Nuke")
-        task.setProgress(int(steps[-1][1]) if steps else 0)
+        self._show(task)
         if task.isCancelled():
             self.end()
 
     def _finish(self) -> None:
+        if self._task is not None:
+            self._show(self._task)  # what was printed after the last look
         self._task = None  # which closes its window
         _running.pop(self._name, None)
         errors, status = _ERROR.findall(self._said()), self._process.returncode
