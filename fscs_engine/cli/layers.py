@@ -240,7 +240,8 @@ def _read(layers_file: Path, output: Path, *, overwrite: bool) -> Material:
 
 def _numbers(text: str, material: Material, *, one: bool = False) -> list[int]:
     """The layers of ``2,3`` or ``red cup,3``."""
-    from ..recolor.looks import layer_number, parse_layer
+    from ..host.look_files import parse_layer
+    from ..recolor.looks import layer_number
 
     parts = [text] if one else [part for part in text.split(",") if part.strip()]
     if not parts:

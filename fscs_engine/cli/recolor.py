@@ -42,7 +42,8 @@ def parse_edit(text: str) -> tuple[int | str, str, object]:
         UsageError: another form, or a value that the parameter does not take.
         PaletteError: not a color.
     """
-    from ..recolor.looks import NamedLook, parse_layer
+    from ..host.look_files import parse_layer
+    from ..recolor.looks import NamedLook
 
     cure = "write it as 3=#3366ff, 5:hue=40, 'red cup:gain=1.1,1,0.9' or 2:mute"
     match = _EDIT.fullmatch(text)

@@ -1,20 +1,22 @@
-"""Look files for hosts, in the form of ``fscs recolor --look``.
+"""Look files: what they may hold, and how hosts read and write them (``fscs recolor --look``).
 
 The engine's Python reads the TOML: a host's own may be too old for it.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, Union
 
 from .atomic import replaced_file
 from .client import clean_environment
 from .edits import EDIT_BY_NAME, EDIT_PARAMETERS, LayerEdit, Look, checked
-from .palette_codec import hex_of
+from .palette_codec import color_of_hex, hex_of
 from .palette_text import color_of_text
 from .protocol import WorkerError
 
@@ -23,7 +25,106 @@ VERSION = 1
 LARGEST = 1 << 18
 """Bytes of a file."""
 
+_PER_LAYER = tuple(parameter.name for parameter in EDIT_PARAMETERS if parameter.per_layer)
+_WHOLE = tuple(parameter.name for parameter in EDIT_PARAMETERS if not parameter.per_layer)
 _TO_JSON = "import json, sys, tomllib; print(json.dumps(tomllib.loads(sys.stdin.buffer.read().decode('utf-8-sig'))))"
+
+Edits = Mapping[str, object]
+NamedLookType = TypeVar("NamedLookType", bound="NamedLook")
+
+
+@dataclass(frozen=True)
+class NamedLook:
+    """A look before it is held against a palette: its layers are numbers from 1, or names.
+
+    Attributes:
+        layers: for each layer, edits by name; colors as sRGB in [0, 1] or as hex.
+        whole: the parameters without a layer that were set.
+
+    Raises:
+        WorkerError: a parameter that is not known, or a value that it does not take (code ``usage``).
+    """
+
+    layers: Mapping[Union[int, str], Edits] = field(default_factory=dict)
+    whole: Edits = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        layers = {
+            key: {name: _value(name, value, _PER_LAYER, f"layer {key}: ") for name, value in edits.items()}
+            for key, edits in self.layers.items()
+        }
+        whole = {name: _value(name, value, _WHOLE, "") for name, value in self.whole.items()}
+        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "whole", whole)
+
+    def over(self: NamedLookType, other: NamedLookType) -> NamedLookType:
+        """Both looks in one; where they set the same parameter this one counts."""
+        keys = [*other.layers, *(key for key in self.layers if key not in other.layers)]
+        layers = {key: {**other.layers.get(key, {}), **self.layers.get(key, {})} for key in keys}
+        return type(self)(layers, {**other.whole, **self.whole})
+
+    def of_layers(self, names: Sequence[str]) -> Look:
+        """The look for layers of these names.
+
+        Raises:
+            WorkerError: a layer that is not there, a name that several have, or one layer by its number and by its
+                name (code ``usage``).
+        """
+        found: dict[int, LayerEdit] = {}
+        for key, edits in self.layers.items():
+            number = layer_number(key, names)
+            if number in found:
+                raise _error(f"layer {number} is edited by its number and by its name", "edit it once")
+            found[number] = LayerEdit(**edits)  # type: ignore[arg-type]  # checked above
+        return Look(found, **self.whole)  # type: ignore[arg-type]
+
+
+def layer_number(key: Union[int, str], names: Sequence[str]) -> int:
+    """The number of a layer, counted from 1, that is given by its number or by its name among those of all layers.
+
+    Raises:
+        WorkerError: it is not there, or several have the name (code ``usage``).
+    """
+    if isinstance(key, int):
+        if not 1 <= key <= len(names):
+            raise _error(f"there is no layer {key}", f"use 1 to {len(names)}")
+        return key
+    named = [number for number, name in enumerate(names, 1) if name == key]
+    if len(named) > 1:
+        raise _error(f"{len(named)} layers are called {key!r}", f"use their numbers: {named}")
+    if not named:
+        near = difflib.get_close_matches(key, list(filter(None, names)), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"use its number, 1 to {len(names)}"
+        raise _error(f"no layer is called {key!r}", hint)
+    return named[0]
+
+
+def parse_layer(text: str) -> Union[int, str]:
+    """``"3"`` → 3, ``"red cup"`` → the name."""
+    stripped = text.strip()
+    return int(stripped) if stripped.isascii() and stripped.isdigit() else stripped
+
+
+def look_of_table(table: Mapping[str, Any], kind: type[NamedLookType]) -> NamedLookType:
+    """What a look file holds, as a :class:`NamedLook` or a class of its kind.
+
+    Raises:
+        WorkerError: another version, or a parameter or value that can't be (code ``usage``).
+    """
+    version = table.get("version")
+    if isinstance(version, bool) or version != VERSION:
+        said = "no version is given" if version is None else f"look version {version!r} is not known"
+        raise _error(said, f"looks of this program begin with version = {VERSION}")
+    layers = table.get("layers", {})
+    if not isinstance(layers, Mapping) or not all(isinstance(edits, Mapping) for edits in layers.values()):
+        raise _error("layers are not tables", "write [layers.3] and the edits below it")
+    numbered: dict[Union[int, str], Edits] = {}
+    for key, edits in layers.items():
+        number = parse_layer(key)
+        if number in numbered:
+            raise _error(f"layer {number} is there twice", "keep one of them")
+        numbered[number] = edits
+    return kind(numbered, {name: value for name, value in table.items() if name not in ("version", "layers")})
 
 
 def read_look(path: str, names: Sequence[str], python: Union[str, os.PathLike[str]]) -> Look:
@@ -37,14 +138,16 @@ def read_look(path: str, names: Sequence[str], python: Union[str, os.PathLike[st
     Raises:
         WorkerError: it can't be read, it is no look, or it edits a layer that is not there.
     """
+    cure = "choose a file that 'fscs recolor --save-look' or Save Look wrote, and correct what is said"
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # str, in both hosts
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise ValueError("it is too large")
-        return _look(_table(data, python), names)
-    except (OSError, ValueError, TypeError, AttributeError, subprocess.TimeoutExpired) as error:
-        cure = "choose a file that 'fscs recolor --save-look' or Save Look wrote, and correct what is said"
+        return look_of_table(_table(data, python), NamedLook).of_layers(names)
+    except WorkerError as error:
+        raise WorkerError("input", f"{path} is not a look: {error.message}", error.cure or cure) from error
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise WorkerError("input", f"{path} is not a look: {error}", cure) from error
 
 
@@ -98,40 +201,28 @@ def _table(data: bytes, python: Union[str, os.PathLike[str]]) -> Mapping[str, An
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["the engine's Python can't read it"]
         raise ValueError(said[-1].partition(": ")[2] or said[-1])
-    table: Any = json.loads(ended.stdout)
-    if table.get("version") != VERSION:
-        raise ValueError(f"its version is {table.get('version')}, not {VERSION}")
-    found: Mapping[str, Any] = table
+    found: Mapping[str, Any] = json.loads(ended.stdout)
     return found
 
 
-def _look(table: Mapping[str, Any], names: Sequence[str]) -> Look:
-    whole = {name: _value(name, value, False) for name, value in table.items() if name not in ("version", "layers")}
-    layers: dict[int, LayerEdit] = {}
-    for key, edits in table.get("layers", {}).items():
-        number = _number(key, names)
-        if number in layers:
-            raise ValueError(f"layer {number} is edited by its number and by its name")
-        layers[number] = LayerEdit(**{name: _value(name, value, True) for name, value in edits.items()})
-    return Look(layers, **whole)
+def _value(name: str, value: object, known: tuple[str, ...], where: str) -> object:
+    """A checked value of a parameter. Raises WorkerError."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise _error(
+            f"{where}{name!r} is not an edit", f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
+        )
+    parameter = EDIT_BY_NAME[name]
+    try:
+        if parameter.kind == "color" and isinstance(value, str) and value:
+            value = color_of_hex(value)
+        return checked(parameter, value)
+    except WorkerError as error:
+        raise _error(f"{where}{error.message}", error.cure) from error
+    except ValueError as error:
+        message, _, cure = str(error).partition(": ")
+        raise _error(f"{where}{message}", cure) from error
 
 
-def _value(name: str, value: Any, per_layer: bool) -> Any:
-    parameter = EDIT_BY_NAME.get(name)
-    if parameter is None or parameter.per_layer != per_layer:
-        raise ValueError(f"{name} is not an edit")
-    if parameter.kind == "color" and isinstance(value, str) and value:
-        color = color_of_text(value)
-        if color is None:
-            raise ValueError(f"{name} is {value!r}: use a color as #3366ff")
-        value = color
-    return checked(parameter, value)
-
-
-def _number(key: str, names: Sequence[str]) -> int:
-    """The number of a layer that is given by it or by its name."""
-    if key.isascii() and key.isdigit() and 1 <= int(key) <= len(names):
-        return int(key)
-    if list(names).count(key) != 1:
-        raise ValueError(f"several layers are called {key}" if key in names else f"there is no layer {key}")
-    return list(names).index(key) + 1
+def _error(message: str, cure: str) -> WorkerError:
+    return WorkerError("usage", message, cure)

@@ -152,7 +152,7 @@ def test_look_files(blender, tmp_path: Path) -> None:
     assert found["loaded"] == [edits, "black", 0.75], "edits that the file does not name are at rest"
     assert read_look(tmp_path / "saved.toml").look(palette) == look
     assert len(found["refused"]) == 4
-    for said in ("version is 2", "no layer 4", "hue is not an edit", "use -180 to 180"):
+    for said in ("look version 2", "no layer 4", "'hue' is not an edit", "use -180 to 180"):
         assert any(said in error for error in found["refused"]), (said, found["refused"])
     assert found["kept"], "a file that was refused changed something"
 

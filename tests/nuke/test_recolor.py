@@ -325,12 +325,12 @@ def test_a_look_file_of_the_command_line_is_loaded(node, host, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("version = 2\n", "its version is 2"),
+        ("version = 2\n", "look version 2 is not known"),
         ("version = \n", "line 1"),
         ("version = 1\n[layers.9]\nhue = 1\n", "there is no layer 9"),
         ("version = 1\n[layers.2]\nhue = 500\n", "use -180 to 180"),
-        ("version = 1\n[layers.2]\nhuge = 5\n", "huge is not an edit"),
-        ("version = 1\n[layers.2]\ncolor = 'reddish'\n", "use a color"),
+        ("version = 1\n[layers.2]\nhuge = 5\n", "layer 2: 'huge' is not an edit"),
+        ("version = 1\n[layers.2]\ncolor = 'reddish'\n", "layer 2: 'reddish' is not a hex color"),
         ("version = 1\nlayers = 3\n", "is not a look"),
         (None, "No such file"),
     ],

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from fscs_engine import LayerEdit, Look, Palette, PaletteColor
 from fscs_engine.errors import InputError, UsageError
-from fscs_engine.recolor.looks import NamedLook, layer_number, look_text, parse_layer, read_look, save_look
+from fscs_engine.host.look_files import parse_layer
+from fscs_engine.recolor.looks import NamedLook, layer_number, look_text, read_look, save_look
 
 PALETTE = Palette(
     (
