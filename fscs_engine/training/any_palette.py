@@ -41,6 +41,8 @@ _SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others
 _SHARES = (0.22, 0.4, 0.22)
 _SPANS = {"sparsity": 0.06, "visible": 0.06, "torn": 100.0}
 """What a loss weighs at softness 1 over what it weighs at 0; the weights in :class:`AnyPaletteLosses` are for 0.5."""
+_FULLY_TORN = 0.6
+"""From this part of the run on torn edges weigh in full, before in proportion: edges are learnt before they soften."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ class AnyPaletteLosses:
     truth: float = 6.0
     truth_gradient: float = 8.0
 
-    def at(self, softness: float) -> dict[str, float]:
-        """The weights at a softness from 0 to 1."""
-        return {name: weight * _SPANS.get(name, 1.0) ** (softness - 0.5) for name, weight in asdict(self).items()}
+    def at(self, softness: float, done: float) -> dict[str, float]:
+        """The weights at a softness from 0 to 1, when a part of the run from 0 to 1 is done."""
+        weights = {name: weight * _SPANS.get(name, 1.0) ** (softness - 0.5) for name, weight in asdict(self).items()}
+        weights["torn"] *= min(1.0, done / _FULLY_TORN)
+        return weights
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class AnyPaletteConfig(TrainingConfig):
 
     def loss(self, networks: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """See :class:`TrainingConfig`."""
-        image, palette, absent, changed, same, truth, window, softness = batch
+        image, palette, absent, changed, same, truth, window, softness, done = batch
         alphas, colors, base = window_alphas(networks, image, palette, window, softness)
         photographs = len(image) - len(truth)
         worth = worth_telling_apart(alphas[:photographs].detach(), palette[:photographs])
@@ -125,7 +129,7 @@ class AnyPaletteConfig(TrainingConfig):
         error = alphas[photographs:] - truth
         terms["truth"] = 0.5 * error.abs().sum(dim=1).mean() if len(truth) else error.sum()
         terms["truth_gradient"] = gradient_loss(error) if len(truth) else error.sum()
-        weights = self.losses.at(float(softness))
+        weights = self.losses.at(float(softness), float(done))
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return total, {name: term.detach() for name, term in terms.items()}
 
@@ -253,7 +257,7 @@ class AnyPaletteSamples:
 
     image (B, 3, S, S), the P photographs first, then the C composites; palette (B, K, 3); absent (P, K); changed
     (P', 3, S, S), the first P' photographs a moment later, and same (P', S/2, S/2), 1 where nothing else entered;
-    truth (C, K, S/2, S/2); window (2,) in cells; softness (1,).
+    truth (C, K, S/2, S/2); window (2,) in cells; softness (1,); done (1,), the part of the run before this step.
     """
 
     def __init__(self, config: AnyPaletteConfig, photographs: Path) -> None:
@@ -290,7 +294,8 @@ class AnyPaletteSamples:
         truth = np.stack(truths) if truths else np.zeros((0, colors, crop // 2, crop // 2), np.float32)
         asked = rng.choice((*_SOFTNESS, rng.random()), p=(*_SHARES, 1.0 - sum(_SHARES)))
         softness = np.array([asked], np.float32)
-        arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window, softness)
+        done = np.array([step / self.config.steps], np.float32)
+        arrays = (np.stack(images), np.stack(palettes), np.stack(absent), changed, same, truth, window, softness, done)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
 
 

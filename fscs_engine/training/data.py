@@ -10,6 +10,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ..errors import InputError
 from ..palette.palette import canonical_order
@@ -152,10 +153,16 @@ def random_crop(photo: NDArray[np.uint8], side: int, rng: np.random.Generator) -
 def kmeans_colors(pixels: NDArray[np.float32], colors: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """K-means centers. pixels (N, 3) in [0, 1] → (≤ K, 3) in [0, 1]."""
     # Threads of K-means add up in any order: with one the palette does not depend on their number.
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+    with warnings.catch_warnings(), _threads().limit(limits=1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct colors than clusters
         means = KMeans(colors, n_init=1, max_iter=30, random_state=int(rng.integers(2**31))).fit(pixels)
     return np.clip(means.cluster_centers_, 0.0, 1.0).astype(np.float64)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Finding the libraries that have threads takes as long as finding the colors."""
+    return ThreadpoolController()
 
 
 def random_recoloring(rng: np.random.Generator) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:

@@ -162,12 +162,12 @@ class TestLosses:
         assert list(terms) == list(TINY.terms)
         assert terms[term] > 0
         without = replace(TINY, losses=replace(TINY.losses, **{term: 0.0}))
-        weight = TINY.losses.at(float(batch[-1]))[term]
+        weight = TINY.losses.at(*map(float, batch[-2:]))[term]
         weighted = weight * terms[term]
         assert without.loss(networks, batch)[0].item() == pytest.approx(total.item() - weighted.item(), rel=1e-4)
         nothing = dict.fromkeys(asdict(TINY.losses), 0.0)
         alone = replace(TINY, losses=AnyPaletteLosses(**{**nothing, term: 2.0}))
-        weighted = alone.losses.at(float(batch[-1]))[term] * terms[term]
+        weighted = alone.losses.at(*map(float, batch[-2:]))[term] * terms[term]
         assert alone.loss(networks, batch)[0].item() == pytest.approx(weighted.item(), rel=1e-5)
 
     def test_against_their_formulas(self):
@@ -213,11 +213,18 @@ class TestLosses:
 
     def test_softness_trades_few_layers_for_no_jumps(self):
         losses = AnyPaletteLosses()
-        crisp, default, soft = losses.at(0.0), losses.at(0.5), losses.at(1.0)
+        crisp, default, soft = losses.at(0.0, 1.0), losses.at(0.5, 1.0), losses.at(1.0, 1.0)
         assert default == asdict(losses)
         assert crisp["sparsity"] > default["sparsity"] > soft["sparsity"] > 0
         assert soft["torn"] > default["torn"] > crisp["torn"] > 0
         assert crisp["truth"] == soft["truth"]
+
+    def test_torn_edges_weigh_more_and_more(self):
+        losses = AnyPaletteLosses()
+        first, middle, last = losses.at(0.5, 0.0), losses.at(0.5, 0.3), losses.at(0.5, 1.0)
+        assert first == {**last, "torn": 0.0}
+        assert middle == pytest.approx({**last, "torn": losses.torn / 2})
+        assert losses.at(0.5, 0.6) == last == asdict(losses)
 
     def test_a_wrong_slope_of_the_alphas_costs_and_an_offset_does_not(self):
         error = torch.full((1, 2, 4, 4), 0.3)
@@ -287,8 +294,9 @@ class TestSamples:
         fixed_count(monkeypatch, colors)
         config = replace(TINY, batch=5)
         batch = AnyPaletteSamples(config, photographs).batch(colors)
-        image, palette, absent, changed, same, truth, window, softness = batch
+        image, palette, absent, changed, same, truth, window, softness, done = batch
         assert 0 <= float(softness) <= 1
+        assert float(done) == pytest.approx(colors / config.steps)
         composites, side = config.composites, config.crop_at(colors)
         assert image.shape == (5, 3, side, side)
         assert palette.shape == (5, colors, 3)
@@ -322,7 +330,7 @@ class TestSamples:
         samples = AnyPaletteSamples(config, photographs)
         entered = 0.0
         for step in range(8):
-            image, _, _, changed, same, _, window, _ = samples.batch(step)
+            image, _, _, changed, same, _, window, _, _ = samples.batch(step)
             top, left = (int(start) * STRIDE for start in window)
             side = config.crop_at(step) // 2
             inside = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
