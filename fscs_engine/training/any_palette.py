@@ -64,9 +64,9 @@ class AnyPaletteLosses:
     flat: float = 1.0
     absent: float = 3.0
     steady: float = 1.25
-    torn: float = 20.0
-    truth: float = 6.0
-    truth_gradient: float = 8.0
+    torn: float = 10.0
+    truth: float = 8.0
+    truth_gradient: float = 10.0
 
     def at(self, softness: float, done: float) -> dict[str, float]:
         """The weights at a softness from 0 to 1, when a part of the run from 0 to 1 is done."""
@@ -85,7 +85,7 @@ class AnyPaletteConfig(TrainingConfig):
     a batch are composites.
     """
 
-    steps: int = 50_000
+    steps: int = 40_000
     batch: int = 6
     crop: int = 256
     average: float = 0.9985
