@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from sheets import FSCS, RELEASED_RADIUS, ROOT, beside
+from sheets import FSCS, RELEASED_RADIUS, ROOT, beside, outside
 
 from fscs_engine import AlphaProcessing, LayerEdit, Look, Palette, Segmenter, apply_look, read_image, recompose
 from fscs_engine import Image as FscsImage
@@ -136,9 +136,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(LOOKS), metavar="STEM", help="only these pictures")
     parser.add_argument("--docs", action="store_true", help=f"also write {DOCS.relative_to(ROOT)}")
     arguments = parser.parse_args()
-    folder: Path = arguments.folder.resolve()
-    if folder.is_relative_to(ROOT):
-        sys.exit(f"{folder}: is in the repository; name a folder outside it")
+    folder = outside(arguments.folder)
     if not KODAK.is_dir():
         sys.exit(f"{KODAK}: is not here; set FSCS_SHARED")
     folder.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,13 @@ _TITLE, _SIZE, _GAP = 44, 24, 8
 _RECOLORED = 3500  # pixels, width of a recolor sheet
 
 
+def outside(folder: Path) -> Path:
+    """The folder's full path; the program ends where it is in the repository: most pictures are not ours to give."""
+    if folder.resolve().is_relative_to(ROOT):
+        sys.exit(f"{folder.resolve()}: is in the repository; name a folder outside it")
+    return folder.resolve()
+
+
 def sheet(picture: Path, palette: str, model: str, options: list[str], target: Path) -> Image.Image:
     """What ``fscs segment --preview`` shows, written to ``target`` on the way."""
     command = [*FSCS, "segment", str(picture), "--palette", palette, "-k", "7", "--model", model, *options]
@@ -95,9 +102,7 @@ def main() -> None:
     parser.add_argument("--model", default="any-palette", help="a name or a .safetensors file (default: any-palette)")
     parser.add_argument("--only", nargs="*", default=[], metavar="STEM", help="only these pictures")
     arguments = parser.parse_args()
-    folder: Path = arguments.folder.resolve()
-    if folder.is_relative_to(ROOT):
-        sys.exit(f"{folder}: is in the repository; name a folder outside it")
+    folder = outside(arguments.folder)
     shared = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared").resolve()
     model = arguments.model
     if Path(model).suffix == ".safetensors":

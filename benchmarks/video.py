@@ -71,6 +71,19 @@ class Clip:
     palette: Palette
 
 
+def read_clips(shared: Path, count: int) -> tuple[dict[str, tuple[list[Pixels], Palette]], str]:
+    """Of each sequence, the first so many frames and its palette; and what decoded them."""
+    folder = shared / "data" / "eval" / "video"
+    if not folder.is_dir():
+        sys.exit(f"{shared}: the clips are not here; set FSCS_SHARED")
+    palettes = json.loads(PALETTES.read_text())
+    clips, decoder = {}, ""
+    for name, (file, first) in SEQUENCES.items():
+        frames, decoder = read_frames(folder / file, first, count)
+        clips[name] = frames, Palette.from_array(palettes[name])
+    return clips, decoder
+
+
 def read_frames(file: Path, first: int, count: int) -> tuple[list[Pixels], str]:
     """Frames in sRGB, sides multiples of 8, at most 960 wide, and what decoded them."""
     decoder, movie = decoded(file)
@@ -134,9 +147,9 @@ def with_disc(frames: list[Pixels], palette: Palette) -> Clip:
     return Clip(frames, entered, half, distance_transform_cdt(~disc, "chessboard"), palette)
 
 
-def smoothed(alphas: list[Pixels], clip: Clip, frames: list[Pixels]) -> list[Pixels]:
-    """Every frame's temporal mean over its window, then the rest of the alpha processing; ``frames`` of the clip."""
-    images, palette = [planes(frame) for frame in frames], torch.from_numpy(clip.palette.array)
+def smoothed(alphas: list[Pixels], frames: list[Pixels], given: Palette) -> list[Pixels]:
+    """Every frame's temporal mean over its window, then the rest of the alpha processing."""
+    images, palette = [planes(frame) for frame in frames], torch.from_numpy(given.array)
     cuts = {number + 1 for number, (a, b) in enumerate(pairwise(images)) if is_cut(a, b)}
     own, rest, results = [[entry] for entry in range(len(palette))], AlphaProcessing(smoothing=0), []
     for number, image in enumerate(images):
@@ -206,7 +219,9 @@ def measure(decompose: Decompose, clip: Clip, reach: int, rows: Sequence[str]) -
     entered = alphas[: clip.half] + later
     results = {rows[0]: {"recomposition_error_max": max(errors), **scores(alphas, entered, clip, reach)}}
     for row in rows[1:]:
-        alphas, entered = smoothed(alphas, clip, clip.frames), smoothed(entered, clip, clip.entered)
+        alphas, entered = (
+            smoothed(own, frames, clip.palette) for own, frames in ((alphas, clip.frames), (entered, clip.entered))
+        )
         errors = [recomposition_error(a, frame, clip.palette) for a, frame in zip(alphas, clip.frames, strict=True)]
         reach += temporal.REACH
         results[row] = {"recomposition_error_max": max(errors), **scores(alphas, entered, clip, reach)}
@@ -229,17 +244,11 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"of each sequence; {FRAMES} by default")
     arguments = parser.parse_args()
     shared = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
-    folder = shared / "data" / "eval" / "video"
-    if not folder.is_dir():
-        sys.exit(f"{shared}: the clips are not here; set FSCS_SHARED")
+    read, decoder = read_clips(shared, arguments.frames)
+    clips = {name: with_disc(frames, palette) for name, (frames, palette) in read.items()}
     segmenters = {Path(model).stem: Segmenter(model) for model in arguments.models}  # a wrong name is known at once
     with tempfile.TemporaryDirectory() as temporary:
         official = Segmenter(import_released(shared / "peers" / "fscs_official", Path(temporary)))
-    palettes = json.loads(PALETTES.read_text())
-    clips, decoder = {}, ""
-    for name, (file, first) in SEQUENCES.items():
-        frames, decoder = read_frames(folder / file, first, arguments.frames)
-        clips[name] = with_disc(frames, Palette.from_array(palettes[name]))
     kinds = [("released weights, released inference", official, AlphaProcessing(smoothing=RELEASED_RADIUS), True)]
     kinds += [(name, segmenter, AlphaProcessing(), False) for name, segmenter in segmenters.items()]
     for name, segmenter, processing, released in kinds:
