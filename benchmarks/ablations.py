@@ -8,6 +8,7 @@ stopped continues; one that is done is not repeated.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from kodak import FILTER, FSCS, ROOT
 from machine import store
+
+from fscs_engine.training.trainer import CURVES
 
 STEPS = 1000
 SEED = 1
@@ -40,6 +43,15 @@ def answer(command: list[str]) -> dict[str, object]:
     return found
 
 
+def seconds_of(run: Path) -> float:
+    """What a training has taken so far, in all its runs; 0 where there is none."""
+    file = run / CURVES
+    if not file.exists():
+        return 0.0
+    with file.open(newline="") as opened:
+        return max((float(row["seconds"]) for row in csv.DictReader(opened)), default=0.0)
+
+
 def main() -> None:
     """Trains and scores the rows named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,6 +74,7 @@ def main() -> None:
     for row in rows:
         run = arguments.runs / row.replace("/", "").replace(" ", "_")
         weights = run / "weights.safetensors"
+        before = seconds_of(run)
         fixed = ["--model", "paper", "--steps", str(arguments.steps), "--seed", str(SEED), "--run", str(run)]
         if not weights.exists():
             answer(["train", str(shared / "data" / "train"), *fixed, *ROWS[row]])
@@ -70,7 +83,7 @@ def main() -> None:
         print(row, found["mean"], flush=True)
         if len(images) == 24:
             kept = {name: found[name] for name in ("mean", "recomposition_error_max", "weights_sha256")}
-            store("ablations", row, {"flags": ROWS[row], "steps": arguments.steps, "seed": SEED, **kept})
+            store("ablations", row, {"flags": ROWS[row], "steps": arguments.steps, "seed": SEED, **kept}, before)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ TITLES = {
     "ablations": "Ablations",
     "parts": "Parts of the network",
     "size": "Memory of an 8K image",
+    "claims": "Claims of the paper",
 }
 """Tables of :mod:`tables`, in the order of the page."""
 

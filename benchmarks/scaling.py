@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,8 @@ LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, 
 FIXED_COLORS = (NETWORKS, "paper")
 """Methods that know one K."""
 
+WORK, WORK_NAME = "work of the networks", "flop_per_pixel"
+ROOF = "rates of the computer"
 _CHILD = "--part"
 
 
@@ -204,43 +207,53 @@ def child(arguments: Sequence[str], threads: int) -> Any:
     return json.loads(subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout)
 
 
-def plan(heights: Sequence[int], counts: Sequence[int]) -> list[tuple[str, int, int]]:
-    """Method, height and K of every point."""
-    found = []
-    for method, limit in LIMITS.items():
-        found += [(method, height, COLORS) for height in heights if height <= limit]
-        if method not in FIXED_COLORS and limit >= COUNTS_HEIGHT:
-            found += [(method, COUNTS_HEIGHT, count) for count in counts if count != COLORS]
+def plan(method: str, heights: Sequence[int], counts: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and K of every point of a method."""
+    limit = LIMITS[method]
+    found = [(height, COLORS) for height in heights if height <= limit]
+    if method not in FIXED_COLORS and limit >= COUNTS_HEIGHT:
+        found += [(COUNTS_HEIGHT, count) for count in counts if count != COLORS]
     return found
 
 
-def measure_all(heights: Sequence[int], counts: Sequence[int], threads: Sequence[int]) -> dict[str, Any]:
-    """Everything that is stored."""
+def measure_all(method: str, heights: Sequence[int], counts: Sequence[int], threads: Sequence[int]) -> dict[str, Any]:
+    """What is stored of a method. A point whose process is killed, as for want of memory, is left out."""
     from size import resize
     from speed import PICTURE, picture_name
 
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        todo = plan(heights, counts)
-        for height in {height for _, height, _ in todo}:
-            resize(PICTURE, height * 16 // 9, height, folder / picture_name(height))
-        for count in threads:
-            for method, height, colors in todo:
-                file = folder / picture_name(height)
-                found = child([method, str(file), str(colors), str(ROUNDS.get(method, 1))], count)
+        for height, colors in plan(method, heights, counts):
+            file = folder / picture_name(height)
+            if not file.exists():
+                resize(PICTURE, height * 16 // 9, height, file)
+            for count in threads:
+                title = f"{method}, {height}p, K = {colors}, threads {count}:"
+                try:
+                    found = child([method, str(file), str(colors), str(ROUNDS.get(method, 1))], count)
+                except subprocess.CalledProcessError as error:
+                    if error.returncode != -signal.SIGKILL:
+                        raise
+                    print(title, "was killed", file=sys.stderr, flush=True)
+                    continue
                 rows.append({"method": method, "height": height, "colors": colors, "threads": count, **found})
-                print(
-                    method, f"{height}p, K = {colors}, threads {count}:", found["seconds"], file=sys.stderr, flush=True
-                )
-        roofs = {str(count): child(["roofline", "", "0", "0"], count) for count in threads}
-        return {"points": rows, "roofline": roofs, "flop_per_pixel": child(["work", "", "0", "0"], 1)}
+                print(title, found["seconds"], file=sys.stderr, flush=True)
+    return {"points": rows}
+
+
+def gathered(stored: dict[str, Any]) -> dict[str, Any]:
+    """All results as one: ``points``, ``roofline`` by number of threads, and ``flop_per_pixel`` by networks."""
+    found = {"points": [point for method in LIMITS if method in stored for point in stored[method]["points"]]}
+    return found | {name: stored.get(row, {}).get(name, {}) for row, name in ((ROOF, "roofline"), (WORK, WORK_NAME))}
 
 
 def main() -> None:
-    """Measures and draws; about half an hour on two idle cores with 32 GB of memory."""
+    """Measures the methods that are named, or all, and draws; needs two idle cores and 32 GB of memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("methods", nargs="*", help=f"{'; '.join(LIMITS)}")
     parser.add_argument("--trial", action="store_true", help="tiny frames, one run each; nothing is stored or drawn")
+    parser.add_argument("--count", action="store_true", help="only count the work of the networks")
     parser.add_argument("--draw", action="store_true", help="only draw what was measured before")
     parser.add_argument(_CHILD, dest="part", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -249,12 +262,24 @@ def main() -> None:
         other = {"roofline": roofline, "work": work}.get(method)
         print(json.dumps(other() if other else measure(method, Path(file), int(count), int(rounds))))
         return
-    if arguments.trial:
-        print(json.dumps(measure_all((72,), (), (1,)), indent=1))
-        return
+    methods = arguments.methods or list(LIMITS)
+    unknown = [method for method in methods if method not in LIMITS]
+    if unknown:
+        sys.exit(f"{unknown[0]}: is none of {'; '.join(LIMITS)}")
     if not arguments.draw:
-        store("scaling", "all", measure_all(HEIGHTS, COUNTS, THREADS))
-    draw(json.loads((RESULTS / "scaling.json").read_text())["all"], PLOT)
+        counted = {WORK_NAME: child(["work", "", "0", "0"], 1)}
+        if arguments.trial:
+            print(json.dumps([measure_all(method, (72,), (), (1,)) for method in methods] + [counted], indent=1))
+            return
+        store("scaling", WORK, counted)
+        if arguments.count:
+            return
+        store(
+            "scaling", ROOF, {"roofline": {str(count): child(["roofline", "", "0", "0"], count) for count in THREADS}}
+        )
+        for method in methods:
+            store("scaling", method, measure_all(method, HEIGHTS, COUNTS, THREADS))
+    draw(gathered(json.loads((RESULTS / "scaling.json").read_text())), PLOT)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import claims
+import commands
+from claims import PAPER_TABLE
+from scaling import COLORS, COUNTS_HEIGHT, FIXED_COLORS, LIMITS, NETWORKS, exponent, gathered, least_bytes, points
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
@@ -23,8 +28,9 @@ PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
         *("scores", "scores-small", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
-        *("speed", "shots", "variants", "parts", "video", "curve"),
+        *("speed", "shots", "variants", "parts", "video", "curve", "claims", "speed-limits"),
     ),
+    "benchmarks/README.md": ("commands",),
     "docs/formats.md": ("files",),
     "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
     "fscs_engine/weights/paper.md": ("scores",),
@@ -54,20 +60,6 @@ LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 
 NOT_MEASURED = "Not measured yet."
 """What stands in the place of a table without results."""
-
-PAPER_TABLE = {
-    "full": (31.07, "1.456"),
-    "w/o L_r": (25.70, "1.279"),
-    "w/o L_a": (31.17, "1.959"),
-    "w/o L_d": (31.72, "1.640"),
-    "w/o skip": (27.37, "1.149"),
-    "w/o zero-centering": (31.82, "1.450"),
-    "single network": (30.71, "NaN"),
-}
-"""PSNR and sparsity of the paper's Table 1."""
-
-QUADRO_P6000 = 12.6e12
-"""Floating-point operations a second at most, in float32, as its vendor says: the GPU of the paper."""
 
 OVERVIEW = ("any-palette", "paper", "released weights, released inference")
 FILTERED = "released weights, filter"
@@ -352,12 +344,10 @@ def ablations() -> str:
 
 def scaling() -> str:
     """Figure 5 of the paper: seconds by size and by K, how they grow, and how far from the least they are."""
-    stored = _measured("scaling")
-    if stored is None:
+    stored = _measured("scaling") or {}
+    results = gathered(stored)
+    if not results["points"]:
         return NOT_MEASURED
-    from scaling import COLORS, COUNTS_HEIGHT, FIXED_COLORS, LIMITS, NETWORKS, exponent, least_bytes, points
-
-    results = stored["all"]
     threads = max(row["threads"] for row in results["points"])
     sizes = sorted({row["height"] for row in results["points"] if row["colors"] == COLORS})
     heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
@@ -404,20 +394,7 @@ def scaling() -> str:
         "what the arithmetic of the networks or the bytes of image and layers take at this computer's own rates, "
         f"measured in the same run: {rates}.{_measured_on(stored)}"
     )
-    return "\n".join([*lines, "", _why_not_faster(counted[NETWORKS])])
-
-
-def _why_not_faster(flop_per_pixel: float) -> str:
-    """What the times of the paper can't have been."""
-    frame = flop_per_pixel * 1920 * 1080
-    larger = flop_per_pixel * 5e6 / QUADRO_P6000
-    return (
-        f"The paper's networks need {frame / 1e9:.0f} GFLOP for a 1080p frame. Its GPU, a Quadro P6000, does at most "
-        f"{QUADRO_P6000 / 1e12:.1f} TFLOP/s, so {1000 * frame / QUADRO_P6000:.0f} ms are the least there, not the "
-        f"2.9 ms of the paper. A frame of 5 megapixels takes at least {1000 * larger:.0f} ms: the factor to the 1000 s "
-        f"that the paper gives Aksoy 2017 is at most {1000 / larger:.0f}, not 300,000. Its times hardly grow with the "
-        "size, as those of a launch that is not waited for."
-    )
+    return "\n".join(lines)
 
 
 def _measured(name: str) -> dict[str, Any] | None:
@@ -483,6 +460,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "parts": parts,
     "curve": curve,
     "matting": matting,
+    "claims": lambda: claims.table(_measured),
+    "speed-limits": lambda: claims.why_not_faster(_measured),
+    "commands": lambda: commands.table(_measured, PLACES),
 }
 """What can stand between the marks of a document, see ``PLACES``."""
 

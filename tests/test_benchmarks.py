@@ -42,6 +42,7 @@ def script(name: str) -> ModuleType:
 composites, truth, sheets = script("composites"), script("truth"), script("sheets")
 kodak, size, speed, curve, tables = (script(name) for name in ("kodak", "size", "speed", "curve", "tables"))
 ablations, gpu, report, scaling = (script(name) for name in ("ablations", "gpu", "report", "scaling"))
+claims, commands, machine, strips = (script(name) for name in ("claims", "commands", "machine", "strips"))
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +218,9 @@ def test_sheets_stand_beside_each_other() -> None:
     assert whole.getpixel((whole.width - 1, whole.height - 21)) == (0, 0, 255)
 
 
-def test_sheets_stay_out_of_the_repository() -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "sheets.py"), str(ROOT / "docs" / "sheets")]
+@pytest.mark.parametrize("name", ["sheets", "strips"])
+def test_sheets_stay_out_of_the_repository(name: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), str(ROOT / "docs" / "sheets")]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode != 0
     assert "name a folder outside it" in finished.stderr
@@ -348,29 +350,46 @@ def scaled(method: str, height: int, colors: int, threads: int, seconds: float) 
 
 
 def test_scaling_is_written_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [
-        scaled(method, height, colors, threads, height**2 * colors / 1e6 / threads)
-        for method, height, colors in scaling.plan(scaling.HEIGHTS, scaling.COUNTS)
-        for threads in scaling.THREADS
-    ]
     roof = {"bytes_per_second": 1e10, "flop_per_second": 1e11}
     counted = {scaling.NETWORKS: 211e3, "any-palette": 1e4}
-    results = {"points": rows, "roofline": dict.fromkeys(("1", "2"), roof), "flop_per_pixel": counted}
-    scaling.draw(results, tmp_path / "scaling.png")
+    stored: dict[str, Any] = {
+        scaling.ROOF: {"roofline": dict.fromkeys(("1", "2"), roof)},
+        scaling.WORK: {"flop_per_pixel": counted},
+    }
+    for method in scaling.LIMITS:
+        points = [
+            scaled(method, height, colors, threads, height**2 * colors / 1e6 / threads)
+            for height, colors in scaling.plan(method, scaling.HEIGHTS, scaling.COUNTS)
+            for threads in scaling.THREADS
+        ]
+        stored[method] = {"points": points}
+    for result in stored.values():
+        result["machine"] = {"cpus": 2, "cpu": "x", "threads": 2}
+    scaling.draw(scaling.gathered(stored), tmp_path / "scaling.png")
     with Image.open(tmp_path / "scaling.png") as drawn:
         assert drawn.width > 1000
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     assert tables.scaling() == tables.ablations() == tables.scores("kodak-small") == tables.NOT_MEASURED
-    (tmp_path / "scaling.json").write_text(
-        json.dumps({"all": results | {"machine": {"cpus": 2, "cpu": "x", "threads": 2}}})
-    )
+    (tmp_path / "scaling.json").write_text(json.dumps({scaling.WORK: stored[scaling.WORK]}))
+    assert tables.scaling() == tables.NOT_MEASURED  # the work is counted, but no time is measured
+    (tmp_path / "scaling.json").write_text(json.dumps(stored))
     text = tables.scaling()
     rows_of = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in text.splitlines() if line[:1] == "|"}
     assert set(scaling.LIMITS) <= set(rows_of)
     assert rows_of["any-palette"][len(scaling.HEIGHTS) :][:2] == ["power 1.00", "power 1.00"]
     assert rows_of["Tan 2018"][3:7] == [""] * 4  # not asked for so many pixels
     assert "any-palette alpha" in text and "× the least)" in text
-    assert "need 438 GFLOP" in text and "35 ms are the least" in text
+
+
+def test_a_point_that_is_killed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def child(arguments: list[str], threads: int) -> dict[str, Any]:
+        if arguments[2] == "16":
+            raise subprocess.CalledProcessError(-9, "python")
+        return {"seconds": [float(threads)]}
+
+    monkeypatch.setattr(scaling, "child", child)
+    found = scaling.measure_all("any-palette", (72,), (16,), (1, 2))["points"]
+    assert [(point["height"], point["colors"], point["threads"]) for point in found] == [(72, 7, 1), (72, 7, 2)]
 
 
 def test_the_work_of_the_networks_is_counted() -> None:
@@ -420,6 +439,101 @@ def test_an_ablation_is_trained_and_scored(row: str, tmp_path: Path, kodak_image
     finished = subprocess.run(script, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.startswith(f"{row} {{'mse'")
+
+
+def test_claims_are_judged_by_what_was_measured() -> None:
+    def read(changes: dict[str, float]) -> Any:
+        full = {"psnr": 30.0, "sparsity": 1.5, "color_variance": 0.003}
+        parts = {"full": {"mean": full}, "w/o L_a": {"mean": full | changes}}
+        return lambda name: parts if name == "ablations" else None
+
+    def row(changes: dict[str, float]) -> Any:
+        return {claim.claim[:7]: claim for claim in claims.ablated(read(changes))}
+
+    found = row({"sparsity": 1.9, "color_variance": 0.004})
+    assert (found["w/o L_a"].measured, found["w/o L_a"].held) == ("L_s +0.400, color variance +0.0010", "yes")
+    assert (found["w/o L_r"].measured, found["w/o L_r"].held) == ("not measured yet", "")
+    assert row({"sparsity": 1.9, "color_variance": 0.002})["w/o L_a"].held == "in part"
+    assert row({"sparsity": 1.2, "color_variance": 0.002})["w/o L_a"].held == "no"
+    assert set(claims.ABLATIONS) | {"full"} == set(claims.PAPER_TABLE)
+
+
+def test_the_times_of_the_paper_are_held_against_its_gpu() -> None:
+    stored: dict[str, Any] = {
+        scaling.WORK: {"flop_per_pixel": {scaling.NETWORKS: 211e3}},
+        "Tan 2018": {"points": [scaled("Tan 2018", 1080, 7, 2, 30.0)]},
+        scaling.NETWORKS: {"points": [scaled(scaling.NETWORKS, 1080, 7, 2, 10.0)]},
+        "any-palette": {"points": [scaled("any-palette", 1080, 7, 2, 0.5)]},
+    }
+    speeds = {"ours": {"working_space": "lin_rec709", "process": {}, "seconds": {"1920x1080": [0.5]}}}
+    speeds["theirs"] = {"seconds": {"1920x1080": [10.0]}}
+    held = {claim.claim: (claim.measured, claim.held) for claim in claims.times({"scaling": stored}.get)}
+    assert held["a frame in 1080p"] == ("35 ms at least on its GPU", "no")
+    assert held["no other method decomposes video in practical time"][1] == "no"
+    assert held["the time of Aksoy 2017 grows in proportion to the pixels"] == ("not measured yet", "")
+    told = claims.why_not_faster({"scaling": stored, "speed": speeds}.get)
+    assert "which is 20 times as fast" in told
+    assert "Tan 2018 takes 3 times the paper's two networks and 60 times any-palette at 2.1 megapixels" in told
+    assert "need 438 GFLOP" in told
+    assert "35 ms are the least there" in told
+    stored[scaling.WORK] = {"flop_per_pixel": {scaling.NETWORKS: 1e3}}
+    assert {claim.claim: claim.held for claim in claims.times({"scaling": stored}.get)}["a frame in 1080p"] == "yes"
+
+
+def test_results_say_how_long_they_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((130.0, 131.5))
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
+    monkeypatch.setattr(machine, "_lap", [100.0])
+    monkeypatch.setattr(machine.time, "monotonic", lambda: next(clock))
+    machine.store("some", "first", {"score": 1})
+    machine.store("some", "second", {"score": 2}, before=100.0)
+    results = json.loads((tmp_path / "some.json").read_text())
+    assert {row: result["wall_seconds"] for row, result in results.items()} == {"first": 30.0, "second": 101.5}
+    assert commands.seconds_of(results) == 131.5
+    assert commands.seconds_of(results | {"older": {"score": 3}}) is None
+    assert [commands.duration(seconds) for seconds in (59.6, 131.5, 9000)] == ["60 s", "2 min", "2.5 h"]
+
+
+def test_every_table_has_its_command() -> None:
+    named = {name for command in commands.COMMANDS for name in command.tables}
+    assert named == set(tables.TABLES) - {"claims", "commands"}
+    assert {file.stem for file in RESULTS.glob("*.json")} <= {command.results for command in commands.COMMANDS}
+    storing = {
+        file.name
+        for file in (ROOT / "benchmarks").glob("*.py")
+        if "import RESULTS, store" in (text := file.read_text()) or "import store" in text
+    }
+    assert "kodak.py" in storing
+    assert {command.text.split()[0] for command in commands.COMMANDS} >= storing
+
+
+def test_the_time_of_a_command_that_is_not_done_is_not_told() -> None:
+    done = {row: {"wall_seconds": 600.0} for row in claims.PAPER_TABLE}
+    told = commands.table({"ablations": done}.get, tables.PLACES)
+    assert "| `results/ablations.json`; `ablations` in docs/benchmarks.md | 70 min, 7 results |" in told
+    assert "The whole run takes 70 min for the 1 of" in told
+    del done["single network"]
+    assert "No results say yet" in commands.table({"ablations": done}.get, tables.PLACES)
+
+
+def test_a_strip_shows_where_alphas_change_most() -> None:
+    frames = [np.full((8, 16, 3), 0.5, np.float32) for _ in range(9)]
+    alphas = [
+        np.stack([np.full((8, 16), alpha, np.float32), np.full((8, 16), 1 - alpha, np.float32)])
+        for alpha in (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.54, 0.54, 0.54)
+    ]
+    assert strips.worst(alphas, frames, 4) == slice(4, 8)
+    assert strips.worst(alphas[3:], frames[3:], 6) == slice(0, 6)
+    palette = strips.Palette.from_array(np.asarray([[0, 0, 0], [1, 1, 1]], np.float32))
+    rows = strips.rows_of(frames[4:8], palette, {"a model": alphas[4:8]})
+    assert list(rows)[2] == "a model: alpha of layer 1, #000000"
+    assert [float(change.max()) for change in rows["a model: its change x 10"]] == pytest.approx([0, 0.4, 0])
+    moved = [frame + np.float32(0.1 * number) for number, frame in enumerate(frames[:4])]
+    assert strips.changed(alphas[4:8], moved).sum() == 0  # what changes with the image is no flicker
+    sheet = strips.strip(rows, 16)
+    assert sheet.width == 4 * (16 + strips._GAP)
+    assert sheet.height == 4 * (8 + strips._TITLE)
+    assert sheet.getpixel((2, strips._TITLE + 4)) == (128, 128, 128)
 
 
 def test_tables_become_those_of_the_page() -> None:
