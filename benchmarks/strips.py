@@ -4,6 +4,8 @@ From left to right consecutive frames, from where the model changes most in what
 image, then one layer's alpha by the model, by the model with temporal smoothing, and by the weights that the authors of
 the paper released with their own inference. Below each row is its change to the next frame, amplified. The layer is the
 one that changes most in what stands still, by all of these together.
+
+``--docs`` draws ``docs/flicker.jpg`` instead, of what may be given away: the example photograph, darker in each frame.
 """
 
 from __future__ import annotations
@@ -21,16 +23,27 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sheets import RELEASED_RADIUS, ROOT, outside
 from truth import import_released
-from video import FRAMES, SEQUENCES, Pixels, decomposer, read_clips, smoothed
+from video import FRAMES, SEQUENCES, Pixels, decomposer, fitted, read_clips, smoothed
 
 from fscs_engine import AlphaProcessing, Palette, Segmenter
+from fscs_engine import Image as FscsImage
+from fscs_engine.color import ColorSpaces
 from fscs_engine.evaluation import metrics
 from fscs_engine.evaluation.report import thumbnail
+from fscs_engine.palette.image_palette import image_palette
+
+DOCS = ROOT / "docs" / "flicker.jpg"
+EXAMPLE = ROOT / "examples" / "coffee.png"
+EXAMPLE_COLORS = 7
+DARKER = 0.985
+"""From each frame of the example to the next, in sRGB, then rounded to 8 bits."""
 
 SHOWN = 6
 AMPLIFIED = 10
 WIDTH = 320
 """Of a frame on the strip."""
+
+DOCS_WIDTH = 160
 
 _TITLE, _SIZE, _GAP = 24, 14, 4
 
@@ -95,27 +108,41 @@ def rows_of(
     return rows
 
 
+def example(count: int) -> tuple[list[Pixels], Palette]:
+    """Frames of the example photograph under falling exposure, and the palette of the first."""
+    with Image.open(EXAMPLE) as opened:
+        photograph = np.asarray(opened.convert("RGB"))
+    frames = [fitted(np.round(photograph * DARKER**number).astype(np.uint8)) for number in range(count)]
+    return frames, image_palette(FscsImage.from_pixels(frames[0], "srgb"), EXAMPLE_COLORS, None, 0, ColorSpaces(None))
+
+
 def main() -> None:
     """Writes one PNG for each clip."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the strips go, outside the repository")
+    parser.add_argument("folder", type=Path, nargs="?", help="where the strips go, outside the repository")
+    parser.add_argument("--docs", action="store_true", help=f"write {DOCS.relative_to(ROOT)} instead")
     parser.add_argument("--model", default="any-palette", help="a name or a .safetensors file (default: any-palette)")
     parser.add_argument("--only", nargs="*", default=list(SEQUENCES), metavar="CLIP", help=f"{'; '.join(SEQUENCES)}")
     arguments = parser.parse_args()
-    folder = outside(arguments.folder)
+    if bool(arguments.folder) == arguments.docs:
+        parser.error("name a folder, or --docs")
     shared = Path(os.environ.get("FSCS_SHARED") or ROOT.parent / "shared")
+    if arguments.docs:
+        clips = {DOCS: example(FRAMES)}
+    else:
+        folder = outside(arguments.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        unknown = [title for title in arguments.only if title not in SEQUENCES]
+        if unknown:
+            sys.exit(f"{unknown[0]}: is none of {'; '.join(SEQUENCES)}")
+        read, _ = read_clips(shared, FRAMES)
+        clips = {folder / f"{title.replace(',', '').replace(' ', '_')}.png": read[title] for title in arguments.only}
     own, name = Segmenter(arguments.model), Path(arguments.model).stem
-    clips, _ = read_clips(shared, FRAMES)
-    unknown = [title for title in arguments.only if title not in clips]
-    if unknown:
-        sys.exit(f"{unknown[0]}: is none of {'; '.join(clips)}")
     with tempfile.TemporaryDirectory() as temporary:
         official = Segmenter(import_released(shared / "peers" / "fscs_official", Path(temporary)))
     ours = decomposer(own, AlphaProcessing(), released=False)
     theirs = decomposer(official, AlphaProcessing(smoothing=RELEASED_RADIUS), released=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    for title in arguments.only:
-        frames, palette = clips[title]
+    for target, (frames, palette) in clips.items():
         alphas = [ours(frame, palette)[0] for frame in frames]
         shown = worst(alphas, frames, SHOWN)
         methods = {
@@ -123,8 +150,8 @@ def main() -> None:
             f"{name}, temporal smoothing": smoothed(alphas, frames, palette)[shown],
             "released weights, released inference": [theirs(frame, palette)[0] for frame in frames[shown]],
         }
-        target = folder / f"{title.replace(',', '').replace(' ', '_')}.png"
-        strip(rows_of(frames[shown], palette, methods)).save(target)
+        sheet = strip(rows_of(frames[shown], palette, methods), DOCS_WIDTH if arguments.docs else WIDTH)
+        sheet.save(target, quality=85)
         print(f"{target}: frames {shown.start + 1} to {shown.stop}", flush=True)
 
 

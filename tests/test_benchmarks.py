@@ -422,6 +422,12 @@ def test_ablations_are_those_of_the_paper(tmp_path: Path, monkeypatch: pytest.Mo
     assert "| w/o L_a | 0.00100 | 30.00 | 0.9700 | 1.500 | 0.0030 | 31.17 | 1.959 |" in tables.ablations()
 
 
+def test_a_training_counts_all_its_runs(tmp_path: Path) -> None:
+    assert ablations.seconds_of(tmp_path) == 0
+    (tmp_path / "losses.csv").write_text("step,seconds,total\n10,12.5,0.7\n20,30.1,0.6\n")
+    assert ablations.seconds_of(tmp_path) == 30.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ablations.ROWS)
 def test_an_ablation_is_trained_and_scored(row: str, tmp_path: Path, kodak_images: Path) -> None:
@@ -534,6 +540,13 @@ def test_a_strip_shows_where_alphas_change_most() -> None:
     assert sheet.width == 4 * (16 + strips._GAP)
     assert sheet.height == 4 * (8 + strips._TITLE)
     assert sheet.getpixel((2, strips._TITLE + 4)) == (128, 128, 128)
+
+
+def test_the_example_gets_darker() -> None:
+    frames, palette = strips.example(3)
+    assert len(palette) == strips.EXAMPLE_COLORS
+    assert {frame.shape for frame in frames} == {(400, 600, 3)}
+    np.testing.assert_allclose(frames[2], frames[0] * strips.DARKER**2, atol=0.51 / 255)
 
 
 def test_tables_become_those_of_the_page() -> None:

@@ -30,7 +30,7 @@ FOLDERS = (".", "docs", "examples", "benchmarks", "fscs_engine/weights")
 DOCUMENTS = sorted(file.relative_to(ROOT).as_posix() for folder in FOLDERS for file in (ROOT / folder).glob("*.md"))
 OPEN, CLOSE = "<!-- parameters -->", "<!-- /parameters -->"
 OTHER_FLAGS = {
-    *("--all", "--count", "--fresh", "--runs", "--small", "--trial", "--weights"),
+    *("--all", "--count", "--docs", "--fresh", "--runs", "--small", "--trial", "--weights"),
     *("--nukex", "--command", "--enable", "--factory-startup", "--node", "--python-expr", "--scene"),
 }
 """Flags in the documents that are not those of ``fscs``: of build.py and the benchmarks, of Nuke and Blender."""
