@@ -224,7 +224,7 @@ def why_not_faster(read: Read) -> str:
         at = max(slow.keys() & fast[0].keys() & fast[1].keys(), default=None)
         if at is not None:
             factors = " and ".join(
-                f"{slow[at] / own[at]:,.0f} times {name}" for name, own in zip(NETS, fast, strict=True)
+                f"{slow[at] / own[at]:,.0f} times as long as {name}" for name, own in zip(NETS, fast, strict=True)
             )
             text += f"{method} takes {factors} at {at:.1f} megapixels. "
     flop = stored.get(WORK, {}).get(WORK_NAME, {}).get(NETWORKS)
