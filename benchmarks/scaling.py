@@ -41,7 +41,7 @@ ROUNDS = {"any-palette": 3}
 THREADS = (1, 2)
 NETWORKS = "the paper's two networks"
 
-LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 540}
+LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 720}
 """Largest height: memory for the networks, patience for the others."""
 
 FIXED_COLORS = (NETWORKS, "paper")
