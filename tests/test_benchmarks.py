@@ -317,6 +317,7 @@ def test_an_edit_of_the_true_layers_has_no_error(photographs: list[NDArray[np.ui
     assert truth.edit_error(picture.alphas[::-1], picture.colors[::-1], picture) > 5
 
 
+@pytest.mark.slow
 def test_what_a_gpu_gets_to_do_gives_the_same_on_the_cpu() -> None:
     found = gpu.check("cpu", (45, 90), rounds=1, frames=2, pause=0.001)
     assert found["ok"], found

@@ -54,6 +54,7 @@ def test_layers_add_up(method) -> None:
     np.testing.assert_allclose((alphas[..., None] * colors).sum(axis=0), picture, atol=within)
 
 
+@pytest.mark.slow
 def test_a_method_is_asked_as_a_segmenter_is() -> None:
     image = Image.from_pixels(mixtures(), "srgb")
     method = tan.Tan2018()
@@ -71,6 +72,7 @@ class TestTan2018:
         assert sorted(distances.argmin(axis=1)) == list(range(5))
         assert distances.min(axis=1).max() < 0.025  # colors are whole levels first
 
+    @pytest.mark.slow
     def test_a_hull_of_many_corners_gets_fewer_and_holds_the_colors(self) -> None:
         picture = np.clip(np.random.default_rng(0).normal(0.5, 0.13, (12, 16, 3)), 0, 1).astype(np.float32)
         palette = tan.hull_palette(picture)

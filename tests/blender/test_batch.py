@@ -52,6 +52,7 @@ def test_filled_then_rendered_without_an_engine(blender, shot: Path) -> None:
     check(blender.run("frames.py", "render", shot, variables=NOWHERE).result)
 
 
+@pytest.mark.slow
 def test_chain_needs_the_cache(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "open")
     stopped = blender.run("frames.py", "render", shot, check=False)
@@ -76,6 +77,7 @@ def test_chain_needs_the_cache(blender, shot: Path) -> None:
     check(blender.run("frames.py", "render", shot, variables=NOWHERE).result, factor=2.0)
 
 
+@pytest.mark.slow
 def test_stale_and_damaged_frames(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "chain")
     blender.run("frames.py", "fill", shot)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 LIMIT = 1e-5
 NO_PASSES = 3
 NOWHERE = {"FSCS_PYTHON": "/nowhere/python"}
@@ -46,6 +48,7 @@ def test_a_node_behind_another_needs_its_layers(blender, photograph: Path, tmp_p
     assert "press Segment there first" in said
 
 
+@pytest.mark.slow
 def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_path: Path) -> None:
     library, shot = linked(blender, photograph, tmp_path)
     stopped = blender.run("linked.py", "render", photograph, library, shot, check=False)

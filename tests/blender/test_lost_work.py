@@ -34,6 +34,7 @@ def test_a_changed_3d_scene_is_stale(blender, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("out_*.exr"))
 
 
+@pytest.mark.slow
 def test_a_simulation_needs_consent(blender, tmp_path: Path) -> None:
     blender.run("scene3d.py", "make", tmp_path)
     assert "3D scene not watched: Cloth" in blender.run("scene3d.py", "simulate", tmp_path).result

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
 import torch
 
 from fscs_engine import __version__
@@ -67,6 +68,7 @@ def test_a_broken_config_is_found(fscs, tmp_path):
     assert "broken.ocio" in finished.json["problems"][0]
 
 
+@pytest.mark.slow
 def test_loops_are_compiled_before_the_first_image(tmp_path):
     """In a process of its own: what is compiled is looked for once in a process."""
     # Without the processor's features nothing that is kept elsewhere fits.

@@ -202,6 +202,7 @@ def test_muting_goes_smoothly(taken):
     assert muted.tobytes() == steps[4].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [

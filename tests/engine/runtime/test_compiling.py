@@ -113,6 +113,7 @@ def test_loops_notice_what_changes_in_those_they_call(tmp_path, change, result):
     assert lines[:2] == ["['outer']", result]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_compiled_anew(tmp_path):
     run(tmp_path, tmp_path / "kept")
     for file in (tmp_path / "kept").iterdir():

@@ -122,6 +122,7 @@ def test_chunks_give_the_bytes_of_one_run(shot, tmp_path, temporal):
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_layers_of_one(shot, tmp_path):
     segment_sequence(shot, tmp_path / "one" / "l.####.exr", COLORS, AlphaProcessing(temporal=1.0))
     report = segment_sequence(shot, tmp_path / "two" / "l.####.exr", COLORS, AlphaProcessing(temporal=1.0), jobs=2)
