@@ -193,7 +193,7 @@ def parts() -> str:
     if results is None:
         return NOT_MEASURED
     lines = _head(["without", *PARTS, *PARTS_WIDE])
-    for row in sorted(results, key=lambda row: row != "nothing"):
+    for row in sorted(results, key=lambda row: not row.startswith("nothing")):
         result = results[row]
         numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
         lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
