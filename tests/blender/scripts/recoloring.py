@@ -50,7 +50,11 @@ def inside() -> int:
     return sum(inner.name.startswith(PREFIX) for inner in node.node_tree.nodes)
 
 
-found: dict[str, Any] = {"inside": [], "needed": []}
+def mixes() -> int:
+    return sum("Mix" in inner.bl_idname for inner in node.node_tree.nodes)
+
+
+found: dict[str, Any] = {"inside": [], "mixes": [], "needed": []}
 wanted = t.rendered(tree, node.outputs["Combined"], "image")
 found["rest"] = [bool((t.rendered(tree, node.outputs["Recolored"], "rest") == wanted).all()), inside()]
 prints = [controls.described(node, 1)]
@@ -59,6 +63,7 @@ for number, look in enumerate(json.loads((folder / "looks.json").read_text())):
     choose(look)
     np.save(folder / f"{number}.npy", t.rendered(tree, node.outputs["Recolored"], "recolored"))
     found["inside"].append(inside())
+    found["mixes"].append(mixes())
     found["needed"].append(sorted(views.needed(node)))
 prints.append(controls.described(node, 1))
 found["described"] = prints[0] != prints[1]
