@@ -41,6 +41,7 @@ class Maker:
         self._links = {link.to_socket.as_pointer(): link.from_socket for link in tree.links}
         self._curves: dict[tuple[str, int], Any] = {}
         self._split: dict[int, list[Any]] = {}
+        self._rgb: dict[int, Any] = {}
         self._new = bpy.app.version >= (5, 0, 0)
 
     def split(self, color: Any) -> list[Any]:
@@ -51,6 +52,13 @@ class Maker:
             self._put(node.inputs, color)
             self._split[key] = list(node.outputs)[:4]
         return self._split[key]
+
+    def rgb(self, image: Any) -> Any:
+        """The color of an image. Where nodes took the image itself for it, each would have a copy made of the whole."""
+        key = image.as_pointer()
+        if key not in self._rgb:
+            self._rgb[key] = self.join(self.split(image)[:3])
+        return self._rgb[key]
 
     def join(self, channels: Sequence[Any]) -> Any:
         """A color of three channels."""
@@ -97,8 +105,9 @@ class Maker:
         return self.color("MULTIPLY", self.color("MULTIPLY", color, color), color)
 
     def onto(self, image: Any, change: Any, factor: Any) -> Any:
-        """An image and so much of a change, with the alpha of the image."""
-        channels = self.split(self.color("MULTIPLY_ADD", change, factor, image))[:3]
+        """An image and so much of a change. Alpha is that of the image; so are place and size, as it comes first."""
+        much = change if (factor == 1.0).all() else self.color("MULTIPLY", change, factor)
+        channels = self.split(self.color("ADD", self.rgb(image), much))[:3]
         return self._joined([*channels, self.split(image)[3]])
 
     def socket(self, color: Any) -> Any:
@@ -173,6 +182,10 @@ class ChannelMaker(Maker):
         """Red, green, blue and, of a socket, alpha."""
         return color if isinstance(color, list) else super().split(color)
 
+    def rgb(self, image: Any) -> Any:
+        """The color of an image."""
+        return image
+
     def join(self, channels: Sequence[Any]) -> Any:
         """A color of three channels."""
         return list(channels)
@@ -188,7 +201,7 @@ class ChannelMaker(Maker):
         return self._joined([*color, 1.0]) if isinstance(color, list) else color
 
     def onto(self, image: Any, change: Any, factor: Any) -> Any:
-        """An image and so much of a change, with the alpha of the image."""
+        """An image and so much of a change, with the alpha, the place and the size of the image."""
         return self._mix("ADD", image, self.socket(change), factor)
 
     def _mix(self, kind: str, first: Any, second: Any, factor: Any = 1.0) -> Any:

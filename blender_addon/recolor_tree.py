@@ -133,8 +133,8 @@ def _adjustment() -> Any:
     entry, leave = passes.end_of(tree, "NodeGroupInput"), passes.end_of(tree, "NodeGroupOutput")
     layer, hue, saturation, exposure, gain = list(entry.outputs)[: len(ADJUSTED) + 1]
     nodes = maker(tree)
-    to_lms = product(LMS_OF_REC709, recoloring.to_rec709())
-    lab = nodes.matrix(_matrix(LAB_OF_ROOTS), nodes.root(nodes.matrix(_matrix(to_lms), layer)))
+    color, to_lms = nodes.rgb(layer), product(LMS_OF_REC709, recoloring.to_rec709())
+    lab = nodes.matrix(_matrix(LAB_OF_ROOTS), nodes.root(nodes.matrix(_matrix(to_lms), color)))
     lightness, a, b = nodes.split(lab)[:3]
     turn = nodes.math("RADIANS", hue)
     cosine, sine = (nodes.math("MULTIPLY", nodes.math(kind, turn), saturation) for kind in ("COSINE", "SINE"))
@@ -146,7 +146,7 @@ def _adjustment() -> Any:
     roots = nodes.matrix(_matrix(inverse(LAB_OF_ROOTS)), nodes.join(turned))
     result = nodes.matrix(_matrix(inverse(to_lms)), nodes.cube(roots))
     result = nodes.color("MULTIPLY", nodes.color("MULTIPLY", result, nodes.math("POWER", 2.0, exposure)), gain)
-    change = nodes.socket(nodes.color("SUBTRACT", result, layer))
+    change = nodes.socket(nodes.color("SUBTRACT", result, color))
     nodes.tidy()
     tree.links.new(change, leave.inputs[0])
     return tree

@@ -154,8 +154,7 @@ def _recolored(
     own, alphas, changes = {}, {}, []
     kept = {number: np.array([each[number - 1][0] for each in opacities], np.float32) for number in numbers}
     for number in numbers:
-        layer = layers[number]
-        alphas[number] = nodes.split(layer)[3]
+        layer, alphas[number] = nodes.rgb(layers[number]), nodes.split(layers[number])[3]
         new = _edited(nodes, layer, alphas[number], _over_time(looks, number, rgb[number - 1]))
         own[number] = nodes.color("MULTIPLY", new, kept[number]) if (kept[number] != 1.0).any() else new
         changes.append(nodes.color("SUBTRACT", own[number], layer))
@@ -164,7 +163,7 @@ def _recolored(
     filled = [number for number in numbers if ((1.0 - kept[number]) * lit[number]).any()]
     if filled:
         seen = [seen_instead(look, rgb) for look in looks]
-        whole, alpha = nodes.color("ADD", image, change), nodes.split(image)[3]
+        whole, alpha = nodes.color("ADD", nodes.rgb(image), change), nodes.split(image)[3]
         left = alpha
         for number in numbers:
             if (kept[number] < 1.0).any():

@@ -76,6 +76,7 @@ def test_as_the_engine_does(blender, tmp_path: Path) -> None:
     if blender.version != "4.2":  # which has no others
         assert found["mixes"] == [0] * len(LOOKS), "Mix Color takes twenty times as long as Vector Math"
     assert found["described"], "a node behind would not notice"
+    assert found["moved"] == [True, True], "the image has to stay where it is"
     assert found["over"] == [0, True]
     assert found["again"] > 0
     assert found["at rest again"] == [True, 0, ""]
