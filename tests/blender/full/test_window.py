@@ -205,6 +205,15 @@ def test_filling_is_cancelled(seen) -> None:
     assert found["nodes"] == seen["nodes"]
 
 
+def test_scrubbing(seen) -> None:
+    found = seen["scrubbed"]
+    assert found["says"] == "Reading frame 2"
+    assert found["read"] == [["0001", 2], ["0002", 2], ["0003", 2]], "only what is linked, and the frames beside"
+    assert found["from memory"] == ["Up to date", True]
+    assert found["not computed"] == ["Frame 30 is not segmented: press Segment", False]
+    assert found["back"]
+
+
 def test_copies_have_an_inside_of_their_own(seen) -> None:
     assert seen["copies"] == {"uids": 3, "images": 3 * 5, "same": True}
 
