@@ -208,7 +208,9 @@ def test_filling_is_cancelled(seen) -> None:
 def test_scrubbing(seen) -> None:
     found = seen["scrubbed"]
     assert found["says"] == "Reading frame 2"
-    assert found["read"] == [["0001", 2], ["0002", 2], ["0003", 2]], "only what is linked, and the frames beside"
+    there, read = found["beside"]
+    assert there[:3] == [1, 2, 3]
+    assert read == [[frame, 2] for frame in there], "only what is linked is read"
     assert found["from memory"] == ["Up to date", True]
     assert found["not computed"] == ["Frame 30 is not segmented: press Segment", False]
     assert found["back"]

@@ -487,8 +487,9 @@ def scrubbing(node: Any) -> Steps:
     found["says"] = node.message
     yield from until("the layer of the frame", lambda: node.message == "Up to date" and different(node, first))
     yield from until("the Viewer to show it", lambda: shows(node, 3))
-    yield from until("the frames beside it", lambda: len(memory) == 3)
-    found["read"] = sorted([path.name.split(".")[1], number] for path, number in memory)
+    there = [frame for frame in range(1, 5) if list(Path(node.cached_in).glob(f"layers.{frame:04d}.*exr"))]
+    yield from until("the frames beside it", lambda: len(memory) == len(there))
+    found["beside"] = [there, sorted([int(path.name.split(".")[1]), number] for path, number in memory)]
     second = passes(node)[3]
     scene.frame_set(3)
     found["from memory"] = [node.message, different(node, second)]
