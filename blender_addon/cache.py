@@ -172,17 +172,16 @@ def adopt(node: Any) -> None:
                 _write(own, {"files": files, "palette": _any_palette(own.parent)})
 
 
-def summary(node: Any, frames: Sequence[int], *, still: bool) -> tuple[list[int], int]:
-    """Which of some frames have a file, right or stale, and how many bytes all files of the node have. All frames of a
-    still have the same one."""
+def kept(node: Any) -> tuple[set[int], bool, int]:
+    """What is there of a node, right or stale: the frames in the names of its files, whether there is one of a still,
+    and how many bytes all have."""
     names = {}
     for file in folder(node).glob(LAYERS):
         with contextlib.suppress(OSError):
             names[file.name] = file.stat().st_size
-    parts = [name.split(".") for name in names]
-    numbers = {int(each[1]) for each in parts if re.fullmatch(r"-?\d{3,8}", each[1])}
-    there = frames if still and any(len(each[1]) == 16 for each in parts) else [n for n in frames if n in numbers]
-    return list(there), sum(names.values())
+    parts = [name.split(".")[1] for name in names]
+    numbers = {int(each) for each in parts if re.fullmatch(r"-?\d{3,8}", each)}
+    return numbers, any(len(each) == 16 for each in parts), sum(names.values())
 
 
 def ranges(frames: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import bpy
 
 from . import cache, capture, copies, passes, reading, recoloring, srgb, strings, updating, views
+from .counting import count
 from .engaged import redraw
 from .freshness import look_at, settings_of
 from .fscs._version import __version__
@@ -22,7 +23,7 @@ from .scene_print import scene_print
 from .session import SESSION
 from .show import fill_links, show_again
 from .sources import Sources
-from .trees import all_nodes, is_linked, nodes_of_scene, scene_of
+from .trees import all_nodes, is_linked, nodes_of_scene
 from .ui import BROKEN_WITHOUT, crashes, popup
 
 
@@ -185,6 +186,7 @@ def _show_undone(node: Any) -> None:
 def on_changed(*_: Any) -> None:
     """Has the next :func:`look` look."""
     SESSION.changed = True
+    SESSION.changes += 1
 
 
 def look() -> float:
@@ -193,6 +195,7 @@ def look() -> float:
     busy = bpy.app.is_job_running("RENDER") or capture.capturing()
     if busy or (
         not SESSION.changed
+        and not SESSION.counting
         and not any(each.wanted for each in SESSION.reading.values())
         and now - SESSION.looked < SLOW_SECONDS
     ):
@@ -206,9 +209,11 @@ def look() -> float:
             else:
                 SESSION.scenes[name] = scene_print(scene)
         SESSION.look_seconds = time.monotonic() - now
-    if now - SESSION.looked >= SLOW_SECONDS:
-        for_each(all_nodes(), _sum_up)
     said: list[bool] = []
+    if SESSION.counting or now - SESSION.looked >= SLOW_SECONDS:
+        counted: list[bool] = []
+        for_each(all_nodes(), lambda node: counted.append(count(node)))
+        SESSION.counting = not all(counted)
     for_each(reading.finished(), show_again)
     follow_keys()
     for_each(all_nodes(), lambda node: said.append(look_at(node) or fill_links(node)))
@@ -217,15 +222,6 @@ def look() -> float:
     if any(said):
         redraw(bpy.context)
     return LOOK_SECONDS
-
-
-def _sum_up(node: Any) -> None:
-    scene = scene_of(node)
-    frames = range(scene.frame_start, scene.frame_end + 1)
-    there, size = cache.summary(node, frames, still=Sources.of(node, scene.frame_current).still)
-    facts = {"frames": cache.ranges(there), "there": len(there), "count": len(frames), "size": f"{size / 1e6:.0f} MB"}
-    text = strings.CACHE_SIZE.format(**facts) if size else strings.CACHE_EMPTY
-    SESSION.state(node.uid).cached = text
 
 
 LOOK_SECONDS, SLOW_SECONDS = 0.2, 1.5

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import passes, recoloring, strings
 from .fscs.edits import EDIT_BY_NAME, LAB_OF_ROOTS, LMS_OF_REC709, LayerEdit, Look, inverse, product
-from .maker import PREFIX, Maker
+from .maker import PREFIX, maker
 
 ADJUSTED = ("hue", "saturation", "exposure", "gain")
 """The edits that are inputs of an adjustment. They are the last that are applied, so that others can be made before."""
@@ -132,10 +132,10 @@ def _adjustment() -> Any:
     tree.interface.new_socket(strings.ADJUSTMENT_CHANGE, in_out="OUTPUT", socket_type="NodeSocketColor")
     entry, leave = passes.end_of(tree, "NodeGroupInput"), passes.end_of(tree, "NodeGroupOutput")
     layer, hue, saturation, exposure, gain = list(entry.outputs)[: len(ADJUSTED) + 1]
-    nodes = Maker(tree)
-    to_lms = product(LMS_OF_REC709, recoloring.to_rec709())
-    lms = nodes.split(nodes.matrix(_matrix(to_lms), nodes.split(layer)[:3]))
-    lightness, a, b = nodes.split(nodes.matrix(_matrix(LAB_OF_ROOTS), [nodes.root(each) for each in lms[:3]]))[:3]
+    nodes = maker(tree)
+    color, to_lms = nodes.rgb(layer), product(LMS_OF_REC709, recoloring.to_rec709())
+    lab = nodes.matrix(_matrix(LAB_OF_ROOTS), nodes.root(nodes.matrix(_matrix(to_lms), color)))
+    lightness, a, b = nodes.split(lab)[:3]
     turn = nodes.math("RADIANS", hue)
     cosine, sine = (nodes.math("MULTIPLY", nodes.math(kind, turn), saturation) for kind in ("COSINE", "SINE"))
     turned = [
@@ -143,10 +143,10 @@ def _adjustment() -> Any:
         nodes.math("SUBTRACT", nodes.math("MULTIPLY", a, cosine), nodes.math("MULTIPLY", b, sine)),
         nodes.math("ADD", nodes.math("MULTIPLY", a, sine), nodes.math("MULTIPLY", b, cosine)),
     ]
-    cubes = nodes.cube(nodes.matrix(_matrix(inverse(LAB_OF_ROOTS)), turned))
-    result = nodes.matrix(_matrix(inverse(to_lms)), nodes.split(cubes)[:3])
-    result = nodes.mix("MULTIPLY", nodes.mix("MULTIPLY", result, nodes.math("POWER", 2.0, exposure)), gain)
-    change = nodes.mix("SUBTRACT", result, layer)
+    roots = nodes.matrix(_matrix(inverse(LAB_OF_ROOTS)), nodes.join(turned))
+    result = nodes.matrix(_matrix(inverse(to_lms)), nodes.cube(roots))
+    result = nodes.color("MULTIPLY", nodes.color("MULTIPLY", result, nodes.math("POWER", 2.0, exposure)), gain)
+    change = nodes.socket(nodes.color("SUBTRACT", result, color))
     nodes.tidy()
     tree.links.new(change, leave.inputs[0])
     return tree

@@ -33,7 +33,7 @@ from .fscs.edits import (
     seen_instead,
 )
 from .fscs.parameters import Parameter
-from .maker import PREFIX, Maker
+from .maker import PREFIX, Maker, maker
 from .properties import HAS_COLOR, edit, plain
 from .session import SESSION
 from .sources import LINEAR, SPACES, scene_space
@@ -136,10 +136,11 @@ def build(
     Returns:
         the socket of the recolored image, and those of what became of each layer that is edited, by its number from 1.
     """
-    nodes = Maker(tree, _frames(node, keyframed(node))[0], scene_of(node).frame_current)
-    made = _recolored(nodes, image, layers, looks, [tuple(entry.color) for entry in node.palette])
+    nodes = maker(tree, _frames(node, keyframed(node))[0], scene_of(node).frame_current)
+    recolored, own = _recolored(nodes, image, layers, looks, [tuple(entry.color) for entry in node.palette])
+    edited = {number: nodes.socket(color) for number, color in own.items()}
     nodes.tidy()
-    return made
+    return recolored, edited
 
 
 def _recolored(
@@ -150,23 +151,19 @@ def _recolored(
         return image, {}
     rgb = [(float(color[0]), float(color[1]), float(color[2])) for color in colors]
     opacities = [look.opacities(len(colors)) for look in looks]
-    new, own, alphas, changes = {}, {}, {}, []
+    own, alphas, changes = {}, {}, []
     kept = {number: np.array([each[number - 1][0] for each in opacities], np.float32) for number in numbers}
     for number in numbers:
-        layer = layers[number]
-        parts = nodes.split(layer)
-        alphas[number] = parts[3]
-        new[number] = _edited(nodes, layer, parts, _over_time(looks, number, rgb[number - 1]))
-        own[number] = (
-            nodes.mix("MULTIPLY", new[number], _gray(kept[number])) if (kept[number] != 1.0).any() else new[number]
-        )
-        changes.append(nodes.mix("SUBTRACT", own[number], layer))
+        layer, alphas[number] = nodes.rgb(layers[number]), nodes.split(layers[number])[3]
+        new = _edited(nodes, layer, alphas[number], _over_time(looks, number, rgb[number - 1]))
+        own[number] = nodes.color("MULTIPLY", new, kept[number]) if (kept[number] != 1.0).any() else new
+        changes.append(nodes.color("SUBTRACT", own[number], layer))
     change = nodes.total(changes)
     lit = {number: np.array([not each[number - 1][1] for each in opacities], np.float32) for number in numbers}
     filled = [number for number in numbers if ((1.0 - kept[number]) * lit[number]).any()]
     if filled:
         seen = [seen_instead(look, rgb) for look in looks]
-        whole, alpha = nodes.mix("ADD", image, change), nodes.split(image)[3]
+        whole, alpha = nodes.color("ADD", nodes.rgb(image), change), nodes.split(image)[3]
         left = alpha
         for number in numbers:
             if (kept[number] < 1.0).any():
@@ -178,10 +175,10 @@ def _recolored(
             others = nodes.math("SUBTRACT", left, nodes.math("MULTIPLY", alphas[number], kept[number]))
             weight = nodes.math("MAXIMUM", nodes.math("ADD", nodes.math("MAXIMUM", others, 0.0), least), SMALLEST)
             lost = nodes.math("MULTIPLY", nodes.math("MAXIMUM", alphas[number], 0.0), share)
-            rest = nodes.mix("SUBTRACT", whole, own[number]) if kept[number].any() else whole
-            rest = nodes.mix("ADD", rest, nodes.mix("MULTIPLY", least, shows))
-            change = nodes.mix("ADD", change, nodes.mix("MULTIPLY", rest, nodes.math("DIVIDE", lost, weight)))
-    return nodes.mix("ADD", image, change, np.array([look.strength for look in looks], np.float32)), own
+            rest = nodes.color("SUBTRACT", whole, own[number]) if kept[number].any() else whole
+            rest = nodes.color("MULTIPLY_ADD", least, shows, rest)
+            change = nodes.color("MULTIPLY_ADD", rest, nodes.math("DIVIDE", lost, weight), change)
+    return nodes.onto(image, change, np.array([look.strength for look in looks], np.float32)), own
 
 
 @dataclass(frozen=True)
@@ -215,37 +212,28 @@ def _over_time(looks: Sequence[Look], number: int, color: Rgb) -> Numbers:
     )
 
 
-def _edited(nodes: Maker, layer: Any, parts: Sequence[Any], numbers: Numbers) -> Any:
+def _edited(nodes: Maker, layer: Any, alpha: Any, numbers: Numbers) -> Any:
     """The edits of one layer but for opacity: see :class:`fscs.edits.Formula`."""
-    alpha = parts[3]
-    above = nodes.math("MAXIMUM", alpha, 0.0) if numbers.offset.any() or numbers.roots is not None else None
+    shifted = numbers.roots is not None and numbers.roots[:, :, 3].any()
+    above = nodes.math("MAXIMUM", alpha, 0.0) if shifted or numbers.offset.any() else None
     result = layer
     if numbers.roots is not None:
-        lms = nodes.split(nodes.matrix(numbers.to_lms, parts[:3]))
-        roots = [nodes.root(each) for each in lms[:3]]
-        if numbers.roots[:, :, 3].any():
-            roots.append(nodes.math("POWER", above, 1.0 / 3.0))
-        result = nodes.matrix(numbers.from_lms, nodes.split(nodes.cube(nodes.matrix(numbers.roots, roots)))[:3])
+        roots = nodes.matrix(numbers.roots[:, :, :3], nodes.root(nodes.matrix(numbers.to_lms, layer)))
+        if shifted:
+            roots = nodes.color("MULTIPLY_ADD", nodes.math("POWER", above, 1.0 / 3.0), numbers.roots[:, :, 3], roots)
+        result = nodes.matrix(numbers.from_lms, nodes.cube(roots))
     else:
         scale = np.diagonal(numbers.from_lms, axis1=1, axis2=2)
         if (scale != 1.0).any():
-            result = nodes.mix("MULTIPLY", layer, scale)
+            result = nodes.color("MULTIPLY", layer, scale)
     if numbers.offset.any():
-        result = nodes.mix("ADD", result, nodes.mix("MULTIPLY", above, numbers.offset))
+        result = nodes.color("MULTIPLY_ADD", above, numbers.offset, result)
     if (numbers.power != 1.0).any():
         there = nodes.math("GREATER_THAN", alpha, 0.0)
         divisor = nodes.math("ADD", nodes.math("MULTIPLY", alpha, there), nodes.math("SUBTRACT", 1.0, there))
-        straight = nodes.split(result)
-        raised = [
-            nodes.signed_power(nodes.math("DIVIDE", straight[place], divisor), numbers.power[:, place])
-            for place in range(3)
-        ]
-        result = nodes.join([nodes.math("MULTIPLY", each, divisor) for each in raised])
+        straight = nodes.color("MULTIPLY", result, nodes.math("DIVIDE", 1.0, divisor))
+        result = nodes.color("MULTIPLY", nodes.signed_power(straight, numbers.power), divisor)
     return result
-
-
-def _gray(numbers: Any) -> Any:
-    return np.repeat(numbers[:, None], 3, axis=1)
 
 
 def _is_edit(path: str, start: str) -> bool:

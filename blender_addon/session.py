@@ -31,6 +31,8 @@ class State:
         tried: the settings that it computed last, whatever came of it.
         keys: the keyframes that its edits were made of (``recoloring.fit``).
         cached: what of the scene's range is in the cache, in words.
+        alike: what tells the layers of frames from those of others (``window.alike``), by frame.
+        alike_at: the number of changes (``Session.changes``) that this was worked out after.
     """
 
     message: str = ""
@@ -50,6 +52,8 @@ class State:
     changed: float = 0.0
     tried: str = ""
     keys: tuple[Any, ...] = ()
+    alike: dict[int, tuple[str | None, ...] | None] = field(default_factory=dict)
+    alike_at: int = -1
 
 
 @dataclass
@@ -66,6 +70,8 @@ class Session:
     scenes: what was seen of 3D scenes that flow into nodes (``scene_print.ScenePrint``), by their names.
     blend: the .blend that was loaded or saved last.
     changed: whether something may have changed since the nodes were looked at.
+    changes: how often something may have changed.
+    counting: whether frames in the cache are left to be counted.
     looked: when that was, by ``time.monotonic``.
     look_seconds: how long the last look at those scenes took.
     reading: what reads a frame for a window (``reading.Reading``), by the uid of their nodes.
@@ -85,6 +91,8 @@ class Session:
     scenes: dict[str, Any] = field(default_factory=dict)
     blend: str = ""
     changed: bool = True
+    changes: int = 0
+    counting: bool = False
     looked: float = 0.0
     look_seconds: float = 0.0
     reading: dict[str, Any] = field(default_factory=dict)

@@ -3,29 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .fscs.key import window_identity
 from .fscs.parameters import PALETTE_FRAMES, TEMPORAL_RADIUS
 from .sources import Sources
-from .upstream import fingerprint, fingerprint_of, identity
+from .upstream import fingerprint, fingerprint_of, glance, identity
+
+Walk = Callable[[Any, int], str]
+"""Tells what a link shows at a frame: ``fingerprint``, or ``glance``, which is quick."""
 
 
-def around(node: Any, frame: int) -> tuple[int, ...]:
+def around(node: Any, frame: int, walk: Walk = fingerprint) -> tuple[int, ...]:
     """The frames whose pictures decide the layers of one, in their order: itself alone without temporal smoothing.
 
     Frames before and after it count as far as each shows another picture than the one beside it, so that the ends of a
     sequence and a held frame end the window.
     """
-    here = _shown(node, frame) if node.temporal > 0.0 else None
+    here = _shown(node, frame, walk) if node.temporal > 0.0 else None
     if here is None:
         return (frame,)
     found = [frame]
     for step in (-1, 1):
         last = here
         for number in range(frame + step, frame + step * (TEMPORAL_RADIUS + 1), step):
-            shown = _shown(node, number)
+            shown = _shown(node, number, walk)
             if shown is None or shown == last:
                 break
             last = shown
@@ -41,6 +44,18 @@ def print_of(node: Any, frame: int) -> str:
         if number != frame and sources.image_file is None:
             prints.append(f"{number - frame},{fingerprint(sources.image, number)}")
     return "|".join(prints)
+
+
+def alike(node: Any, frame: int) -> tuple[str | None, ...] | None:
+    """The same for frames whose layers are the same, as far as a glance tells: of a file, its name counts. None where
+    there is no picture."""
+    sources = Sources.of(node, frame)
+    mask = str(sources.mask_file.path) if sources.mask_file is not None else ""
+    if sources.mask is not None and sources.mask_file is None:
+        mask = glance(sources.mask, frame)
+    frames = around(node, frame, glance)
+    pictures = [_shown(node, number, glance) for number in frames]
+    return None if None in pictures else (mask, str(frames.index(frame)), *pictures)
 
 
 def identity_of(node: Any, frame: int) -> str:
@@ -76,11 +91,11 @@ def spread(frames: Sequence[int]) -> list[int]:
     return [frames[round(place * (len(frames) - 1) / max(1, count - 1))] for place in range(count)]
 
 
-def _shown(node: Any, frame: int) -> str | None:
+def _shown(node: Any, frame: int, walk: Walk = fingerprint) -> str | None:
     """What tells the picture of a frame from those of others; None where there is none."""
     sources = Sources.of(node, frame)
     if sources.image is None:
         return None
     if sources.image_file is None:
-        return fingerprint(sources.image, frame)
+        return walk(sources.image, frame)
     return str(sources.image_file.path) if sources.image_file.path.is_file() else None

@@ -96,6 +96,16 @@ def test_no_frame_is_kept_twice(blender, photograph: Path, tmp_path: Path) -> No
     assert different == 3
 
 
+def test_held_frames_are_counted(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "held", photograph, tmp_path)
+    assert found["nothing"] == "Nothing in the cache yet"
+    assert found["one"] == ["4 of 6 frames: 3-6", "0005"]
+    assert found["filled"] == ["6 of 6 frames: 1-6", 3]
+    assert found["temporal"] == "5 of 6 frames: 1-2, 4-6"
+    assert found["through a node"] == "6 of 6 frames: 1-6"
+    assert found["animated"] == "5 of 6 frames: 1-2, 4-6"
+
+
 def test_made_local(blender, photograph: Path, tmp_path: Path) -> None:
     found = seen(blender, "local", photograph, tmp_path)
     assert found["after"] == ["Up to date", True]

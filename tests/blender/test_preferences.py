@@ -276,3 +276,5 @@ def test_the_panel_shows_each_state(blender):
     assert "0.25 getting PyTorch" in running
     assert "soft_color_segment.cancel_installation" in running
     assert "Install Engine" not in running
+    in_force = "FSCS_PYTHON is set: it wins over the Python below"
+    assert [in_force in missing, in_force in blender.run(DRAW).result[0]] == [False, True]

@@ -73,7 +73,10 @@ def test_as_the_engine_does(blender, tmp_path: Path) -> None:
         assert error(given, wanted) <= LIMIT, (told, error(given, wanted))
         assert np.abs(wanted - image).max() > 0.01, "the look changes nothing"
     assert found["needed"] == [[0], [0, 2], [1, 3], [0, 1], [0, 1], [0, 2], [0, 1, 2, 3], [0, 1, 2, 3]]
+    if blender.version != "4.2":  # which has no others
+        assert found["mixes"] == [0] * len(LOOKS), "Mix Color takes twenty times as long as Vector Math"
     assert found["described"], "a node behind would not notice"
+    assert found["moved"] == [True, True], "the image has to stay where it is"
     assert found["over"] == [0, True]
     assert found["again"] > 0
     assert found["at rest again"] == [True, 0, ""]

@@ -205,6 +205,17 @@ def test_filling_is_cancelled(seen) -> None:
     assert found["nodes"] == seen["nodes"]
 
 
+def test_scrubbing(seen) -> None:
+    found = seen["scrubbed"]
+    assert found["says"] == "Reading frame 2"
+    there, read = found["beside"]
+    assert there[:3] == [1, 2, 3]
+    assert read == [[frame, 2] for frame in there], "only what is linked is read"
+    assert found["from memory"] == ["Up to date", True]
+    assert found["not computed"] == ["Frame 30 is not segmented: press Segment", False]
+    assert found["back"]
+
+
 def test_copies_have_an_inside_of_their_own(seen) -> None:
     assert seen["copies"] == {"uids": 3, "images": 3 * 5, "same": True}
 

@@ -201,7 +201,7 @@ found["named"] = [socket.name for socket in node.outputs][:3]
 node.message, node.failed = "it went wrong", True
 found["report"] = help.report()
 found["help"] = help.PAGE.read_text(encoding="utf-8")
-node.message, node.failed = "", False
+found["failure"] = list(ui.status(node))
 
 # A name from a file that would lead elsewhere
 victim = Path.cwd() / "victim"
@@ -213,6 +213,7 @@ bpy.ops.wm.save_as_mainfile(filepath=blend)
 cache.clear(node)
 bpy.ops.wm.open_mainfile(filepath=blend)
 (node,) = trees.all_nodes()
+found["failure after load"] = [node.message, node.failed]
 found["healed"] = node.uid != "../victim"
 t.press("clear_cache", node)
 found["victim"] = (victim / "layers.exr").exists()

@@ -3,6 +3,7 @@ local. ``lost_work.py KIND PICTURE FOLDER``."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import cache, exr, memory, passes, reading, show, trees, ui
+from soft_color_segment import cache, counting, exr, memory, passes, reading, show, trees, ui
+from soft_color_segment import files as blend_files
 from soft_color_segment.session import SESSION
 
 kind, picture, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
@@ -172,6 +174,47 @@ def many() -> dict[str, Any]:
     frozen = list(Path(folder / "softcolor_frozen").glob("*/*.exr"))
     found["frozen"] = [len(frozen), len({file.stat().st_ino for file in frozen})]
     return found
+
+
+def held() -> dict[str, Any]:
+    """What the panel counts: frames that show the same as a frame with a file are there, too."""
+    source = bpy.data.images.load(picture)
+    for number, width in enumerate((160, 120, 80), 1):
+        source.scale(width, 60)
+        source.save(filepath=str(folder / f"plate_{number:04d}.png"))
+    tree = t.compositor(80, 60)
+    plates = t.image_node(tree, folder / "plate_0001.png", 3)
+    node = t.soft(tree, plates.outputs["Image"])
+    node.colors = 2
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = 1, 6
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "held.blend"))
+    found = {"nothing": panel(node)}
+    scene.frame_set(5)
+    t.press("segment", node)
+    found["one"] = [panel(node), files(node)[0].split(".")[1]]
+    t.press("fill_cache", node)
+    found["filled"] = [panel(node), len(files(node))]
+    node.temporal = 0.5  # the first of the held frames looks at those before it, the others at none
+    found["temporal"] = panel(node)
+    node.temporal = 0.0
+    brighter = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plates.outputs["Image"], brighter.inputs[0])
+    tree.links.new(brighter.outputs[0], node.inputs["Image"])
+    found["through a node"] = panel(node)
+    for frame in (3, 4):
+        brighter.inputs[1].default_value = float(frame)
+        brighter.inputs[1].keyframe_insert("default_value", frame=frame)
+    found["animated"] = panel(node)
+    return found
+
+
+def panel(node: Any) -> str:
+    """What the panel says of the cache, without the size."""
+    blend_files.on_changed()  # a window tells it of changes
+    while not counting.count(node):
+        pass
+    return re.sub(r", \d+ MB on disk", "", SESSION.state(node.uid).cached)
 
 
 def local() -> dict[str, Any]:

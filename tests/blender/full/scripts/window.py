@@ -356,6 +356,7 @@ def steps() -> Steps:
     seen["panel"] = states[node.uid].cached
 
     yield from cancel_filling(hand, tree, node)
+    yield from scrubbing(node)
     yield from copies(hand, tree, node)
     yield from freezing(hand, tree, node)
     yield from picking(hand, tree)
@@ -474,6 +475,30 @@ def cancel_filling(hand: Hand, tree: Any, node: Any) -> Steps:
         "nodes": sorted(each.bl_idname for each in tree.nodes),
         "frame": bpy.context.scene.frame_current,
     }
+
+
+def scrubbing(node: Any) -> Steps:
+    """To frames that are in the cache, with nothing in memory at first, and to one that is not."""
+    scene, memory = bpy.context.scene, ours("session").SESSION.memory
+    found: dict[str, Any] = {}
+    memory.clear()
+    first = passes(node)[3]
+    scene.frame_set(2)
+    found["says"] = node.message
+    yield from until("the layer of the frame", lambda: node.message == "Up to date" and different(node, first))
+    yield from until("the Viewer to show it", lambda: shows(node, 3))
+    there = [frame for frame in range(1, 5) if list(Path(node.cached_in).glob(f"layers.{frame:04d}.*exr"))]
+    yield from until("the frames beside it", lambda: len(memory) == len(there))
+    found["beside"] = [there, sorted([int(path.name.split(".")[1]), number] for path, number in memory)]
+    second = passes(node)[3]
+    scene.frame_set(3)
+    found["from memory"] = [node.message, different(node, second)]
+    scene.frame_set(30)
+    found["not computed"] = [node.message, bool(passes(node)[3].any())]
+    scene.frame_set(1)
+    yield from until("the first frame again", lambda: node.message == "Up to date" and shows(node, 3))
+    found["back"] = np.array_equal(passes(node)[3], first)
+    seen["scrubbed"] = found
 
 
 def copies(hand: Hand, tree: Any, node: Any) -> Steps:
