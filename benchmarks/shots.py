@@ -2,7 +2,8 @@
 
 The shot: frames of the example photograph, enlarged and shifted, as PNG in and EXR out, beside the same frames in
 memory, what reading and writing take by themselves, and OpenImageIO writing the same channels. The files: layers of a
-photograph, of the same photograph with grain, and of a rendered frame. Everything runs in one process.
+photograph, of the same photograph with grain, and of a rendered frame. The packing: what could pack their blocks for
+ZIP, by the CPU's time of one thread. Everything runs in one process.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import imagecodecs
 import numpy as np
 import OpenImageIO as oiio
 from machine import store
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from fscs_engine import Image, Palette, Segmenter
 
 COLORS = 7
-HEIGHT, TRIAL_HEIGHT = 1080, 90
+HEIGHT, LARGE_HEIGHT, TRIAL_HEIGHT = 1080, 2160, 90
 FRAMES, ROUNDS = 6, 2
 GRAIN = 0.02
 """Standard deviation of the noise, in sRGB from 0 to 1."""
@@ -45,6 +47,17 @@ FORMS: dict[str, dict[str, Any]] = {
     "zip, half": {"half": True},
 }
 """What `fscs segment` writes, by the flags' names."""
+
+_codecs: Any = imagecodecs  # its types know nothing of arrays
+
+PACKERS: dict[str, Callable[[Any], Any]] = {
+    "libdeflate 1": lambda block: _codecs.deflate_encode(block, level=1),
+    "libdeflate 2": lambda block: _codecs.deflate_encode(block, level=2),
+    "zlib-ng 1": lambda block: _codecs.zlibng_encode(block, level=1),
+    "zlib-ng 2": lambda block: _codecs.zlibng_encode(block, level=2),
+    "zlib 1": lambda block: _codecs.zlib_encode(block, level=1),
+    "LZ4 (no EXR has it)": lambda block: _codecs.lz4_encode(block),
+}
 
 OTHERS = {"OpenImageIO, zip": "zip", "OpenImageIO, none": "none"}
 """What OpenImageIO writes of the same channels in one part, by its compression."""
@@ -135,10 +148,37 @@ def measure_files(folder: Path, image: Image, segmenter: Segmenter, watch: Watch
     return {"forms": found, "clock": watch.clock, "layer_bytes": layers.nbytes, "empty": empty}
 
 
+def measure_packing(image: Image, segmenter: Segmenter) -> dict[str, Any]:
+    """Seconds of the CPU and bytes of each of :data:`PACKERS`, over all blocks of 16 rows."""
+    from fscs_engine.files.exr_loops import zip_steps
+
+    layers = segmenter.segment(image, segmenter.auto_palette(image, COLORS)).pixels
+    order, watch, blocks = np.array([3, 2, 1, 0], np.int64), Watch("CPU", 1), []
+
+    def made() -> None:
+        blocks.clear()
+        for layer in layers:
+            for top in range(0, len(layer), 16):
+                rows = layer[top : top + 16]
+                steps = np.empty(rows.nbytes, np.uint8)
+                zip_steps(rows, order, np.empty(rows.nbytes // 2, np.uint16), steps)
+                blocks.append(steps)
+
+    made()
+    found: dict[str, Any] = {"steps": watch(made, 3), "layer_bytes": layers.nbytes, "packers": {}}
+    for name, packed in PACKERS.items():
+        sizes: list[int] = []
+        seconds = watch(lambda packed=packed, sizes=sizes: sizes.extend(len(packed(block)) for block in blocks), 2)
+        found["packers"][name] = {"seconds": seconds, "bytes": sum(sizes) // 2}
+    return found
+
+
 def measure_shot(folder: Path, picture: Path, height: int, segmenter: Segmenter, count: int, watch: Watch) -> Any:
     """Seconds a frame: of the whole, in memory, and of reading and writing by themselves."""
     from fscs_engine import SegmentOptions, read_image, segment_sequence
 
+    folder = folder / str(height)
+    folder.mkdir()
     palette: Palette = segmenter.auto_palette(read_image(picture), COLORS)
     files = [folder / f"plate.{1001 + number}.png" for number in range(count)]
     for number, file in enumerate(files):
@@ -168,6 +208,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="2 by default")
     parser.add_argument("--cpu", action="store_true", help="measure the CPU's time: others use the machine too")
     parser.add_argument("--trial", action="store_true", help="tiny frames; nothing is stored")
+    parser.add_argument("--only", help="the rows whose name begins so")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     for name in ("threads", "exr_threads"):
@@ -190,8 +231,15 @@ def main() -> None:
         jobs = {
             f"files, {kind}": partial(measure_files, folder, frame, segmenter, watch) for kind, frame in frames.items()
         }
+        jobs |= {f"packing, {kind}": partial(measure_packing, frame, segmenter) for kind, frame in frames.items()}
         jobs["shot"] = partial(measure_shot, folder, picture, height, segmenter, count, watch)
+        if not arguments.trial:
+            large = folder / "large.png"
+            resize(PICTURE, LARGE_HEIGHT * 16 // 9, LARGE_HEIGHT, large)
+            jobs["shot, 4K"] = partial(measure_shot, folder, large, LARGE_HEIGHT, segmenter, count // 2, watch)
         for row, job in jobs.items():
+            if not row.startswith(arguments.only or ""):
+                continue
             result = job()
             if not arguments.trial:
                 store("shots", row, result)

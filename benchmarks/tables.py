@@ -28,7 +28,7 @@ PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
         *("scores", "scores-small", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
-        *("speed", "shots", "variants", "parts", "video", "curve", "claims", "speed-limits"),
+        *("speed", "shots", "packing", "recolor", "variants", "parts", "video", "curve", "claims", "speed-limits"),
     ),
     "benchmarks/README.md": ("commands",),
     "docs/formats.md": ("files",),
@@ -279,18 +279,49 @@ def speed() -> str:
 def shots() -> str:
     """How long a frame of a shot takes from file to file, and the parts of that."""
     results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
-    shot = results["shot"]
-    memory = median(shot["memory"])
-    parts = {
-        f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"],
-        "the same in memory": memory,
-        "reading alone": median(shot["read"]),
-        "writing alone": median(shot["write"]),
-        **{f"writing alone by {name}": median(own) for name, own in shot["others"].items()},
-    }
     lines = _head(["", "seconds per frame", "times as long"])
-    lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
-    lines += ["", f"Mean of {shot['frames']} frames of {shot['bytes'] / 1e6:.0f} MB, {shot['clock']} time."]
+    notes = []
+    for shot in (results["shot"], results["shot, 4K"]):
+        memory = median(shot["memory"])
+        parts = {
+            f"PNG to EXR, {_pixels(shot['size'])}": shot["whole"],
+            "the same in memory": memory,
+            "reading alone": median(shot["read"]),
+            "writing alone": median(shot["write"]),
+            **{f"writing alone by {name}": median(own) for name, own in shot["others"].items()},
+        }
+        lines += [f"| {name} | {own:.2f} | {own / memory:.2f} |" for name, own in parts.items()]
+        notes.append(f"{shot['frames']} frames of {shot['bytes'] / 1e6:.0f} MB")
+    lines += ["", f"Means of {' and '.join(notes)}, {results['shot']['clock']} time."]
+    return "\n".join(lines) + _measured_on(results)
+
+
+def packing() -> str:
+    """What could pack a layered EXR, on three frames."""
+    results: dict[str, Any] = json.loads((RESULTS / "shots.json").read_text())
+    rows = {row.removeprefix("packing, "): own for row, own in results.items() if row.startswith("packing, ")}
+    lines = _head(["", *(f"{kind}: {what}" for kind in rows for what in ("s", "MB"))])
+    steps = [
+        cell for own in rows.values() for cell in (f"{median(own['steps']):.2f}", f"{own['layer_bytes'] / 1e6:.0f}")
+    ]
+    lines.append("| " + " | ".join(["the bytes in ZIP's order", *steps]) + " |")
+    for packer in next(iter(rows.values()))["packers"]:
+        found = [own["packers"][packer] for own in rows.values()]
+        cells = [cell for own in found for cell in (f"{median(own['seconds']):.2f}", f"{own['bytes'] / 1e6:.1f}")]
+        lines.append("| " + " | ".join([packer, *cells]) + " |")
+    lines.append("")
+    return "\n".join(lines) + _measured_on(results)
+
+
+def recolor() -> str:
+    """How long recoloring takes, in memory and from file to file."""
+    results: dict[str, Any] = json.loads((RESULTS / "recolor.json").read_text())
+    lines = _head(["", "seconds", "shortest", "longest"])
+    for own in results.values():
+        lines.append(f"| *{_pixels(own['frame'])}* |" + " |" * 3)
+        for name, seconds in own["seconds"].items():
+            lines.append(f"| {name} | {median(seconds):.3f} | {min(seconds):.3f} | {max(seconds):.3f} |")
+    lines += ["", f"{next(iter(results.values()))['clock']} time."]
     return "\n".join(lines) + _measured_on(results)
 
 
@@ -455,6 +486,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "video": video,
     "speed": speed,
     "shots": shots,
+    "packing": packing,
+    "recolor": recolor,
     "files": files,
     "variants": variants,
     "parts": parts,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,26 @@ class Reading:
         converted = f", converted to {self.space}" if self.converted else ""
         alpha = f"; {self.alpha} alpha" if self.alpha else ""
         return f"{self.encoding} ({self.reason}){converted}{alpha}"
+
+
+class Header(Protocol):
+    """What there is to say of a picture besides its pixels, see :class:`Image`."""
+
+    @property
+    def color_space(self) -> str:
+        """Of the values."""
+
+    @property
+    def data_window(self) -> Window:
+        """The pixels there are."""
+
+    @property
+    def display_window(self) -> Window:
+        """The format."""
+
+    @property
+    def attributes(self) -> Mapping[str, object]:
+        """What an output keeps."""
 
 
 @dataclass(frozen=True, eq=False)

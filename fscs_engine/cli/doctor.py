@@ -170,6 +170,7 @@ def _devices() -> list[dict[str, str]]:
 
 def _loops() -> dict[str, object]:
     from ..exact import exact_layers  # noqa: F401
+    from ..files import exr_loops  # noqa: F401
     from ..networks import any_palette_model  # noqa: F401
     from ..runtime import compiling
 

@@ -294,23 +294,27 @@ def recolor(
         settings = ModelSettings(model, device, ocio=ocio)
         source = _Source(shot, todo, layered, settings, palette, colors, palette_method, seed)
         progress.stage("reading the layers" if layered else "finding the layers")
-        first = source.first()
-        used = named.look(first.palette)
+        # Layers that nothing here depends on are read, recolored and written at the same time.
+        seen = not layered or bool(match or wanted or picks or as_json)
+        first = source.first() if seen else None
+        found = source.stored_palette() if first is None else first.palette
+        used = named.look(found)
         spaces = source.spaces
-        if match:
-            used = _matched(used, first, match, spaces)
-        if wanted is not None:
-            from ..recolor.palettes import harmony as harmonized
+        if first is not None:
+            if match:
+                used = _matched(used, first, match, spaces)
+            if wanted is not None:
+                from ..recolor.palettes import harmony as harmonized
 
-            used = harmonized(used, first.palette, *wanted, coverage=first.coverage)
-        for x, y, color in picks:
-            used = _picked(used, first, x, y, color, spaces)
+                used = harmonized(used, found, *wanted, coverage=first.coverage)
+            for x, y, color in picks:
+                used = _picked(used, first, x, y, color, spaces)
         if save_look is not None:
-            write_look(save_look, used, first.palette, overwrite=overwrite)
+            write_look(save_look, used, found, overwrite=overwrite)
         work = RecolorWork(
             shot,
             layered,
-            first.palette,
+            found,
             used,
             targets.output,
             targets.preview,
@@ -342,7 +346,11 @@ def recolor(
             done = sum(result.status == "done" for result in finished)
             raise CancelledError(f"cancelled after {done} of {len(todo)} frames", cure=error.cure) from error
     missed = [(frame, view, str(shot.source(frame, view))) for frame, view in lost]
-    _report(finished, missed, first, used, many=many, as_json=as_json, started=started, save_look=save_look)
+    saved = [] if save_look is None else [save_look]
+    if as_json and first is not None:
+        _print_json(finished, missed, first, used, saved, many=many, started=started)
+    else:
+        _print(finished, missed, found, used, saved, many=many)
     if missed or any(result.status == "failed" for result in finished):
         raise typer.Exit(SOME_FAILED)
 
@@ -431,6 +439,19 @@ class _Source:
             found = find_palette(self._shot, self._frames, self.spaces, chosen)
         return segmented(self._shot.read(*self._frames[0]), found, self.segmenter)
 
+    def stored_palette(self) -> Palette:
+        """The palette of the first frame's layers, of which nothing else is read.
+
+        Raises:
+            InputError: it can't be read.
+        """
+        from ..files.exr import read_layers_header
+        from ..recolor.material import stored_palette
+
+        file = self._shot.source(*self._frames[0])
+        header = read_layers_header(file)
+        return stored_palette(file, header.metadata, header.count)
+
 
 def _matched(look: Look, first: Material, text: str, spaces: ColorSpaces) -> Look:
     from ..recolor.frames import reference_palette
@@ -455,47 +476,54 @@ def _picked(
     return pick(look, first.palette, image.color_space, layers, pixel, color, spaces)
 
 
-def _report(
+def _print_json(
     results: Sequence[FrameResult],
     missed: Sequence[tuple[int, str, str]],
     first: Material,
     look: Look,
+    saved: Sequence[Path],
     *,
     many: bool,
-    as_json: bool,
     started: float,
-    save_look: Path | None,
+) -> None:
+    """Says how it went, for programs."""
+    said: dict[str, object] = {
+        "layers": len(first.palette),
+        "palette": palette_rows(first.palette),
+        "coverage": first.coverage,
+        "working_space": first.image.color_space,
+        "look": {
+            "strength": look.strength,
+            "opacity_shows": look.opacity_shows,
+            "layers": {str(number): edit.changed for number, edit in look.layers.items()},
+        },
+        "seconds": {"total": time.perf_counter() - started},
+        "peak_rss_bytes": peak_rss_bytes(),
+        "outputs": [str(file) for file in (*_written(results), *saved)],
+    }
+    if many:
+        rows = [(r.frame, r.view, r.status, r.message) for r in results]
+        rows += [(frame, view, "missing", message) for frame, view, message in missed]
+        said["frames"] = [
+            {"frame": frame, "view": view, "status": status, "message": message}
+            for frame, view, status, message in sorted(rows)
+        ]
+    print_json(said)
+
+
+def _print(
+    results: Sequence[FrameResult],
+    missed: Sequence[tuple[int, str, str]],
+    palette: Palette,
+    look: Look,
+    saved: Sequence[Path],
+    *,
+    many: bool,
 ) -> None:
     """Says how it went."""
-    written = [Path(file) for result in results if result.status == "done" for file in result.outputs]
-    saved = [] if save_look is None else [save_look]
-    if as_json:
-        said: dict[str, object] = {
-            "layers": len(first.palette),
-            "palette": palette_rows(first.palette),
-            "coverage": first.coverage,
-            "working_space": first.image.color_space,
-            "look": {
-                "strength": look.strength,
-                "opacity_shows": look.opacity_shows,
-                "layers": {str(number): edit.changed for number, edit in look.layers.items()},
-            },
-            "seconds": {"total": time.perf_counter() - started},
-            "peak_rss_bytes": peak_rss_bytes(),
-            "outputs": [str(file) for file in (*written, *saved)],
-        }
-        if many:
-            rows = [(r.frame, r.view, r.status, r.message) for r in results]
-            rows += [(frame, view, "missing", message) for frame, view, message in missed]
-            said["frames"] = [
-                {"frame": frame, "view": view, "status": status, "message": message}
-                for frame, view, status, message in sorted(rows)
-            ]
-        print_json(said)
-        return
-    _print_look(first.palette, look)
+    _print_look(palette, look)
     if not many:
-        print_outputs([*written, *saved])
+        print_outputs([*_written(results), *saved])
         return
     from ..shots.frames import format_frames
 
@@ -509,6 +537,10 @@ def _report(
         if result.status == "failed":
             print(f"  {result.message}")
     print_outputs(saved)
+
+
+def _written(results: Sequence[FrameResult]) -> list[Path]:
+    return [Path(file) for result in results if result.status == "done" for file in result.outputs]
 
 
 def _print_look(palette: Palette, look: Look) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, RangeError, UsageError
 from ..host.naming import CHANNELS, COMPRESSIONS, METADATA_PREFIX, layer_channels, layer_name
-from ..image import Image, Window
+from ..image import Header, Image, Window
 from .atomic import check_targets, replaced_file
-from .exr_rows import PACKED, OiioRows, PackedRows, open_output
+from .exr_rows import PACKED, OiioRows, PackedRows
 from .headers import kept_attributes, set_header, space_of_header
-from .reading import open_image
+from .reading import OpenedImage, open_image
 from .strips import ROWS, Strips, failed
 
 HALF_MAXIMUM = 65504.0
@@ -203,35 +203,86 @@ def write_exr(
         OutputError: the file exists or can't be written.
         RangeError: ``half``, and a value does not fit.
     """
-    path = Path(path)
-    height, width, channels = image.pixels.shape
-    spec = _header(height, width, list("RGBA"[:channels]), image, image.color_space, half)
-    for key, text in (metadata or {}).items():
-        spec.attribute(key, text)
-    with replaced_file(path, overwrite=overwrite) as temporary:
-        output = open_output(path, temporary, [spec])
-        try:
-            for top in range(0, height, ROWS):
-                rows: NDArray[Any] = image.pixels[top : top + ROWS]
-                if half:
-                    rows = _to_half(rows[None], False, path, ["the image"], top)[0]
-                if not output.write_scanlines(spec.y + top, spec.y + top + len(rows), 0, rows):
-                    raise failed(path, output.geterror())
-        except BaseException:
-            output.close()
-            output.geterror()
-            raise
-        if not output.close():
-            raise failed(path, output.geterror())
-        _check_written(path, temporary, spec)
+    with ExrWriter(path, image, image.pixels.shape[2], half=half, overwrite=overwrite, metadata=metadata) as writer:
+        writer.write(image.pixels)
 
 
-@dataclass(frozen=True, eq=False)
-class LayeredFile:
-    """What ``read_layers`` found.
+class ExrWriter:
+    """Writes a plain RGB(A) EXR from top to bottom; it appears when the block ends without an error.
+
+    Args:
+        path: the file.
+        header: its windows, attributes and chromaticities.
+        channels: 3 or 4.
+        half: 16-bit floats instead of 32-bit.
+        clip: with ``half``, clamp what is too large instead of raising.
+        overwrite: replace an existing file.
+        metadata: text to store, under full names ("softcolor:key").
+
+    Raises:
+        OutputError: the file exists or can't be written.
+        RangeError: on writing, a value does not fit 16-bit floats.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        header: Header,
+        channels: int,
+        *,
+        half: bool = False,
+        clip: bool = False,
+        overwrite: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._path, self._half, self._clip, self._overwrite = Path(path), half, clip, overwrite
+        window = header.data_window
+        names = list("RGBA"[:channels])
+        self._spec = _header(window.height, window.width, names, header, header.color_space, half)
+        for key, text in (metadata or {}).items():
+            self._spec.attribute(key, text)
+        self._done = 0
+
+    def __enter__(self) -> ExrWriter:
+        with ExitStack() as stack:
+            self._temporary = stack.enter_context(replaced_file(self._path, overwrite=self._overwrite))
+            self._rows = OiioRows(self._path, self._temporary, [self._spec])
+            stack.callback(self._rows.close)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, rows: NDArray[np.float32]) -> None:
+        """Writes the next rows, (h, W, C) premultiplied.
+
+        Raises:
+            RangeError, OutputError: see the class.
+        """
+        begins = self._done
+
+        def pixels(first: int, last: int) -> NDArray[Any]:
+            values = rows[first - begins : last - begins]
+            return _to_half(values[None], self._clip, self._path, ["the image"], first)[0] if self._half else values
+
+        self._rows.write(begins, len(rows), [pixels])
+        self._done += len(rows)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._rows.end()
+            _check_written(self._path, self._temporary, self._spec)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayeredHeader:
+    """What a layered file says of its layers.
 
     Attributes:
-        layers: (K, H, W, 4) float32, premultiplied, in ``color_space``.
+        count: K.
         metadata: the texts whose names start with "softcolor:", under their full names.
         color_space: the space the layers add up in.
         data_window: what the layers cover.
@@ -240,13 +291,24 @@ class LayeredFile:
         source: the file.
     """
 
-    layers: NDArray[np.float32]
+    count: int
     metadata: Mapping[str, str]
     color_space: str
     data_window: Window
     display_window: Window
     attributes: Mapping[str, object] = field(default_factory=dict)
-    source: Path | None = None
+    source: Path
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayeredFile(LayeredHeader):
+    """What ``read_layers`` found.
+
+    Attributes:
+        layers: (K, H, W, 4) float32, premultiplied, in ``color_space``.
+    """
+
+    layers: NDArray[np.float32]
 
 
 def read_layers(path: str | Path) -> LayeredFile:
@@ -255,17 +317,57 @@ def read_layers(path: str | Path) -> LayeredFile:
     Raises:
         InputError: no such file, damaged, or not one of ours.
     """
-    path = Path(path)
-    with open_image(path) as opened:
+    with open_image(Path(path)) as opened:
+        parts = _LayerParts(opened)
+        window = parts.header.data_window
+        layers = np.empty((parts.header.count, window.height, window.width, 4), np.float32)
+        for top in range(0, window.height, ROWS):  # so that the pixels are held once and not twice
+            parts.read(top, layers[:, top : top + ROWS])
+        return LayeredFile(**vars(parts.header), layers=layers)
+
+
+def read_layers_header(path: str | Path) -> LayeredHeader:
+    """What a layered EXR says of its layers, without decoding a pixel.
+
+    Raises:
+        InputError: as ``read_layers``, as far as the header shows it.
+    """
+    with open_image(Path(path)) as opened:
+        return _LayerParts(opened).header
+
+
+def read_layer_strips(
+    path: str | Path, memory: Callable[[tuple[int, ...]], NDArray[np.float32]]
+) -> Iterator[NDArray[np.float32]]:
+    """Reads a layered EXR from top to bottom: (K, h, W, 4) as ``read_layers`` has them, in arrays from ``memory``.
+
+    Raises:
+        InputError: as ``read_layers``.
+    """
+    with open_image(Path(path)) as opened:
+        parts = _LayerParts(opened)
+        window = parts.header.data_window
+        for top in range(0, window.height, ROWS):
+            strip = memory((parts.header.count, min(ROWS, window.height - top), window.width, 4))
+            parts.read(top, strip)
+            yield strip
+
+
+class _LayerParts:
+    """The parts of an open file that hold its layers.
+
+    Raises:
+        InputError: there are none.
+    """
+
+    def __init__(self, opened: OpenedImage) -> None:
         found = _found_layers(opened.specs)
         if not found or opened.format != "openexr":
             raise InputError(
-                f"{path}: holds no layers named {layer_name(1)}", cure="give an EXR that 'fscs segment' wrote"
+                f"{opened.path}: holds no layers named {layer_name(1)}", cure="give an EXR that 'fscs segment' wrote"
             )
         first = found[0][0]
         spec = opened.specs[first]
-        # A host may have cut the parts to what is in them.
-        window = Window.around(_window(opened.specs[part]) for part, _ in found)
         # Layers that were saved in several parts have their metadata in the first.
         metadata = {
             str(a.name): str(a.value)
@@ -273,29 +375,46 @@ def read_layers(path: str | Path) -> LayeredFile:
             for a in part.extra_attribs
             if str(a.name).startswith(METADATA_PREFIX)
         }
-        layers = np.zeros((len(found), window.height, window.width, 4), np.float32)
-        # Layers of one part are read together, as it is packed.
-        for part in sorted({part for part, _ in found}):
-            numbers = [n for n, (p, _) in enumerate(found) if p == part]
-            chosen = [index for n in numbers for index in found[n][1]]
-            # In strips, so that the pixels are held once and not twice.
-            own = opened.specs[part]
-            covered = layers[:, own.y - window.y :, own.x - window.x :][:, : own.height, : own.width]
-            step = own.height if own.tile_width > 0 else ROWS
-            for top in range(0, own.height, step):
-                bottom = min(top + step, own.height)
-                rows = opened.read(part, chosen, None if own.tile_width > 0 else (top, bottom))
-                rows = rows.reshape(bottom - top, own.width, len(numbers), 4).transpose(2, 0, 1, 3)
-                covered[numbers, top:bottom] = rows
-        return LayeredFile(
-            layers=layers,
+        self._opened, self._found = opened, found
+        self._tiled: dict[int, NDArray[np.float32]] = {}
+        self.header = LayeredHeader(
+            count=len(found),
             metadata=metadata,
             color_space=metadata.get(METADATA_PREFIX + "working_space") or space_of_header(spec) or "lin_rec709",
-            data_window=window,
+            # A host may have cut the parts to what is in them.
+            data_window=Window.around(_window(opened.specs[part]) for part, _ in found),
             display_window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
             attributes=kept_attributes(spec, opened.format),
-            source=path,
+            source=opened.path,
         )
+
+    def read(self, top: int, strip: NDArray[np.float32]) -> None:
+        """Fills a strip (K, h, W, 4), whose first row is ``top`` of the data window."""
+        window = self.header.data_window
+        bottom = top + strip.shape[1]
+        # Layers of one part are read together, as it is packed.
+        for part in sorted({part for part, _ in self._found}):
+            numbers = [n for n, (p, _) in enumerate(self._found) if p == part]
+            own = self._opened.specs[part]
+            down, left = own.y - window.y, own.x - window.x
+            first, last = max(top, down), min(bottom, down + own.height)
+            rows = self._rows(part, numbers, first - down, last - down) if first < last else None
+            whole = (first, last, own.width) == (top, bottom, window.width)
+            for place, number in enumerate(numbers):
+                if not whole:
+                    strip[number] = 0
+                if rows is not None:
+                    target = strip[number, first - top : last - top, left : left + own.width]
+                    target[...] = rows[..., 4 * place : 4 * place + 4]
+
+    def _rows(self, part: int, numbers: Sequence[int], first: int, last: int) -> NDArray[np.float32]:
+        """Rows of a part, (h, w, 4 a layer)."""
+        chosen = [index for n in numbers for index in self._found[n][1]]
+        if self._opened.specs[part].tile_width == 0:
+            return self._opened.read(part, chosen, (first, last))
+        if part not in self._tiled:  # tiles are not read by rows
+            self._tiled[part] = self._opened.read(part, chosen)
+        return self._tiled[part][first:last]
 
 
 def _window(spec: oiio.ImageSpec) -> Window:
@@ -330,7 +449,7 @@ def _header(
     height: int,
     width: int,
     names: list[str],
-    image: Image | None,
+    image: Header | None,
     color_space: str,
     half: bool,
     compression: str = COMPRESSIONS[0],

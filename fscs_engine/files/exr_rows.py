@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import imagecodecs
@@ -20,9 +21,9 @@ PACKED = {"zip": 16, "zips": 1, "none": 1}
 """The compressions that are packed here, and how many rows go into a block."""
 
 _LEVEL = 1
-"""Of libdeflate. ISA-L is faster, but gave other bytes for the same rows now and then."""
+"""Of zlib-ng. ISA-L is faster, but gave other bytes for the same rows now and then."""
 
-_deflated: Any = imagecodecs.deflate_encode  # its types know nothing of arrays
+_deflated: Any = imagecodecs.zlibng_encode  # its types know nothing of arrays
 
 Pixels = Callable[[int, int], NDArray[Any]]
 """Gives rows from the first to before the last as (h, W, C), in the numbers of the file."""
@@ -56,7 +57,9 @@ class PackedRows:
         self._zips, self._block = compression != "none", PACKED[compression]
         self._top, self._several = specs[0].y, len(specs) > 1
         # OpenEXR sorts the channels of a part by their names.
-        self._orders = [sorted(range(spec.nchannels), key=spec.channelnames.__getitem__) for spec in specs]
+        self._orders = [
+            np.array(sorted(range(spec.nchannels), key=spec.channelnames.__getitem__), np.int64) for spec in specs
+        ]
         output = open_output(path, temporary, specs)  # leaves the headers and a table of zeros at the end
         if not output.close():
             raise failed(path, output.geterror())
@@ -65,6 +68,7 @@ class PackedRows:
         self._offsets: list[list[int]] = [[] for _ in specs]
         self._table = self._at - 8 * len(specs) * -(-specs[0].height // self._block)
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="packing")
+        self._scratch = local()  # fresh memory for every block takes longer than to fill it
 
     def write(self, top: int, count: int, parts: Sequence[Pixels]) -> None:
         """Writes the next rows of every part."""
@@ -85,13 +89,23 @@ class PackedRows:
                 self._file.write(data)
                 self._at += len(head) + len(data)
 
-    def _packed(self, pixels: NDArray[Any], order: Sequence[int]) -> list[bytes | memoryview]:
+    def _packed(self, pixels: NDArray[Any], order: NDArray[np.int64]) -> list[bytes | memoryview]:
         """(h, W, C) as blocks of the file: row by row, in it channel by channel."""
-        rows = np.empty((len(pixels), len(order), pixels.shape[1]), pixels.dtype.newbyteorder("<"))
-        for place, channel in enumerate(order):
-            rows[:, place] = pixels[..., channel]
-        blocks = [rows[top : top + self._block].reshape(-1).view("<u2") for top in range(0, len(rows), self._block)]
-        return [_zipped(block) if self._zips else block.view(np.uint8).data for block in blocks]
+        blocks = [pixels[top : top + self._block] for top in range(0, len(pixels), self._block)]
+        return [self._zipped(block, order) if self._zips else _bare(block, order) for block in blocks]
+
+    def _zipped(self, pixels: NDArray[Any], order: NDArray[np.int64]) -> bytes | memoryview:
+        """A block as ZIP has it; as it is where it would grow: readers see it by the size."""
+        from .exr_loops import zip_steps  # reading alone needs no compiler
+
+        size = pixels.nbytes
+        if getattr(self._scratch, "size", -1) < size:
+            self._scratch.size = size
+            self._scratch.words, self._scratch.steps = np.empty(size // 2, np.uint16), np.empty(size, np.uint8)
+        steps = self._scratch.steps[:size]
+        zip_steps(np.ascontiguousarray(pixels), order, self._scratch.words[: size // 2], steps)
+        data: bytes = _deflated(steps, level=_LEVEL)
+        return data if len(data) < size else _bare(pixels, order)
 
     def end(self) -> None:
         """Writes where the blocks are, which makes the file whole."""
@@ -105,17 +119,12 @@ class PackedRows:
         self._file.close()
 
 
-def _zipped(words: NDArray[Any]) -> bytes | memoryview:
-    """A block, given as 16-bit numbers, as ZIP has it; as it is where it would grow: readers see it by the size."""
-    # All even bytes and then all odd ones, each as the difference from the one before.
-    apart, steps = np.empty((2, 2 * len(words)), np.uint8)
-    np.bitwise_and(words, 255, out=apart[: len(words)], casting="unsafe")
-    np.right_shift(words, 8, out=apart[len(words) :], casting="unsafe")
-    np.subtract(apart[1:], apart[:-1], out=steps[1:])
-    steps[1:] += 128
-    steps[0] = apart[0]
-    data: bytes = _deflated(steps, level=_LEVEL)
-    return data if len(data) < words.nbytes else words.view(np.uint8).data
+def _bare(pixels: NDArray[Any], order: NDArray[np.int64]) -> memoryview:
+    """A block, (h, W, C), as it is without compression."""
+    rows = np.empty((len(pixels), len(order), pixels.shape[1]), pixels.dtype.newbyteorder("<"))
+    for place, channel in enumerate(order):
+        rows[:, place] = pixels[..., channel]
+    return rows.reshape(-1).view(np.uint8).data
 
 
 class OiioRows:

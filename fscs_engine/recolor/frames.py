@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .._version import __version__
 from ..color import AUTO, ColorSpaces, in_space, network_image, straight
 from ..errors import CancelledError, InputError
+from ..exact.compositing import recompose
 from ..files.atomic import make_folder
+from ..files.exr import read_layer_strips, read_layers_header
 from ..files.palette_files import named_palette
 from ..files.reading import read_image
 from ..host.edits import Look
 from ..host.naming import METADATA_PREFIX
 from ..host.palette_codec import ENDINGS
-from ..image import Image
+from ..image import Header, Image
 from ..palette.image_palette import image_palette
 from ..palette.palette import Palette, squared_distances
 from ..runtime.compiling import missing, prepare
+from ..runtime.memory import empty
+from ..runtime.threads import ahead
 from ..segmenter import Segmenter
 from ..shots.frames import FramePattern
 from ..shots.options import ModelSettings
@@ -32,8 +38,8 @@ from ..shots.sequence import CANCELLED_CURE, Done, FrameResult, FrameWorker, Tic
 from ..shots.shots import Shot
 from .edits import Recoloring
 from .looks import look_text
-from .material import Material, is_layered, read_material
-from .pictures import write_look_sheet, write_picture
+from .material import Material, is_layered, read_material, stored_palette
+from .pictures import PictureWriter, write_look_sheet
 
 
 def segmented(image: Image, palette: Palette, segmenter: Segmenter) -> Material:
@@ -124,6 +130,21 @@ class RecolorWork:
         return recolor
 
 
+Strips = Generator[tuple[NDArray[np.float32], NDArray[np.float32]], None, None]
+"""Layers (K, h, W, 4) and the rows (h, W, C) they add up to, from top to bottom."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A frame whose pixels come as they are asked for; its rows may be used up."""
+
+    header: Header
+    channels: int
+    palette: Palette
+    clip: bool
+    strips: Strips
+
+
 class Recolorer:
     """Recolors frames in this process; the model is loaded when the first image needs it."""
 
@@ -152,40 +173,71 @@ class Recolorer:
             key = self._key(place)
             if work.resume and stored_key(files[0]) == key and all(file.is_file() for file in files):
                 return replace(result, status="skipped", keys=(key,))
-            found = material or self._read(frame, view)
+            opened = self._open(frame, view, material)
+            for file in files:
+                if place.number:
+                    make_folder(file.parent)
+            self._write(opened, key, *files)
         except InputError as error:
             if not work.skip_broken:
                 raise
             return replace(result, status="failed", outputs=(), message=str(error))
-        for file in files:
-            if place.number:
-                make_folder(file.parent)
-        recoloring = Recoloring(work.look, found.palette, found.image.color_space, self.spaces)
-        before = found.image.pixels
-        # Fresh memory costs half as much as recoloring; only the sheet still needs the image.
-        after = found.image if work.preview is None else replace(found.image, pixels=np.empty_like(before))
-        recoloring.apply(found.layers, before, after.pixels, torch.get_num_threads())
-        again = work.overwrite or work.resume
-        metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
-        clip = work.clip or found.image.read_as.wide
-        write_picture(files[0], after, self.spaces, half=work.half, clip=clip, overwrite=again, metadata=metadata)
-        if work.preview is not None:
-            write_look_sheet(
-                files[1], found.image, after, found.palette, work.look, found.coverage, self.spaces, overwrite=again
-            )
         return replace(result, keys=(key,))
 
-    def _read(self, frame: int, view: str) -> Material:
+    def _write(self, opened: _Opened, key: str, file: Path, sheet: Path | None = None) -> None:
+        """Reads, recolors and writes at the same time."""
+        work, header = self.work, opened.header
+        again = work.overwrite or work.resume
+        metadata = {METADATA_PREFIX + "key": key, METADATA_PREFIX + "version": __version__}
+        recoloring = Recoloring(work.look, opened.palette, header.color_space, self.spaces)
+        shown: list[list[NDArray[np.float32]]] = [[], []]  # on the sheet: the rows before and after
+        covered = np.zeros(len(opened.palette))
+        threads = torch.get_num_threads()
+
+        def recolored() -> Generator[NDArray[np.float32], None, None]:
+            with closing(ahead(opened.strips)) as strips:
+                for layers, before in strips:
+                    # Fresh memory costs half as much as recoloring; only the sheet still needs the image.
+                    after = before if sheet is None else np.empty_like(before)
+                    recoloring.apply(layers, before, after, threads)
+                    if sheet is not None:
+                        covered[:] += layers[..., 3].sum(axis=(1, 2), dtype=np.float64)
+                        for kept, rows in zip(shown, (before, after), strict=True):
+                            kept.append(rows)
+                    yield after
+
+        clip = work.clip or opened.clip
+        picture = PictureWriter(
+            file, header, opened.channels, self.spaces, half=work.half, clip=clip, overwrite=again, metadata=metadata
+        )
+        with closing(ahead(recolored())) as strips, picture as writer:
+            for rows in strips:
+                writer.write(rows)
+        if sheet is not None:
+            before, after = (
+                Image(np.concatenate(rows), header.color_space, header.data_window, header.display_window)
+                for rows in shown
+            )
+            coverage = (covered / (before.height * before.width)).tolist()
+            write_look_sheet(sheet, before, after, opened.palette, work.look, coverage, self.spaces, overwrite=again)
+
+    def _open(self, frame: int, view: str, material: Material | None) -> _Opened:
         work = self.work
-        if not work.layered:
-            return segmented(work.shot.read(frame, view), work.palette, self.segmenter)
-        material = read_material(work.shot.source(frame, view))
-        if not np.array_equal(material.palette.array, work.palette.array):
+        if material is None and not work.layered:
+            material = segmented(work.shot.read(frame, view), work.palette, self.segmenter)
+        if material is not None:
+            image, once = material.image, (pair for pair in [(material.layers, material.image.pixels)])
+            return _Opened(image, image.pixels.shape[2], material.palette, image.read_as.wide, once)
+        path = work.shot.source(frame, view)
+        header = read_layers_header(path)
+        palette = stored_palette(path, header.metadata, header.count)
+        if not np.array_equal(palette.array, work.palette.array):
             raise InputError(
-                f"{material.image.source}: its layers have another palette than those of the first frame",
+                f"{path}: its layers have another palette than those of the first frame",
                 cure="segment the shot with one palette, or recolor the frames one by one",
             )
-        return material
+        strips = ((layers, recompose(layers)) for layers in read_layer_strips(path, empty))
+        return _Opened(header, 4, palette, False, strips)
 
     def _key(self, place: Place) -> str:
         """What tells a frame's picture from every other one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from ..color import LIN_REC709, SRGB, ColorSpaces, straight
 from ..errors import RangeError
 from ..files.atomic import replaced_file
-from ..files.exr import HALF_MAXIMUM, write_exr
+from ..files.exr import ExrWriter
 from ..files.png import write_png
 from ..host.edits import Look, edited_palette_color
-from ..image import Image
+from ..image import Header, Image
 from ..palette.palette import Palette
 
 _ROUNDING = 1e-5
@@ -48,21 +49,75 @@ def write_picture(
         OutputError: the file exists already or can't be written.
         RangeError: a value does not fit the format.
     """
-    if path.suffix.lower() != ".png":
-        if half and clip:
-            image = replace(image, pixels=np.clip(image.pixels, -HALF_MAXIMUM, HALF_MAXIMUM))
-        write_exr(path, image, half=half, overwrite=overwrite, metadata=metadata)
-        return
-    encoded = np.empty_like(image.pixels)
-    encoded[..., :3] = spaces.convert(np.ascontiguousarray(straight(image.pixels)), image.color_space, SRGB)
-    encoded[..., 3:] = image.pixels[..., 3:]
-    snapped = np.clip(encoded, 0.0, 1.0)
-    if clip or float(np.abs(snapped - encoded).max()) <= _ROUNDING:
-        encoded = snapped
-    try:
-        write_png(path, encoded, overwrite=overwrite, metadata=metadata)
-    except RangeError as error:
-        raise RangeError(error.message, cure="write EXR or pass --clip") from error
+    channels = image.pixels.shape[2]
+    with PictureWriter(
+        path, image, channels, spaces, half=half, clip=clip, overwrite=overwrite, metadata=metadata
+    ) as writer:
+        writer.write(image.pixels)
+
+
+class PictureWriter:
+    """Writes a picture from top to bottom, which appears when the block ends without an error.
+
+    Args:
+        header: what there is to say of the picture.
+        channels: 3 or 4.
+
+    The other arguments, and what is raised, as for :func:`write_picture`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        channels: int,
+        spaces: ColorSpaces,
+        *,
+        half: bool = False,
+        clip: bool = False,
+        overwrite: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._path, self._header, self._spaces, self._clip = path, header, spaces, clip
+        self._overwrite, self._metadata = overwrite, metadata
+        self._rows: list[NDArray[np.float32]] = []  # of a PNG, which is written as a whole
+        self._exr: ExrWriter | None = None
+        if path.suffix.lower() != ".png":
+            self._exr = ExrWriter(path, header, channels, half=half, clip=clip, overwrite=overwrite, metadata=metadata)
+
+    def __enter__(self) -> PictureWriter:
+        with ExitStack() as stack:
+            if self._exr is not None:
+                stack.enter_context(self._exr)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, rows: NDArray[np.float32]) -> None:
+        """Takes the next rows, (h, W, C) premultiplied, which must stay as they are."""
+        if self._exr is not None:
+            self._exr.write(rows)
+        else:
+            self._rows.append(rows)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if self._exr is None and error is None:
+            self._write_png(self._rows[0] if len(self._rows) == 1 else np.concatenate(self._rows))
+
+    def _write_png(self, pixels: NDArray[np.float32]) -> None:
+        encoded = np.empty_like(pixels)
+        converted = np.ascontiguousarray(straight(pixels))
+        encoded[..., :3] = self._spaces.convert(converted, self._header.color_space, SRGB)
+        encoded[..., 3:] = pixels[..., 3:]
+        snapped = np.clip(encoded, 0.0, 1.0)
+        if self._clip or float(np.abs(snapped - encoded).max()) <= _ROUNDING:
+            encoded = snapped
+        try:
+            write_png(self._path, encoded, overwrite=self._overwrite, metadata=self._metadata)
+        except RangeError as error:
+            raise RangeError(error.message, cure="write EXR or pass --clip") from error
 
 
 _SIDE = 640  # of a picture on the sheet

@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def loop(arguments: str) -> Callable[[_F], _F]:
 
     Args:
         arguments: a word for each. ``in3`` is an array of three axes in C order that is read, ``out3`` one that is
-            written, both float32; ``in3s`` and ``out3s`` may have any strides. Else a name of numba, as ``int64``.
+            written, both float32; ``in3s`` and ``out3s`` may have any strides. ``in3w`` and ``out3w`` are uint16,
+            ``in3b`` and ``out3b`` uint8. Else a name of numba, as ``int64``.
     """
 
     def decorate(function: _F) -> _F:
@@ -91,10 +93,10 @@ def loop(arguments: str) -> Callable[[_F], _F]:
 
 
 def _argument(word: str) -> Any:
-    for kind, reads in (("in", True), ("out", False)):
-        if word.startswith(kind) and word[len(kind)].isdigit():
-            layout = "A" if word.endswith("s") else "C"
-            return _array(types.float32, int(word[len(kind)]), layout, readonly=reads, aligned=not reads)
+    found = re.fullmatch(r"(in|out)(\d)([wbs]?)", word)
+    if found:
+        reads, numbers = found[1] == "in", {"w": types.uint16, "b": types.uint8}.get(found[3], types.float32)
+        return _array(numbers, int(found[2]), "A" if found[3] == "s" else "C", readonly=reads, aligned=not reads)
     return types.int64[::1] if word == "order" else getattr(types, word)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from threading import Barrier, current_thread
 from typing import TypeVar
@@ -31,6 +31,26 @@ def over_rows(job: Callable[[int, int], _T], top: int, bottom: int, rows: int, t
     if threads < 2 or current_thread().name.startswith(_NAME):
         return [job(first, last) for first, last in zip(firsts, lasts, strict=True)]
     return list(_pool(threads).map(job, firsts, lasts))
+
+
+_END = object()
+
+
+def ahead(items: Generator[_T, None, None]) -> Generator[_T, None, None]:
+    """The same items, each made in a thread while the one before is in use. Closing it closes ``items`` too."""
+
+    def following() -> object:
+        return next(items, _END)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+        coming = thread.submit(following)
+        try:
+            while (item := coming.result()) is not _END:
+                coming = thread.submit(following)
+                yield item  # type: ignore[misc]  # an item, since it is not the end
+        finally:
+            wait([coming])
+            items.close()
 
 
 @lru_cache(maxsize=4)

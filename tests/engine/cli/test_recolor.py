@@ -234,6 +234,23 @@ def test_frames_that_are_not_there(fscs, shot, tmp_path):
     assert "done: 3 (1-2,5)" in finished.out
 
 
+def test_a_file_that_is_damaged_farther_down_leaves_nothing(fscs, photo, tmp_path):
+    """More than a strip of it is recolored before that is seen."""
+    with Pillow.open(photo) as opened:
+        opened.resize((64, 400)).save(tmp_path / "high.png")
+    layers, out = tmp_path / "layers.exr", tmp_path / "out"
+    out.mkdir()
+    assert fscs("segment", tmp_path / "high.png", "-k", 3, "-o", layers).code == 0
+    assert fscs("recolor", layers, "--set", "2:hue=90", "-o", out / "whole.exr").code == 0
+    (out / "whole.exr").unlink()
+    data = bytearray(layers.read_bytes())
+    middle = len(data) * 2 // 3
+    data[middle : middle + 2000] = bytes(2000)
+    layers.write_bytes(data)
+    fscs("recolor", layers, "--set", "2:hue=90", "-o", out / "o.exr").failed_with(2, "layers.exr: can't be read")
+    assert not list(out.iterdir())
+
+
 @pytest.mark.parametrize(
     ("text", "edit"),
     [

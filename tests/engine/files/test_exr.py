@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine.errors import InputError, OutputError, RangeError, UsageError
-from fscs_engine.files.exr import ExrLayerWriter, read_layers, write_exr
+from fscs_engine.files.exr import ExrLayerWriter, read_layer_strips, read_layers, read_layers_header, write_exr
 from fscs_engine.files.reading import read_image
 from fscs_engine.host.naming import COMPRESSIONS
 from fscs_engine.image import Image, Window
@@ -484,3 +484,28 @@ def test_parts_that_a_host_has_cut_come_back_whole(tmp_path: Path) -> None:
         found = read_layers(tmp_path / "a.exr")
         np.testing.assert_array_equal(found.layers, layers)
         assert (found.data_window, found.display_window) == (Window(-4, 7, 60, 40), Window(0, 0, 64, 48))
+
+
+@pytest.mark.parametrize("tiles", [{}, {"tiles": OpenEXR.TileDescription()}])
+def test_strips_are_what_the_whole_is(tmp_path: Path, tiles: dict[str, object]) -> None:
+    """Three strips, of which a cut part begins in the second and ends in the last."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for number, (x, y, width, height) in enumerate([(0, 0, 70, 150), (6, 80, 40, 60)], 1):
+        header = {
+            "compression": OpenEXR.ZIP_COMPRESSION,
+            "type": OpenEXR.tiledimage if tiles else OpenEXR.scanlineimage,
+            "dataWindow": ((x, y), (x + width - 1, y + height - 1)),
+            "displayWindow": ((0, 0), (69, 149)),
+            **tiles,
+        }
+        channels = {f"softcolor{number}.{c}": rng.random((height, width), dtype=np.float32) for c in "RGBA"}
+        parts.append(OpenEXR.Part(header, channels, f"softcolor{number}"))
+    OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
+    whole = read_layers(tmp_path / "a.exr")
+    assert not whole.layers[1, :80].any() and whole.layers[1, 80:140, 6:46].all() and not whole.layers[1, 140:].any()
+    strips = list(read_layer_strips(tmp_path / "a.exr", lambda shape: np.full(shape, np.nan, np.float32)))
+    assert len(strips) == 3
+    np.testing.assert_array_equal(np.concatenate(strips, axis=1), whole.layers)
+    said = read_layers_header(tmp_path / "a.exr")
+    assert vars(said) == {name: value for name, value in vars(whole).items() if name != "layers"}

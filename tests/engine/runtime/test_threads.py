@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscs_engine.runtime.threads import _pool, over_rows
+from fscs_engine.runtime.threads import _pool, ahead, over_rows
 
 
 @given(
@@ -76,6 +76,45 @@ def test_jobs_that_share_out_rows_themselves_do_not_wait_for_ever():
         return sum(over_rows(lambda a, b: a, first, last, 1, 2))
 
     assert sum(over_rows(job, 0, 40, 4, 2)) == sum(range(40))
+
+
+def test_the_next_item_is_made_while_one_is_in_use():
+    made, closed = [threading.Event() for _ in range(4)], []
+
+    def items():
+        try:
+            for number, event in enumerate(made):
+                event.set()
+                yield number
+        finally:
+            closed.append(True)
+
+    for number in ahead(items()):
+        assert made[min(number + 1, 3)].wait(30)
+        assert not any(event.is_set() for event in made[number + 2 :])
+    assert number == 3
+    assert closed == [True]
+
+
+@pytest.mark.timeout(60)
+def test_items_end_with_their_error_or_when_nobody_wants_more():
+    closed = []
+
+    def items():
+        try:
+            yield 1
+            yield 2
+            raise KeyError("third")
+        finally:
+            closed.append(True)
+
+    found = []
+    with pytest.raises(KeyError, match="third"):
+        found.extend(ahead(items()))
+    some = ahead(ahead(items()))
+    assert next(some) == 1
+    some.close()
+    assert closed == [True, True]
 
 
 def test_pytorch_has_one_thread_in_each_of_ours_and_all_elsewhere():
