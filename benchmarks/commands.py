@@ -35,10 +35,10 @@ COMMANDS = (
     Command("parts.py PHOTOGRAPHS", "parts", ("parts",)),
     Command("scaling.py", "scaling", ("scaling", "speed-limits"), ("docs/scaling.png",), (WORK, ROOF, *LIMITS)),
     Command("speed.py", "speed", ("speed", "speed-limits")),
-    Command("shots.py", "shots", ("shots", "files")),
+    Command("shots.py", "shots", ("shots", "packing", "files")),
     Command("variants.py", "variants", ("variants",)),
     Command("size.py", "size", ("size",)),
-    Command("recolor.py", "recolor", ()),
+    Command("recolor.py", "recolor", ("recolor",)),
 )
 
 

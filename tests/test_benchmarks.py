@@ -562,6 +562,7 @@ def test_tables_become_those_of_the_page() -> None:
     assert all(len(row) == len(table.heads) for table in report.page_tables() for row in table.rows)
 
 
+@pytest.mark.slow
 def test_a_page_of_other_pictures_stays_out_of_the_repository() -> None:
     command = [sys.executable, "-m", "benchmarks", "report", str(report.PICTURE)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

@@ -7,6 +7,7 @@ The engine knows nothing of it: it calls a function with the part that is done, 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import sys
@@ -121,6 +122,7 @@ class Progress:
             if collects:
                 if not gc.get_freeze_count():
                     gc.freeze()  # nor later: each look at all of them takes another tenth
+                    atexit.register(gc.unfreeze)  # else libraries that count take it for a leak at the end
                 gc.enable()
 
     def report(self, done: float, note: str = "") -> None:

@@ -112,6 +112,7 @@ def test_engine_killed_in_the_middle(blender, shot: Path) -> None:
     assert "press Install Engine" in stopped.err
 
 
+@pytest.mark.slow
 def test_changed_picture_is_stale(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
     blender.run("frames.py", "fill", shot)

@@ -32,6 +32,7 @@ def test_node_inside_groups(blender, photograph: Path) -> None:
     assert found["pressed on both"] == [["FINISHED"]] * 2
 
 
+@pytest.mark.slow
 def test_several_nodes_are_filled_and_rendered_in_one_go(blender, photograph: Path, tmp_path: Path) -> None:
     blender.run("several.py", "make", photograph, tmp_path)
     filled = blender.run("several.py", "fill", photograph, tmp_path).result
@@ -71,6 +72,7 @@ def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_pa
     assert len(list(library.glob("scs_cache/*/*.exr"))) == 2
 
 
+@pytest.mark.slow
 def test_linked_scene_renders_from_the_library(blender, photograph: Path, tmp_path: Path) -> None:
     library, shot = linked(blender, photograph, tmp_path)
     blender.run("linked.py", "fill library", photograph, library, shot)
@@ -78,6 +80,7 @@ def test_linked_scene_renders_from_the_library(blender, photograph: Path, tmp_pa
     assert max(found) <= LIMIT, found
 
 
+@pytest.mark.slow
 def test_appended_nodes_are_independent(blender, photograph: Path, tmp_path: Path) -> None:
     library, shot = linked(blender, photograph, tmp_path)
     blender.run("linked.py", "save library", photograph, library, shot)

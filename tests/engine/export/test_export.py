@@ -278,6 +278,7 @@ def test_the_hashes_are_those_of_the_files(files):
         assert (exported.model, exported.weights_sha256) == ("random", sha256_of(files.weights))
 
 
+@pytest.mark.slow
 def test_equal_weights_give_equal_bytes_and_overwrite_replaces(files, tmp_path):
     file = tmp_path / "again.onnx"
     file.write_bytes(b"precious")

@@ -74,6 +74,7 @@ def test_one_bad_pixel_is_seen(tmp_path: Path) -> None:
     assert changed.max() == 204  # 8 x 0.1
 
 
+@pytest.mark.slow
 @given(strips=st.lists(st.integers(1, 200), min_size=1, max_size=8), width=st.integers(1, 1000))
 @settings(max_examples=12, deadline=None)
 def test_strips_of_any_height_give_the_same_bytes(strips: list[int], width: int) -> None:
