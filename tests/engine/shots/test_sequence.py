@@ -450,16 +450,22 @@ def test_ctrl_c_ends_after_the_frame_in_hand(shot, tmp_path, hear_ctrl_c):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_frames(shot, tmp_path):
+def test_memory_does_not_grow_with_the_frames(shot, tmp_path, monkeypatch):
     """Frames are let go: those of a long run do not stay in reach of the garbage collector."""
     import gc
+    import weakref
 
-    held = []
+    held, images, initialize = [], weakref.WeakSet(), Image.__init__
+
+    def made(image, *arguments, **named):
+        initialize(image, *arguments, **named)
+        images.add(image)
 
     def count(_result):
         gc.collect()
-        held.append(sum(type(each) is Image for each in gc.get_objects()))
+        held.append(len(images))
 
+    monkeypatch.setattr(Image, "__init__", made)
     write_shot(shot.parent, range(1009, 1025))
     segment_sequence(shot, tmp_path / "l.####.exr", COLORS, AlphaProcessing(temporal=1.0), done=count)
     assert len(held) == 24
