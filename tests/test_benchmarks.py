@@ -218,6 +218,7 @@ def test_sheets_stand_beside_each_other() -> None:
     assert whole.getpixel((whole.width - 1, whole.height - 21)) == (0, 0, 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sheets", "strips"])
 def test_sheets_stay_out_of_the_repository(name: str) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), str(ROOT / "docs" / "sheets")]
@@ -393,6 +394,7 @@ def test_a_point_that_is_killed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert [(point["height"], point["colors"], point["threads"]) for point in found] == [(72, 7, 1), (72, 7, 2)]
 
 
+@pytest.mark.slow
 def test_the_work_of_the_networks_is_counted() -> None:
     counted = scaling.work()
     assert counted[scaling.NETWORKS] * 1920 * 1080 == pytest.approx(438e9, rel=0.02)

@@ -45,6 +45,7 @@ def test_live_then_from_the_cache(blender, shot: Path) -> None:
     check(blender.run("frames.py", "render", shot).result)
 
 
+@pytest.mark.slow
 def test_filled_then_rendered_without_an_engine(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
     assert blender.run("frames.py", "fill", shot).result["status"] == 0
@@ -100,6 +101,7 @@ def test_stale_and_damaged_frames(blender, shot: Path) -> None:
     assert "frame 2 is not in the cache" in stopped.err
 
 
+@pytest.mark.slow
 def test_engine_killed_in_the_middle(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
     stopped = blender.run("frames.py", "killed", shot, check=False)
@@ -125,6 +127,7 @@ def test_changed_picture_is_stale(blender, shot: Path) -> None:
     assert max(blender.run("frames.py", "render", shot).result["errors"]) <= LIMIT  # computed anew
 
 
+@pytest.mark.slow
 def test_command_refuses(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
     for arguments, status in ((["--node", "Nobody"], 1), (["--frames", "5-1"], 2), (["--scene", "Nowhere"], 2)):
@@ -132,6 +135,7 @@ def test_command_refuses(blender, shot: Path) -> None:
     assert cached(shot) == []
 
 
+@pytest.mark.slow
 def test_frozen_renders_without_the_addon(blender, shot: Path) -> None:
     made = blender.run("frames.py", "make", shot, "chain")
     crashing = blender.version in ("4.5", "5.0")

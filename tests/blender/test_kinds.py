@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from PIL import Image
 
 LIMIT = 1e-5
@@ -27,6 +28,7 @@ def make_movie(file: Path, picture: np.ndarray) -> None:
             movie.mux(packet)
 
 
+@pytest.mark.slow
 def test_every_kind_of_picture(blender, photograph: Path, tmp_path: Path) -> None:
     with Image.open(photograph) as opened:
         small = opened.convert("RGB").resize((64, 48))

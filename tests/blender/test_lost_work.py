@@ -85,6 +85,7 @@ def test_versions_of_a_file_leave_each_other_alone(blender, photograph: Path, tm
     assert found["cleared at last"] == []
 
 
+@pytest.mark.slow
 def test_no_frame_is_kept_twice(blender, photograph: Path, tmp_path: Path) -> None:
     found = seen(blender, "many", photograph, tmp_path)
     assert found["results"] == 4

@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 NOTHING_SET = {"FSCS_PYTHON": None}
 NO_PIP_SETTINGS = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": None, "PIP_EXTRA_INDEX_URL": None}
 
@@ -194,6 +196,7 @@ def with_wheel(blender, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_installing_asks_for_permission_and_takes_a_folder_without(blender, tmp_path):
     wheels = tmp_path / "wheels"
     wheels.mkdir()

@@ -32,6 +32,7 @@ def shot(photograph: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_layers_of_the_command_line(blender, shot: Path) -> None:
     blender.run("temporal.py", "make", shot)
     found = blender.run("temporal.py", "fill", shot).result

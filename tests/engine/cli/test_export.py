@@ -32,6 +32,7 @@ def test_writes_the_file_and_says_what_is_in_it(fscs, weights, tmp_path):
     fscs("export", "torchscript", "-o", output, "--model", weights).failed_with(2, "model.pt", "--overwrite")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [("onnx", "model.onnx"), ("torchscript", "model.pt")])
 def test_nothing_but_its_own_words_is_shown(capfd, weights, tmp_path, kind, name):
     output = tmp_path / name

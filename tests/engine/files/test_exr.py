@@ -322,6 +322,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exr", "png"])
 def test_memory_does_not_grow_with_the_height(tmp_path: Path, kind: str) -> None:
     peaks = []

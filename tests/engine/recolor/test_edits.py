@@ -49,6 +49,7 @@ def test_at_rest_the_image_comes_back_bit_for_bit(photo, hdr, apart, colors):
             assert recolored(taken, look).tobytes() == image.pixels.tobytes()
 
 
+@pytest.mark.slow
 def test_a_layer_at_rest_adds_nothing_where_others_change(taken):
     image, layers = taken
     after = recolored(taken, Look({3: EVERYTHING}))

@@ -74,6 +74,7 @@ def assert_finite_gradients(config, networks, batch):
     assert all(p.grad is None or p.grad.isfinite().all() for p in networks.parameters())
 
 
+@pytest.mark.slow
 def test_the_loss_of_the_same_batch_goes_down(photographs, monkeypatch):
     fixed_count(monkeypatch, 5)
     config = replace(TINY, batch=4)
