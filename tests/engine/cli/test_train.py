@@ -18,6 +18,8 @@ from fscs_engine.host.parameters import MAXIMUM_COLORS
 from fscs_engine.networks.weights import load_weights
 from fscs_engine.training.any_palette import AnyPaletteLosses
 
+pytestmark = pytest.mark.slow
+
 ANY = ["--steps", "20", "--batch", "2", "--crop", "32", "--seed", "5", "--threads", "1"]
 SMALL = [
     "--model",

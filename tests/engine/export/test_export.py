@@ -37,6 +37,8 @@ from fscs_engine.networks.weights import save_weights, sha256_of
 from fscs_engine.palette.palette import Palette
 from fscs_engine.segmenter import Segmenter
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 SIZES = [(1, 1, 1), (1, 1, 3), (8, 8, 2), (37, 51, 7), (64, 96, MAXIMUM_COLORS), (5, 130, 4), (50, 9, 1)]

@@ -420,6 +420,7 @@ class Computation(threading.Thread):
     outcome: WorkerError | None = None
 
 
+@pytest.mark.slow
 class TestInTheMiddle:
     def begin(self, worker: Worker, **options) -> Computation:
         """Starts a long computation in a thread; ``.outcome`` is its error. Returns once it computes."""
