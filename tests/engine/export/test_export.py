@@ -280,7 +280,6 @@ def test_the_hashes_are_those_of_the_files(files):
         assert (exported.model, exported.weights_sha256) == ("random", sha256_of(files.weights))
 
 
-@pytest.mark.slow
 def test_equal_weights_give_equal_bytes_and_overwrite_replaces(files, tmp_path):
     file = tmp_path / "again.onnx"
     file.write_bytes(b"precious")
@@ -489,7 +488,6 @@ def test_the_shipped_model_for_nuke_is_that_of_the_shipped_weights():
     assert shipped.SHIPPED["any-palette"].sha256 == shipped.LIVE_WEIGHTS, "run: python build.py renew"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_the_shipped_model_for_nuke_has_its_bytes_in_every_process_and_folder(tmp_path, threads):
     shutil.copytree(ROOT / "fscs_engine", tmp_path / "fscs_engine", ignore=shutil.ignore_patterns("__pycache__"))
@@ -516,7 +514,6 @@ torch.save({"version": str(torch.__version__), "layers": layers}, sys.argv[3])
 """Runs in the libraries that are inside Nuke 14 to 17. They compile the model for the second picture and later ones."""
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)  # PyTorch 1.12 compiles for a minute
 @pytest.mark.parametrize("version", ["1.12.1", "2.1.1"])
 def test_the_libraries_inside_nuke_read_it(for_nuke, live, nuke_torch, tmp_path, version):
