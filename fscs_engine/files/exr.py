@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,7 +33,26 @@ _PLATE_PART = "rgba"
 _LONG_NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
 
 
-class ExrLayerWriter:
+class _WholeFile(ABC):
+    """A file that appears when the block ends without an error; ``_stack`` is what lets go of the unfinished one."""
+
+    _stack: ExitStack
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._finish()
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Writes what is still missing, and checks the file."""
+
+
+class ExrLayerWriter(_WholeFile):
     """Writes layers strip by strip into one EXR file, which appears when the block ends without an error.
 
     Memory does not grow with the height, but for parts with the compressions "rle", "piz" and "dwaa", of which all
@@ -175,16 +195,10 @@ class ExrLayerWriter:
         parts = [together] if single else [partial(pixels, source=source) for source in sources]
         self._rows.write(top, layers.shape[1], parts)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            self._strips.check_whole()
-            self._rows.end()
-            _check_written(self.path, self._temporary, *self._specs)
+    def _finish(self) -> None:
+        self._strips.check_whole()
+        self._rows.end()
+        _check_written(self.path, self._temporary, *self._specs)
 
 
 def write_exr(
@@ -207,7 +221,7 @@ def write_exr(
         writer.write(image.pixels)
 
 
-class ExrWriter:
+class ExrWriter(_WholeFile):
     """Writes a plain RGB(A) EXR from top to bottom; it appears when the block ends without an error.
 
     Args:
@@ -266,15 +280,9 @@ class ExrWriter:
         self._rows.write(begins, len(rows), [pixels])
         self._done += len(rows)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            self._rows.end()
-            _check_written(self._path, self._temporary, self._spec)
+    def _finish(self) -> None:
+        self._rows.end()
+        _check_written(self._path, self._temporary, self._spec)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
