@@ -37,6 +37,7 @@ from .constants import (
     SHARPNESS,
     STRIDE,
 )
+from .loops import project_planes
 from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
 
 _FEATURES = 12
@@ -50,7 +51,11 @@ class _Sparsemax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        alphas = project_to_simplex(logits, early=True)
+        if logits.device.type == "cpu" and logits.dtype == torch.float32:  # a fifth of a training's time less
+            alphas = torch.empty_like(logits, memory_format=torch.contiguous_format)
+            project_planes(logits.contiguous().numpy(), alphas.numpy())
+        else:
+            alphas = project_to_simplex(logits)
         ctx.save_for_backward((alphas > 0).to(alphas.dtype))
         return alphas
 
@@ -66,20 +71,14 @@ def sparsemax(logits: Tensor) -> Tensor:
     return _Sparsemax.apply(logits) if torch.is_grad_enabled() else project_to_simplex(logits)  # type: ignore[no-untyped-call]
 
 
-def project_to_simplex(logits: Tensor, *, early: bool = False) -> Tensor:
-    """Michelot's algorithm (1986): the threshold grows as entries fall out, at most K times. (B, K, N) → the same.
-
-    ``early`` looks whether entries still fall out, which a traced network can't; the result is the same.
-    """
+def project_to_simplex(logits: Tensor) -> Tensor:
+    """Michelot's algorithm (1986): the threshold grows as entries fall out, at most K times. (B, K, N) → the same."""
     count = logits.shape[1]
     logits = logits - logits.amax(dim=1, keepdim=True)  # as far from rounding as can be
     threshold = (logits.sum(dim=1, keepdim=True) - 1.0) / count
     for _ in range(count - 1):
         inside = (logits > threshold).to(logits.dtype)
-        before = threshold
         threshold = ((logits * inside).sum(dim=1, keepdim=True) - 1.0) / inside.sum(dim=1, keepdim=True)
-        if early and torch.equal(threshold, before):
-            break
     return (logits - threshold).clamp_min(0.0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..host.parameters import ALPHA_FLOOR
-from ..runtime.compiling import inner, loop, planes
+from ..runtime.compiling import compiled, inner, loop, planes
 from .constants import (
     DENOISE_RADIUS,
     DENOISE_VARIANCE,
@@ -552,6 +552,53 @@ def _gradient_step(
             z_a[x] = one
             z_b[x] = other
             _rank(max(one, other), min(one, other), most, x)
+
+
+@compiled
+def project_planes(logits: Any, out: Any) -> None:
+    """:func:`fscs_engine.networks.any_palette.project_to_simplex`, as training on a CPU asks for it.
+
+    Args:
+        logits: (B, K, N), not NaN.
+        out: the same shape, written.
+    """
+    one, zero = np.float32(1.0), np.float32(0.0)
+    batch, count, pixels = logits.shape
+    behind = np.empty((count, _RUN), np.float32)
+    most, total, inside, thresholds = np.empty((4, _RUN), np.float32)
+    for b in range(batch):
+        for first in range(0, pixels, _RUN):
+            width = min(_RUN, pixels - first)
+            for x in range(width):
+                most[x] = logits[b, 0, first + x]
+            for k in range(1, count):
+                for x in range(width):
+                    most[x] = max(most[x], logits[b, k, first + x])
+            total[:] = zero
+            for k in range(count):
+                for x in range(width):
+                    behind[k, x] = logits[b, k, first + x] - most[x]
+                    total[x] += behind[k, x]
+            for x in range(width):
+                thresholds[x] = (total[x] - one) / np.float32(count)
+            for _ in range(count - 1):
+                total[:] = zero
+                inside[:] = zero
+                for k in range(count):
+                    for x in range(width):
+                        within = behind[k, x] > thresholds[x]
+                        total[x] += behind[k, x] if within else zero
+                        inside[x] += one if within else zero
+                changed = 0
+                for x in range(width):
+                    threshold = (total[x] - one) / inside[x]
+                    changed += threshold != thresholds[x]
+                    thresholds[x] = threshold
+                if changed == 0:
+                    break
+            for k in range(count):
+                for x in range(width):
+                    out[b, k, first + x] = max(behind[k, x] - thresholds[x], zero)
 
 
 @inner

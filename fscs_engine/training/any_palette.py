@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 
 from ..evaluation.metrics import FLAT_DIFFERENCE, VISIBLE_ALPHA
 from ..host.parameters import MAXIMUM_COLORS
-from ..networks.any_palette import AnyPaletteNetwork, coarse_grid, denoise, upsample
+from ..networks.any_palette import AnyPaletteNetwork, coarse_grid, denoise
 from ..networks.constants import DENOISE_RADIUS, STRIDE
 from ..networks.palette_network import NEAR, PaletteEmbedding, distances, nearest_other, shares_of
 from .composites import composite
@@ -163,13 +164,21 @@ def window_alphas(
         wide.append(slice(first * STRIDE, last * STRIDE))
     near, picture = models[..., spans[0], spans[1]], image[..., wide[0], wide[1]]
     colors, shares = denoise(picture)[..., inner[0], inner[1]], shares_of(palette)
+    down, across = (interpolation(near.shape[-2 + axis])[inner[axis]].to(near) for axis in range(2))
     alphas = []
     for one in range(len(image)):  # one after the other: its planes stay in the processor's cache
         own = slice(one, one + 1)
-        local = upsample(near[own], near.shape[-2] * STRIDE, near.shape[-1] * STRIDE)[..., inner[0], inner[1]]
+        local = down @ (near[own] @ across.T)
         entry = PaletteEmbedding(*(part[own] for part in embedding))
         alphas.append(networks.pixel_alphas(local.flatten(3), colors[own].flatten(2), entry, shares[own]))
     return torch.cat(alphas).unflatten(2, (side, side)), picture[..., inner[0], inner[1]], embedding.base
+
+
+@cache
+def interpolation(cells: int) -> Tensor:
+    """What :func:`upsample` does along one axis, as a matrix (8 · cells, cells): its gradient takes a third as long."""
+    scaled = F.interpolate(torch.eye(cells)[None], scale_factor=float(STRIDE), mode="linear", align_corners=False)
+    return scaled[0].T.contiguous()
 
 
 def worth_telling_apart(alphas: Tensor, palette: Tensor) -> Tensor:
