@@ -1,6 +1,6 @@
 """What each part of the any-palette network is worth: short trainings of equal length, each without one part.
 
-The whole network is trained with two seeds: a part that changes less than the seed does has not been shown to matter.
+Each is trained with several seeds: a part that changes less than the seed does has not been shown to matter.
 Trained from random numbers on small crops, and measured on photographs that no training sees and on composites of them
 (``composites.py``, pictures that no benchmark uses), by the network in PyTorch. ``--weights`` measures a file in the
 same way: what settings of the shipped model are chosen by.
@@ -86,8 +86,7 @@ def without(part: str) -> Iterator[None]:
         yield
 
 
-ANOTHER_SEED = "nothing, another seed"
-PARTS = ("nothing", ANOTHER_SEED, "base colors", "prior", "gates", "bias", "shares", "fitting steps", "denoising")
+PARTS = ("nothing", "base colors", "prior", "gates", "bias", "shares", "fitting steps", "denoising")
 
 
 def validation(photographs: Path) -> tuple[list[tuple[Pixels, Pixels]], list[Composite]]:
@@ -152,6 +151,7 @@ def main() -> None:
     parser.add_argument("--softness", type=float, nargs="*", default=[BY_NAME["softness"].default])
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--crop", type=int, default=96)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, metavar="PART")
     asked = parser.parse_args()
     pictures = validation(asked.photographs)
@@ -163,12 +163,14 @@ def main() -> None:
                 print(file.name, softness, json.dumps(measured(network, softness, pictures)), flush=True)
         return
     for part in asked.parts:
-        config = AnyPaletteConfig(steps=asked.steps, crop=asked.crop, early=0.0, seed=1 + (part == ANOTHER_SEED))
-        with without(part), tempfile.TemporaryDirectory() as run:
-            trained = train(asked.photographs, Path(run), config)
-            result = measured(trained, asked.softness[0], pictures)
-        store("parts", part, {"steps": asked.steps, "crop": asked.crop, **result})
-        print(part, json.dumps(result), flush=True)
+        runs = []
+        for seed in range(1, 1 + asked.seeds):
+            config = AnyPaletteConfig(steps=asked.steps, crop=asked.crop, early=0.0, seed=seed)
+            with without(part), tempfile.TemporaryDirectory() as run:
+                trained = train(asked.photographs, Path(run), config)
+                runs.append(measured(trained, asked.softness[0], pictures))
+            print(part, seed, json.dumps(runs[-1]), flush=True)
+        store("parts", part, {"steps": asked.steps, "crop": asked.crop, "runs": runs})
 
 
 if __name__ == "__main__":

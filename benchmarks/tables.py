@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import claims
@@ -188,15 +188,17 @@ PARTS_WIDE = ("wide transitions", "gradients")
 
 
 def parts() -> str:
-    """What short trainings without a part of the network give."""
+    """What short trainings without a part of the network give: means over the seeds, and half of their range."""
     results = _measured("parts")
     if results is None:
         return NOT_MEASURED
     lines = _head(["without", *PARTS, *PARTS_WIDE])
     for row in sorted(results, key=lambda row: not row.startswith("nothing")):
-        result = results[row]
-        numbers = [result[name] for name in PARTS] + [result["kinds"][name] for name in PARTS_WIDE]
-        lines.append("| " + " | ".join([row, *(f"{number:.3g}" for number in numbers)]) + " |")
+        runs = results[row]["runs"]
+        columns = [[run[name] for run in runs] for name in PARTS]
+        columns += [[run["kinds"][name] for run in runs] for name in PARTS_WIDE]
+        cells = [f"{fmean(column):.3g} ± {(max(column) - min(column)) / 2:.1g}" for column in columns]
+        lines.append("| " + " | ".join([row, *cells]) + " |")
     return "\n".join(lines)
 
 

@@ -42,8 +42,10 @@ _SOFTNESS = (0.0, 0.5, 1.0)  # of so many batches each, see below; of the others
 _SHARES = (0.22, 0.4, 0.22)
 _SPANS = {"sparsity": 0.06, "visible": 0.06, "torn": 100.0}
 """What a loss weighs at softness 1 over what it weighs at 0; the weights in :class:`AnyPaletteLosses` are for 0.5."""
-_FULLY_TORN = 0.6
-"""From this part of the run on torn edges weigh in full, before in proportion: edges are learnt before they soften."""
+_CALMING = ("flat", "steady", "torn")
+_FULLY_CALM = 0.8
+"""From this part of the run on these weigh in full, before in proportion: what follows the picture is learnt before it
+is calmed."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,13 @@ class AnyPaletteLosses:
     """
 
     alpha: float = 0.3
-    distance: float = 4.5
-    layer_distance: float = 7.5
+    distance: float = 6.0
+    layer_distance: float = 10.0
     sparsity: float = 0.16
     visible: float = 0.001
     flat: float = 1.0
     absent: float = 3.0
-    steady: float = 1.25
+    steady: float = 0.5
     torn: float = 10.0
     truth: float = 8.0
     truth_gradient: float = 10.0
@@ -72,7 +74,8 @@ class AnyPaletteLosses:
     def at(self, softness: float, done: float) -> dict[str, float]:
         """The weights at a softness from 0 to 1, when a part of the run from 0 to 1 is done."""
         weights = {name: weight * _SPANS.get(name, 1.0) ** (softness - 0.5) for name, weight in asdict(self).items()}
-        weights["torn"] *= min(1.0, done / _FULLY_TORN)
+        for name in _CALMING:
+            weights[name] *= min(1.0, done / _FULLY_CALM)
         return weights
 
 
@@ -86,13 +89,13 @@ class AnyPaletteConfig(TrainingConfig):
     a batch are composites.
     """
 
-    steps: int = 40_000
+    steps: int = 36_000
     batch: int = 6
     crop: int = 256
     average: float = 0.9985
     beta1: float = 0.9
     widths: tuple[int, int, int] = (16, 32, 64)
-    early: float = 0.7
+    early: float = 0.3
     losses: AnyPaletteLosses = field(default_factory=AnyPaletteLosses)
 
     @property

@@ -220,12 +220,13 @@ class TestLosses:
         assert soft["torn"] > default["torn"] > crisp["torn"] > 0
         assert crisp["truth"] == soft["truth"]
 
-    def test_torn_edges_weigh_more_and_more(self):
+    def test_what_calms_weighs_more_and_more(self):
         losses = AnyPaletteLosses()
-        first, middle, last = losses.at(0.5, 0.0), losses.at(0.5, 0.3), losses.at(0.5, 1.0)
-        assert first == {**last, "torn": 0.0}
-        assert middle == pytest.approx({**last, "torn": losses.torn / 2})
-        assert losses.at(0.5, 0.6) == last == asdict(losses)
+        first, middle, last = losses.at(0.5, 0.0), losses.at(0.5, 0.4), losses.at(0.5, 1.0)
+        assert first == {**last, "torn": 0.0, "steady": 0.0, "flat": 0.0}
+        halves = {"torn": losses.torn / 2, "steady": losses.steady / 2, "flat": losses.flat / 2}
+        assert middle == pytest.approx({**last, **halves})
+        assert losses.at(0.5, 0.8) == last == asdict(losses)
 
     def test_a_wrong_slope_of_the_alphas_costs_and_an_offset_does_not(self):
         error = torch.full((1, 2, 4, 4), 0.3)
