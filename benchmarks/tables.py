@@ -197,7 +197,7 @@ def parts() -> str:
         runs = results[row]["runs"]
         columns = [[run[name] for run in runs] for name in PARTS]
         columns += [[run["kinds"][name] for run in runs] for name in PARTS_WIDE]
-        cells = [f"{fmean(column):.3g} ± {(max(column) - min(column)) / 2:.1g}" for column in columns]
+        cells = [f"{fmean(column):#.3g} ± {(max(column) - min(column)) / 2:.1g}" for column in columns]
         lines.append("| " + " | ".join([row, *cells]) + " |")
     return "\n".join(lines)
 
