@@ -68,7 +68,9 @@ class _Sparsemax(torch.autograd.Function):
 
 def sparsemax(logits: Tensor) -> Tensor:
     """Projection onto the simplex along dim 1, differentiable. (B, K, N) → (B, K, N) ≥ 0, adding to 1."""
-    return _Sparsemax.apply(logits) if torch.is_grad_enabled() else project_to_simplex(logits)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and not torch.jit.is_tracing():
+        return _Sparsemax.apply(logits)  # type: ignore[no-untyped-call]
+    return project_to_simplex(logits)
 
 
 def project_to_simplex(logits: Tensor) -> Tensor:
