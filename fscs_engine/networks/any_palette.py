@@ -68,7 +68,8 @@ class _Sparsemax(torch.autograd.Function):
 
 def sparsemax(logits: Tensor) -> Tensor:
     """Projection onto the simplex along dim 1, differentiable. (B, K, N) → (B, K, N) ≥ 0, adding to 1."""
-    if torch.is_grad_enabled() and not torch.jit.is_tracing():
+    traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if torch.is_grad_enabled() and not traced:
         return _Sparsemax.apply(logits)  # type: ignore[no-untyped-call]
     return project_to_simplex(logits)
 
