@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims import PAPER_TABLE
+from parts import PARTS
 from scaling import LIMITS, ROOF, WORK
 
 
@@ -32,7 +33,7 @@ COMMANDS = (
     Command("curve.py", "curve", ("curve",), ("docs/softness.png",)),
     Command("video.py", "video", ("video",)),
     Command("ablations.py --runs FOLDER", "ablations", ("ablations",), rows=tuple(PAPER_TABLE)),
-    Command("parts.py PHOTOGRAPHS", "parts", ("parts",)),
+    Command("parts.py PHOTOGRAPHS", "parts", ("parts",), rows=PARTS),
     Command("scaling.py", "scaling", ("scaling", "speed-limits"), ("docs/scaling.png",), (WORK, ROOF, *LIMITS)),
     Command("speed.py", "speed", ("speed", "speed-limits")),
     Command("shots.py", "shots", ("shots", "packing", "files")),

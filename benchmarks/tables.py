@@ -193,7 +193,7 @@ def parts() -> str:
     if results is None:
         return NOT_MEASURED
     lines = _head(["without", *PARTS, *PARTS_WIDE])
-    for row in sorted(results, key=lambda row: not row.startswith("nothing")):
+    for row in sorted(results, key=lambda row: row != "nothing"):
         runs = results[row]["runs"]
         columns = [[run[name] for run in runs] for name in PARTS]
         columns += [[run["kinds"][name] for run in runs] for name in PARTS_WIDE]
