@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from ..errors import CancelledError, InputError, UsageError, WeightsError
@@ -25,6 +26,7 @@ from ..networks.weights import Weights, save_weights
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "losses.csv"
+LOCK = "training.lock"
 
 
 class Samples(Protocol):
@@ -132,11 +134,30 @@ def train(
         cancelled: asked before every step; a checkpoint is written first.
 
     Raises:
-        InputError: no photographs, or a checkpoint of another config.
+        InputError: no photographs, a checkpoint of another config, or another training that uses ``run``.
         WeightsError: ``initial`` is of other networks.
         CancelledError: ``cancelled`` said so.
     """
     run.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run / LOCK, blocking=False):
+            return _train(photographs, run, config, initial, device, checkpoint_every, progress, cancelled)
+    except Timeout as error:
+        raise InputError(
+            f"{run}: another training uses this folder", cure="wait until it ends, or use another run folder"
+        ) from error
+
+
+def _train(
+    photographs: Path,
+    run: Path,
+    config: TrainingConfig,
+    initial: Weights | None,
+    device: torch.device | str,
+    checkpoint_every: int,
+    progress: Callable[[TrainingProgress], None],
+    cancelled: Callable[[], bool],
+) -> nn.Module:
     torch.manual_seed(config.seed)
     networks = config.networks()
     if initial is not None:

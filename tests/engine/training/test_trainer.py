@@ -94,6 +94,20 @@ def test_a_checkpoint_beyond_the_steps_or_of_other_photographs_is_refused(photog
         train(tmp_path / "others", tmp_path / "run", replace(TINY, steps=8))
 
 
+def test_a_folder_that_another_training_uses_is_refused(photographs, tmp_path):
+    refused = []
+
+    def another(_):
+        with pytest.raises(InputError, match="another training uses this folder"):
+            train(photographs, tmp_path / "shared", TINY)
+        refused.append((tmp_path / "shared" / CURVES).read_text())
+
+    whole = tensors(train(photographs, tmp_path / "shared", TINY, progress=another))
+    assert [text.splitlines()[-1].split(",")[0] for text in refused] == ["6"]
+    assert_same(whole, tensors(train(photographs, tmp_path / "alone", TINY)))
+    train(photographs, tmp_path / "shared", replace(TINY, steps=7))
+
+
 def test_training_goes_on_from_given_weights(photographs, tmp_path):
     save_trained(train(photographs, tmp_path / "a", TINY), TINY, tmp_path / "a.safetensors")
     initial = load_weights(tmp_path / "a.safetensors")
