@@ -19,14 +19,14 @@ class ShippedWeights:
 
 SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
-        "any-palette.safetensors", "8666b5321ffdf6c483b960d093282d17634c75d22d7cfe98b2bc594d2ca8f483", 16
+        "any-palette.safetensors", "3d9ae6fc576992cefe3bbbc994f5de9bad83fd6a66b6153d5d05579989b355ad", 16
     ),
     "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
-LIVE_WEIGHTS = "8666b5321ffdf6c483b960d093282d17634c75d22d7cfe98b2bc594d2ca8f483"
-LIVE_MODEL = "aa975c66ed8c8e05bbb388cc8fbe7fa0d2a02f28547307ec3a02585ef1935ec5"
+LIVE_WEIGHTS = "3d9ae6fc576992cefe3bbbc994f5de9bad83fd6a66b6153d5d05579989b355ad"
+LIVE_MODEL = "dc7e7ec66fc4254f2282c5092b1757acaa22a0873d4552be5f2b4f7b1fcdcaf2"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,
