@@ -90,7 +90,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "softness",
         "Softness",
         "float",
-        0.7,
+        0.75,
         "Sets how wide the transitions between layers are. Higher values mix layers wherever colors blend, without "
         "jumps in smooth areas; 0 gives crisp mattes with few layers in a pixel. The model paper does not use it.",
         0.0,
