@@ -253,8 +253,12 @@ def train(
     print(f"sha256 {digest}")
 
 
+_PANELS = 4  # in a row
+_SMOOTHED = 60  # the bold line is a moving average over such a part of the run
+
+
 def plot_curves(table: Path, picture: Path) -> bool:
-    """Draws the loss curves of a run, where matplotlib is installed (the extra ``train``).
+    """Draws the losses of a run, one panel each, where matplotlib is installed (the extra ``train``).
 
     Args:
         table: the CSV of the run: ``step``, ``seconds``, and a column for each loss.
@@ -270,20 +274,32 @@ def plot_curves(table: Path, picture: Path) -> bool:
         return False
     import csv
 
+    import numpy as np
+
     from ..files.atomic import replaced_file
 
     with table.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    names = [column for column in (rows[0] if rows else ()) if column not in ("step", "seconds")]
+    figure = Figure(figsize=(10, 2 * max(1, -(-len(names) // _PANELS))), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    for name in (column for column in (rows[0] if rows else ()) if column not in ("step", "seconds")):
-        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        if any(value > 0 for _, value in points):
-            axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
-    axes.grid(visible=True, alpha=0.3)
-    if rows:
-        axes.legend()
+    for place, name in enumerate(names, start=1):
+        steps, values = np.array([(int(row["step"]), float(row[name])) for row in rows if row[name]]).reshape(-1, 2).T
+        axes = figure.add_subplot(-(-len(names) // _PANELS), _PANELS, place)
+        axes.set_title(name, fontsize=9)
+        axes.plot(steps, values, linewidth=0.5, alpha=0.4)
+        width = 1 + len(values) // _SMOOTHED
+        if len(values):
+            axes.plot(*(np.convolve(row, np.full(width, 1 / width), "valid") for row in (steps, values)), color="C0")
+        finite = values[np.isfinite(values)]
+        if len(finite) and finite.min() > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
+        elif len(finite) and finite.max() > 0:
+            axes.set_ylim(0, float(np.quantile(finite, 0.99)) or None)
+        axes.tick_params(which="both", labelsize=7)
+        axes.grid(visible=True, alpha=0.3)
     with replaced_file(picture, overwrite=True) as temporary:
         figure.savefig(temporary, dpi=120, metadata={"Software": None})
     return True

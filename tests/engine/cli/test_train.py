@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -185,7 +186,11 @@ def test_curves_as_a_picture(tmp_path):
     table.write_text("step,seconds,total,sparsity\n10,1.0,0.5,0.0\n20,2.0,0.25,0.0\n")
     assert plot_curves(table, tmp_path / "losses.png")
     with Image.open(tmp_path / "losses.png") as picture:
-        assert picture.size == (1080, 600)
+        assert picture.size == (1200, 240)
+        drawn = (np.asarray(picture.convert("RGB")) == (31, 119, 180)).all(axis=2)  # Matplotlib's first color
+        assert drawn[:, :600].any()
+    table.write_text("step,seconds,total\n10,1.0,nan\n20,2.0,nan\n")
+    assert plot_curves(table, tmp_path / "losses.png")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -209,4 +214,4 @@ def test_ctrl_c_keeps_what_was_done(photographs, tmp_path, hear_ctrl_c):
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert str(run) in err.splitlines()[-1]
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.pt", "losses.csv"]
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.pt", "losses.csv", "training.lock"]
