@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peers import Peer, Pixels
+from scipy.ndimage import uniform_filter
 from torch import Tensor
 
-from fscs_engine.alpha.smoothing import gray, guided_filter
 from fscs_engine.exact.exact import exact_colors
 from fscs_engine.networks.any_palette import project_to_simplex
 
@@ -30,8 +30,8 @@ SPARSITY = 10.0
 LEAST_DEVIATION = 0.03
 """Added to every Gaussian: a layer of one flat color could take up nothing else."""
 
-RADIUS, EDGE = 60, 1e-4
-"""Of their filter, in pixels and as a variance."""
+RADIUS, EDGE = 30, 1e-4
+"""Of their filter: in pixels of an image of a megapixel, where its window is 60 wide; and as a variance."""
 
 STEPS = 1000
 TOLERANCE = 1e-6
@@ -47,7 +47,7 @@ class Aksoy2017(Peer):
     """The method around a given palette.
 
     Args:
-        radius: of the filter; 0 leaves the minimum as it is.
+        radius: of the filter in an image of a megapixel; 0 leaves the minimum as it is.
 
     Attributes:
         unfinished: share of the pixels of the last picture that were not done after all steps.
@@ -74,13 +74,43 @@ class Aksoy2017(Peer):
         shape = (len(palette), *picture.shape[:2])
         image = torch.from_numpy(picture).permute(2, 0, 1)
         planes = torch.cat(parts).T.reshape(shape)
-        planes = guided_filter(gray(image), planes, self.radius, EDGE).clamp_min(0.0)
-        planes /= planes.sum(dim=0)
+        if self.radius:
+            radius = max(1, round(self.radius * (len(pixels) / 1e6) ** 0.5))
+            planes = torch.from_numpy(guided(picture, planes.numpy(), radius)).clamp_min(0.0)
+            planes /= planes.sum(dim=0)
         multiplier, _, _ = unmix(planes.flatten(1).T, pixels, means, models)
         colors = (means[:, None] + torch.einsum("kij,nj->kni", models, multiplier)).clamp(0.0, 1.0)
         planes, free = planes.float(), colors.reshape(*shape, 3).permute(0, 3, 1, 2).float().contiguous()
         exact = exact_colors(planes, free, image, torch.ones(shape[1:], dtype=torch.bool))
         return planes.numpy(), exact.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def guided(picture: Pixels, planes: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    """The guided filter with all three channels as its guide: He, Sun and Tang 2013, Eq. 14 to 16.
+
+    Args:
+        picture: (H, W, 3).
+        planes: (K, H, W).
+        radius: of its windows in pixels; at the borders they are cut off.
+    """
+    size = 2 * radius + 1
+    guide = np.moveaxis(picture.astype(np.float64), 2, 0)
+    inside = uniform_filter(np.ones(guide.shape[1:]), size, mode="constant")
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of (..., H, W), about each pixel."""
+        return uniform_filter(values, size, axes=(-2, -1), mode="constant") / inside
+
+    average = mean(guide)
+    spread = mean(guide[:, None] * guide) - average[:, None] * average
+    spread = np.moveaxis(spread, (0, 1), (-2, -1)) + EDGE * np.eye(3)
+    found = np.empty_like(planes)
+    for number, plane in enumerate(planes):
+        level = mean(plane)
+        along = np.moveaxis(mean(guide * plane) - average * level, 0, -1)
+        slope = np.moveaxis(np.linalg.solve(spread, along[..., None])[..., 0], -1, 0)
+        found[number] = (mean(slope) * guide).sum(axis=0) + mean(level - (slope * average).sum(axis=0))
+    return found
 
 
 def covariances(picture: Pixels, palette: Pixels) -> NDArray[np.float64]:

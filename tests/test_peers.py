@@ -153,6 +153,25 @@ class TestAksoy2017:
         hard, soft = (aksoy.Aksoy2017(radius).layers(picture, CORNERS)[0] for radius in (0, 5))
         assert np.square(soft).sum(axis=0).mean() < np.square(hard).sum(axis=0).mean()
 
+    def test_the_filter_is_a_regression_on_the_colors_of_each_window(self) -> None:
+        picture, radius = mixtures(height=9, width=8), 2
+        plane = np.random.default_rng(3).random(picture.shape[:2])
+        filtered = aksoy.guided(picture, plane[None], radius)[0]
+        rows, columns = plane.shape
+        fitted = np.zeros((*plane.shape, 2))  # the sum of what the windows about a pixel say, and how many they are
+        for y in range(rows):
+            for x in range(columns):
+                window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+                colors, values = picture[window].reshape(-1, 3).astype(np.float64), plane[window].ravel()
+                apart = colors - colors.mean(axis=0)
+                ridge = apart.T @ apart / len(apart) + aksoy.EDGE * np.eye(3)
+                slope = np.linalg.solve(ridge, apart.T @ (values - values.mean()) / len(apart))
+                fitted[window] += np.stack(
+                    [values.mean() + (picture[window] - colors.mean(axis=0)) @ slope, np.ones_like(plane[window])],
+                    axis=2,
+                )
+        np.testing.assert_allclose(filtered, fitted[..., 0] / fitted[..., 1], atol=1e-6)
+
 
 def test_half_size_is_the_mean_of_four(tmp_path: Path, kodak_images: Path) -> None:
     small = kodak.halved(kodak_images / "kodim03.png", tmp_path)
