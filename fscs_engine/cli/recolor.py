@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -464,7 +465,8 @@ def _matched(look: Look, first: Material, text: str, spaces: ColorSpaces) -> Loo
 def _picked(
     look: Look, first: Material, x: int, y: int, color: tuple[float, float, float], spaces: ColorSpaces
 ) -> Look:
-    from ..recolor.palettes import pick
+    from ..host.palette_codec import hex_of
+    from ..recolor.palettes import PICK_EXACT, pick, pixel_color
 
     image = first.image
     if x >= image.width or y >= image.height:
@@ -472,8 +474,14 @@ def _picked(
             f"--pick {x},{y}: the image is {image.width} x {image.height}",
             cure=f"use 0,0 to {image.width - 1},{image.height - 1}",
         )
-    layers, pixel = first.layers[:, y, x], image.pixels[y, x]
-    return pick(look, first.palette, image.color_space, layers, pixel, color, spaces)
+    here = first.palette, image.color_space, first.layers[:, y, x], image.pixels[y, x]
+    look = pick(look, *here, color, spaces)
+    red, green, blue = (min(max(value, 0.0), 1.0) for value in pixel_color(look, *here, spaces))
+    if max(abs(red - color[0]), abs(green - color[1]), abs(blue - color[2])) > PICK_EXACT:
+        became, asked = hex_of((red, green, blue)), hex_of(color)
+        message = f"--pick {x},{y}: becomes {became}; only layers with little of the pixel could give it {asked}"
+        print(f"fscs: {message}", file=sys.stderr, flush=True)
+    return look
 
 
 def _print_json(

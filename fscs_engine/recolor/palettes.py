@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -36,10 +36,14 @@ HARMONIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 """Axes of hue in degrees, before they are turned, of the templates of Tan, Echevarria and Gingold, "Efficient
 palette-based decomposition and recoloring of images via RGBXY-space geometry" (2018), section 6."""
 
+PICK_EXACT = 2e-3
+"""A pick is met where every channel is this near, in sRGB: half a level of 8 bits."""
+
 _TURNS = 720  # that are tried: every half degree
-_EXACT = 2e-3  # a pick is met where every channel is this near, in sRGB: half a level of 8 bits
 _WEIGHTS = (3.0, 30.0, 1000.0)  # of the pixel's color beside the change of the palette
 _TRIES = 60  # sets of layers that are tried for a pick
+_MAIN = 0.1  # of a pixel: what a layer must have of it to be moved for the last bit of a pick,
+_NEAR = 0.05  # which is this far in OKLab: seen side by side, not by itself
 
 
 def match(
@@ -145,7 +149,9 @@ def pick(
     """The smallest change of the fewest layers that gives a pixel a color.
 
     New palette colors are looked for of one layer alone, then of two, and so on, the layers that have most of the pixel
-    first; of as many layers the change with the least sum of squared distances in OKLab is taken.
+    first; of as many layers the change with the least sum of squared distances in OKLab is taken. A layer that has less
+    than a tenth of the pixel has most of its own elsewhere: it stays where the others come near, and then the pixel
+    becomes what :func:`pixel_color` says.
 
     Args:
         look: the edits so far; they stay but for the colors that the pick moves.
@@ -161,25 +167,31 @@ def pick(
     """
     spaces = spaces or ColorSpaces()
     pixel = _Pixel(look, palette, working_space, layers, image, color, spaces)
-    if np.abs(pixel.missing(look)).max() <= _EXACT / 4:
+    if np.abs(pixel.missing(look)).max() <= PICK_EXACT / 4:
         return look
     order = [int(k) + 1 for k in np.argsort(-layers[:, 3], kind="stable") if layers[k, 3] > 0]
     opacities = look.opacities(len(palette))
     order = [number for number in order if opacities[number - 1][0] > 0]
     if not order:
         raise UsageError("the pixel to pick has no layer", cure="pick another pixel")
+    main = {number for number in order if layers[number - 1, 3] >= _MAIN * layers[:, 3].sum()}
     tries = 0
+    nearest: _Solution | None = None
     for count in range(1, len(order) + 1):
-        best: tuple[float, Look] | None = None
+        best: _Solution | None = None
         for chosen in _heaviest(order, count):
             tries += 1
             found = pixel.solve(chosen)
-            if found is not None and (best is None or found[0] < best[0]):
+            if found.exact and (best is None or found.change < best.change):
                 best = found
-        if best is not None:
-            return best[1]
-        if tries > _TRIES:
+            if main.issuperset(chosen) and (nearest is None or found.distance < nearest.distance):
+                nearest = found
+        if best is not None and (main.issuperset(best.layers) or nearest is None or nearest.distance > _NEAR):
+            return best.look
+        if best is not None or tries > _TRIES:
             break
+    if nearest is not None and nearest.distance <= _NEAR:
+        return nearest.look
     raise UsageError(
         "no colors of the layers give the pixel this color", cure="pick a color less far away, or edit its layers first"
     )
@@ -188,6 +200,39 @@ def pick(
 def _heaviest(order: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
     """Sets of layers, those with the heaviest first; not more than some."""
     return itertools.islice(itertools.combinations(order, count), 12)
+
+
+def pixel_color(
+    look: Look,
+    palette: Palette,
+    working_space: str,
+    layers: NDArray[np.float32],
+    image: NDArray[np.float32],
+    spaces: ColorSpaces | None = None,
+) -> tuple[float, float, float]:
+    """What a pixel becomes, in sRGB, which is exceeded where the edits do; the arguments are those of :func:`pick`."""
+    black = _Pixel(look, palette, working_space, layers, image, (0.0, 0.0, 0.0), spaces or ColorSpaces())
+    red, green, blue = black.missing(look).tolist()
+    return red, green, blue
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """The change of some layers that brings a pixel nearest to a color.
+
+    Attributes:
+        layers: that change.
+        look: with their colors.
+        change: how large it is: the sum of squared distances in OKLab.
+        distance: what is left to the color, in OKLab.
+        exact: whether every channel is met.
+    """
+
+    layers: tuple[int, ...]
+    look: Look
+    change: float
+    distance: float
+    exact: bool
 
 
 class _Pixel:
@@ -219,8 +264,8 @@ class _Pixel:
         # Beyond sRGB's ends its curve goes on as it is: a slope is needed there too.
         return np.array(encoded([float(x) for x in linear])) - self.target
 
-    def solve(self, chosen: tuple[int, ...]) -> tuple[float, Look] | None:
-        """The smallest change of these layers that gives the color, and how large it is; None where there is none."""
+    def solve(self, chosen: tuple[int, ...]) -> _Solution:
+        """The smallest change of these layers that gives the color, or comes nearest to it."""
         from scipy.optimize import least_squares
 
         now = [self.look.edit(n).color or self.palette.colors[n - 1].rgb for n in chosen]
@@ -247,6 +292,8 @@ class _Pixel:
             )
             values = found.x
         look = tried(values)
-        if np.abs(self.missing(look)).max() > _EXACT:
-            return None
-        return float((change(values) ** 2).sum()), look
+        missing = self.missing(look)
+        red, green, blue = np.clip(self.target + missing, 0.0, 1.0).tolist()
+        apart = np.array(oklab(decoded((red, green, blue)))) - oklab(decoded(tuple(self.target.tolist())))
+        exact = bool(np.abs(missing).max() <= PICK_EXACT)
+        return _Solution(chosen, look, float((change(values) ** 2).sum()), float(np.linalg.norm(apart)), exact)

@@ -129,6 +129,18 @@ def test_match_harmony_pick_and_preview(fscs, layers, photo, tmp_path):
     fscs("recolor", layers, "--pick", "56,0=#000", "-o", tmp_path / "q.exr").failed_with(2, "55,39")
 
 
+def test_a_pick_that_is_not_met_says_what_the_pixel_becomes(fscs, layers, tmp_path):
+    alphas = read_material(layers).layers[:, 3]
+    rows, columns = np.nonzero((alphas.max(axis=0) > 0.9) & (alphas.max(axis=0) < 0.94) & (alphas[2] > 0.05))
+    y, x = int(rows[0]), int(columns[0])
+    picked = fscs("recolor", layers, "--pick", f"{x},{y}=#0a50a0", "-o", tmp_path / "p.png", "--clip")
+    assert picked.code == 0, picked.err
+    (line,) = [line for line in picked.err.splitlines() if "becomes" in line]
+    level = np.round(255 * read_image(tmp_path / "p.png").pixels[y, x, :3]).astype(int)
+    assert f"--pick {x},{y}: becomes #{bytes(level.tolist()).hex()};" in line
+    assert "give it #0a50a0" in line
+
+
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_shot_is_resumed(fscs, shot, tmp_path, jobs):
     output = tmp_path / "out" / "r.####.exr"

@@ -11,7 +11,7 @@ from fscs_engine import LayerEdit, Look, Palette, apply_look
 from fscs_engine.color import LIN_REC709, ColorSpaces
 from fscs_engine.errors import UsageError
 from fscs_engine.host.edits import decoded, edited_palette_color, encoded, from_oklab, oklab
-from fscs_engine.recolor.palettes import HARMONIES, harmony, match, pick
+from fscs_engine.recolor.palettes import HARMONIES, harmony, match, pick, pixel_color
 
 SPACES = ColorSpaces()
 
@@ -148,6 +148,28 @@ def test_what_one_layer_can_not_do_two_do():
     target = (0.97, 0.97, 0.97)  # half of it by one layer alone would have to be brighter than white
     look = pick(Look(), palette, LIN_REC709, layers, image, target)
     assert list(look.layers) == [1, 2]
+    assert pixel_after(look, palette, layers, image) == pytest.approx(target, abs=2.5e-3)
+
+
+def test_a_layer_with_little_of_the_pixel_stays_where_the_others_come_near():
+    palette = Palette.from_hex("#a63615,#6f1d0d,#b46030")
+    layers, image = mixed(palette, [0.9, 0.02, 0.08])
+    target = (0.157, 0.314, 0.612)  # its red is less than what the two others leave in the pixel
+    look = pick(Look(), palette, LIN_REC709, layers, image, target)
+    assert list(look.layers) == [1]
+    became = pixel_color(look, palette, LIN_REC709, layers, image)
+    assert became == pytest.approx(pixel_after(look, palette, layers, image), abs=1e-5)
+    assert 2e-3 < np.abs(np.subtract(became, target)).max() < 0.1
+    distance = np.subtract(oklab(decoded(became)), oklab(decoded(target)))
+    assert np.linalg.norm(distance) < 0.05
+
+
+def test_layers_with_little_of_the_pixel_move_where_the_others_stay_far():
+    palette = Palette.from_hex("#a63615,#b46030,#b86434,#b05c2c")
+    layers, image = mixed(palette, [0.73, 0.09, 0.09, 0.09])
+    target = (0.157, 0.314, 0.612)
+    look = pick(Look(), palette, LIN_REC709, layers, image, target)
+    assert len(look.layers) > 1
     assert pixel_after(look, palette, layers, image) == pytest.approx(target, abs=2.5e-3)
 
 
