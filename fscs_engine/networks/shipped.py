@@ -26,7 +26,7 @@ SHIPPED: dict[str, ShippedWeights] = {
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
 LIVE_WEIGHTS = "3d9ae6fc576992cefe3bbbc994f5de9bad83fd6a66b6153d5d05579989b355ad"
-LIVE_MODEL = "dc7e7ec66fc4254f2282c5092b1757acaa22a0873d4552be5f2b4f7b1fcdcaf2"
+LIVE_MODEL = "69896dd8fa5d15fd64829cce7dc969367245e16dd29eae2b5b922076c1c377c2"
 """The sha256 of the model that ``fscs export nuke`` writes and the Nuke plug-in brings, and of the weights in it.
 
 ``python build.py renew`` writes both anew. The model changes with the weights, the export and the engine's version,
