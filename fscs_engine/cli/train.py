@@ -281,11 +281,12 @@ def plot_curves(table: Path, picture: Path) -> bool:
     with table.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     names = [column for column in (rows[0] if rows else ()) if column not in ("step", "seconds")]
-    figure = Figure(figsize=(10, 2 * max(1, -(-len(names) // _PANELS))), layout="constrained")
+    lines = max(1, -(-len(names) // _PANELS))
+    figure = Figure(figsize=(10, 2 * lines), layout="constrained")
     FigureCanvasAgg(figure)
     for place, name in enumerate(names, start=1):
         steps, values = np.array([(int(row["step"]), float(row[name])) for row in rows if row[name]]).reshape(-1, 2).T
-        axes = figure.add_subplot(-(-len(names) // _PANELS), _PANELS, place)
+        axes = figure.add_subplot(lines, _PANELS, place)
         axes.set_title(name, fontsize=9)
         axes.plot(steps, values, linewidth=0.5, alpha=0.4)
         width = 1 + len(values) // _SMOOTHED

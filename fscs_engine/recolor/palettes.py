@@ -166,8 +166,8 @@ def pick(
         UsageError: nothing is there, or no colors of the layers give it.
     """
     spaces = spaces or ColorSpaces()
-    pixel = _Pixel(look, palette, working_space, layers, image, color, spaces)
-    if np.abs(pixel.missing(look)).max() <= PICK_EXACT / 4:
+    pixel = _Pixel(look, palette, working_space, layers, image, spaces)
+    if np.abs(np.subtract(pixel.becomes(look), color)).max() <= PICK_EXACT / 4:
         return look
     order = [int(k) + 1 for k in np.argsort(-layers[:, 3], kind="stable") if layers[k, 3] > 0]
     opacities = look.opacities(len(palette))
@@ -181,7 +181,7 @@ def pick(
         best: _Solution | None = None
         for chosen in _heaviest(order, count):
             tries += 1
-            found = pixel.solve(chosen)
+            found = pixel.solve(chosen, color)
             if found.exact and (best is None or found.change < best.change):
                 best = found
             if main.issuperset(chosen) and (nearest is None or found.distance < nearest.distance):
@@ -211,9 +211,7 @@ def pixel_color(
     spaces: ColorSpaces | None = None,
 ) -> tuple[float, float, float]:
     """What a pixel becomes, in sRGB, which is exceeded where the edits do; the arguments are those of :func:`pick`."""
-    black = _Pixel(look, palette, working_space, layers, image, (0.0, 0.0, 0.0), spaces or ColorSpaces())
-    red, green, blue = black.missing(look).tolist()
-    return red, green, blue
+    return _Pixel(look, palette, working_space, layers, image, spaces or ColorSpaces()).becomes(look)
 
 
 @dataclass(frozen=True)
@@ -245,7 +243,6 @@ class _Pixel:
         working_space: str,
         layers: NDArray[np.float32],
         image: NDArray[np.float32],
-        color: tuple[float, float, float],
         spaces: ColorSpaces,
     ) -> None:
         self.look, self.palette, self.space, self.spaces = look, palette, working_space, spaces
@@ -253,18 +250,18 @@ class _Pixel:
         self.image = np.ascontiguousarray(image[None, None, :], np.float32)
         alpha = float(image[3]) if len(image) == 4 else 1.0
         self.alpha = alpha if alpha > 0 else 1.0
-        self.target = np.array(color)
 
-    def missing(self, look: Look) -> NDArray[np.float64]:
-        """What the pixel lacks of the color, in sRGB."""
+    def becomes(self, look: Look) -> tuple[float, float, float]:
+        """Its color in sRGB."""
         out = np.empty_like(self.image)
         Recoloring(look, self.palette, self.space, self.spaces).apply(self.layers, self.image, out)
         straight = np.ascontiguousarray(out[0, 0, :3] / np.float32(self.alpha))
         linear = self.spaces.convert(straight, self.space, LIN_REC709)
         # Beyond sRGB's ends its curve goes on as it is: a slope is needed there too.
-        return np.array(encoded([float(x) for x in linear])) - self.target
+        red, green, blue = encoded([float(x) for x in linear])
+        return red, green, blue
 
-    def solve(self, chosen: tuple[int, ...]) -> _Solution:
+    def solve(self, chosen: tuple[int, ...], color: tuple[float, float, float]) -> _Solution:
         """The smallest change of these layers that gives the color, or comes nearest to it."""
         from scipy.optimize import least_squares
 
@@ -280,11 +277,14 @@ class _Pixel:
         def change(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.array([oklab(decoded(color)) for color in values.reshape(-1, 3).tolist()]).ravel() - start
 
+        def missing(look: Look) -> NDArray[np.float64]:
+            return np.subtract(self.becomes(look), color)
+
         # The color counts more and more beside the change, until it is met.
         values = np.clip(np.ravel(now), 0.01, 0.99)
         for weight in _WEIGHTS:
             found = least_squares(
-                lambda values, weight=weight: np.concatenate([weight * self.missing(tried(values)), change(values)]),
+                lambda values, weight=weight: np.concatenate([weight * missing(tried(values)), change(values)]),
                 values,
                 bounds=(0.0, 1.0),
                 diff_step=1e-4,
@@ -292,8 +292,7 @@ class _Pixel:
             )
             values = found.x
         look = tried(values)
-        missing = self.missing(look)
-        red, green, blue = np.clip(self.target + missing, 0.0, 1.0).tolist()
-        apart = np.array(oklab(decoded((red, green, blue)))) - oklab(decoded(tuple(self.target.tolist())))
-        exact = bool(np.abs(missing).max() <= PICK_EXACT)
+        red, green, blue = np.clip(self.becomes(look), 0.0, 1.0).tolist()
+        apart = np.subtract(oklab(decoded((red, green, blue))), oklab(decoded(color)))
+        exact = bool(np.abs(missing(look)).max() <= PICK_EXACT)
         return _Solution(chosen, look, float((change(values) ** 2).sum()), float(np.linalg.norm(apart)), exact)
