@@ -39,6 +39,7 @@ _FLAGS = {
     "skip": "--no-skip",
     "single_network": "--single-network",
     "zero_centering": "--zero-centering",
+    "freeze_batch_norm": "--freeze-batch-norm",
     "distance_form": "--distance-form",
     **{
         name: f"--loss-{name.replace('_', '-')}"
@@ -118,6 +119,14 @@ def train(
             rich_help_panel=SHAPE_PANEL,
         ),
     ] = None,
+    freeze_batch_norm: Annotated[
+        bool,
+        options.switch(
+            "--freeze-batch-norm",
+            "Trains with the batch norm statistics of the weights that it starts from.",
+            SHAPE_PANEL,
+        ),
+    ] = False,
     reconstruction: Annotated[float | None, _loss("--loss-reconstruction", "the reconstruction loss, Eq. 6")] = None,
     alpha: Annotated[float | None, _loss("--loss-alpha", "the alpha loss, Eq. 7")] = None,
     distance: Annotated[float | None, _loss("--loss-distance", "the distance loss, Eq. 8")] = None,
@@ -167,6 +176,8 @@ def train(
     started = time.perf_counter()
     if not photographs.is_dir():
         raise InputError(f"{photographs} is not a folder", cure="name a folder of photographs")
+    if freeze_batch_norm and start_from is None:
+        raise UsageError("--freeze-batch-norm without --from", cure="name the weights to start from with --from")
     target = run / WEIGHTS if output is None else output
     options.check_suffix(target, (".safetensors",), "a model file")
     if output is not None:
@@ -194,6 +205,7 @@ def train(
                 skip=False if no_skip else None,
                 single_network=single_network or None,
                 zero_centering=zero_centering,
+                freeze_batch_norm=freeze_batch_norm or None,
             ),
             _given(
                 reconstruction=reconstruction,

@@ -26,7 +26,8 @@ class PaperConfig(TrainingConfig):
     """The settings of the `paper` model. The ablations of Table 1 are values of these fields.
 
     ``zero_centering``: ``penalty`` draws each layer's mean residue to zero by a loss; ``image-mean`` subtracts
-    the crop's mean as the released code does; ``none`` is the ablation.
+    the crop's mean as the released code does; ``none`` is the ablation. ``freeze_batch_norm`` keeps the statistics of
+    the weights that the run starts from: those of one batch are not what the networks are used with.
     """
 
     steps: int = 8_000
@@ -36,6 +37,7 @@ class PaperConfig(TrainingConfig):
     skip: bool = True
     single_network: bool = False
     zero_centering: Literal["penalty", "image-mean", "none"] = "penalty"
+    freeze_batch_norm: bool = False
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -98,12 +100,22 @@ class PaperNetworks(nn.Module):
     def __init__(self, config: PaperConfig) -> None:
         super().__init__()
         self.zero_centering = config.zero_centering
+        self.freeze_batch_norm = config.freeze_batch_norm
         self.single: SinglePredictor | None = None
         if config.single_network:
             self.single = SinglePredictor(config.colors, config.skip)
         else:
             self.alpha = AlphaPredictor(config.colors, config.skip)
             self.residue = ResiduePredictor(config.colors, config.skip)
+
+    def train(self, mode: bool = True) -> PaperNetworks:
+        """See :meth:`torch.nn.Module.train`; frozen statistics are neither those of a batch nor changed by it."""
+        super().train(mode)
+        if self.freeze_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     def forward(self, image: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
         """image (B, 3, H, W), palette (B, K, 3) → alphas (B, K, H, W) adding to 1, residues (B, K, 3, H, W)."""
