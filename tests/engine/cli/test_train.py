@@ -139,6 +139,7 @@ def test_every_loss_of_the_any_palette_model_is_a_flag_that_counts(fscs, photogr
         ("any-palette", ["--no-skip"]),
         ("any-palette", ["--single-network"]),
         ("any-palette", ["--zero-centering", "none"]),
+        ("any-palette", ["--freeze-batch-norm", "--from", "any-palette"]),
         ("any-palette", ["--distance-form", "norm"]),
         ("any-palette", ["--loss-reconstruction", "0"]),
         ("any-palette", ["--loss-centering", "0"]),
@@ -157,6 +158,31 @@ def test_a_flag_that_is_not_for_the_model_is_named(fscs, photographs, tmp_path, 
     assert not run.exists()
     if model == "any-palette":
         fscs("train", photographs, "--run", run, *flags).failed_with(2, flags[0])
+
+
+def test_frozen_batch_norm_keeps_the_statistics_it_starts_from(fscs, photographs, tmp_path):
+    command = ["train", photographs, *SMALL, "--steps", "2", "--json"]
+    assert fscs(*command, "--run", tmp_path / "first").code == 0
+    start = tmp_path / "first" / "weights.safetensors"
+    kept = {}
+    for name, more in (("frozen", ["--freeze-batch-norm"]), ("free", [])):
+        finished = fscs(*command, "--run", tmp_path / name, "--from", start, *more)
+        assert finished.code == 0, finished.err
+        trained = load_weights(tmp_path / name / "weights.safetensors")
+        assert json.loads(trained.metadata["training"])["freeze_batch_norm"] == (name == "frozen")
+        kept[name] = {
+            key: torch.equal(tensor, trained.tensors[key]) for key, tensor in load_weights(start).tensors.items()
+        }
+    statistics = {key for key in kept["free"] if "running_" in key}
+    assert len(statistics) == 2 * 7 * 2  # mean and variance, layers, networks
+    assert {key for key, same in kept["frozen"].items() if same} == statistics
+    assert not any(kept["free"].values())
+
+
+def test_frozen_batch_norm_needs_weights_to_start_from(fscs, photographs, tmp_path):
+    finished = fscs("train", photographs, *SMALL, "--run", tmp_path / "run", "--freeze-batch-norm")
+    finished.failed_with(2, "--freeze-batch-norm without --from")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_any_palette_model_starts_from_itself_only(fscs, photographs, tmp_path):

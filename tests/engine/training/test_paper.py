@@ -60,6 +60,15 @@ def test_only_the_penalty_costs(batch):
     assert losses["penalty"][0] == pytest.approx(losses["none"][0] + 5.0 * losses["none"][1], rel=1e-5)
 
 
+def test_with_frozen_batch_norm_an_image_does_not_depend_on_the_batch(batch):
+    image, palette, _ = batch
+    for frozen in (False, True):
+        torch.manual_seed(0)
+        networks = replace(TINY, freeze_batch_norm=frozen).networks().train()
+        alone, together = networks(image[:1], palette[:1])[0], networks(image, palette)[0][:1]
+        assert torch.allclose(alone, together, atol=1e-6) == frozen
+
+
 @pytest.mark.parametrize("change", [{}, {"skip": False}, {"single_network": True}, {"zero_centering": "image-mean"}])
 def test_what_is_saved_is_a_model(change):
     config = replace(TINY, **change)
