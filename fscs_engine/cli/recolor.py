@@ -466,7 +466,7 @@ def _picked(
     look: Look, first: Material, x: int, y: int, color: tuple[float, float, float], spaces: ColorSpaces
 ) -> Look:
     from ..host.palette_codec import hex_of
-    from ..recolor.palettes import PICK_EXACT, pick, pixel_color
+    from ..recolor.palettes import PICK_EXACT, Pixel, pick
 
     image = first.image
     if x >= image.width or y >= image.height:
@@ -474,12 +474,12 @@ def _picked(
             f"--pick {x},{y}: the image is {image.width} x {image.height}",
             cure=f"use 0,0 to {image.width - 1},{image.height - 1}",
         )
-    here = first.palette, image.color_space, first.layers[:, y, x], image.pixels[y, x]
-    look = pick(look, *here, color, spaces)
-    red, green, blue = (min(max(value, 0.0), 1.0) for value in pixel_color(look, *here, spaces))
+    pixel = Pixel(first.palette, image.color_space, first.layers[:, y, x], image.pixels[y, x], spaces)
+    look = pick(look, pixel, color)
+    red, green, blue = (min(max(value, 0.0), 1.0) for value in pixel.color(look))
     if max(abs(red - color[0]), abs(green - color[1]), abs(blue - color[2])) > PICK_EXACT:
-        became, asked = hex_of((red, green, blue)), hex_of(color)
-        message = f"--pick {x},{y}: becomes {became}; only layers with little of the pixel could give it {asked}"
+        became = hex_of((red, green, blue))
+        message = f"--pick {x},{y}: becomes {became}; layers with little of the pixel stay, the others come no nearer"
         print(f"fscs: {message}", file=sys.stderr, flush=True)
     return look
 

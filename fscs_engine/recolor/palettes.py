@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -137,51 +137,70 @@ def _fitted(hues: NDArray[np.float64], weights: NDArray[np.float64], axes: NDArr
     return ways(best)
 
 
-def pick(
-    look: Look,
-    palette: Palette,
-    working_space: str,
-    layers: NDArray[np.float32],
-    image: NDArray[np.float32],
-    color: tuple[float, float, float],
-    spaces: ColorSpaces | None = None,
-) -> Look:
-    """The smallest change of the fewest layers that gives a pixel a color.
+@dataclass(frozen=True)
+class Pixel:
+    """A pixel of an image and of its layers.
 
-    New palette colors are looked for of one layer alone, then of two, and so on, the layers that have most of the pixel
-    first; of as many layers the change with the least sum of squared distances in OKLab is taken. A layer that has less
-    than a tenth of the pixel has most of its own elsewhere: it stays where the others come near, and then the pixel
-    becomes what :func:`pixel_color` says.
-
-    Args:
-        look: the edits so far; they stay but for the colors that the pick moves.
+    Attributes:
         palette: of the layers.
         working_space: in which the layers are.
         layers: (K, 4) the pixel of each layer, premultiplied.
         image: (3 or 4) the pixel of the image, premultiplied.
-        color: sRGB in [0, 1], what the pixel is to be.
         spaces: to convert colors.
+    """
+
+    palette: Palette
+    working_space: str
+    layers: NDArray[np.float32]
+    image: NDArray[np.float32]
+    spaces: ColorSpaces = field(default_factory=ColorSpaces)
+
+    def color(self, look: Look) -> tuple[float, float, float]:
+        """What edits make of it, in sRGB, which is exceeded where they do."""
+        layers = np.ascontiguousarray(self.layers[:, None, None, :], np.float32)
+        image = np.ascontiguousarray(self.image[None, None, :], np.float32)
+        out = np.empty_like(image)
+        Recoloring(look, self.palette, self.working_space, self.spaces).apply(layers, image, out)
+        alpha = float(image[0, 0, 3]) if len(self.image) == 4 else 1.0
+        straight = np.ascontiguousarray(out[0, 0, :3] / np.float32(alpha if alpha > 0 else 1.0))
+        linear = self.spaces.convert(straight, self.working_space, LIN_REC709)
+        # Beyond sRGB's ends its curve goes on as it is: a slope is needed there too.
+        red, green, blue = encoded([float(x) for x in linear])
+        return red, green, blue
+
+
+def pick(look: Look, pixel: Pixel, color: tuple[float, float, float]) -> Look:
+    """The smallest change of the fewest layers that gives a pixel a color.
+
+    New palette colors are looked for of one layer alone, then of two, and so on, the layers that have most of the pixel
+    first; of as many layers the change with the least sum of squared distances in OKLab is taken. A layer that has less
+    than a tenth of the pixel has most of its own elsewhere: it stays where the others come near, and then
+    :meth:`Pixel.color` says what the pixel becomes.
+
+    Args:
+        look: the edits so far; they stay but for the colors that the pick moves.
+        pixel: with its layers.
+        color: sRGB in [0, 1], what the pixel is to be.
 
     Raises:
-        UsageError: nothing is there, or no colors of the layers give it.
+        UsageError: nothing is there, or no colors of the layers come near it.
     """
-    spaces = spaces or ColorSpaces()
-    pixel = _Pixel(look, palette, working_space, layers, image, spaces)
-    if np.abs(np.subtract(pixel.becomes(look), color)).max() <= PICK_EXACT / 4:
+    if np.abs(np.subtract(pixel.color(look), color)).max() <= PICK_EXACT / 4:
         return look
-    order = [int(k) + 1 for k in np.argsort(-layers[:, 3], kind="stable") if layers[k, 3] > 0]
-    opacities = look.opacities(len(palette))
+    alphas = pixel.layers[:, 3]
+    order = [int(k) + 1 for k in np.argsort(-alphas, kind="stable") if alphas[k] > 0]
+    opacities = look.opacities(len(pixel.palette))
     order = [number for number in order if opacities[number - 1][0] > 0]
     if not order:
         raise UsageError("the pixel to pick has no layer", cure="pick another pixel")
-    main = {number for number in order if layers[number - 1, 3] >= _MAIN * layers[:, 3].sum()}
+    main = {number for number in order if alphas[number - 1] >= _MAIN * alphas.sum()}
     tries = 0
     nearest: _Solution | None = None
     for count in range(1, len(order) + 1):
         best: _Solution | None = None
         for chosen in _heaviest(order, count):
             tries += 1
-            found = pixel.solve(chosen, color)
+            found = _solve(look, pixel, chosen, color)
             if found.exact and (best is None or found.change < best.change):
                 best = found
             if main.issuperset(chosen) and (nearest is None or found.distance < nearest.distance):
@@ -200,18 +219,6 @@ def pick(
 def _heaviest(order: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
     """Sets of layers, those with the heaviest first; not more than some."""
     return itertools.islice(itertools.combinations(order, count), 12)
-
-
-def pixel_color(
-    look: Look,
-    palette: Palette,
-    working_space: str,
-    layers: NDArray[np.float32],
-    image: NDArray[np.float32],
-    spaces: ColorSpaces | None = None,
-) -> tuple[float, float, float]:
-    """What a pixel becomes, in sRGB, which is exceeded where the edits do; the arguments are those of :func:`pick`."""
-    return _Pixel(look, palette, working_space, layers, image, spaces or ColorSpaces()).becomes(look)
 
 
 @dataclass(frozen=True)
@@ -233,66 +240,38 @@ class _Solution:
     exact: bool
 
 
-class _Pixel:
-    """One pixel, and what colors of its layers make of it."""
+def _solve(look: Look, pixel: Pixel, chosen: tuple[int, ...], color: tuple[float, float, float]) -> _Solution:
+    """The smallest change of these layers that gives the color, or comes nearest to it."""
+    from scipy.optimize import least_squares
 
-    def __init__(
-        self,
-        look: Look,
-        palette: Palette,
-        working_space: str,
-        layers: NDArray[np.float32],
-        image: NDArray[np.float32],
-        spaces: ColorSpaces,
-    ) -> None:
-        self.look, self.palette, self.space, self.spaces = look, palette, working_space, spaces
-        self.layers = np.ascontiguousarray(layers[:, None, None, :], np.float32)
-        self.image = np.ascontiguousarray(image[None, None, :], np.float32)
-        alpha = float(image[3]) if len(image) == 4 else 1.0
-        self.alpha = alpha if alpha > 0 else 1.0
+    now = [look.edit(n).color or pixel.palette.colors[n - 1].rgb for n in chosen]
+    start = np.array([oklab(decoded(color)) for color in now]).ravel()
 
-    def becomes(self, look: Look) -> tuple[float, float, float]:
-        """Its color in sRGB."""
-        out = np.empty_like(self.image)
-        Recoloring(look, self.palette, self.space, self.spaces).apply(self.layers, self.image, out)
-        straight = np.ascontiguousarray(out[0, 0, :3] / np.float32(self.alpha))
-        linear = self.spaces.convert(straight, self.space, LIN_REC709)
-        # Beyond sRGB's ends its curve goes on as it is: a slope is needed there too.
-        red, green, blue = encoded([float(x) for x in linear])
-        return red, green, blue
+    def tried(values: NDArray[np.float64]) -> Look:
+        edits = dict(look.layers)
+        for number, (red, green, blue) in zip(chosen, values.reshape(-1, 3).tolist(), strict=True):
+            edits[number] = replace(look.edit(number), color=(red, green, blue))
+        return replace(look, layers=edits)
 
-    def solve(self, chosen: tuple[int, ...], color: tuple[float, float, float]) -> _Solution:
-        """The smallest change of these layers that gives the color, or comes nearest to it."""
-        from scipy.optimize import least_squares
+    def change(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([oklab(decoded(color)) for color in values.reshape(-1, 3).tolist()]).ravel() - start
 
-        now = [self.look.edit(n).color or self.palette.colors[n - 1].rgb for n in chosen]
-        start = np.array([oklab(decoded(color)) for color in now]).ravel()
+    def missing(edited: Look) -> NDArray[np.float64]:
+        return np.subtract(pixel.color(edited), color)
 
-        def tried(values: NDArray[np.float64]) -> Look:
-            edits = dict(self.look.layers)
-            for number, (red, green, blue) in zip(chosen, values.reshape(-1, 3).tolist(), strict=True):
-                edits[number] = replace(self.look.edit(number), color=(red, green, blue))
-            return replace(self.look, layers=edits)
-
-        def change(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.array([oklab(decoded(color)) for color in values.reshape(-1, 3).tolist()]).ravel() - start
-
-        def missing(look: Look) -> NDArray[np.float64]:
-            return np.subtract(self.becomes(look), color)
-
-        # The color counts more and more beside the change, until it is met.
-        values = np.clip(np.ravel(now), 0.01, 0.99)
-        for weight in _WEIGHTS:
-            found = least_squares(
-                lambda values, weight=weight: np.concatenate([weight * missing(tried(values)), change(values)]),
-                values,
-                bounds=(0.0, 1.0),
-                diff_step=1e-4,
-                max_nfev=40,
-            )
-            values = found.x
-        look = tried(values)
-        red, green, blue = np.clip(self.becomes(look), 0.0, 1.0).tolist()
-        apart = np.subtract(oklab(decoded((red, green, blue))), oklab(decoded(color)))
-        exact = bool(np.abs(missing(look)).max() <= PICK_EXACT)
-        return _Solution(chosen, look, float((change(values) ** 2).sum()), float(np.linalg.norm(apart)), exact)
+    # The color counts more and more beside the change, until it is met.
+    values = np.clip(np.ravel(now), 0.01, 0.99)
+    for weight in _WEIGHTS:
+        found = least_squares(
+            lambda values, weight=weight: np.concatenate([weight * missing(tried(values)), change(values)]),
+            values,
+            bounds=(0.0, 1.0),
+            diff_step=1e-4,
+            max_nfev=40,
+        )
+        values = found.x
+    solved = tried(values)
+    red, green, blue = np.clip(pixel.color(solved), 0.0, 1.0).tolist()
+    apart = np.subtract(oklab(decoded((red, green, blue))), oklab(decoded(color)))
+    exact = bool(np.abs(missing(solved)).max() <= PICK_EXACT)
+    return _Solution(chosen, solved, float((change(values) ** 2).sum()), float(np.linalg.norm(apart)), exact)

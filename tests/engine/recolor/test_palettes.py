@@ -11,7 +11,7 @@ from fscs_engine import LayerEdit, Look, Palette, apply_look
 from fscs_engine.color import LIN_REC709, ColorSpaces
 from fscs_engine.errors import UsageError
 from fscs_engine.host.edits import decoded, edited_palette_color, encoded, from_oklab, oklab
-from fscs_engine.recolor.palettes import HARMONIES, harmony, match, pick, pixel_color
+from fscs_engine.recolor.palettes import HARMONIES, Pixel, harmony, match, pick
 
 SPACES = ColorSpaces()
 
@@ -127,7 +127,7 @@ def mixed(palette, alphas, opacity=1.0):
 def test_picking_a_pixel_of_one_layer_moves_that_one():
     palette = Palette.from_hex("#c03020,#204060,#f0e8d0")
     layers, image = mixed(palette, [1.0, 0.0, 0.0])
-    look = pick(Look(), palette, LIN_REC709, layers, image, (0.2, 0.6, 0.3))
+    look = pick(Look(), Pixel(palette, LIN_REC709, layers, image), (0.2, 0.6, 0.3))
     assert list(look.layers) == [1]
     assert look.edit(1).color == pytest.approx((0.2, 0.6, 0.3), abs=3e-3)
 
@@ -137,7 +137,7 @@ def test_a_pixel_of_two_layers_becomes_the_color(opacity):
     palette = Palette.from_hex("#c03020,#204060,#f0e8d0")
     layers, image = mixed(palette, [0.7, 0.3, 0.0], opacity)
     target = (0.25, 0.5, 0.35)
-    look = pick(Look({3: LayerEdit(hue=9)}), palette, LIN_REC709, layers, image, target)
+    look = pick(Look({3: LayerEdit(hue=9)}), Pixel(palette, LIN_REC709, layers, image), target)
     assert list(look.layers) == [1, 3]
     assert pixel_after(look, palette, layers, image) == pytest.approx(target, abs=2.5e-3)
 
@@ -146,7 +146,7 @@ def test_what_one_layer_can_not_do_two_do():
     palette = Palette.from_hex("#806020,#204060")
     layers, image = mixed(palette, [0.5, 0.5])
     target = (0.97, 0.97, 0.97)  # half of it by one layer alone would have to be brighter than white
-    look = pick(Look(), palette, LIN_REC709, layers, image, target)
+    look = pick(Look(), Pixel(palette, LIN_REC709, layers, image), target)
     assert list(look.layers) == [1, 2]
     assert pixel_after(look, palette, layers, image) == pytest.approx(target, abs=2.5e-3)
 
@@ -155,9 +155,9 @@ def test_a_layer_with_little_of_the_pixel_stays_where_the_others_come_near():
     palette = Palette.from_hex("#a63615,#6f1d0d,#b46030")
     layers, image = mixed(palette, [0.9, 0.02, 0.08])
     target = (0.157, 0.314, 0.612)  # its red is less than what the two others leave in the pixel
-    look = pick(Look(), palette, LIN_REC709, layers, image, target)
+    look = pick(Look(), Pixel(palette, LIN_REC709, layers, image), target)
     assert list(look.layers) == [1]
-    became = pixel_color(look, palette, LIN_REC709, layers, image)
+    became = Pixel(palette, LIN_REC709, layers, image).color(look)
     assert became == pytest.approx(pixel_after(look, palette, layers, image), abs=1e-5)
     assert 2e-3 < np.abs(np.subtract(became, target)).max() < 0.1
     distance = np.subtract(oklab(decoded(became)), oklab(decoded(target)))
@@ -168,7 +168,7 @@ def test_layers_with_little_of_the_pixel_move_where_the_others_stay_far():
     palette = Palette.from_hex("#a63615,#b46030,#b86434,#b05c2c")
     layers, image = mixed(palette, [0.73, 0.09, 0.09, 0.09])
     target = (0.157, 0.314, 0.612)
-    look = pick(Look(), palette, LIN_REC709, layers, image, target)
+    look = pick(Look(), Pixel(palette, LIN_REC709, layers, image), target)
     assert len(look.layers) > 1
     assert pixel_after(look, palette, layers, image) == pytest.approx(target, abs=2.5e-3)
 
@@ -177,15 +177,15 @@ def test_a_pick_of_the_same_color_changes_nothing():
     palette = Palette.from_hex("#c03020,#204060")
     layers, image = mixed(palette, [0.4, 0.6])
     now = tuple(min(max(c, 0.0), 1.0) for c in pixel_after(Look(), palette, layers, image))
-    assert pick(Look(), palette, LIN_REC709, layers, image, now) == Look()
+    assert pick(Look(), Pixel(palette, LIN_REC709, layers, image), now) == Look()
 
 
 def test_picks_that_can_not_be():
     palette = Palette.from_hex("#c03020,#204060")
     nothing = np.zeros((2, 4), np.float32)
     with pytest.raises(UsageError, match="has no layer"):
-        pick(Look(), palette, LIN_REC709, nothing, nothing[0], (1, 1, 1))
+        pick(Look(), Pixel(palette, LIN_REC709, nothing, nothing[0]), (1, 1, 1))
     layers, image = mixed(palette, [0.4, 0.6])
     dark = Look({1: LayerEdit(exposure=-8), 2: LayerEdit(exposure=-8)})
     with pytest.raises(UsageError, match="no colors of the layers"):
-        pick(dark, palette, LIN_REC709, layers, image, (1, 1, 1))
+        pick(dark, Pixel(palette, LIN_REC709, layers, image), (1, 1, 1))
