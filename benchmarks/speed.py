@@ -142,7 +142,7 @@ def time_stages(segmenter: Segmenter, image: Image, palette: Palette, rounds: in
     from fscs_engine.color import network_image, straight
     from fscs_engine.networks.any_palette_model import AnyPaletteModel
     from fscs_engine.networks.constants import DENOISE_RADIUS, STRIDE
-    from fscs_engine.networks.loops import coarse_rows, denoise_rows
+    from fscs_engine.networks.image_loops import coarse_rows, denoise_rows
     from fscs_engine.networks.model import View
     from fscs_engine.runtime.threads import over_rows
 
@@ -200,7 +200,7 @@ def begin(folder: Path, heights: Sequence[int], space: str) -> dict[str, Any]:
     from fscs_engine import Segmenter, read_image
     from fscs_engine.cli.report import peak_rss_bytes
     from fscs_engine.files.palette_files import read_palette
-    from fscs_engine.networks import loops  # noqa: F401  # loaded with the first frame otherwise
+    from fscs_engine.networks import alpha_loops  # noqa: F401  # loaded with the first frame otherwise
 
     imported, rss_imported = time.perf_counter(), peak_rss_bytes()
     image, palette = read_image(folder / picture_name(heights[0])), read_palette(folder / PALETTE)

@@ -11,7 +11,7 @@ each other by their mean (Zaheer et al. 2017), so their order can't matter. How 
 colors, the palette alone decides (`palette_network.py`).
 
 Everything here is plain PyTorch on any device. For the CPU `coarse_network.py` has the same mathematics of the coarse
-grid, and `loops.py` that from the interpolation on; tests hold both equal.
+grid, and `alpha_loops.py` that from the interpolation on; tests hold both equal.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .alpha_steps import project_planes
 from .constants import (
     DENOISE_RADIUS,
     DENOISE_VARIANCE,
@@ -37,7 +38,6 @@ from .constants import (
     SHARPNESS,
     STRIDE,
 )
-from .loops import project_planes
 from .palette_network import PaletteEmbedding, PaletteNetwork, shares_of
 
 _FEATURES = 12

@@ -16,10 +16,11 @@ from ..host.parameters import MAXIMUM_COLORS
 from ..palette.palette import canonical_order
 from ..runtime.memory import empty
 from ..runtime.threads import over_rows
+from .alpha_loops import alpha_rows, coarse_mixtures
 from .any_palette import AnyPaletteNetwork, coarse_grid, denoise, mixtures, step_matrix, upsample
 from .coarse_network import CoarseNetwork
 from .constants import DENOISE_RADIUS, PLANES, STRIDE
-from .loops import alpha_rows, coarse_mixtures, coarse_rows, denoise_rows
+from .image_loops import coarse_rows, denoise_rows
 from .model import View
 from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights

@@ -2,8 +2,9 @@
 
 What is compiled is kept in a folder: the one that the variable ``FSCS_CACHE`` names, else ``__pycache__`` beside this
 file, else the user's cache folder. The first two can be filled while installing and shipped with an environment: they
-are read even where they can't be written to. A file's name has a hash of the code and the numbers of the function and
-of all that it calls, of the processor, and of the versions of Python and numba, so whatever fits is up to date.
+are read even where they can't be written to. A file's name has a hash of the function's module, of the code and the
+numbers of it and of all that it calls, of the processor, and of the versions of Python and numba, so whatever fits is
+up to date.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ class _Kept(_Cache):
         code = [(code.co_code, code.co_consts, code.co_names, numbers) for code, numbers in _parts(self._function)]
         machine = cpu_target.target_context.codegen().magic_tuple()
         versions = sys.version, numba.__version__, sorted(_FAST), _OPTIONS["error_model"]
-        what = repr((code, machine, versions, arguments)).encode()
+        what = repr((self._function.__module__, code, machine, versions, arguments)).encode()
         return f"{self._function.__name__}-{hashlib.sha256(what).hexdigest()[:24]}.loop"
 
 

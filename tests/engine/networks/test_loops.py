@@ -1,4 +1,4 @@
-"""The loops for the CPU against the definition in PyTorch, and rows in blocks against rows at once."""
+"""The loops over the pixels on the CPU against the definition in PyTorch, and rows in blocks against rows at once."""
 
 from __future__ import annotations
 
@@ -10,24 +10,17 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fscs_engine.host.parameters import ALPHA_FLOOR
+from fscs_engine.networks import alpha_steps
+from fscs_engine.networks.alpha_loops import alpha_rows, coarse_mixtures
+from fscs_engine.networks.alpha_steps import RUN
 from fscs_engine.networks.any_palette import coarse_grid, denoise, mixtures, project_to_simplex, step_matrix, upsample
 from fscs_engine.networks.constants import DENOISE_RADIUS, STRIDE
-from fscs_engine.networks.loops import (
-    _RUN,
-    _padded,
-    _project,
-    _scratch,
-    _subtract_largest,
-    alpha_rows,
-    coarse_mixtures,
-    coarse_rows,
-    denoise_rows,
-)
+from fscs_engine.networks.image_loops import coarse_rows, denoise_rows
 from fscs_engine.networks.model import View
 
 CPU = torch.device("cpu")
 REACH = 2 * DENOISE_RADIUS
-SIZES = [(1, 1), (1, 37), (37, 1), (8, 128), (65, 129), (9, _RUN + 1), (4, 2 * _RUN + 3)]
+SIZES = [(1, 1), (1, 37), (37, 1), (8, 128), (65, 129), (9, RUN + 1), (4, 2 * RUN + 3)]
 
 ALPHA_TOLERANCE = 1e-4
 """Both sum in float32 in another order. Logits magnify the rounding: their slope is some tens for each unit of color
@@ -37,13 +30,13 @@ and with it each of the steps after them."""
 @njit
 def subtract_largest(logits, most):
     """What only loops can call."""
-    _subtract_largest(logits, most)
+    alpha_steps.subtract_largest(logits, most)
 
 
 @njit
 def project(logits, most, palette, pixels, alphas):
     """What only loops can call."""
-    _project(logits, most, palette, pixels, alphas)
+    alpha_steps.project(logits, most, palette, pixels, alphas)
 
 
 def pixels_of(height, width, seed=0):
@@ -105,7 +98,7 @@ def test_cells_that_are_flat_deviate_by_nothing(level):
     np.testing.assert_allclose(found[3:], 1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("count", [1, 300, 2 * _RUN])
+@pytest.mark.parametrize("count", [1, 300, 2 * RUN])
 @pytest.mark.parametrize("colors", [2, 7, 16])
 def test_mixtures_of_cells(count, colors):
     means = np.random.default_rng(0).random((3, count), np.float32)
@@ -155,7 +148,7 @@ def test_alphas(model, size, colors, near):
 def test_alphas_of_flat_parts_that_follow_each_other(model, colors):
     """All pixels of a run decide alike, and the run before it decided otherwise."""
     rng = np.random.default_rng(0)
-    flat = rng.random((24, 6, 3), dtype=np.float32).repeat(_RUN, axis=1)
+    flat = rng.random((24, 6, 3), dtype=np.float32).repeat(RUN, axis=1)
     prediction = predicted(model, flat, colors)
     denoised = np.ascontiguousarray(flat.transpose(2, 0, 1))
     alphas = compiled_alphas(prediction, denoised)
@@ -172,22 +165,22 @@ def test_alphas_of_flat_parts_that_follow_each_other(model, colors):
 def test_the_projection_finds_any_support(seed, colors, scale, alike, equal):
     """Of more than the four largest logits too, of equal ones, and of all pixels at once."""
     rng = np.random.default_rng(seed)
-    shape = (colors, 1 if alike else _RUN)
-    given_logits = (rng.normal(size=shape) * scale).astype(np.float32).repeat(_RUN // shape[1], axis=1)
+    shape = (colors, 1 if alike else RUN)
+    given_logits = (rng.normal(size=shape) * scale).astype(np.float32).repeat(RUN // shape[1], axis=1)
     if equal:
         given_logits = given_logits.round(1)
     expected = project_to_simplex(torch.from_numpy(given_logits)[None])[0].numpy()
-    palette, seen = rng.random((colors, 3), dtype=np.float32), rng.random((3, _RUN), dtype=np.float32)
-    logits, alphas, _, pixels, most, _ = _scratch(colors)
+    palette, seen = rng.random((colors, 3), dtype=np.float32), rng.random((3, RUN), dtype=np.float32)
+    logits, alphas, _, pixels, most, _ = alpha_steps.scratch(colors)
     logits[:colors] = given_logits
-    pixels[: 3 * _RUN] = seen.reshape(-1)
+    pixels[: 3 * RUN] = seen.reshape(-1)
     subtract_largest(logits, most)
     np.testing.assert_array_equal(logits[:colors], given_logits - given_logits.max(axis=0))
     alphas[:] = np.nan
-    project(logits, most, _padded(palette), pixels, alphas)
+    project(logits, most, alpha_steps.padded(palette), pixels, alphas)
     np.testing.assert_allclose(alphas[:colors], expected, atol=2e-6)
     assert not alphas[colors:].any()
-    left = pixels[3 * _RUN : 6 * _RUN].reshape(3, _RUN)
+    left = pixels[3 * RUN : 6 * RUN].reshape(3, RUN)
     np.testing.assert_allclose(left, seen - palette.T @ expected, atol=4e-6)
 
 

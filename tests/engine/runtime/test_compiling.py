@@ -41,7 +41,7 @@ RUN = """
 import sys
 import numpy as np
 from fscs_engine.runtime import compiling
-import loops
+import {module} as loops
 
 print(sorted(name.partition(":")[2] for name in compiling.missing()))
 out = np.empty(2, np.float32)
@@ -69,12 +69,12 @@ def kept(monkeypatch, tmp_path):
     compiling._new.cache_clear()
 
 
-def run(tmp_path, kept, factor=2, more=""):
+def run(tmp_path, kept, factor=2, more="", module="loops"):
     """Runs loops in a process of its own; the lines it prints and what it says of its work."""
-    (tmp_path / "loops.py").write_text(LOOPS.format(factor=factor, more=more))
+    (tmp_path / f"{module}.py").write_text(LOOPS.format(factor=factor, more=more))
     environment = {**os.environ, FOLDER: str(kept), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # of two versions written within a second
-    done = subprocess.run([sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", RUN.format(module=module)], env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines(), done.stderr
 
 
@@ -111,6 +111,15 @@ def test_loops_notice_what_changes_in_those_they_call(tmp_path, change, result):
     run(tmp_path, tmp_path / "kept")
     lines, _ = run(tmp_path, tmp_path / "kept", **change)
     assert lines[:2] == ["['outer']", result]
+
+
+def test_what_was_kept_of_a_module_of_another_name_is_left_alone(tmp_path):
+    """It says from which module it is, and can't be loaded without that."""
+    run(tmp_path, tmp_path / "kept")
+    (tmp_path / "loops.py").unlink()
+    lines, said = run(tmp_path, tmp_path / "kept", module="renamed")
+    assert lines == ["['outer', 'sums']", "[1.0, 5.0]", "[3.0, 3.0]"]
+    assert said == ""
 
 
 @pytest.mark.slow
