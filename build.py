@@ -286,7 +286,7 @@ def nuke_files() -> dict[str, bytes]:
     files = {
         file.relative_to(NUKE_PLUGIN).as_posix(): file.read_bytes()
         for file in NUKE_PLUGIN.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("generate_")
+        if file.is_file() and not {"__pycache__", "generator"} & {*file.parts} and not file.name.startswith("generate_")
     }
     return files | {f"{NUKE_PACKAGE}/{name}": content for name, content in host_copies().items()}
 

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from nuke_plugin.generate_gizmo import NAME, NAMES, Script, gizmo, quoted  # noqa: E402
+from nuke_plugin.generator.group import gizmo  # noqa: E402
+from nuke_plugin.generator.node import NAME, NAMES  # noqa: E402
+from nuke_plugin.generator.script import Script, quoted  # noqa: E402
 from nuke_plugin.softcolor_nuke import inside  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent

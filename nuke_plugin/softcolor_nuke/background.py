@@ -18,7 +18,7 @@ from typing import Callable, Optional
 import nuke
 
 from . import upstream
-from .fscs.frames import frame_ranges
+from .fscs.frames import format_frames
 from .fscs.protocol import WorkerError
 
 BATCH = Path(__file__).resolve().parent.parent / "softcolor_batch.py"
@@ -104,7 +104,7 @@ class Job:
 def command(name: str, numbers: Sequence[int]) -> list[str]:
     """What renders frames of a node of the saved script; with the license that this Nuke has."""
     script = str(nuke.root()["name"].value())
-    return [str(nuke.EXE_PATH), "-i", "-t", str(BATCH), script, name, f"--frames={frame_ranges(numbers)}"]
+    return [str(nuke.EXE_PATH), "-i", "-t", str(BATCH), script, name, f"--frames={format_frames(numbers)}"]
 
 
 def start(node: nuke.Group, numbers: Sequence[int], ended: Callable[[str, str], None]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 import tkinter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from nuke_plugin.generate_gizmo import LIVE_NODES
+from nuke_plugin.generator.group import gizmo
+from nuke_plugin.generator.knobs import MISSING
+from nuke_plugin.generator.live import LIVE_GROUP, LIVE_INPUT, LIVE_OUTPUT, live_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "nuke_plugin"
@@ -20,16 +22,6 @@ COMMON_KNOBS = {"inputs", "name", "xpos", "ypos", "disable", "label", "tile_colo
 CALLBACK_KNOBS = {"knobChanged", "onCreate", "updateUI"}
 SCRIPT_KNOBS = {("Input", "number"), ("Write", "datatype"), ("Write", "metadata"), ("Write", "compression")}
 """Scripts have them; the scan of node classes lacks what a file format or the script's reader adds."""
-
-
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_gizmo", PLUGIN / "generate_gizmo.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +106,14 @@ def user_knob_problems(definition: str, known: set[str], tcl: tkinter.Tk, facts:
 
 
 def test_the_checked_in_gizmo_is_what_the_generator_writes(text: str) -> None:
-    made = generator()
-    assert made.gizmo() == text, "run: python nuke_plugin/generate_gizmo.py"
-    assert made.live_nodes() == made.LIVE_NODES.read_text(encoding="utf-8"), "run: python nuke_plugin/generate_gizmo.py"
+    assert gizmo() == text, "run: python nuke_plugin/generate_gizmo.py"
+    assert live_nodes() == LIVE_NODES.read_text(encoding="utf-8"), "run: python nuke_plugin/generate_gizmo.py"
 
 
 def test_nothing_in_it_is_unknown(text: str, tcl: tkinter.Tk, facts: dict[str, dict]) -> None:
     assert problems(text, tcl, facts) == []
     kinds = [words[0] for words in commands(text, tcl)]
-    assert problems(generator().live_nodes(), tcl, facts) == []
+    assert problems(live_nodes(), tcl, facts) == []
     assert (
         kinds.count("add_layer") == 7
         and "Inference" not in kinds
@@ -186,7 +177,7 @@ def test_the_cache_is_read_from_where_it_is(text: str) -> None:
     (read,) = re.findall(r"\n Read \{\n(.*?)\n \}", text, re.DOTALL)
     expected = {"  on_error {{parent.missing_frames}}", "  localizationPolicy off", "  raw true"}
     assert expected <= set(read.splitlines())
-    assert generator().MISSING == ("error", "bypass") and "\n missing_frames error\n" in text
+    assert MISSING == ("error", "bypass") and "\n missing_frames error\n" in text
 
 
 def test_the_file_is_plain_ascii(text: str) -> None:
@@ -199,8 +190,7 @@ def test_inference_nodes_use_only_names_that_they_may() -> None:
         *("backward.v", "deep.front", "deep.back", "disparityL.x", "disparityL.y", "disparityR.x", "disparityR.y"),
         *("mask.a", "rotopaint_mask.a", "mask_planartrack.a", "mask_splinewarp.a"),
     }
-    made = generator()
-    assert set(made.LIVE_OUTPUT) <= allowed and set(made.LIVE_INPUT) <= allowed
-    assert len(set(made.LIVE_OUTPUT)) == len(made.LIVE_OUTPUT) == 4 * made.LIVE_GROUP
-    links = re.findall(r"serialiseKnob \{(.*)\}$", made.live_nodes(), re.MULTILINE)
+    assert set(LIVE_OUTPUT) <= allowed and set(LIVE_INPUT) <= allowed
+    assert len(set(LIVE_OUTPUT)) == len(LIVE_OUTPUT) == 4 * LIVE_GROUP
+    links = re.findall(r"serialiseKnob \{(.*)\}$", live_nodes(), re.MULTILINE)
     assert [re.findall(r"first:(\d)", one) for one in links] == [["1"], ["5"]]

@@ -74,7 +74,9 @@ def run(tmp_path, kept, factor=2, more="", module="loops"):
     (tmp_path / f"{module}.py").write_text(LOOPS.format(factor=factor, more=more))
     environment = {**os.environ, FOLDER: str(kept), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # of two versions written within a second
-    done = subprocess.run([sys.executable, "-c", RUN.format(module=module)], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN.format(module=module)], env=environment, capture_output=True, text=True, check=True
+    )
     return done.stdout.splitlines(), done.stderr
 
 
