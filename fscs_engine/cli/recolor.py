@@ -533,7 +533,7 @@ def _print(
     if not many:
         print_outputs([*_written(results), *saved])
         return
-    from ..shots.frames import format_frames
+    from ..host.frames import format_frames
 
     for status in ("done", "skipped", "failed"):
         numbers = {result.frame for result in results if result.status == status}

@@ -245,7 +245,7 @@ def _shot_json(run: Run, report: ShotReport, segmenter: Segmenter, seconds: floa
 
 
 def _print_shot(run: Run, report: ShotReport) -> None:
-    from ..shots.frames import format_frames
+    from ..host.frames import format_frames
 
     if run.options.dry_run:
         words = {"pending": "would be done", "skipped": "up to date", "missing": "missing", "failed": "failed"}

@@ -176,7 +176,8 @@ def _plan(
         InputError: frames or masks that do not exist.
         OutputError: an output that can't be written.
     """
-    from ..shots.frames import FramePattern, format_frames, parse_frames, pattern_of_folder
+    from ..host.frames import format_frames
+    from ..shots.frames import FramePattern, parse_frames, pattern_of_folder
     from ..shots.options import SegmentOptions
     from ..shots.outputs import Delivery, bare_name, check_delivery, palette_file, parse_output
     from ..shots.shots import open_shot, plan
@@ -223,7 +224,8 @@ def _plan(
 
 
 def _check_masks(masks: Sequence[Path], numbers: Sequence[int]) -> None:
-    from ..shots.frames import FramePattern, format_frames
+    from ..host.frames import format_frames
+    from ..shots.frames import FramePattern
 
     for mask in masks:
         pattern = FramePattern(str(mask))

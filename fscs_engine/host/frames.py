@@ -48,23 +48,27 @@ def parse_frames(text: str) -> tuple[int, ...]:
     return tuple(sorted(frames))
 
 
-def frame_ranges(frames: Iterable[int]) -> str:
-    """Frame numbers as Open Job Description writes them: ``1001-1100,1110-1120:2,1150``.
+def format_frames(frames: Iterable[int], step: str = "x") -> str:
+    """The shortest notation of some frames, which :func:`parse_frames` reads.
 
     Args:
-        frames: at least one, in any order; those named twice count once.
+        frames: in any order; those named twice count once.
+        step: the sign before a step, in Open Job Description a colon.
+
+    >>> format_frames([1, 2, 3, 7]), format_frames(range(10, 20, 2), ":")
+    ('1-3,7', '10-18:2')
     """
     ordered = sorted(set(frames))
     runs: list[str] = []
     while ordered:
-        step = ordered[1] - ordered[0] if len(ordered) > 1 else 1
+        width = ordered[1] - ordered[0] if len(ordered) > 1 else 1
         length = 1
-        while length < len(ordered) and ordered[length] - ordered[length - 1] == step:
+        while length < len(ordered) and ordered[length] - ordered[length - 1] == width:
             length += 1
-        if length == 2 and step > 1:  # the second may begin a longer run
+        if length == 2 and width > 1:  # the second may begin a longer run
             length = 1
         first, last = ordered[0], ordered[length - 1]
-        every = f":{step}" if step > 1 else ""
+        every = f"{step}{width}" if width > 1 else ""
         runs.append(f"{first}-{last}{every}" if length > 1 else f"{first}")
         del ordered[:length]
     return ",".join(runs)

@@ -19,7 +19,7 @@ from typing import Literal
 
 from ..errors import UsageError
 from ..files.atomic import make_folder, replaced_files
-from ..host.frames import frame_ranges
+from ..host.frames import format_frames
 
 TEMPLATE = "template.json"
 """What Deadline Cloud looks for in a bundle's folder."""
@@ -170,7 +170,7 @@ def bundle(job: FarmJob) -> tuple[Json, Mapping[str, str]]:
         parameters.place(f"Output{number}" if number > 1 else "Output", text, "OUT")
         for number, text in enumerate(job.outputs, 1)
     ]
-    frames = parameters.text("Frames", "Frames", frame_ranges(job.frames))
+    frames = parameters.text("Frames", "Frames", format_frames(job.frames, ":"))
     parameters.definitions.append(
         {
             "name": "FramesPerTask",
@@ -186,7 +186,7 @@ def bundle(job: FarmJob) -> tuple[Json, Mapping[str, str]]:
         palette = parameters.argument(job.palette)
     else:
         # Its frames stand apart from those to compute: whoever computes three frames again wants the shot's palette.
-        shot = parameters.text("PaletteFrames", "Frames of the palette", frame_ranges(job.shot or job.frames))
+        shot = parameters.text("PaletteFrames", "Frames of the palette", format_frames(job.shot or job.frames, ":"))
         name = parameters.text("PaletteName", "Palette name", job.palette_name, hidden=True)
         file = f"{{{{Param.OutputFolder}}}}/{name}"
         palette = f"--palette={file}"

@@ -7,14 +7,13 @@ The notations of numbers are those that fileseq reads: ``####`` and ``@@@@`` (as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from fileseq.constants import PAD_STYLE_HASH1
 from fileseq.filesequence import FileSequence
-from fileseq.frameset import FrameSet
 
 from ..errors import InputError, UsageError
 from ..host import frames as host_frames
@@ -51,15 +50,6 @@ def parse_frames(text: str) -> tuple[int, ...]:
         return host_frames.parse_frames(text)
     except WorkerError as error:
         raise UsageError(f"--frames {error.message}", cure=error.cure) from error
-
-
-def format_frames(numbers: Iterable[int]) -> str:
-    """The shortest notation of some frames.
-
-    >>> format_frames([1, 2, 3, 7])
-    '1-3,7'
-    """
-    return str(FrameSet(sorted(numbers)))
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from ..color import AUTO, ColorSpaces
 from ..errors import InputError, UsageError
 from ..files.movies import Movie, is_movie
 from ..files.reading import read_image, read_reading
+from ..host.frames import format_frames
 from ..host.key import file_identity
 from ..image import Image, Reading
 from ..palette.image_palette import shot_palette, shot_samples
 from ..palette.palette import Palette
-from .frames import VIEWS, FramePattern, format_frames, is_shot, number_of, pattern_of_files, pattern_of_folder
+from .frames import VIEWS, FramePattern, is_shot, number_of, pattern_of_files, pattern_of_folder
 from .options import SegmentOptions
 from .outputs import Place, bare_name
 

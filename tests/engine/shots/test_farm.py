@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fscs_engine.errors import OutputError, UsageError
-from fscs_engine.host.frames import frame_ranges
+from fscs_engine.host.frames import format_frames
 from fscs_engine.shots.farm import FarmJob, Flag, bundle, split_place, write_bundle
 from fscs_engine.shots.frames import parse_frames
 
@@ -74,12 +74,12 @@ def chunks(job_, **overrides):
     ],
 )
 def test_frames_are_written_as_open_job_description_writes_them(numbers, text):
-    assert frame_ranges(numbers) == text
+    assert format_frames(numbers, ":") == text
 
 
 @given(st.sets(st.integers(-50, 200), min_size=1))
 def test_a_farm_reads_the_frames_that_were_meant(numbers):
-    assert list(model.IntRangeExpr.from_str(frame_ranges(numbers))) == sorted(numbers)
+    assert list(model.IntRangeExpr.from_str(format_frames(numbers, ":"))) == sorted(numbers)
 
 
 @settings(max_examples=25)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscs_engine.errors import InputError, UsageError
+from fscs_engine.host.frames import format_frames
 from fscs_engine.shots.frames import (
     FramePattern,
-    format_frames,
     is_pattern,
     number_of,
     parse_frames,
