@@ -21,7 +21,7 @@ SHIPPED: dict[str, ShippedWeights] = {
     "any-palette": ShippedWeights(
         "any-palette.safetensors", "3d9ae6fc576992cefe3bbbc994f5de9bad83fd6a66b6153d5d05579989b355ad", 16
     ),
-    "paper": ShippedWeights("paper.safetensors", "fabdfd0c05df087a3d235169c1b6a6635e4d162df7aeb554df85d0e20d80c4a1", 7),
+    "paper": ShippedWeights("paper.safetensors", "45841a90d227dba9b5a0b9be6ae248a6653b1486112c418f3b33d55f7044c412", 7),
 }
 """Every model that can be named. What is not here is given as a ``.safetensors`` file."""
 
