@@ -282,6 +282,7 @@ def plot_curves(table: Path, picture: Path) -> bool:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
     except ImportError:
         return False
     import csv
@@ -307,6 +308,7 @@ def plot_curves(table: Path, picture: Path) -> bool:
         finite = values[np.isfinite(values)]
         if len(finite) and finite.min() > 0:
             axes.set_yscale("log")
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter("{x:g}")
         elif len(finite) and finite.max() > 0:
