@@ -283,10 +283,11 @@ def host_copies() -> dict[str, bytes]:
 
 def nuke_files() -> dict[str, bytes]:
     """The files of the Nuke plug-in by their names in its zip; what makes the gizmo stays here."""
+    found = {file.relative_to(NUKE_PLUGIN): file for file in NUKE_PLUGIN.rglob("*") if file.is_file()}
     files = {
-        file.relative_to(NUKE_PLUGIN).as_posix(): file.read_bytes()
-        for file in NUKE_PLUGIN.rglob("*")
-        if file.is_file() and not {"__pycache__", "generator"} & {*file.parts} and not file.name.startswith("generate_")
+        name.as_posix(): file.read_bytes()
+        for name, file in found.items()
+        if "__pycache__" not in name.parts and not name.parts[0].startswith(("generator", "generate_"))
     }
     return files | {f"{NUKE_PACKAGE}/{name}": content for name, content in host_copies().items()}
 

@@ -1,6 +1,6 @@
 """The nodes of mode Live.
 
-**What the exported model must look like** (mode Live). Two Inference nodes hold the same model. Each takes the 4
+**What the exported model must look like.** Two Inference nodes hold the same model. Each takes the 4
 channels of ``LIVE_INPUT`` in this order, RGB premultiplied in the working space, and gives the 16 channels of
 ``LIVE_OUTPUT``: four layers, R, G, B and A of each, premultiplied, in the working space, as (1, 16, H, W). The model's
 attributes are floats, and the node links all of them:

@@ -33,7 +33,6 @@ class Script:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._rows = 0
 
     def node(
         self,

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
-import pytest
 from evaluator import Evaluator
 from plug_in import CHANNELS, fill_cache, layers_of, node_over, write_plate
+
+from nuke_plugin import generate_examples as generator
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_examples", ROOT / "nuke_plugin" / "generate_examples.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module
-
-
-def test_they_are_what_the_generator_writes(generator: ModuleType, package: Path) -> None:
+def test_they_are_what_the_generator_writes(package: Path) -> None:
     for file, text in ((generator.EXAMPLE, generator.example()), (generator.TOOLSET, generator.toolset())):
         assert file.read_text(encoding="utf-8") == text, "run: python nuke_plugin/generate_examples.py"
         assert (package / file.relative_to(ROOT / "nuke_plugin")).read_text(encoding="utf-8") == text
     assert not list(package.glob("generate_*"))
 
 
-def test_the_example_opens(host, plugin: Path, generator: ModuleType) -> None:
+def test_the_example_opens(host, plugin: Path) -> None:
     import nuke
 
     nuke.scriptOpen(str(generator.EXAMPLE))
@@ -44,7 +31,7 @@ def test_the_example_opens(host, plugin: Path, generator: ModuleType) -> None:
     assert host.messages == []
 
 
-def test_the_toolset_grades_one_layer(host, plugin: Path, tmp_path: Path, generator: ModuleType) -> None:
+def test_the_toolset_grades_one_layer(host, plugin: Path, tmp_path: Path) -> None:
     import nuke
 
     host.frame_now = 1001
