@@ -44,6 +44,9 @@ NETWORKS = "the paper's two networks"
 LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 720}
 """Largest height: memory for the networks, patience for the others."""
 
+COUNTS_HEIGHTS = {"Aksoy 2017": 180}
+"""Where 1080p is too much, the height at which K is varied."""
+
 FIXED_COLORS = (NETWORKS, "paper")
 """Methods that know one K."""
 
@@ -164,7 +167,8 @@ def points(results: dict[str, Any], method: str, threads: int, what: str, by: st
     """(megapixels or colors, value) of a method, from the smallest on; ``what`` is ``seconds`` or ``memory``."""
     found = []
     for row in results["points"]:
-        fits = row["colors"] == COLORS if by == "megapixels" else row["height"] == COUNTS_HEIGHT
+        varied = row["height"] == COUNTS_HEIGHTS.get(method, COUNTS_HEIGHT)
+        fits = row["colors"] == COLORS and row["height"] in HEIGHTS if by == "megapixels" else varied
         if row["method"] == method and row["threads"] == threads and fits:
             value = median(row["seconds"]) if what == "seconds" else row["peak_rss_bytes"] / 2**30
             found.append((row["height"] ** 2 * 16 / 9 / 1e6 if by == "megapixels" else row["colors"], value))
@@ -176,11 +180,15 @@ def draw(results: dict[str, Any], target: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    others = [f"{method} {height}p" for method, height in COUNTS_HEIGHTS.items()]
+    heights = f"{COUNTS_HEIGHT}p ({', '.join(others)})"
     figure = Figure(figsize=(10, 8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)
     for row, (what, label) in enumerate((("seconds", "seconds"), ("memory", "peak memory, GiB"))):
-        for column, (by, title) in enumerate((("megapixels", f"megapixels, K = {COLORS}"), ("colors", "K, 1080p"))):
+        for column, (by, title) in enumerate(
+            (("megapixels", f"megapixels, K = {COLORS}"), ("colors", f"K, {heights}"))
+        ):
             place = axes[row][column]
             for color, method in enumerate(LIMITS):
                 for threads, style in zip(sorted(THREADS, reverse=True), ("o-", "x--"), strict=True):
@@ -209,10 +217,10 @@ def child(arguments: Sequence[str], threads: int) -> Any:
 
 def plan(method: str, heights: Sequence[int], counts: Sequence[int]) -> list[tuple[int, int]]:
     """Height and K of every point of a method."""
-    limit = LIMITS[method]
-    found = [(height, COLORS) for height in heights if height <= limit]
-    if method not in FIXED_COLORS and limit >= COUNTS_HEIGHT:
-        found += [(COUNTS_HEIGHT, count) for count in counts if count != COLORS]
+    found = [(height, COLORS) for height in heights if height <= LIMITS[method]]
+    if method not in FIXED_COLORS:
+        varied = [(COUNTS_HEIGHTS.get(method, COUNTS_HEIGHT), count) for count in counts]
+        found += [point for point in varied if point not in found]
     return found
 
 

@@ -19,7 +19,19 @@ from typing import Any
 import claims
 import commands
 from claims import PAPER_TABLE
-from scaling import COLORS, COUNTS_HEIGHT, FIXED_COLORS, LIMITS, NETWORKS, exponent, gathered, least_bytes, points
+from scaling import (
+    COLORS,
+    COUNTS_HEIGHT,
+    COUNTS_HEIGHTS,
+    FIXED_COLORS,
+    HEIGHTS,
+    LIMITS,
+    NETWORKS,
+    exponent,
+    gathered,
+    least_bytes,
+    points,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -382,7 +394,7 @@ def scaling() -> str:
     if not results["points"]:
         return NOT_MEASURED
     threads = max(row["threads"] for row in results["points"])
-    sizes = sorted({row["height"] for row in results["points"] if row["colors"] == COLORS})
+    sizes = sorted({row["height"] for row in results["points"]} & {*HEIGHTS})
     heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
     lines = _head(["", *heads, "grows with pixels by", "with K by", "1080p: over the least", "1080p: peak memory"])
     roof, counted = results["roofline"][str(threads)], results["flop_per_pixel"]
@@ -421,11 +433,12 @@ def scaling() -> str:
         for method, kept in stages.items()
         if kept
     ]
+    smaller = [f" The K of {method} is varied at {height}p." for method, height in COUNTS_HEIGHTS.items()]
     rates = f"{roof['flop_per_second'] / 1e9:.0f} GFLOP/s and {roof['bytes_per_second'] / 1e9:.1f} GB/s"
     lines.append(
-        f"\nSeconds of a frame in memory, {threads} threads. By stage at 1080p: {'; '.join(shown)}. *The least* is "
-        "what the arithmetic of the networks or the bytes of image and layers take at this computer's own rates, "
-        f"measured in the same run: {rates}.{_measured_on(stored)}"
+        f"\nSeconds of a frame in memory, {threads} threads.{''.join(smaller)} By stage at 1080p: {'; '.join(shown)}. "
+        "*The least* is what the arithmetic of the networks or the bytes of image and layers take at this computer's "
+        f"own rates, measured in the same run: {rates}.{_measured_on(stored)}"
     )
     return "\n".join(lines)
 
