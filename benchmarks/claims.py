@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from scaling import COLORS, COUNTS_HEIGHT, NETWORKS, WORK, WORK_NAME, exponent, gathered, points
+from scaling import COLORS, COUNTS_HEIGHT, NETWORKS, exponent, flop_of, gathered, points
 
 Read = Callable[[str], dict[str, Any] | None]
 """Gives the results of a name, or None where there are none."""
@@ -82,8 +82,8 @@ def table(read: Read) -> str:
 
 def times(read: Read) -> Iterator[Claim]:
     """Figure 5 and the factor of the abstract. What the arithmetic forbids is no matter of measuring."""
-    stored = read("scaling") or {}
-    flop = stored.get(WORK, {}).get(WORK_NAME, {}).get(NETWORKS)
+    every = gathered(read("scaling") or {})
+    flop = flop_of(every, NETWORKS)
     for name, (pixels, milliseconds) in PAPER_MILLISECONDS.items():
         claim = f"a frame in {name}", "5.2, Figure 5", f"{milliseconds} ms"
         if flop:
@@ -104,7 +104,6 @@ def times(read: Read) -> Iterator[Claim]:
         yield Claim(*claim, f"{most:,.0f} at most on its GPU", yes(most >= 300_000))
     else:
         yield Claim(*claim)
-    every = gathered(stored)
     threads = max((point["threads"] for point in every["points"]), default=0)
     line = points(every, "Aksoy 2017", threads, "seconds", "megapixels")
     claim = "the time of Aksoy 2017 grows in proportion to the pixels", "5.2", "power 1"
@@ -210,7 +209,7 @@ def yes(held: bool) -> str:
 
 def why_not_faster(read: Read) -> str:
     """Our ratio, and what the times of the paper cannot have been."""
-    speeds, stored = read("speed") or {}, read("scaling") or {}
+    speeds, every = read("speed") or {}, gathered(read("scaling") or {})
     ours = next(result for result in speeds.values() if result.get("working_space") == "lin_rec709")
     theirs = next(result for result in speeds.values() if "process" not in result)
     size = next(iter(theirs["seconds"]))
@@ -219,7 +218,6 @@ def why_not_faster(read: Read) -> str:
         f"The honest ratio: on the same CPU, a 1080p frame takes {other:.1f} s by the paper's two networks and "
         f"{own:.2f} s by `any-palette`, which is {other / own:.0f} times as fast. "
     )
-    every = gathered(stored)
     threads = max((point["threads"] for point in every["points"]), default=0)
     for method in ("Tan 2018", "Aksoy 2017"):
         slow, *fast = (dict(points(every, name, threads, "seconds", "megapixels")) for name in (method, *NETS))
@@ -229,7 +227,7 @@ def why_not_faster(read: Read) -> str:
                 f"{slow[at] / own[at]:,.0f} times as long as {name}" for name, own in zip(NETS, fast, strict=True)
             )
             text += f"{method} takes {factors} at {at:.1f} megapixels. "
-    flop = stored.get(WORK, {}).get(WORK_NAME, {}).get(NETWORKS)
+    flop = flop_of(every, NETWORKS)
     if not flop:
         return text + "What the arithmetic forbids is not counted yet."
     frame, larger = flop * 1920 * 1080, flop * PAPER_AKSOY[0] / QUADRO_P6000

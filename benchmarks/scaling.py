@@ -41,7 +41,7 @@ ROUNDS = {"any-palette": 3}
 THREADS = (1, 2)
 NETWORKS = "the paper's two networks"
 
-LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 720}
+LIMITS = {"any-palette": 4320, "paper": 2160, NETWORKS: 2160, "Tan 2018": 1080, "Aksoy 2017": 1080}
 """Largest height: memory for the networks, patience for the others."""
 
 COUNTS_HEIGHTS = {"Aksoy 2017": 180}
@@ -51,6 +51,9 @@ FIXED_COLORS = (NETWORKS, "paper")
 """Methods that know one K."""
 
 WORK, WORK_NAME = "work of the networks", "flop_per_pixel"
+STAGES = {"AnyPaletteNetwork": "alpha", "AlphaPredictor": "alpha", "ResiduePredictor": "color"}
+"""Of the networks."""
+
 ROOF = "rates of the computer"
 _CHILD = "--part"
 
@@ -124,8 +127,11 @@ def roofline() -> dict[str, float]:
     return {"bytes_per_second": 2 * source.nbytes / min(copies), "flop_per_second": 2 * 2048**3 / min(products)}
 
 
-def work() -> dict[str, float]:
-    """Floating-point operations per pixel of the networks, counted by PyTorch on a small frame of seven colors."""
+def work() -> dict[str, dict[str, int]]:
+    """Floating-point operations of the networks by stage, counted by PyTorch on a small frame of seven colors.
+
+    They are those of a pixel, rounded.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -143,17 +149,35 @@ def work() -> dict[str, float]:
         NETWORKS: job_of(NETWORKS, image, palette),
         "any-palette": lambda: model.network(planes, torch.from_numpy(palette.array)[None], torch.tensor([0.5])),
     }
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for name, job in jobs.items():
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             job()
-        found[name] = counter.get_total_flops() / (image.height * image.width)
+        counts = {module: sum(kinds.values()) for module, kinds in counter.get_flop_counts().items()}
+        stages = {stage: counts[module] for module, stage in STAGES.items() if module in counts}
+        if sum(stages.values()) != counter.get_total_flops():
+            raise RuntimeError(f"{name}: has work in other modules than {', '.join(STAGES)}")
+        found[name] = {stage: round(count / (image.height * image.width)) for stage, count in stages.items()}
     return found
+
+
+def flop_of(results: dict[str, Any], method: str, stage: str = "") -> int:
+    """Floating-point operations a pixel of a method's networks, or of those of a stage; 0 where none is counted."""
+    counted = results[WORK_NAME].get(NETWORKS if method in FIXED_COLORS else method, {})
+    return counted.get(stage, 0) if stage else sum(counted.values())
 
 
 def least_bytes(count: int, stage: str = "") -> int:
     """A pixel's, in float32: its color is read, and its layers are written; or what a stage has between them."""
-    return 4 * {"": 3 + 4 * count, "alpha": 3 + count, "color": 3 + count + 4 * count}[stage]
+    stages = {"alpha": 3 + count, "color": 3 + count + 4 * count, "RGBXY": 3, "update": count}
+    return 4 * (stages[stage] if stage else 3 + 4 * count)
+
+
+def least_seconds(results: dict[str, Any], method: str, threads: int, pixels: int, stage: str = "") -> float:
+    """What the bytes or the arithmetic of a frame of seven colors, or of a stage, take at the computer's rates."""
+    roof = results["roofline"][str(threads)]
+    moved = least_bytes(COLORS, stage) / roof["bytes_per_second"]
+    return pixels * max(moved, flop_of(results, method, stage) / roof["flop_per_second"])
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
@@ -179,6 +203,7 @@ def draw(results: dict[str, Any], target: Path) -> None:
     """Four plots: seconds and memory, against megapixels and against colors; dashed with one thread."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     others = [f"{method} {height}p" for method, height in COUNTS_HEIGHTS.items()]
     heights = f"{COUNTS_HEIGHT}p ({', '.join(others)})"
@@ -198,7 +223,9 @@ def draw(results: dict[str, Any], target: Path) -> None:
                         place.loglog(*zip(*line, strict=True), style, color=f"C{color}", label=label_of, markersize=4)
             place.set(xlabel=title, ylabel=label)
             place.set_xticks((0.5, 1, 2, 4, 8, 16, 33) if by == "megapixels" else COUNTS)
-            place.xaxis.set_major_formatter("{x:g}")
+            place.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            for axis in (place.xaxis, place.yaxis):
+                axis.set_major_formatter("{x:g}")
             place.minorticks_off()
             place.grid(visible=True, alpha=0.3)
     figure.legend(loc="outside lower center", ncols=5, fontsize=8)
@@ -251,7 +278,7 @@ def measure_all(method: str, heights: Sequence[int], counts: Sequence[int], thre
 
 
 def gathered(stored: dict[str, Any]) -> dict[str, Any]:
-    """All results as one: ``points``, ``roofline`` by number of threads, and ``flop_per_pixel`` by networks."""
+    """All as one: ``points``, ``roofline`` by number of threads, and ``flop_per_pixel`` by networks and stage."""
     found = {"points": [point for method in LIMITS if method in stored for point in stored[method]["points"]]}
     return found | {name: stored.get(row, {}).get(name, {}) for row, name in ((ROOF, "roofline"), (WORK, WORK_NAME))}
 

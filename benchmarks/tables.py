@@ -26,10 +26,9 @@ from scaling import (
     FIXED_COLORS,
     HEIGHTS,
     LIMITS,
-    NETWORKS,
     exponent,
     gathered,
-    least_bytes,
+    least_seconds,
     points,
 )
 
@@ -49,6 +48,7 @@ PLACES = {
 }
 
 COLUMNS = (
+    ("MSE", "mse", "{:.5f}"),
     ("PSNR (dB)", "psnr", "{:.2f}"),
     ("SSIM", "ssim", "{:.4f}"),
     ("sparsity L_s", "sparsity", "{:.2f}"),
@@ -131,7 +131,7 @@ def scores(name: str = "kodak") -> str:
         exact = result["recomposition_error_max"] <= 1e-6
         cells = [row]
         for _, name, form in COLUMNS:
-            if exact and name in ("psnr", "ssim"):
+            if exact and name in ("mse", "psnr", "ssim"):
                 cells.append("exact")
             else:
                 cells.append(_optional(mean.get(name), form))
@@ -397,7 +397,6 @@ def scaling() -> str:
     sizes = sorted({row["height"] for row in results["points"]} & {*HEIGHTS})
     heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
     lines = _head(["", *heads, "grows with pixels by", "with K by", "1080p: over the least", "1080p: peak memory"])
-    roof, counted = results["roofline"][str(threads)], results["flop_per_pixel"]
     pixels = COUNTS_HEIGHT**2 * 16 // 9
     for method in LIMITS:
         own = [row for row in results["points"] if row["method"] == method and row["threads"] == threads]
@@ -407,11 +406,8 @@ def scaling() -> str:
         powers = [f"power {exponent(line):.2f}" if len(line) > 1 else "" for line in grown]
         cells += [powers[0], "" if method in FIXED_COLORS else powers[1]]
         whole = by_size.get(COUNTS_HEIGHT)
-        flop = counted.get(NETWORKS if method in FIXED_COLORS else method)
-        least = max(
-            least_bytes(COLORS) * pixels / roof["bytes_per_second"], (flop or 0) * pixels / roof["flop_per_second"]
-        )
-        cells += [f"{median(whole['seconds']) / least:.1f} ×" if whole and flop else ""]
+        least = least_seconds(results, method, threads, pixels)
+        cells += [_times(median(whole["seconds"]) / least) if whole else ""]
         cells += [f"{whole['peak_rss_bytes'] / 2**30:.2f} GiB" if whole else ""]
         lines.append("| " + " | ".join(cells) + " |")
     stages = {
@@ -419,28 +415,24 @@ def scaling() -> str:
         for row in results["points"]
         if (row["height"], row["colors"], row["threads"]) == (COUNTS_HEIGHT, COLORS, threads)
     }
-    over: dict[str, str] = {}
-    for stage in stages.get("any-palette", {}):
-        moved = least_bytes(COLORS, stage) * pixels / roof["bytes_per_second"]
-        done = counted["any-palette"] * pixels / roof["flop_per_second"] if stage == "alpha" else 0.0
-        over[stage] = f" ({stages['any-palette'][stage] / max(moved, done):.1f} × the least)"
-    shown = [
-        f"{method} "
-        + ", ".join(
-            f"{stage} {seconds:.2f} s{over.get(stage, '') if method == 'any-palette' else ''}"
-            for stage, seconds in kept.items()
-        )
-        for method, kept in stages.items()
-        if kept
-    ]
+    shown = []
+    for method, kept in stages.items():
+        over = {stage: kept[stage] / least_seconds(results, method, threads, pixels, stage) for stage in kept}
+        told = [f"{stage} {seconds:.2f} s ({_times(over[stage])} the least)" for stage, seconds in kept.items()]
+        shown += [f"{method} {', '.join(told)}"] if told else []
     smaller = [f" The K of {method} is varied at {height}p." for method, height in COUNTS_HEIGHTS.items()]
+    roof = results["roofline"][str(threads)]
     rates = f"{roof['flop_per_second'] / 1e9:.0f} GFLOP/s and {roof['bytes_per_second'] / 1e9:.1f} GB/s"
     lines.append(
         f"\nSeconds of a frame in memory, {threads} threads.{''.join(smaller)} By stage at 1080p: {'; '.join(shown)}. "
-        "*The least* is what the arithmetic of the networks or the bytes of image and layers take at this computer's "
-        f"own rates, measured in the same run: {rates}.{_measured_on(stored)}"
+        "*The least* is what the arithmetic of the networks, or the bytes of image and layers if that is more, take at "
+        f"this computer's own rates, measured in the same run: {rates}.{_measured_on(stored)}"
     )
     return "\n".join(lines)
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f} ×" if factor >= 100 else f"{factor:.1f} ×"
 
 
 def _measured(name: str) -> dict[str, Any] | None:
