@@ -27,7 +27,6 @@ class Command:
 
 COMMANDS = (
     Command("kodak.py", "kodak", ("scores", "overview")),
-    Command("kodak.py --small", "kodak-small", ("scores-small",)),
     Command("truth.py", "truth", ("truth", "matting", "overview")),
     Command("truth.py --fresh", "truth-fresh", ("truth-fresh",)),
     Command("curve.py", "curve", ("curve",), ("docs/softness.png",)),

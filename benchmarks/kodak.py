@@ -1,7 +1,6 @@
 """Scores on the 24 Kodak images, K = 7, palettes and released weights of the shared data.
 
-``--small`` measures them at half size into a table of its own: methods that minimize take too long for more. Tan's
-method is measured with these palettes and with its own, whose sizes it chooses.
+Tan's method is measured with these palettes and with its own, whose sizes it chooses.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import OpenImageIO as oiio
 from aksoy2017 import Aksoy2017
 from machine import store
 from peers import NearestColor, Peer
@@ -61,25 +59,6 @@ PEERS: dict[str, Callable[[], Peer]] = {
 }
 """Rows that are not networks."""
 
-SMALL = (
-    *("any-palette", "any-palette, softness 0", "any-palette, softness 1", "paper", "nearest color", "Tan 2018"),
-    *("released weights, released inference", "Aksoy 2017", "Aksoy 2017, no filter"),
-)
-"""The rows at half size."""
-
-LARGE = tuple(row for row in RUNS if not row.startswith("Aksoy"))
-
-
-def halved(image: Path, folder: Path) -> Path:
-    """The image at half size, its pixels means of four, under the same name."""
-    whole = oiio.ImageBuf(str(image))
-    region = oiio.ROI(0, whole.spec().width // 2, 0, whole.spec().height // 2, 0, 1, 0, 3)
-    half = oiio.ImageBufAlgo.resize(whole, filtername="box", roi=region)
-    half.set_write_format("uint8")
-    if not half.write(str(folder / image.name)):
-        sys.exit(half.geterror())
-    return folder / image.name
-
 
 def measure_peer(row: str, images: list[Path], palettes: Path) -> dict[str, Any]:
     """As ``fscs evaluate --json``, of another method."""
@@ -94,9 +73,8 @@ def main() -> None:
     """Measures the rows named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"rows to measure: {'; '.join(RUNS)}")
-    parser.add_argument("--small", action="store_true", help=f"at half size: {'; '.join(SMALL)}")
     arguments = parser.parse_args()
-    rows = arguments.rows or (SMALL if arguments.small else LARGE)
+    rows = arguments.rows or list(RUNS)
     unknown = [row for row in rows if row not in RUNS]
     if unknown:
         sys.exit(f"{unknown[0]}: is none of {'; '.join(RUNS)}")
@@ -109,8 +87,6 @@ def main() -> None:
         official = shared / "peers" / "fscs_official"
         sources = [str(official / "mask_generator.pth"), str(official / "residue_predictor.pth")]
         subprocess.run([*FSCS, "weights", "import", *sources, "-o", str(released)], check=True)
-        if arguments.small:
-            images = [halved(image, Path(folder)) for image in images]
         palettes = shared / "peers" / "palettes_k7.csv"
         for row in rows:
             weights, flags = RUNS[row]
@@ -131,7 +107,7 @@ def main() -> None:
                 result = json.loads(subprocess.run([*command, *flags], check=True, stdout=subprocess.PIPE).stdout)
             for image in result["images"]:
                 image["image"] = Path(image["image"]).stem
-            store("kodak-small" if arguments.small else "kodak", row, {"flags": flags, **result})
+            store("kodak", row, {"flags": flags, **result})
             print(row, result["mean"], result["recomposition_error_max"], flush=True)
 
 

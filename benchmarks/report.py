@@ -34,7 +34,6 @@ SIZE = 400
 
 TITLES = {
     "scores": "Layer quality, 24 Kodak images",
-    "scores-small": "Layer quality at half size",
     "truth": "Known alphas",
     "truth-fresh": "Known alphas, new composites",
     "matting": "Matting errors",

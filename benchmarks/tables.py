@@ -38,7 +38,7 @@ DOCUMENTS = ("*.md", "docs/*.md", "benchmarks/*.md", "fscs_engine/weights/*.md")
 PLACES = {
     "README.md": ("overview",),
     "docs/benchmarks.md": (
-        *("scores", "scores-small", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
+        *("scores", "ablations", "scaling", "size", "truth", "truth-fresh", "matting"),
         *("speed", "shots", "packing", "recolor", "variants", "parts", "video", "curve", "claims", "speed-limits"),
     ),
     "benchmarks/README.md": ("commands",),
@@ -119,11 +119,9 @@ def figures() -> dict[str, str]:
     }
 
 
-def scores(name: str = "kodak") -> str:
+def scores() -> str:
     """The Kodak table."""
-    results = _measured(name)
-    if results is None:
-        return NOT_MEASURED
+    results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row, result in results.items():
@@ -484,7 +482,6 @@ def _optional(value: float | None, form: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
-    "scores-small": partial(scores, "kodak-small"),
     "ablations": ablations,
     "scaling": scaling,
     "size": size,

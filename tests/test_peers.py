@@ -173,14 +173,6 @@ class TestAksoy2017:
         np.testing.assert_allclose(filtered, fitted[..., 0] / fitted[..., 1], atol=1e-6)
 
 
-def test_half_size_is_the_mean_of_four(tmp_path: Path, kodak_images: Path) -> None:
-    small = kodak.halved(kodak_images / "kodim03.png", tmp_path)
-    with Pillow.open(kodak_images / "kodim03.png") as whole, Pillow.open(small) as half:
-        assert half.size == (whole.width // 2, whole.height // 2)
-        expected = np.asarray(whole, float).reshape(half.height, 2, half.width, 2, 3).mean(axis=(1, 3))
-        assert np.abs(np.asarray(half, float) - expected).max() <= 0.51
-
-
 def test_other_methods_are_measured_as_the_models_are(tmp_path: Path) -> None:
     picture = tmp_path / "mixtures.png"
     Pillow.fromarray(np.rint(255 * mixtures(height=12, width=16)).astype(np.uint8)).save(picture)
