@@ -52,7 +52,7 @@ FIXED_COLORS = (NETWORKS, "paper")
 
 WORK, WORK_NAME = "work of the networks", "flop_per_pixel"
 STAGES = {"AnyPaletteNetwork": "alpha", "AlphaPredictor": "alpha", "ResiduePredictor": "color"}
-"""Of the networks."""
+"""Which stage each network is, by its class."""
 
 ROOF = "rates of the computer"
 _CHILD = "--part"

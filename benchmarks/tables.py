@@ -23,7 +23,6 @@ from scaling import (
     COLORS,
     COUNTS_HEIGHT,
     COUNTS_HEIGHTS,
-    FIXED_COLORS,
     HEIGHTS,
     LIMITS,
     exponent,
@@ -396,27 +395,22 @@ def scaling() -> str:
     heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
     lines = _head(["", *heads, "grows with pixels by", "with K by", "1080p: over the least", "1080p: peak memory"])
     pixels = COUNTS_HEIGHT**2 * 16 // 9
+    shown = []
     for method in LIMITS:
         own = [row for row in results["points"] if row["method"] == method and row["threads"] == threads]
         by_size = {row["height"]: row for row in own if row["colors"] == COLORS}
         cells = [method, *(f"{median(by_size[h]['seconds']):.2f} s" if h in by_size else "" for h in sizes)]
         grown = [points(results, method, threads, "seconds", by) for by in ("megapixels", "colors")]
-        powers = [f"power {exponent(line):.2f}" if len(line) > 1 else "" for line in grown]
-        cells += [powers[0], "" if method in FIXED_COLORS else powers[1]]
+        cells += [f"power {exponent(line):.2f}" if len(line) > 1 else "" for line in grown]
         whole = by_size.get(COUNTS_HEIGHT)
         least = least_seconds(results, method, threads, pixels)
         cells += [_times(median(whole["seconds"]) / least) if whole else ""]
         cells += [f"{whole['peak_rss_bytes'] / 2**30:.2f} GiB" if whole else ""]
         lines.append("| " + " | ".join(cells) + " |")
-    stages = {
-        row["method"]: row["stages"]
-        for row in results["points"]
-        if (row["height"], row["colors"], row["threads"]) == (COUNTS_HEIGHT, COLORS, threads)
-    }
-    shown = []
-    for method, kept in stages.items():
-        over = {stage: kept[stage] / least_seconds(results, method, threads, pixels, stage) for stage in kept}
-        told = [f"{stage} {seconds:.2f} s ({_times(over[stage])} the least)" for stage, seconds in kept.items()]
+        told = []
+        for stage, seconds in whole["stages"].items() if whole else ():
+            over = seconds / least_seconds(results, method, threads, pixels, stage)
+            told.append(f"{stage} {seconds:.2f} s ({_times(over)} the least)")
         shown += [f"{method} {', '.join(told)}"] if told else []
     smaller = [f" The K of {method} is varied at {height}p." for method, height in COUNTS_HEIGHTS.items()]
     roof = results["roofline"][str(threads)]
