@@ -6,11 +6,11 @@ Figures of the paper stand here; all others come from ``results/``. Where there 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from scaling import COLORS, COUNTS_HEIGHT, NETWORKS, exponent, flop_of, gathered, points
+from scaling import COLORS, COUNTS_HEIGHT, NETWORKS, exponent, flop_of, gathered, most_threads, points
 
 Read = Callable[[str], dict[str, Any] | None]
 """Gives the results of a name, or None where there are none."""
@@ -69,6 +69,10 @@ class Claim:
     measured: str = NOT_MEASURED
     held: str = ""
 
+    def judged(self, measured: str, held: bool | str) -> Claim:
+        """With what was measured; ``held`` may be told in words."""
+        return replace(self, measured=measured, held=held if isinstance(held, str) else "yes" if held else "no")
+
 
 def table(read: Read) -> str:
     """All claims as a table in Markdown."""
@@ -83,36 +87,26 @@ def table(read: Read) -> str:
 def times(read: Read) -> Iterator[Claim]:
     """Figure 5 and the factor of the abstract. What the arithmetic forbids is no matter of measuring."""
     every = gathered(read("scaling") or {})
-    flop = flop_of(every, NETWORKS)
+    threads, flop = most_threads(every), flop_of(every, NETWORKS)
     for name, (pixels, milliseconds) in PAPER_MILLISECONDS.items():
-        claim = f"a frame in {name}", "5.2, Figure 5", f"{milliseconds} ms"
-        if flop:
-            least = 1000 * flop * pixels / QUADRO_P6000
-            yield Claim(*claim, f"{least:.0f} ms at least on its GPU", yes(milliseconds >= least))
-        else:
-            yield Claim(*claim)
-    claim = "a clip of 450 frames in 1080p", "5.2", "1.35 s"
-    pixels = PAPER_MILLISECONDS["1080p"][0]
-    if flop:
-        least = 450 * flop * pixels / QUADRO_P6000
-        yield Claim(*claim, f"{least:.0f} s at least on its GPU", yes(least <= 1.35))
-    else:
-        yield Claim(*claim)
-    claim = "times as fast as Aksoy 2017", "abstract, Figure 5", "300,000"
+        claim = Claim(f"a frame in {name}", "5.2, Figure 5", f"{milliseconds} ms")
+        least = 1000 * flop * pixels / QUADRO_P6000
+        yield claim.judged(f"{least:.0f} ms at least on its GPU", milliseconds >= least) if flop else claim
+    claim = Claim("a clip of 450 frames in 1080p", "5.2", "1.35 s")
+    least = 450 * flop * PAPER_MILLISECONDS["1080p"][0] / QUADRO_P6000
+    yield claim.judged(f"{least:.0f} s at least on its GPU", least <= 1.35) if flop else claim
+    claim = Claim("times as fast as Aksoy 2017", "abstract, Figure 5", "300,000")
     if flop:
         most = PAPER_AKSOY[1] / (flop * PAPER_AKSOY[0] / QUADRO_P6000)
-        yield Claim(*claim, f"{most:,.0f} at most on its GPU", yes(most >= 300_000))
-    else:
-        yield Claim(*claim)
-    threads = max((point["threads"] for point in every["points"]), default=0)
+        claim = claim.judged(f"{most:,.0f} at most on its GPU", most >= 300_000)
+    yield claim
+    claim = Claim("the time of Aksoy 2017 grows in proportion to the pixels", "5.2", "power 1")
     line = points(every, "Aksoy 2017", threads, "seconds", "megapixels")
-    claim = "the time of Aksoy 2017 grows in proportion to the pixels", "5.2", "power 1"
     if len(line) > 1:
         power = exponent(line)
-        yield Claim(*claim, f"power {power:.2f}", yes(0.9 <= power <= 1.1))
-    else:
-        yield Claim(*claim)
-    claim = "no other method decomposes video in practical time", "5.2, 5.4", "seconds against hours"
+        claim = claim.judged(f"power {power:.2f}", 0.9 <= power <= 1.1)
+    yield claim
+    claim = Claim("no other method decomposes video in practical time", "5.2, 5.4", "seconds against hours")
     frame = {
         method: median(point["seconds"])
         for method in (NETWORKS, "Tan 2018")
@@ -122,49 +116,42 @@ def times(read: Read) -> Iterator[Claim]:
     }
     if len(frame) == 2:
         told = f"a frame in 1080p on a CPU: {frame[NETWORKS]:.1f} s, Tan 2018 {frame['Tan 2018']:.1f} s"
-        yield Claim(*claim, told, yes(frame["Tan 2018"] > 10 * frame[NETWORKS]))
-    else:
-        yield Claim(*claim)
+        claim = claim.judged(told, frame["Tan 2018"] > 10 * frame[NETWORKS])
+    yield claim
 
 
 def quality(read: Read) -> Iterator[Claim]:
     """Tables 1 and 2 and the abstract, by the released weights."""
     kodak, known = read("kodak") or {}, read("truth") or {}
-    mean = kodak[RELEASED]["mean"]
-    paper = f"{PAPER_TABLE['full'][0]} dB, SSIM {PAPER_SSIM:.4f}"
-    good = mean["psnr"] >= PAPER_TABLE["full"][0] and mean["ssim"] >= PAPER_SSIM
+    mean, aksoy = kodak[RELEASED]["mean"], kodak.get("Aksoy 2017", {}).get("mean")
+    psnr = PAPER_TABLE["full"][0]
+    claim = Claim("the layers add up to nearly the image", "Table 1", f"{psnr} dB, SSIM {PAPER_SSIM:.4f}")
     told = f"{mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f}"
-    yield Claim("the layers add up to nearly the image", "Table 1", paper, told, yes(good))
-    claim = "in that, they are about as good as Aksoy 2017", "Table 1", "MSE 0.00088 to 0.00050"
-    if "Aksoy 2017" in kodak:
-        own, other = (kodak[row]["mean"]["mse"] for row in (RELEASED, "Aksoy 2017"))
-        yield Claim(*claim, f"MSE {own:.5f} to {other:.1g}", yes(own <= 2 * other))
-    else:
-        yield Claim(*claim)
+    yield claim.judged(told, mean["psnr"] >= psnr and mean["ssim"] >= PAPER_SSIM)
+    claim = Claim("in that, they are about as good as Aksoy 2017", "Table 1", "MSE 0.00088 to 0.00050")
+    if aksoy:
+        claim = claim.judged(f"MSE {mean['mse']:.5f} to {aksoy['mse']:.1g}", mean["mse"] <= 2 * aksoy["mse"])
+    yield claim
     told = f"L_s {mean['sparsity']:.2f}, {mean['visible_layers']:.1f} layers over 1 % in a pixel"
-    yield Claim("alphas are sparse", "Table 1", f"L_s {PAPER_SPARSITY}", told, yes(mean["sparsity"] <= PAPER_SPARSITY))
-    own = mean["color_variance"]
-    held = yes(round(own, 3) <= PAPER_VARIANCE)
-    exact = kodak["released weights"]["mean"]["color_variance"]
-    told = f"{own:.4f}; made to add up exactly, {exact:.4f}"
-    yield Claim("a layer has one color: its variance", "Table 2", f"{PAPER_VARIANCE}", told, held)
-    claim = "less of it than Aksoy 2017", "Table 2", f"{PAPER_VARIANCE} to {PAPER_AKSOY_VARIANCE}"
-    if "Aksoy 2017" in kodak:
-        own, other = (kodak[row]["mean"]["color_variance"] for row in (RELEASED, "Aksoy 2017"))
-        yield Claim(*claim, f"{own:.4f} to {other:.4f}", yes(own < other))
-    else:
-        yield Claim(*claim)
+    claim = Claim("alphas are sparse", "Table 1", f"L_s {PAPER_SPARSITY}")
+    yield claim.judged(told, mean["sparsity"] <= PAPER_SPARSITY)
+    own, exact = (kodak[row]["mean"]["color_variance"] for row in (RELEASED, "released weights"))
+    claim = Claim("a layer has one color: its variance", "Table 2", f"{PAPER_VARIANCE}")
+    yield claim.judged(f"{own:.4f}; made to add up exactly, {exact:.4f}", round(own, 3) <= PAPER_VARIANCE)
+    claim = Claim("less of it than Aksoy 2017", "Table 2", f"{PAPER_VARIANCE} to {PAPER_AKSOY_VARIANCE}")
+    if aksoy:
+        claim = claim.judged(f"{own:.4f} to {aksoy['color_variance']:.4f}", own < aksoy["color_variance"])
+    yield claim
     released, nearest = (known[row]["mean"] for row in ("released weights, filter", "nearest color"))
-    told = f"error of known alphas {released:.3f}; nearest color {nearest:.3f}"
-    yield Claim("colors are assigned to the proper layers", "abstract", "pictures", told, yes(released < nearest))
-    claim = "results are comparable to those of Aksoy 2017 and Tan 2018", "abstract", "pictures"
+    claim = Claim("colors are assigned to the proper layers", "abstract", "pictures")
+    told = f"error of known alphas {released:.3f}"
+    yield claim.judged(f"{told}; nearest color {nearest:.3f}", released < nearest)
+    claim = Claim("results are comparable to those of Aksoy 2017 and Tan 2018", "abstract", "pictures")
     others = {row: known[row]["mean"] for row in ("Aksoy 2017", "Tan 2018") if row in known}
     if len(others) == 2:
-        told = "; ".join(f"{row} {error:.3f}" for row, error in others.items())
-        told = f"error of known alphas {released:.3f}; {told}"
-        yield Claim(*claim, told, yes(released <= max(others.values())))
-    else:
-        yield Claim(*claim)
+        told = "; ".join((told, *(f"{row} {error:.3f}" for row, error in others.items())))
+        claim = claim.judged(told, released <= max(others.values()))
+    yield claim
 
 
 def flicker(read: Read) -> Iterator[Claim]:
@@ -176,8 +163,8 @@ def flicker(read: Read) -> Iterator[Claim]:
             f"the mean alpha of a layer jumps by up to {', '.join(f'{value / STEP:.1f}' for value in pumping)} in 255"
         )
         calm = sum(value < STEP for value in pumping)
-        held = yes(calm == len(pumping)) if calm in (0, len(pumping)) else f"in {calm} of {len(pumping)} clips"
-        yield Claim(f"layers do not flicker, {title}", "5.4", "a video", told, held)
+        held = calm > 0 if calm in (0, len(pumping)) else f"in {calm} of {len(pumping)} clips"
+        yield Claim(f"layers do not flicker, {title}", "5.4", "a video").judged(told, held)
 
 
 def ablated(read: Read) -> Iterator[Claim]:
@@ -191,20 +178,14 @@ def ablated(read: Read) -> Iterator[Claim]:
             "color_variance": f"color variance {PAPER_VARIANCES.get(row)} from {PAPER_VARIANCE}",
         }
         where = "Tables 1 and 2" if "color_variance" in rises else "Table 1"
-        claim = f"{row}: {says}", where, ", ".join(said[name] for name in rises)
+        claim = Claim(f"{row}: {says}", where, ", ".join(said[name] for name in rises))
         if row in results and "full" in results:
             changes = {name: results[row]["mean"][name] - results["full"]["mean"][name] for name in rises}
             told = ", ".join(_FORMS[name].format(change) for name, change in changes.items())
             # What is told as no change is on neither side.
             right = [(changes[name] > 0) == up and abs(changes[name]) >= _LEAST for name, up in rises.items()]
-            yield Claim(*claim, told, yes(all(right)) if len(set(right)) == 1 else "in part")
-        else:
-            yield Claim(*claim)
-
-
-def yes(held: bool) -> str:
-    """The word of the last column."""
-    return "yes" if held else "no"
+            claim = claim.judged(told, all(right) if len(set(right)) == 1 else "in part")
+        yield claim
 
 
 def why_not_faster(read: Read) -> str:
@@ -218,7 +199,7 @@ def why_not_faster(read: Read) -> str:
         f"The honest ratio: on the same CPU, a 1080p frame takes {other:.1f} s by the paper's two networks and "
         f"{own:.2f} s by `any-palette`, which is {other / own:.0f} times as fast. "
     )
-    threads = max((point["threads"] for point in every["points"]), default=0)
+    threads = most_threads(every)
     for method in ("Tan 2018", "Aksoy 2017"):
         slow, *fast = (dict(points(every, name, threads, "seconds", "megapixels")) for name in (method, *NETS))
         at = max(slow.keys() & fast[0].keys() & fast[1].keys(), default=None)

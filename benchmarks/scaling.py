@@ -187,6 +187,11 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - x_mean) * (y - y_mean) for x, y in logs) / sum((x - x_mean) ** 2 for x, _ in logs)
 
 
+def most_threads(results: dict[str, Any]) -> int:
+    """What the tables tell: the largest number of threads that was measured, or 0."""
+    return max((point["threads"] for point in results["points"]), default=0)
+
+
 def points(results: dict[str, Any], method: str, threads: int, what: str, by: str) -> list[tuple[float, float]]:
     """(megapixels or colors, value) of a method, from the smallest on; ``what`` is ``seconds`` or ``memory``."""
     found = []

@@ -28,6 +28,7 @@ from scaling import (
     exponent,
     gathered,
     least_seconds,
+    most_threads,
     points,
 )
 
@@ -390,7 +391,7 @@ def scaling() -> str:
     results = gathered(stored)
     if not results["points"]:
         return NOT_MEASURED
-    threads = max(row["threads"] for row in results["points"])
+    threads = most_threads(results)
     sizes = sorted({row["height"] for row in results["points"]} & {*HEIGHTS})
     heads = [f"{height * height * 16 / 9 / 1e6:.1f} MP" for height in sizes]
     lines = _head(["", *heads, "grows with pixels by", "with K by", "1080p: over the least", "1080p: peak memory"])
