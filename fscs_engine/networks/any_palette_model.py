@@ -22,6 +22,7 @@ from .coarse_network import CoarseNetwork
 from .constants import DENOISE_RADIUS, PLANES, STRIDE
 from .image_loops import coarse_rows, denoise_rows
 from .model import View
+from .numerics import numerics
 from .palette_network import PaletteEmbedding, shares_of
 from .weights import Weights
 
@@ -188,10 +189,7 @@ class AnyPalettePrediction:
 
     def _models_by_tensors(self, grid: Tensor, mixed: Tensor, corner: tuple[int, int], out: Tensor) -> None:
         """The same on any device, in any precision."""
-        with (
-            torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
-            torch.autocast(self.view.device.type, self.model.dtype, enabled=self.model.dtype != torch.float32),
-        ):
+        with numerics(self.view.device, self.model.dtype):
             models = self.model.network.models(grid[None], self.palette[None], self.embedding.offsets, mixed[None])[0]
         (top, left), (height, width) = corner, out.shape[2:]
         out.copy_(models[..., top : top + height, left : left + width])

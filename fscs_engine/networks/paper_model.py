@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from ..errors import WeightsError
 from ..palette.palette import canonical_order
 from .model import View
+from .numerics import numerics
 from .unet import HALO, STRIDE, AlphaPredictor, ResiduePredictor, SinglePredictor
 from .weights import Weights
 
@@ -123,13 +123,13 @@ class PaperModel:
         return alphas, (palette[..., None, None] + residues).clamp(0.0, 1.0)
 
     def _raw(self, image: Tensor, full: Tensor) -> Tensor:
-        with self._numerics():
+        with numerics(self.device, self.dtype):
             if self.single is not None:
                 return self.single(image[None], full[None])[0][0].float()
             return self.alpha(image[None], full[None])[0].float()
 
     def _residues(self, image: Tensor, full: Tensor, alphas: Tensor) -> Tensor:
-        with self._numerics():
+        with numerics(self.device, self.dtype):
             if self.single is not None:
                 return self.single(image[None], full[None])[1][0].float()
             return self.residue(image[None], full[None], alphas[None])[0].float()
@@ -156,15 +156,6 @@ class PaperModel:
         chart = cells.repeat_interleave(32, dim=1).repeat_interleave(32, dim=2)
         raw = self._raw(chart, full)
         return self._residues(chart, full, raw / raw.sum(dim=0)).mean(dim=(2, 3), keepdim=True)
-
-    @contextmanager
-    def _numerics(self) -> Iterator[None]:
-        """The precision that was asked for, and no less: cuDNN neither rounds to TF32 nor adds in any order."""
-        with (
-            torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False),
-            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
-        ):
-            yield
 
 
 @dataclass(frozen=True)
