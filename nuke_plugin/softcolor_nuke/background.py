@@ -6,7 +6,9 @@ What is read of it is the text that ``softcolor_batch.py`` prints. Only the main
 from __future__ import annotations
 
 import atexit
+import os
 import re
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -22,6 +24,9 @@ from .fscs.frames import format_frames
 from .fscs.protocol import WorkerError
 
 BATCH = Path(__file__).resolve().parent.parent / "softcolor_batch.py"
+
+EDITIONS = ("nc", "indie", "studio", "nukex")
+"""Keys of ``nuke.env``, each with a switch of its name."""
 
 SECONDS = 0.5
 """How often it is looked at."""
@@ -46,6 +51,7 @@ class Job:
         self._name, self._ended, self._cancelled = node.fullName(), ended, False
         self._task: Optional[nuke.ProgressTask] = nuke.ProgressTask(f"Soft Color Segment: {self._name}")
         self._output = tempfile.TemporaryFile(prefix="softcolor-nuke-")  # noqa: SIM115  # as long as the process
+        self._folder = tempfile.mkdtemp(prefix="softcolor-nuke-")  # of images that a killed process leaves behind
         started = command(self._name, numbers)
         try:
             self._process = subprocess.Popen(
@@ -53,9 +59,10 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": self._folder},  # which Python asks for first, on every system
             )
         except OSError as error:
-            self._output.close()
+            self._clear()
             message = f"{started[0]} can't be started ({error.strerror})"
             raise WorkerError("worker", message, "use Render, or softcolor_batch.py in a terminal") from error
         _running[self._name] = self
@@ -65,6 +72,16 @@ class Job:
         """Ends the process. Frames that are done stay."""
         self._cancelled = True
         self._process.kill()
+
+    def end_now(self) -> None:
+        """Ends the process and waits for it, because this Nuke ends too."""
+        self.end()
+        self._process.wait(timeout=10)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._output.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _watch(self) -> None:
         while self._process.poll() is None:
@@ -96,15 +113,19 @@ class Job:
         self._task = None  # which closes its window
         _running.pop(self._name, None)
         errors, status = _ERROR.findall(self._said()), self._process.returncode
-        self._output.close()
+        self._clear()
         problem = errors[-1] if errors else f"Nuke ended with {status}: press Render to see what is wrong"
         self._ended(self._name, "" if self._cancelled or status == 0 else problem)
 
 
 def command(name: str, numbers: Sequence[int]) -> list[str]:
-    """What renders frames of a node of the saved script; with the license that this Nuke has."""
+    """What renders frames of a node of the saved script; with the edition and the license that this Nuke has."""
     script = str(nuke.root()["name"].value())
-    return [str(nuke.EXE_PATH), "-i", "-t", str(BATCH), script, name, f"--frames={format_frames(numbers)}"]
+    edition = [f"--{one}" for one in EDITIONS if nuke.env.get(one)]
+    if "--studio" in edition:  # which is NukeX and more
+        edition = [one for one in edition if one != "--nukex"]
+    frames = f"--frames={format_frames(numbers)}"
+    return [str(nuke.EXE_PATH), "-i", *edition, "-t", str(BATCH), script, name, frames]
 
 
 def start(node: nuke.Group, numbers: Sequence[int], ended: Callable[[str, str], None]) -> None:
@@ -138,4 +159,4 @@ def node_named(name: str) -> Optional[nuke.Group]:
 @atexit.register
 def _end_all() -> None:
     for job in list(_running.values()):
-        job.end()
+        job.end_now()

@@ -1,4 +1,4 @@
-"""``nuke -i -t SCRIPT ARGUMENTS`` as a program: the imitation of Nuke without a window, with computed pictures."""
+"""``nuke -i [--EDITION] -t SCRIPT ARGUMENTS`` as a program: the imitation of Nuke without a window, with computed pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import fake_nuke
 from evaluator import Evaluator
 
 
+EDITIONS = {"--nukex", "--studio", "--indie", "--nc"}
+
+
 def main() -> None:
     """Runs the script as the main program."""
-    interactive, terminal, script, *arguments = sys.argv[1:]
-    if (interactive, terminal) != ("-i", "-t"):
-        raise SystemExit(f"other flags than -i -t: {sys.argv[1:]}")
+    flags, (script, *arguments) = sys.argv[1 : sys.argv.index("-t")], sys.argv[sys.argv.index("-t") + 1 :]
+    if flags[:1] != ["-i"] or not EDITIONS.issuperset(flags[1:]):
+        raise SystemExit(f"other flags than -i, an edition and -t: {sys.argv[1:]}")
     host = fake_nuke.Host(gui=False).install()
     Evaluator(host)
     host.module.pluginAddPath(str(Path(script).parent))

@@ -89,6 +89,41 @@ def test_cancel_ends_the_process(saved, host, tmp_path: Path) -> None:
     assert not list((tmp_path / "Ebène 1").glob("*1002*"))
 
 
+def test_a_killed_process_leaves_no_images_behind(saved, host, monkeypatch) -> None:
+    folders: list[Path] = []
+    make = module("background").tempfile.mkdtemp
+
+    def made(**options: str) -> str:
+        folders.append(Path(make(**options)))
+        (folders[-1] / "plate.exr").write_bytes(b"pixels")
+        return str(folders[-1])
+
+    monkeypatch.setattr(module("background").tempfile, "mkdtemp", made)
+    host.cancel_progress = lambda task: True
+    module("buttons").render_background(saved)
+    wait(host)
+    assert len(folders) == 1 and not folders[0].exists()
+
+
+@pytest.mark.parametrize(
+    ("on", "switches"),
+    [
+        ((), []),
+        (("nukex",), ["--nukex"]),
+        (("nukex", "studio"), ["--studio"]),
+        (("indie",), ["--indie"]),
+        (("nc", "nukex"), ["--nc", "--nukex"]),
+    ],
+)
+def test_the_other_nuke_is_of_the_same_edition(made, host, monkeypatch, on, switches) -> None:
+    import nuke
+
+    for name in ("nukex", "studio", "indie", "nc"):
+        monkeypatch.setitem(nuke.env._values, name, name in on)
+    command = module("background").command(made.fullName(), [1001])
+    assert command[1 : command.index("-t")] == ["-i", *switches]
+
+
 def test_two_at_a_time_are_refused(saved, host) -> None:
     module("buttons").render_background(saved)
     module("buttons").render_background(saved)
