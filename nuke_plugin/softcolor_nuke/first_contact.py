@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import nuke
 
@@ -28,10 +30,30 @@ def prepare(node: nuke.Group) -> None:
 
 
 def script_space() -> Optional[str]:
-    """The working space of the script, None where it is none of those that the node has."""
+    """The working space of the script, None where it is none of those that the node has, or not known."""
     root = nuke.root()
-    names = [root[name].value() if root.knob(name) else "" for name in ("colorManagement", "OCIO_config")]
-    return working_space.of_script(str(names[0]), str(names[1]), str(root["workingSpaceLUT"].value()))
+    management, config, name = (
+        str(root[knob].value()) if root.knob(knob) else ""
+        for knob in ("colorManagement", "OCIO_config", "workingSpaceLUT")
+    )
+    if (management, config) == ("OCIO", "custom"):
+        path: Any = root.knob("customOCIOConfigPath")
+        config = str(path.getEvaluatedValue() or "" if path else "") or os.environ.get("OCIO", "")
+        name = working_space.role_of(_text(config), name) or name
+    return working_space.of_script(management, config, name)
+
+
+def _text(config: str) -> str:
+    """The text of an OCIO configuration's file; empty where there is none, as for those that OCIO brings itself."""
+    try:
+        return _read(config, os.stat(config).st_mtime_ns)  # noqa: PTH116
+    except OSError:
+        return ""
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: str, _: int) -> str:
+    return Path(path).read_text(encoding="utf-8", errors="replace")
 
 
 def set_range(node: nuke.Group) -> None:

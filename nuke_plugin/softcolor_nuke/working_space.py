@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Optional
 
@@ -22,11 +23,11 @@ TO_ACESCG = (
 
 
 def of_script(management: str, config: str, name: str) -> Optional[str]:
-    """The working space that the root of a script is set to, None where it is none of :data:`SPACES`.
+    """The working space that the root of a script is set to, None where it is none of :data:`SPACES`, or not known.
 
     Args:
         management: "Nuke" or "OCIO".
-        config: the OCIO configuration's name.
+        config: the OCIO configuration's name, or its path.
         name: that of the working space there.
 
     >>> of_script("Nuke", "", "linear"), of_script("OCIO", "aces_1.2", "scene_linear")
@@ -35,12 +36,25 @@ def of_script(management: str, config: str, name: str) -> Optional[str]:
     words = name.lower()
     if "acescg" in words or "ap1" in words:
         return "acescg"
-    if "srgb" in words and "linear" not in words:
+    linear = "lin" in words
+    if "srgb" in words and not linear:
         return "srgb"
     if words in ("linear", "scene_linear", "default"):
-        aces = management == "OCIO" and any(word in config.lower() for word in ("aces", "cg-config", "studio-config"))
-        return "acescg" if aces else "lin_rec709"
-    return "lin_rec709" if "linear" in words and ("709" in words or "srgb" in words) else None
+        if management != "OCIO" or config == "nuke-default":
+            return "lin_rec709"
+        aces = any(word in config.lower() for word in ("aces", "cg-config", "studio-config"))
+        return "acescg" if aces else None
+    return "lin_rec709" if linear and ("709" in words or "srgb" in words) else None
+
+
+def role_of(config: str, role: str) -> str:
+    """The color space that an OCIO configuration (the text of its file) has for a role; empty where it has none.
+
+    >>> role_of("roles:\\n  scene_linear: lin_ap1  # for all shows\\n", "scene_linear")
+    'lin_ap1'
+    """
+    found = re.search(rf"^[ \t]+{re.escape(role)}[ \t]*:[ \t]*(.+?)[ \t]*(?:[ \t]#.*)?$", config, re.MULTILINE)
+    return found[1].strip("\"'") if found else ""
 
 
 def from_srgb(color: Sequence[float], space: str) -> list[float]:
