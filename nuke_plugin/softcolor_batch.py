@@ -4,7 +4,8 @@
 
 NODE is the node's name, with the names of the groups it is in before it: Group1.SoftColorSegment1. Without a range that
 of the node's Cache tab is done. --frames=1001-1100x2,1150 is a range, too.
-Ends with 0 if all frames were done, 1 after an error, 2 if it was called wrongly, 130 if it was cancelled.
+Ends with 0 if all frames were done, 1 if the engine or Nuke failed, 2 if what was asked can't be done, 130 if it was
+cancelled.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         render.render(node, numbers, views, _Lines(), lambda: False)
     except WorkerError as error:
         print(f"softcolor_batch: error: {error}", file=sys.stderr)
-        return 130 if error.code == "cancelled" else 1
+        return error.exit_code
     except RuntimeError as error:
         print(f"softcolor_batch: error: {error}: check that Nuke can open the script", file=sys.stderr)
         return 1

@@ -73,6 +73,11 @@ class WorkerError(Exception):
     def __str__(self) -> str:
         return f"{self.message}: {self.cure}" if self.cure else self.message
 
+    @property
+    def exit_code(self) -> int:
+        """What a program ends with, as ``fscs`` does: 2 where the same request would fail again, 1 where it may not."""
+        return {"cancelled": 130, "worker": 1, "protocol": 1, "internal": 1}.get(self.code, 2)
+
 
 def protocol_error(message: str, cure: str = "use a plug-in and an engine of the same release") -> WorkerError:
     """A ``WorkerError`` of code ``protocol``: whoever wrote the line is a program, so the cure is mostly the same."""

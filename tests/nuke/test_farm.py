@@ -155,12 +155,12 @@ def test_a_batch_that_can_not_be_done(comp: str, host, plugin: Path, tmp_path: P
     batch = batch_of(plugin)
     script = tmp_path / "comp.nk"
     script.write_text(comp, encoding="utf-8")
-    assert batch.main([str(script), "SoftColorSegment1", "--frame=1001"]) == 1
+    assert batch.main([str(script), "SoftColorSegment1", "--frame=1001"]) == 2
     assert "is not a range of frames" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1", "1001", "--frame=1001"]) == 2
     assert batch.main([str(script), "--gpu"]) == 2
     assert "nuke -t softcolor_batch.py" in capsys.readouterr().err
-    assert batch.main([str(script), "SoftColorSegment1", "9-1"]) == 1
+    assert batch.main([str(script), "SoftColorSegment1", "9-1"]) == 2
     assert "write the first frame first" in capsys.readouterr().err
     assert batch.main([str(script), "SoftColorSegment1"]) == 1
     assert "Install Engine" in capsys.readouterr().err
