@@ -95,6 +95,16 @@ class Rows:
         _true(f"add_layer {{{name} " not in text, f"{name} is in the saved script")
         return followed
 
+    def the_chosen_layer_is_shown(self) -> str:
+        """Layer on the tabs Alpha and Recolor shows the controls of that layer and hides those of the others."""
+        for chooser, name in (("chosen_layer", "layer_gain"), ("edit_layer", "edit_hue")):
+            for chosen in (2, 1):
+                self.node[chooser].setValue(chosen)
+                callbacks.show_layers(self.node)
+                shown = [n for n in range(1, 17) if self.node[f"{name}{n}"].visible()]
+                _true(shown == [chosen], f"{chooser} {chosen} shows {name} of {shown}")
+        return ""
+
     def live_has_nodes_of_its_own(self) -> str:
         """The Inference nodes are created when Live is chosen, and deleted when another mode is."""
         self.node["mode"].setValue("Live")

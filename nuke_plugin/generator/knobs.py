@@ -229,7 +229,7 @@ def _alpha_tab(knobs: Knobs) -> None:
                 name=f"{name}{n}",
                 label=f"{BY_NAME[name].label} {n}",
                 shown=shown.get(name),
-                flag="" if n == 1 else "+INVISIBLE",
+                flag="" if n == 1 else "+HIDDEN",
             )
     knobs.end_group("layers_group_end")
     knobs.knob(
@@ -262,7 +262,7 @@ def _recolor_tab(knobs: Knobs) -> None:
         3, "edit_layer", "Layer", "Chooses the layer whose edits are shown here.", "1", limits=(1, MAXIMUM_COLORS)
     )
     for n in layer_numbers():
-        hidden = "" if n == 1 else "+INVISIBLE"
+        hidden = "" if n == 1 else "+HIDDEN"
         for parameter in EDIT_PARAMETERS:
             name, label = f"edit_{parameter.name}{n}", f"{parameter.label} {n}"
             if parameter.kind == "color":
@@ -457,7 +457,7 @@ def _troubleshoot_tab(knobs: Knobs) -> None:
         "install_engine",
         "Install Engine",
         "Installs the engine into an environment in your own folders, with a Python 3.11 or newer on this "
-        "computer. Nuke's own Python is too old for it.",
+        "computer. PyTorch inside Nuke's own Python would clash with Nuke's.",
         "install_engine",
         "+STARTLINE",
     )

@@ -99,6 +99,7 @@ def created(node: nuke.Group) -> None:
     """A node was made, loaded or pasted: saved values stay, only what is seen follows them."""
     _known.pop(node.fullName(), None)
     show_layers(node)
+    render.put_away(node)
     _say(node, "")
 
 
@@ -132,6 +133,8 @@ def look(names: Sequence[str]) -> None:
             _known.pop(name, None)  # an expression may have changed a knob
             with upstream.unnoticed():
                 layer_names.look_above(node)
+                if recolor.is_behind(node):
+                    recolor.follow(node)
             try:
                 text = state(node, frame, view, sure=True)
                 _changed[name] = upstream.file_of(node, frame, view), text
@@ -149,7 +152,7 @@ def _tell(node: nuke.Group, problem: str) -> None:
     words = problem or ("cached" if mode == "Cached" else mode)
     script, own = first_contact.script_space(), str(node["working_space"].value())
     if mode != "Bypass" and script != own:
-        words += f" (the working space is {own}, that of the script {script or 'another'})"
+        words += f" (the working space is {own}, that of the script {script or 'none that is known'})"
     _say(node, words)
 
 
@@ -164,11 +167,17 @@ def _say(node: nuke.Group, words: str) -> None:
 
 @safe
 def script_saved() -> None:
-    """Takes the words off the nodes: DO_NOT_WRITE should do, but they must not stand where the plug-in is missing."""
+    """Lets the nodes be what a render without the plug-in needs, before they are written.
+
+    The words are taken off: DO_NOT_WRITE should do, but they must not stand where the plug-in is missing.
+    """
     for name in sorted(_told):
         node = nuke.toNode("root." + name)
         if isinstance(node, nuke.Group) and upstream.is_ours(node):
             _say(node, "")
+    for node in nuke.allNodes("Group", nuke.root(), True):
+        if upstream.is_ours(node) and recolor.is_behind(node):
+            _recolor(node)
 
 
 def _quick_state(node: nuke.Group, frame: int, view: str) -> str:
@@ -241,6 +250,8 @@ def state(node: nuke.Group, frame: int, view: str, *, sure: bool = False) -> str
 
 def _image_change(node: nuke.Group, frame: int, view: str, header: Mapping[str, Any]) -> str:
     """Whether the image is another one than the layers were made of, in words."""
+    if recolor.is_behind(node, frame):
+        return f"frame {frame}: an edit of Recolor changed by its expression: save the script again with the plug-in"
     if header.get(upstream.STATE, "") not in ("", upstream.state(node, render.state_flags())):
         return f"frame {frame}: the image changed since its layers were rendered: press Render on the Cache tab"
     if not upstream.is_as_rendered(node, frame, view, header):

@@ -72,6 +72,13 @@ BEGIN, END, STREAM = "RecolorAlpha", "RecolorMix", "Mode"
 CURVES = "RecolorCurves"
 """The node with the numbers that change over the frames."""
 
+MADE_OF = "made_of"
+"""Its knob with the values of the edits that the numbers were made of: nothing is called when an expression's source
+changes."""
+
+RANGE = "frames"
+"""What stands in front of the first and the last frame there."""
+
 LAYER_PARTS = ("There", "Linear", "Roots", "Cubes", "Light", "Coded")
 """What the nodes that edit a layer are called, after the layer."""
 
@@ -199,15 +206,72 @@ def follow(node: nuke.Group) -> None:
 
 def is_moving(node: nuke.Group) -> bool:
     """Whether edits or colors of the palette have keyframes or expressions."""
+    return bool(_moving(node))
+
+
+def _moving(node: nuke.Group) -> list[str]:
     layers = range(1, settings.colors_of(node) + 1)
     names = [*WHOLE, *(f"color{n}" for n in layers), *(knob_name(name, n) for name in NAMES for n in layers)]
-    return any(node[name].isAnimated() for name in names)
+    return [name for name in names if node[name].isAnimated()]
+
+
+def _frames(node: nuke.Group) -> list[int]:
+    """Those whose edits are looked at: a single frame has the edits of the current one."""
+    numbers = list(range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1))
+    return numbers if len(numbers) > 1 else [int(nuke.frame())]
+
+
+def _values_of(node: nuke.Group, names: Sequence[str], numbers: Sequence[int]) -> dict[str, list[float]]:
+    """The values of moving knobs: all of the first frame, then of the next."""
+    found = {}
+    for name in names:
+        knob: Any = node[name]
+        channels = range(knob.arraySize() if isinstance(knob, nuke.Array_Knob) else 1)
+        found[name] = [float(knob.getValueAt(frame, index)) for frame in numbers for index in channels]
+    return found
+
+
+def is_behind(node: nuke.Group, frame: Optional[int] = None) -> bool:
+    """Whether the nodes inside were made of other values of moving edits than there are now.
+
+    Args:
+        node: the Soft Color Segment node.
+        frame: looks at this one only, None for all of the node's range.
+    """
+    names = _moving(node) if node["recolor"].value() else []
+    if not names:
+        return False
+    curves = node.node(CURVES)
+    kept = {} if curves is None else _read_values(str(curves[MADE_OF].value()))
+    numbers = _frames(node)
+    if len(numbers) > 1 and kept.get(RANGE) != [numbers[0], numbers[-1]]:
+        return True
+    looked_at = numbers if frame is None else [number for number in numbers if number == frame]
+    for name, values in _values_of(node, names, looked_at).items():
+        there = kept.get(name, [])
+        if looked_at != numbers:
+            size = len(there) // len(numbers)
+            there = [one for number in looked_at for one in there[size * numbers.index(number) :][:size]]
+        # A script has fewer digits than what was evaluated.
+        if len(there) != len(values) or any(abs(a - b) > 1e-5 * max(abs(b), 1) for a, b in zip(there, values)):
+            return True
+    return False
+
+
+def _written_values(values: Mapping[str, Sequence[float]]) -> str:
+    """As a text without signs that Tcl would work out: a knob of this kind is one that it may."""
+    return "; ".join(" ".join([name, *(f"{one:.7g}" for one in found)]) for name, found in values.items())
+
+
+def _read_values(text: str) -> dict[str, list[float]]:
+    parts = [part.split() for part in text.split(";")]
+    return {words[0]: [float(word) for word in words[1:]] for words in parts if words}
 
 
 def _over_time(node: nuke.Group) -> tuple[list[Step], dict[str, list[float]]]:
     """The nodes, and the numbers in them that change from frame to frame."""
-    numbers = range(int(node["first_frame"].value()), int(node["last_frame"].value()) + 1)
-    if not is_moving(node) or len(numbers) < 2:
+    numbers = _frames(node)
+    if len(numbers) == 1 or not is_moving(node):
         return steps_of(node, look_of(node), _palette(node)), {}
     looks = [look_of(node, frame, moving=True) for frame in numbers]
     layers = {n for look in looks for n in look.layers}
@@ -251,19 +315,23 @@ def _put_curves(node: nuke.Group, curves: Mapping[str, Sequence[float]]) -> None
     old: Any = node.node(CURVES)
     if old is not None:
         nuke.delete(old)
-    if not curves:
+    names = _moving(node) if node["recolor"].value() else []
+    if not names:
         return
+    numbers = _frames(node)
+    made_of = _written_values({RANGE: [numbers[0], numbers[-1]], **_values_of(node, names, numbers)})
     node.begin()
     try:
         made: Any = nuke.nodes.NoOp(name=CURVES)
     finally:
         node.end()
     made.setXYpos(-440, 1400)
-    first = int(node["first_frame"].value())
-    for name, values in curves.items():
+    made.addKnob(nuke.EvalString_Knob(MADE_OF, MADE_OF))
+    made[MADE_OF].setValue(made_of)
+    for name, curve in curves.items():
         made.addKnob(nuke.Double_Knob(name, name))
         made[name].setAnimated()
-        for frame, value in enumerate(values, first):
+        for frame, value in zip(numbers, curve):
             made[name].setValueAt(value, frame)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 import nuke
 
@@ -18,8 +18,14 @@ from .fscs.atomic import replaced_file
 from .fscs.client import LayerMask, Plate, ProgressCallback
 from .fscs.protocol import JsonObject, WorkerError
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 PLATE, MASK = "CapturePlate", "CaptureMask"
 """The Write nodes inside the node. They are disabled but while they are used."""
+
+capturing: set[str] = set()
+"""Full names of the nodes whose image is being written: callbacks for all Writes of a studio can look here."""
 
 Progress = Callable[[float, str], None]
 Cancelled = Callable[[], bool]
@@ -135,7 +141,30 @@ def check(node: nuke.Group, numbers: Sequence[int], views: Sequence[str]) -> str
         raise WorkerError("usage", f"{template} has no frame number", "put %04d or #### into the name")
     if len(views) > 1 and not frames.has_view(template):
         raise WorkerError("usage", f"{template} has no view", "put %V into the name")
+    for other in nuke.allNodes("Group", nuke.root(), True):
+        if _takes(other, template) and _made_of(other, numbers[0]) != _made_of(node, numbers[0]):
+            message = f"{other.fullName()} has other layers in the same files"
+            raise WorkerError("usage", message, "choose another File on the Cache tab of one of the two")
     return template
+
+
+def _takes(other: nuke.Node, template: str) -> TypeGuard[nuke.Group]:
+    """Whether a node reads these files."""
+    return upstream.is_ours(other) and other["mode"].value() == "Cached" and upstream.template_of(other) == template
+
+
+def _made_of(node: nuke.Group, frame: int) -> tuple[object, ...]:
+    """What the layers of a frame are made of."""
+    wanted = settings.of_node(node, frame)
+    colors = [color["rgb"] for color in wanted.palette["colors"]]
+    return (
+        colors,
+        wanted.parameters(),
+        wanted.mask,
+        wanted.working_space,
+        wanted.model,
+        upstream.state(node, state_flags()),
+    )
 
 
 class _Plates:
@@ -227,6 +256,15 @@ def palette(
         )
 
 
+def put_away(node: nuke.Group) -> None:
+    """The Write nodes inside the node as they are while nothing is captured; a script may be saved meanwhile."""
+    for name in (PLATE, MASK):
+        write = node.node(name)
+        if write is not None and (write["file"].value() or not write["disable"].value()):
+            write["disable"].setValue(True)
+            write["file"].setValue("")
+
+
 def state_flags() -> int:
     """What ``Node.writeKnobs`` is to write."""
     return int(nuke.TO_SCRIPT) | int(nuke.WRITE_NON_DEFAULT_ONLY)
@@ -247,6 +285,7 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
     if name == MASK:
         node.node("MaskChannel")["from0"].setValue(str(node["mask_from"].value()))
     write["disable"].setValue(False)
+    capturing.add(node.fullName())
     try:
         nuke.execute(write, frame, frame, 1, [view])
     except RuntimeError as error:
@@ -255,8 +294,8 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
         message = f"Nuke could not write frame {frame} of the image ({error})"
         raise WorkerError("input", message, "check that a Viewer shows the image at this frame") from error
     finally:
-        write["disable"].setValue(True)
-        write["file"].setValue("")
+        capturing.discard(node.fullName())
+        put_away(node)
     if not path.is_file():
         raise WorkerError(
             "input", f"Nuke wrote no image for frame {frame}", "check that the image exists and is not black"
@@ -266,15 +305,14 @@ def _capture(node: nuke.Group, name: str, path: Path, frame: int, view: str) -> 
 
 @contextmanager
 def _full_size() -> Iterator[None]:
-    """Proxy mode off, and nothing of what is done inside in the undo list."""
+    """Proxy mode off; nothing that is done inside is in the undo list, or a change of the script."""
     proxy = nuke.root()["proxy"]
     before = proxy.value()
-    nuke.Undo.disable()
-    try:
-        if before:
-            proxy.setValue(False)
-        yield
-    finally:
-        if before:
-            proxy.setValue(True)
-        nuke.Undo.enable()
+    with upstream.unnoticed():
+        try:
+            if before:
+                proxy.setValue(False)
+            yield
+        finally:
+            if before:
+                proxy.setValue(True)

@@ -60,6 +60,9 @@ _OTHER_FRAMES = frozenset(
 )
 """Classes that ask for other frames or views than they are asked for."""
 
+_BY_VARIABLE = ("VariableSwitch", "VariableGroup")
+"""Classes whose picture depends on the variables of the script, which no knob of theirs holds."""
+
 _OWN_LOOKS = frozenset(
     {
         *("status", "versions", "first_frame", "last_frame", "pick_box", "palette_method", "device", "tile"),
@@ -121,14 +124,14 @@ def _is_off(node: nuke.Node) -> bool:
 def shown(write: nuke.Node, frame: int) -> Iterator[nuke.Group]:
     """The nodes of ours in mode Cached whose layers a Write writes at a frame, as far as that is sure.
 
-    Inputs that a Switch does not choose, and all before a node that asks for other frames, are passed over: what is
-    wrong there is seen by the checks inside the nodes, which follow time and switches.
+    Inputs that a Switch does not choose, and all before a VariableSwitch or a node that asks for other frames, are
+    passed over: what is wrong there is seen by the checks inside the nodes, which follow time and switches.
     """
     seen: set[str] = set()
     waiting = _inputs(write)
     while waiting:
         node = waiting.pop()
-        if node is None or node.fullName() in seen or node.Class() in _OTHER_FRAMES:
+        if node is None or node.fullName() in seen or node.Class() in _OTHER_FRAMES or node.Class() == "VariableSwitch":
             continue
         seen.add(node.fullName())
         if node["disable"].getValueAt(frame) if node.knob("disable") else False:
@@ -163,7 +166,15 @@ def state(node: nuke.Node, flags: int) -> str:
 
     texts = [f"{_knobs(above, flags)}\n{wires(_inputs(above))}" for above in found]
     named = sorted(_knobs(other, flags) for other in _named_by_expressions(node, found))
+    if any(above.Class() in _BY_VARIABLE for above in found):
+        named.append(_variables())
     return hashlib.sha256("\n;\n".join([wires(starts), *texts, *named]).encode("utf-8")).hexdigest()[:32]
+
+
+def _variables() -> str:
+    """The variables of the script, as Nuke 16 and later have them."""
+    knob: Any = nuke.root().knob("gsv")
+    return "" if knob is None else json.dumps(knob.value(), sort_keys=True, default=str)
 
 
 def _named_by_expressions(node: nuke.Node, found: Sequence[nuke.Node]) -> Iterator[nuke.Node]:
@@ -281,7 +292,8 @@ def _files(node: nuke.Node, numbers: Sequence[int], view: str) -> list[Path]:
 def stamps(node: nuke.Node, frame: int, view: str) -> str:
     """What stands for the times and sizes of the files that the layers of a frame are made of."""
     found = [file.stat() for file in _files(node, window(node, frame), view)]
-    text = " ".join(f"{one.st_size} {one.st_mtime_ns}" for one in found)
+    # Microseconds: a server shows the same file's time less exactly to some systems than to others.
+    text = " ".join(f"{one.st_size} {one.st_mtime_ns // 1000}" for one in found)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 

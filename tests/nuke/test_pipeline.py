@@ -152,6 +152,48 @@ def test_what_is_disabled_ends_no_render(cached, tmp_path: Path) -> None:
     nuke.execute(write, 1001, 1001)
 
 
+def test_what_is_behind_a_variable_ends_no_render(cached, tmp_path: Path) -> None:
+    import nuke
+
+    changed(cached)
+    chosen = nuke.createNode("VariableSwitch")
+    chosen.setInput(0, nuke.toNode("Plate"))
+    chosen.setInput(1, cached)
+    assert list(module("upstream").shown(write_below(chosen, tmp_path / "out.%04d.exr"), 1001)) == []
+
+
+def test_other_layers_in_the_same_files_are_refused(cached) -> None:
+    import nuke
+
+    render, error = module("render"), module("fscs.protocol").WorkerError
+    cached["cache_file"].setValue("/shot/softcolor/[value name]/layers.%04d.exr")
+    groups = [nuke.nodes.Group(name=name) for name in ("Left", "Right")]
+    copies = []
+    for group in groups:
+        with group:
+            copies.append(nuke.createNode("SoftColorSegment", inpanel=False))
+        copies[-1]["cache_file"].setValue(cached["cache_file"].value())
+    assert {copy.name() for copy in copies} == {cached.name()}
+    for copy in copies:
+        for name in ("first_frame", "last_frame"):
+            copy[name].setValue(cached[name].value())
+    plate = nuke.toNode("Plate")
+    alike, other = copies
+    for copy in copies:
+        copy.setInput(0, plate)
+        for name in cached.knobs():
+            if name.startswith("color") and copy[name].value() != cached[name].value():
+                copy[name].setValue(cached[name].value())
+    assert render.check(cached, [1001], ["main"])  # copies of it may read its files
+    other["smoothing"].setValue(7)
+    with pytest.raises(error, match=r"Right\.SoftColorSegment1 has other layers in the same files"):
+        render.check(cached, [1001], ["main"])
+    with pytest.raises(error, match="the same files"):
+        render.check(other, [1001], ["main"])
+    other["mode"].setValue("Bypass")
+    assert render.check(cached, [1001], ["main"])
+
+
 @pytest.mark.parametrize("each_view", [True, False])
 def test_the_artist_chooses_what_a_changed_image_does(cached, host, tmp_path: Path, each_view: bool) -> None:
     import nuke
@@ -378,6 +420,38 @@ def test_a_new_node_works_in_the_scripts_space(host, plugin: Path, management, c
     assert warned == (space == "ACES - ACES2065-1")
     node["working_space"].setValue("acescg" if expected == "srgb" else "srgb")
     assert "the working space is" in node["status"].value()
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ("ACEScg", "acescg"),
+        ("'lin_ap1'  # for all shows", "acescg"),
+        ("lin_srgb", "lin_rec709"),
+        ("Utility - Linear - sRGB", "lin_rec709"),
+        ("ARRI LogC4", None),
+    ],
+)
+@pytest.mark.parametrize("by", ["the project", "the environment"])
+def test_a_studios_own_config_is_read(host, plugin: Path, tmp_path: Path, monkeypatch, space, expected, by) -> None:
+    import nuke
+
+    nuke.pluginAddPath(str(plugin))
+    config = tmp_path / "studio show.ocio"
+    config.write_text(f"ocio_profile_version: 2\nroles:\n  default: raw\n  scene_linear: {space}\ndisplays:\n")
+    root = nuke.root()
+    for name, value in (("colorManagement", "OCIO"), ("OCIO_config", "custom"), ("workingSpaceLUT", "scene_linear")):
+        root[name].setValue(value)
+    if by == "the project":
+        root["customOCIOConfigPath"].setValue(config.as_posix())
+    else:
+        monkeypatch.setenv("OCIO", str(config))
+    found = module("first_contact").script_space
+    assert found() == expected
+    config.write_text("roles:\n  scene_linear: ACES - ACEScg\n# changed\n")
+    assert found() == "acescg"
+    config.unlink()
+    assert found() is None
 
 
 def test_no_expression_has_a_plus_with_nothing_before_it() -> None:

@@ -225,6 +225,60 @@ def test_keyframes_travel_without_the_plug_in_and_go_with_the_edits(moving, host
     np.testing.assert_allclose(shown(nuke.toNode("SoftColorSegment1")), before, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("one_frame", [False, True])
+def test_an_edit_by_an_expression_follows_its_source(moving, host, tmp_path: Path, one_frame: bool) -> None:
+    import nuke
+
+    callbacks, recolor = module("callbacks"), module("recolor")
+    if one_frame:
+        moving["first_frame"].setValue(1003)
+        moving["last_frame"].setValue(1003)
+    host.frame_now = 1003
+    control = nuke.nodes.NoOp(name="Control")
+    control.addKnob(nuke.Double_Knob("degrees", "degrees"))
+    moving["edit_hue2"].setExpression("Control.degrees * (frame - 1002)")
+    callbacks.knob_changed(moving, moving["edit_hue2"])
+    assert not recolor.is_behind(moving)
+    plain = shown(moving)
+    control["degrees"].setValue(90)
+    assert recolor.is_behind(moving) and recolor.is_behind(moving, 1003)
+    assert np.allclose(shown(moving), plain)  # nothing was called
+    callbacks.look([moving.fullName()])
+    np.testing.assert_allclose(shown(moving), expected(moving, recolor.look_of(moving)), rtol=3e-4, atol=3e-4)
+    assert not np.allclose(shown(moving), plain)
+    assert not recolor.is_behind(moving)
+    control["degrees"].setValue(30)
+    nuke.scriptSaveAs(str(tmp_path / "followed.nk"), 1)
+    callbacks.script_saved()
+    assert not recolor.is_behind(moving)
+    text = host.text()
+    host.clear()
+    host.load(text)
+    host.frame_now = 1003
+    again = nuke.toNode("SoftColorSegment1")
+    assert not recolor.is_behind(again)  # fewer digits are no change
+    np.testing.assert_allclose(shown(again), expected(again, recolor.look_of(again)), rtol=3e-4, atol=3e-4)
+
+
+def test_a_render_ends_where_an_expression_is_ahead_of_the_nodes(moving, host, tmp_path: Path, monkeypatch) -> None:
+    import nuke
+
+    module("callbacks").register()
+    monkeypatch.setattr(module("upstream"), "is_as_rendered", lambda *_: True)  # the files are copies of one
+    callbacks = module("callbacks")
+    control = nuke.nodes.NoOp(name="Control")
+    control.addKnob(nuke.Double_Knob("degrees", "degrees"))
+    moving["edit_hue2"].setExpression("Control.degrees * (frame == 1004)")
+    callbacks.knob_changed(moving, moving["edit_hue2"])
+    control["degrees"].setValue(90)
+    write = nuke.nodes.Write(inputs=[moving], file=(tmp_path / "out.%04d.exr").as_posix(), file_type="exr", raw=True)
+    moving["image_check"].setValue("error")
+    nuke.execute(write, 1003, 1003)
+    with pytest.raises(RuntimeError, match="frame 1004: an edit of Recolor changed by its expression"):
+        nuke.execute(write, 1004, 1004)
+    assert not (tmp_path / "out.1004.exr").exists()
+
+
 def test_what_can_not_have_keyframes_is_said(moving, host) -> None:
     moving["edit_solo2"].setValueAt(0, 1001)
     moving["edit_solo2"].setValueAt(1, 1005)

@@ -46,6 +46,37 @@ def test_the_layers_are_those_of_the_command_line(made, tmp_path: Path, engine_p
     np.testing.assert_array_equal(layers_of(made._picture(), 3), layers_of(first, 3))
 
 
+def test_rendering_is_no_change_of_the_script(made, monkeypatch) -> None:
+    import nuke
+
+    nuke.root().setModified(False)
+    during, execute = [], nuke.execute
+
+    def executed(*arguments: object, **keywords: object) -> None:
+        during.append(set(module("render").capturing))
+        execute(*arguments, **keywords)
+
+    monkeypatch.setitem(nuke.__dict__, "execute", executed)
+    render(made)
+    assert not nuke.root().modified()
+    assert during and all(found == {made.fullName()} for found in during)
+    assert not module("render").capturing
+
+
+def test_what_was_saved_while_an_image_was_written_is_put_away(made, host) -> None:
+    write = made.node("CapturePlate")
+    write["file"].setValue("/tmp/softcolor-nuke-gone/plate.exr")
+    write["disable"].setValue(False)
+    text = host.text()
+    host.clear()
+    host.load(text)
+    import nuke
+
+    module("callbacks").created(nuke.toNode(made.fullName()))
+    write = nuke.toNode(made.fullName() + ".CapturePlate")
+    assert write["disable"].value() and not write["file"].value()
+
+
 def test_masks_of_the_command_line_are_checked(made, tmp_path: Path, engine_python) -> None:
     palette = tmp_path / "palette.json"
     module("fscs.palette_codec").write_palette(str(palette), module("settings").palette_of(made, 1001))
@@ -354,7 +385,7 @@ def test_the_batch_script_fills_the_cache(made, host, with_engine: Path, tmp_pat
     assert batch.main([str(script), made.name(), "--frames=1001-1002"]) == 0
     assert sorted(entry.name for entry in (tmp_path / "Ebène 1").iterdir()) == ["layers.1001.exr", "layers.1002.exr"]
     assert "2 frames done" in capsys.readouterr().out
-    assert batch.main([str(script), "Plate", "1001"]) == 1
+    assert batch.main([str(script), "Plate", "1001"]) == 2
     assert "no Soft Color Segment node Plate" in capsys.readouterr().err
     assert batch.main([]) == 2
 

@@ -1,4 +1,4 @@
-"""What softcolor_selftest.py would try in a real Nuke, and what docs/nuke.md says was never tried there."""
+"""What softcolor_selftest.py would try in a real Nuke, and what docs/nuke_selftest.md says was never tried there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_page_lists_the_rows_of_the_self_test() -> None:
         for row in rows.body
         if isinstance(row, ast.FunctionDef) and not row.name.startswith("_")
     ]
-    text = (ROOT / "docs" / "nuke.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "nuke_selftest.md").read_text(encoding="utf-8")
     listed = re.search(r"<!-- never run in Nuke -->\n(.*)\n<!-- /never run in Nuke -->", text, re.DOTALL)
     assert listed is not None
     assert listed[1].splitlines() == expected

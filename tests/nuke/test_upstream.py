@@ -105,6 +105,28 @@ def test_keys_and_expressions_are_seen(node) -> None:
     assert len(set(found)) == len(found)
 
 
+def test_variables_count_where_a_switch_takes_them(node, monkeypatch) -> None:
+    import nuke
+
+    class Variables:
+        shot = "a"
+
+        def value(self) -> dict:
+            return {"__default__": {"shot": self.shot}}
+
+    variables, root, knob = Variables(), type(nuke.root()), type(nuke.root()).knob
+    monkeypatch.setattr(root, "knob", lambda self, name: variables if name == "gsv" else knob(self, name))
+    before = state(node)
+    variables.shot = "b"
+    assert state(node) == before
+    chosen = nuke.createNode("VariableSwitch")
+    chosen.setInput(0, nuke.toNode("Plate"))
+    node.setInput(0, chosen)
+    before = state(node)
+    variables.shot = "c"
+    assert state(node) != before
+
+
 def test_how_nodes_look_and_what_is_aside_is_nothing(node, host) -> None:
     import nuke
 

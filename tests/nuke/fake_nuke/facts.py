@@ -176,7 +176,8 @@ CORPUS_KNOBS = {
 }
 
 EXTRA_CLASSES = {
-    # Classes the scan lacks, with the knobs that scripts give them.
+    # Classes the scan lacks, with the knobs that scripts give them, or the manual.
+    "VariableSwitch": {"variable": ("String_Knob", "", None)},
     "Root": {
         "inputs": ("Int_Knob", 0, None),
         "frame": ("Array_Knob", 1, None),

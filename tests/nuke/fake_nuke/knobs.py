@@ -66,7 +66,6 @@ class Knob(Sealed):
         self._tooltip = ""
         self._flags: set = set()
         self._enabled = True
-        self._visible = True
         self._user_type = None
         self._state = self._default = self._start()
 
@@ -144,21 +143,19 @@ class Knob(Sealed):
         self._enabled = bool(enabled)
 
     def visible(self) -> bool:
-        return self._visible
+        return not self._flags & {"INVISIBLE", "HIDDEN"}
 
     def setVisible(self, visible: bool) -> None:
-        self._visible = bool(visible)
-        self._flags = self._flags - {"INVISIBLE"} if visible else self._flags | {"INVISIBLE"}  # which is saved
+        """Shows or hides, which is saved; what is INVISIBLE has no widget that could be shown."""
+        self._flags = self._flags - {"HIDDEN"} if visible else self._flags | {"HIDDEN"}
 
     def setFlag(self, f: int) -> None:
         self._flags |= State.host.flags_of(f)
-        self._visible = self._visible and "INVISIBLE" not in self._flags
         self._enabled = self._enabled and "DISABLED" not in self._flags
 
     def clearFlag(self, f: int) -> None:
         cleared = State.host.flags_of(f)
         self._flags -= cleared
-        self._visible = self._visible or "INVISIBLE" in cleared
         self._enabled = self._enabled or "DISABLED" in cleared
 
     def getFlag(self, f: int) -> bool:
@@ -893,7 +890,6 @@ def _user_knob(number: int, name: str, options: dict, flags: set) -> Knob:
     knob._tooltip = options.get("t", [""])[0]
     knob._flags = {flag[1:] for flag in flags if flag.startswith("+")}
     knob._cleared = {flag[1:] for flag in flags if flag.startswith("-")}
-    knob._visible = "INVISIBLE" not in knob._flags and "HIDDEN" not in knob._flags
     knob._enabled = "DISABLED" not in knob._flags
     if "R" in options:
         knob._low, knob._high = (float(one) for one in options["R"])

@@ -13,7 +13,7 @@ MAXIMUM_INPUTS = {
     "Read": 0, "Constant": 0, "CheckerBoard2": 0, "Ramp": 1, "BackdropNode": 0, "StickyNote": 0, "Input": 0,
     "Copy": 3, "Merge2": 100, "Switch": 100, "Shuffle2": 2, "Keymix": 3, "Dissolve": 100, "ContactSheet": 100,
     "CopyBBox": 2, "ChannelMerge": 3, "MergeExpression": 3, "Difference": 2, "Dot": 1, "Write": 1, "Viewer": 10,
-    "Inference": 1, "Assert": 1, "Output": 1, "AppendClip": 100,
+    "Inference": 1, "Assert": 1, "Output": 1, "AppendClip": 100, "VariableSwitch": 100,
 }  # fmt: skip
 """Inputs by class; a class that is not here has one, and a mask where it has the knob of one."""
 
