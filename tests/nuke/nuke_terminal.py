@@ -1,4 +1,4 @@
-"""``nuke -i [--EDITION] -t SCRIPT ARGUMENTS`` as a program: the imitation of Nuke without a window, with computed pictures."""
+"""``nuke -i [--EDITION] -t SCRIPT ARGUMENTS`` as a program: Nuke imitated without a window, with computed pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import fake_nuke
 from evaluator import Evaluator
-
 
 EDITIONS = {"--nukex", "--studio", "--indie", "--nc"}
 
