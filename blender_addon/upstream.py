@@ -20,13 +20,13 @@ from .properties import is_node
 from .scene_print import ScenePrint, print_of, registered, scene_print
 from .session import SESSION
 from .sources import Sources, image_path, links_into, sequence_number, sequence_path, socket_of
-from .trees import groups_over, scene_of, trees_of_scene
+from .trees import compositor_tree, groups_over, scene_of, trees_of_scene
 
 ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
 """Properties that have a value only where another one says so."""
 
-ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile", "CompositorNodeViewer")
-"""Nodes that a render ends in, wherever they are."""
+ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile")
+"""Nodes that a render ends in, wherever they are. In a window Viewers are such, too."""
 
 WALKED = {"rna_type", "inputs", "outputs", "internal_links", "image", "scene", "node_tree", "format"}
 """Structures of nodes that are walked in ways of their own, or decide nothing."""
@@ -102,17 +102,29 @@ def glance_of(node: Any) -> list[str]:
 def ours_in_render(scene: Any) -> list[Any]:
     """The nodes of ours whose layers a render of a scene shows, each once: not those that only others of ours stand
     behind, nor those that nothing of the render comes through, nor those of which the image alone is linked."""
-    trees = trees_of_scene(scene)
+    if not scene.render.use_compositing:
+        return []
+    kinds = ENDS if bpy.app.background else (*ENDS, views.VIEWER)
     ends = [
         node
-        for number, tree in enumerate(trees)
+        for number, tree in enumerate(_rendered_trees(scene))
         for node in tree.nodes
-        if not node.mute and (node.bl_idname in ENDS or (number == 0 and node.bl_idname == "NodeGroupOutput"))
+        if not node.mute and (node.bl_idname in kinds or (number == 0 and node.bl_idname == "NodeGroupOutput"))
     ]
     seen: set[int] = set()
     found = (other for end in ends for other in _behind(end.inputs, seen))
     nodes = {node.uid: node for node in found if is_node(node)}
     return [node for node in nodes.values() if views.needed(node)]
+
+
+def _rendered_trees(scene: Any) -> list[Any]:
+    """The tree that composites a scene, and those of the groups in it that are not muted, each once."""
+    tree = compositor_tree(scene)
+    trees = [] if tree is None else [tree]
+    for each in trees:
+        inner = (getattr(node, "node_tree", None) for node in each.nodes if not node.mute and not is_node(node))
+        trees += [other for other in dict.fromkeys(inner) if other is not None and other not in trees]
+    return trees
 
 
 def ours_behind(node: Any) -> list[Any]:
@@ -175,7 +187,7 @@ def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
             if other.bl_idname == "NodeGroupInput":
                 for group in groups_over(link.id_data):
                     yield from _behind([socket_of(group.inputs, link.from_socket)], seen)
-            elif inner is not None and not is_node(other):
+            elif inner is not None and not other.mute and not is_node(other):
                 for end in inner.nodes:
                     if end.bl_idname == "NodeGroupOutput":
                         yield from _behind([socket_of(end.inputs, link.from_socket)], seen)
