@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cache, exr, memory, recoloring, strings
+from .contents import identity
 from .controls import masked_layers, palette_of, single_values
 from .fscs.key import cache_key, result_parameters
 from .fscs.protocol import WorkerError
@@ -17,7 +18,7 @@ from .properties import layer_values
 from .recombine import wrong_mix
 from .session import SESSION
 from .sources import Sources, link_into, origin, scene_space
-from .upstream import ambiguous, glance_of, identity, unwatched
+from .upstream import ambiguous, glance_of, unwatched
 from .window import identity_of, print_of
 
 

@@ -10,6 +10,7 @@ such as the cache of a simulation, can't be seen; it is named instead.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import strings
+from . import masks, strings
 from .animation import animated_places
+from .contents import identity
 
 BULK = 24
 """Items of a collection from which on their numbers are read all at once."""
@@ -75,8 +77,24 @@ OF_KIND = {
     "ViewLayer": "active_aov active_lightgroup",
     "Action": "frame_start frame_end frame_range curve_frame_range groups",
     "ParticleSystem": "particles child_particles",
+    "Mask": "active_layer_index",
+    "MaskSplinePoint": "co handle_left handle_right weight select_single_handle",
+    "MaskParent": "id_type active",
+    "CacheFile": "filepath",
+    "Volume": "filepath",
+    "MovieClip": "filepath display_aspect annotation grease_pencil use_proxy proxy use_proxy_custom_directory",
+    "MovieTracking": "tracks plane_tracks reconstruction dopesheet settings active_object_index",
+    "MovieTrackingTrack": "select_anchor select_pattern select_search lock color use_custom_color annotation",
+    "MovieTrackingStabilization": "active_track_index active_rotation_track_index show_tracks_expanded",
 }
-"""More of these, by their kind: worked out, looks, or for what comes after the render."""
+"""More of these, by their kind: worked out, looks, or for what comes after the render. Points of
+masks are read by ``_Walk._block``."""
+
+CYCLES = ("cycles", "cycles_curves", "cycles_visibility", "cycles_custom")
+"""Where the settings of Cycles are, an add-on that comes with Blender."""
+
+BLENDERS_OWN = ("CYCLES", "BLENDER_")
+"""How the names of the engines begin that come with Blender. Those of others keep their settings as any add-on does."""
 
 SIMULATED = {
     "FLUID": "Fluid", "CLOTH": "Cloth", "SOFT_BODY": "Soft Body", "PARTICLE_SYSTEM": "Particles",
@@ -98,23 +116,50 @@ class ScenePrint:
 
 def scene_print(scene: Any) -> ScenePrint:
     """Of a scene as it is now, whatever its frame. Reads everything: a moment for a large scene."""
-    walk = _Walk()
+    walk = _Walk(registered=not scene.render.engine.startswith(BLENDERS_OWN))
     walk.all_from(scene)
     return ScenePrint(walk.digest.hexdigest(), tuple(sorted(walk.unwatched)))
 
 
-class _Walk:
-    """Goes through all that can be reached from data-blocks."""
+def print_of(value: Any, animated: Collection[tuple[int, str]] = ()) -> str:
+    """A digest of a data-block, a structure or a collection of these, and of all that can be reached from it.
 
-    def __init__(self) -> None:
+    Args:
+        value: of any kind, or None.
+        animated: places as of ``animated_places``, whose values of the moment don't count.
+    """
+    walk = _Walk(animated)
+    walk.all_from(value)
+    return walk.digest.hexdigest()
+
+
+def registered(value: Any, prop: Any) -> bool:
+    """Whether an add-on other than Cycles registered a property of a structure. What was set there is in the file, with
+    or without the add-on. Some of Blender's own of each kind of node look the same."""
+    if not prop.is_runtime or prop.identifier in CYCLES or isinstance(value, bpy.types.PropertyGroup):
+        return False
+    return not isinstance(value, bpy.types.Node) or prop.identifier in bpy.types.Node.bl_rna.properties
+
+
+class _Walk:
+    """Goes through all that can be reached from data-blocks.
+
+    Args:
+        animated: places that are left out.
+        registered: whether what add-ons registered counts. It makes the digest depend on which of them are installed.
+    """
+
+    def __init__(self, animated: Collection[tuple[int, str]] = (), *, registered: bool = False) -> None:
         self.digest = hashlib.sha256()
         self.unwatched: set[str] = set()
+        self._registered = registered
         self._queue: list[Any] = []
         self._known: dict[tuple[int, str], int] = {}
-        self._animated: set[tuple[int, str]] = set()
+        self._animated: set[tuple[int, str]] = set(animated)
 
     def all_from(self, start: Any) -> None:
-        self._reference(start)
+        for each in start if isinstance(start, bpy.types.bpy_prop_collection) else (start,):
+            self._pointed("", each)
         while self._queue:
             self._block(self._queue.pop(0))
 
@@ -141,6 +186,10 @@ class _Walk:
             self._image(block)
         elif isinstance(block, bpy.types.Text):
             self._add(block.as_string())
+        elif isinstance(block, bpy.types.Mask) and not masks.keyed(block):
+            self._add(masks.points(block))
+        elif isinstance(block, bpy.types.Object) and len(block.vertex_groups):
+            self._weights(block.data)
 
     def _animation(self, block: Any) -> None:
         data = getattr(block, "animation_data", None)
@@ -156,7 +205,11 @@ class _Walk:
         pointer = value.as_pointer()
         for prop in value.bl_rna.properties:
             name = prop.identifier
-            if name in skipped or (pointer, name) in self._animated:
+            if (
+                name in skipped
+                or (pointer, name) in self._animated
+                or (registered(value, prop) and not self._registered)
+            ):
                 continue
             if prop.type in SCALARS:
                 if not prop.is_readonly:
@@ -199,12 +252,13 @@ class _Walk:
     def _numbers(self, items: Any) -> bool:
         """All numbers of many items of one simple kind. Returns whether they are of one."""
         properties = [prop for prop in items[0].bl_rna.properties if prop.identifier not in _skipped(items[0])]
-        numbers = [prop for prop in properties if prop.type in NUMBERS and not prop.is_readonly]
-        others = [prop for prop in properties if prop.type in ("POINTER", "COLLECTION") and prop.identifier != "groups"]
+        properties = [prop for prop in properties if prop.type not in SCALARS or not prop.is_readonly]
+        numbers = [prop for prop in properties if prop.type in (*NUMBERS, "ENUM")]
+        others = [prop for prop in properties if prop not in numbers and prop.identifier != "groups"]
         if others or not numbers:
             return False
         for prop in numbers:
-            size = len(items) * max(1, prop.array_length)
+            size = len(items) * max(1, getattr(prop, "array_length", 0))
             values = np.empty(size, np.float32 if prop.type == "FLOAT" else np.int32)
             try:
                 items.foreach_get(prop.identifier, values)
@@ -226,12 +280,14 @@ class _Walk:
             if isinstance(item, bpy.types.ID):
                 self._pointed(name, item)
             elif hasattr(item, "to_dict"):
-                self._add(name, sorted(map(str, item.to_dict().items())))
+                inside = sorted(map(str, item.to_dict().items()))
+                if inside:  # an empty one comes to be when an add-on looks for its settings
+                    self._add(name, inside)
             else:
                 self._add(name, list(item) if hasattr(item, "to_list") else item)
 
     def _mesh(self, mesh: Any) -> None:
-        """The polygons' corners; all else of a mesh is attributes. Weights are read only where there are groups."""
+        """The polygons' corners; all else of a mesh is attributes, but for the weights."""
         for items, name in ((mesh.polygons, "loop_start"), (mesh.loops, "vertex_index"), (mesh.edges, "vertices")):
             values = np.empty(len(items) * (2 if name == "vertices" else 1), np.int32)
             items.foreach_get(name, values)
@@ -240,13 +296,23 @@ class _Walk:
             values = np.empty(len(mesh.vertices) * 3, np.float32)
             mesh.vertices.foreach_get("co", values)
             self.digest.update(values.tobytes())
-        if len(mesh.vertices) and any(len(vertex.groups) for vertex in mesh.vertices[: 1 << 10]):
-            self._add([[(group.group, group.weight) for group in vertex.groups] for vertex in mesh.vertices])
+
+    def _weights(self, data: Any) -> None:
+        """Those of a mesh or a lattice whose object has vertex groups."""
+        if (data.as_pointer(), "weights") not in self._known:
+            self._known[data.as_pointer(), "weights"] = len(self._known)
+            points = data.vertices if isinstance(data, bpy.types.Mesh) else getattr(data, "points", ())
+            self._add([[(group.group, group.weight) for group in point.groups] for point in points])
 
     def _image(self, image: Any) -> None:
         if image.packed_file is not None:
             self.digest.update(image.packed_file.data)
-        elif image.source in ("FILE", "SEQUENCE", "MOVIE", "TILED"):
+        elif image.source == "TILED":
+            for tile in image.tiles:
+                column, row = (tile.number - 1001) % 10 + 1, (tile.number - 1001) // 10 + 1
+                path = image.filepath.replace("<UDIM>", str(tile.number)).replace("<UVTILE>", f"u{column}_v{row}")
+                self._file(path, image.library)
+        elif image.source in ("FILE", "SEQUENCE", "MOVIE"):
             self._file(image.filepath, image.library)
         if image.is_dirty and image.type not in ("RENDER_RESULT", "COMPOSITING") and len(image.pixels):
             pixels = np.empty(len(image.pixels), np.float32)
@@ -254,11 +320,8 @@ class _Walk:
             self.digest.update(pixels.tobytes())
 
     def _file(self, path: str, library: Any) -> None:
-        try:
-            state = Path(bpy.path.abspath(path, library=library)).stat()
-            self._add(path, state.st_size, state.st_mtime_ns)
-        except OSError:
-            self._add(path, "missing")
+        """By its content alone: Blender writes its path anew where a .blend is saved elsewhere."""
+        self._add(identity(Path(bpy.path.abspath(path, library=library))))
 
     def _notice(self, block: Any) -> None:
         """What of a data-block can't be seen."""
@@ -270,7 +333,7 @@ class _Walk:
                 self.unwatched.add(strings.IN_EDIT_MODE.format(name=block.name))
         if isinstance(block, bpy.types.NodeTree) and any(node.bl_idname in BAKED_NODES for node in block.nodes):
             self.unwatched.add(strings.SIMULATION_NODES)
-        if isinstance(block, (bpy.types.CacheFile, bpy.types.Volume)):
+        if isinstance(block, (bpy.types.CacheFile, bpy.types.Volume, bpy.types.MovieClip)):
             self._file(block.filepath, block.library)
 
 

@@ -192,13 +192,14 @@ Or open the file where it is installed and press Freeze to EXR on each of these 
 NO_PASSES_TITLE = "No passes for a frame"
 NOT_KEPT = "The layers can't be stored in {folder} ({error}): choose another cache folder"
 
-NOT_WATCHED = "{said} (3D scene not watched: {what})"
+NOT_WATCHED = "{said} (not watched: {what})"
 RIGID_BODIES = "Rigid Bodies"
 SIMULATION_NODES = "Simulation Nodes"
 IN_EDIT_MODE = "{name} in Edit Mode"
+KEYED_SHAPES = "keyed shapes of {name}"
 TRUST_SCENE = (
     "Trust the Scene",
-    "Render the layers in the cache although they come from a simulation, whose changes can't be seen",
+    "Render the layers in the cache although they come from a simulation or keyed shapes, whose changes can't be seen",
 )
 
 # Progress
@@ -256,7 +257,7 @@ IN_SEQUENCER = (
 )
 NODE_FAILED = "{name}: {error}"
 UNWATCHED = (
-    "the layers of frame {frame} come from a 3D scene with {what}, whose changes can't be seen: "
+    "the layers of frame {frame} depend on {what}, whose changes can't be seen: "
     "press Segment or Fill Cache after each change, and turn on Trust the Scene in the node's sidebar"
 )
 NO_PALETTE = "{why}, and it has no palette yet: press Auto Palette, or fill the cache"

@@ -5,28 +5,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from . import views
-from .animation import own_curves
+from . import masks, strings, views
+from .animation import animated_places
+from .contents import identity
 from .controls import described
-from .fscs.key import file_identity
+from .moving import values_at
 from .properties import is_node
-from .scene_print import ScenePrint, scene_print
+from .scene_print import ScenePrint, print_of, registered, scene_print
 from .session import SESSION
-from .sources import Sources, image_path, links_into, sequence_number, socket_of
-from .trees import groups_over, scene_of, trees_of_scene
+from .sources import Sources, image_path, links_into, sequence_number, sequence_path, socket_of
+from .trees import compositor_tree, groups_over, scene_of, trees_of_scene
 
 ONLY_WITH = {"layer": "has_layers", "view": "has_views"}
 """Properties that have a value only where another one says so."""
 
-ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile", "CompositorNodeViewer")
-"""Nodes that a render ends in, wherever they are."""
+ENDS = ("CompositorNodeComposite", "CompositorNodeOutputFile")
+"""Nodes that a render ends in, wherever they are. In a window Viewers are such, too."""
+
+WALKED = {"rna_type", "inputs", "outputs", "internal_links", "image", "scene", "node_tree", "format"}
+"""Structures of nodes that are walked in ways of their own, or decide nothing."""
 
 STEADY = ("CompositorNode", "ShaderNode", "FunctionNode", "NodeReroute", "NodeGroup", "NodeFrame", "GeometryNode")
 TIMED = ("CompositorNodeTime", "CompositorNodeSceneTime", "CompositorNodeCurveTime", "GeometryNodeInputSceneTime")
@@ -58,16 +61,30 @@ LOOKS = {
 def fingerprint(link: Any, frame: int) -> str:
     """Changes when the nodes, values and files behind a link do, as they are at a frame. What a scene renders into
     Render Layers counts by :func:`scene_print.scene_print`. Frames that show the same have the same."""
-    walk = _Walk(frame, identity)
-    walk.socket_from(link)
-    return walk.digest.hexdigest()
+    return _print(link, frame, identity)
 
 
 def glance(link: Any, frame: int) -> str:
     """As :func:`fingerprint`, but quick enough for every redraw: of files only size and time are looked at."""
-    walk = _Walk(frame, _state)
+    return _print(link, frame, _state)
+
+
+def _print(link: Any, frame: int, identify: Callable[[Path], str]) -> str:
+    """The size of the render counts for all: where nodes ask for it is not to be told from their properties."""
+    walk = _Walk(frame, identify)
+    walk.digest.update(repr(_render_size(link.id_data)).encode())
     walk.socket_from(link)
     return walk.digest.hexdigest()
+
+
+def _render_size(tree: Any) -> list[object]:
+    """What decides the size of a render that a tree composites."""
+    scenes = [bpy.context.scene, *bpy.data.scenes]
+    render = next((scene for scene in scenes if tree in trees_of_scene(scene)), scenes[0]).render
+    size = [render.resolution_x, render.resolution_y, render.resolution_percentage]
+    border = [render.border_min_x, render.border_min_y, render.border_max_x, render.border_max_y]
+    aspect = [render.pixel_aspect_x, render.pixel_aspect_y]
+    return [*size, *aspect, *([*border, render.use_crop_to_border] if render.use_border else ())]
 
 
 def fingerprint_of(sources: Sources, frame: int) -> str:
@@ -85,17 +102,29 @@ def glance_of(node: Any) -> list[str]:
 def ours_in_render(scene: Any) -> list[Any]:
     """The nodes of ours whose layers a render of a scene shows, each once: not those that only others of ours stand
     behind, nor those that nothing of the render comes through, nor those of which the image alone is linked."""
-    trees = trees_of_scene(scene)
+    if not scene.render.use_compositing:
+        return []
+    kinds = ENDS if bpy.app.background else (*ENDS, views.VIEWER)
     ends = [
         node
-        for number, tree in enumerate(trees)
+        for number, tree in enumerate(_rendered_trees(scene))
         for node in tree.nodes
-        if not node.mute and (node.bl_idname in ENDS or (number == 0 and node.bl_idname == "NodeGroupOutput"))
+        if not node.mute and (node.bl_idname in kinds or (number == 0 and node.bl_idname == "NodeGroupOutput"))
     ]
     seen: set[int] = set()
     found = (other for end in ends for other in _behind(end.inputs, seen))
     nodes = {node.uid: node for node in found if is_node(node)}
     return [node for node in nodes.values() if views.needed(node)]
+
+
+def _rendered_trees(scene: Any) -> list[Any]:
+    """The tree that composites a scene, and those of the groups in it that are not muted, each once."""
+    tree = compositor_tree(scene)
+    trees = [] if tree is None else [tree]
+    for each in trees:
+        inner = (getattr(node, "node_tree", None) for node in each.nodes if not node.mute and not is_node(node))
+        trees += [other for other in dict.fromkeys(inner) if other is not None and other not in trees]
+    return trees
 
 
 def ours_behind(node: Any) -> list[Any]:
@@ -133,10 +162,15 @@ def _of_socket(socket: Any, frame: int) -> str:
     return fingerprint(link, frame) if link is not None else _default(socket)
 
 
+def _live(socket: Any) -> list[Any]:
+    """The links into a socket that something comes through."""
+    return [link for link in socket.links if not link.is_muted]
+
+
 def _links(sockets: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
     """Every node of the sockets' own tree that flows into them, with the link that led to it."""
     for socket in sockets:
-        for link in socket.links:
+        for link in _live(socket):
             yield link.from_node, link
             if link.from_node.as_pointer() not in seen:
                 seen.add(link.from_node.as_pointer())
@@ -147,13 +181,13 @@ def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
     """Every node that flows into sockets, those inside groups and outside of this one too; not what is behind nodes of
     ours, unless they are muted."""
     for socket in sockets:
-        for link in socket.links:
+        for link in _live(socket):
             other = link.from_node
             inner = getattr(other, "node_tree", None)
             if other.bl_idname == "NodeGroupInput":
                 for group in groups_over(link.id_data):
                     yield from _behind([socket_of(group.inputs, link.from_socket)], seen)
-            elif inner is not None and not is_node(other):
+            elif inner is not None and not other.mute and not is_node(other):
                 for end in inner.nodes:
                     if end.bl_idname == "NodeGroupOutput":
                         yield from _behind([socket_of(end.inputs, link.from_socket)], seen)
@@ -166,14 +200,16 @@ def _behind(sockets: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def unwatched(node: Any) -> list[str]:
-    """What of the 3D scenes that flow into a node changes without being seen. Of what was seen last."""
-    scenes = [SESSION.scenes.get(scene.name) for scene in _scenes_behind(node)]
-    return sorted({what for seen in scenes if seen is not None for what in seen.unwatched})
+    """What of all that flows into a node changes without being seen. Of the 3D scenes, what was seen last."""
+    behind = list(_behind(node.inputs, set()))
+    scenes = [SESSION.scenes.get(scene.name) for scene in _held(behind, "scene")]
+    shapes = {strings.KEYED_SHAPES.format(name=mask.name) for mask in _held(behind, "mask") if masks.keyed(mask)}
+    return sorted(shapes.union(*(seen.unwatched for seen in scenes if seen is not None)))
 
 
-def _scenes_behind(node: Any) -> list[Any]:
-    scenes = (getattr(other, "scene", None) for other in _behind(node.inputs, set()))
-    return [scene for scene in scenes if scene is not None]
+def _held(nodes: list[Any], name: str) -> list[Any]:
+    """What some nodes have of a kind."""
+    return [each for each in (getattr(node, name, None) for node in nodes) if isinstance(each, bpy.types.ID)]
 
 
 def _seen(scene: Any, *, quick: bool) -> ScenePrint:
@@ -197,11 +233,11 @@ class _Walk:
         self._frame = frame
         self._identify = identify
         self._numbers: dict[int, int] = {}
-        self._animated: dict[int, dict[tuple[str, int], float]] = {}
+        self._animated: dict[int, dict[tuple[str, int], object]] = {}
 
     def socket_from(self, link: Any, inside: bool = False) -> None:
         """What gives a link its pixels. ``inside`` a group that the walk came into, what is outside is walked by it."""
-        self._add(f"<{link.from_socket.identifier};{link.is_muted}")
+        self._add(f"<{link.from_socket.identifier}")
         other = link.from_node
         if other.bl_idname != "NodeGroupInput":
             self._node(other, inside)
@@ -215,9 +251,10 @@ class _Walk:
 
     def _socket(self, socket: Any, path: str | None, inside: bool = False) -> None:
         self._add(socket.identifier)
-        for link in socket.links:
+        links = _live(socket)
+        for link in links:
             self.socket_from(link, inside)
-        if not socket.links and (path is None or not self._moving(socket.id_data, f"{path}.default_value")):
+        if not links and (path is None or not self._moving(socket.id_data, f"{path}.default_value")):
             self._add(_default(socket))
 
     def _node(self, node: Any, inside: bool) -> None:
@@ -236,13 +273,26 @@ class _Walk:
             self._add(described(node, self._frame))
         else:
             for prop in node.bl_rna.properties:
-                counts = prop.type in VALUES and prop.identifier not in LOOKS
+                counts = prop.identifier not in LOOKS and prop.identifier not in WALKED and not registered(node, prop)
                 counts = counts and getattr(node, ONLY_WITH.get(prop.identifier, ""), True)
-                if counts and not self._moving(node.id_data, f"{path}.{prop.identifier}"):
+                if counts and prop.type not in VALUES:
+                    self._inside(node, prop.identifier, f"{path}.{prop.identifier}")
+                elif counts and not self._moving(node.id_data, f"{path}.{prop.identifier}"):
                     self._add(f"{prop.identifier}={_value(node, prop)}")
             self._holds(node)
         for number, socket in enumerate(node.inputs):
             self._socket(socket, f"{path}.inputs[{number}]", inside)
+
+    def _inside(self, node: Any, name: str, path: str) -> None:
+        """A curve, a color ramp, or another structure or data-block that a node has."""
+        value = getattr(node, name, None)
+        if isinstance(value, bpy.types.Node) or name.startswith("active"):
+            return
+        places = animated_places(node.id_data) if node.id_data.animation_data is not None else ()
+        moved = {place: each for place, each in self._moved(node.id_data).items() if place[0].startswith(f"{path}.")}
+        self._add(f"{name}={sorted(moved.items())};{print_of(value, places)}")
+        if isinstance(value, bpy.types.MovieClip):
+            self._add(self._identify(_clip_path(value, self._frame)))
 
     def _holds(self, node: Any) -> None:
         image = getattr(node, "image", None)
@@ -277,29 +327,17 @@ class _Walk:
 
     def _moving(self, tree: Any, path: str) -> bool:
         """Whether a property is animated or driven; if so, adds its value at the frame, or what drives it."""
-        key = tree.as_pointer()
-        if key not in self._animated:
-            self._animated[key] = _curves(tree, self._frame)
-        values = {place: value for place, value in self._animated[key].items() if place[0] == path}
+        values = {place: value for place, value in self._moved(tree).items() if place[0] == path}
         if values:
             self._add(f"{path}={sorted(values.items())}")
         return bool(values)
 
-
-def _curves(tree: Any, frame: int) -> dict[tuple[str, int], Any]:
-    """What of a tree is animated or driven: values at a frame, or texts, by data path and number."""
-    data = tree.animation_data
-    if data is None:
-        return {}
-    found: dict[tuple[str, int], Any] = {
-        (each.data_path, each.array_index): each.evaluate(frame) for each in own_curves(data)
-    }
-    for each in data.drivers:
-        targets = [
-            (variable.name, [target.data_path for target in variable.targets]) for variable in each.driver.variables
-        ]
-        found[each.data_path, each.array_index] = (each.driver.type, each.driver.expression, targets, frame)
-    return found
+    def _moved(self, tree: Any) -> dict[tuple[str, int], object]:
+        """All that is animated or driven."""
+        key = tree.as_pointer()
+        if key not in self._animated:
+            self._animated[key] = values_at(tree, self._frame)
+        return self._animated[key]
 
 
 def _timed(node: Any) -> bool:
@@ -315,6 +353,15 @@ def _timed(node: Any) -> bool:
     return image is not None and image.source not in ("FILE", "SEQUENCE", "MOVIE", "GENERATED")
 
 
+def _clip_path(clip: Any, frame: int) -> Path:
+    """The file of a movie clip that is shown at a frame."""
+    path = Path(bpy.path.abspath(clip.filepath, library=clip.library))
+    digits = path.stem[len(path.stem.rstrip("0123456789")) :]
+    if clip.source != "SEQUENCE" or not digits:
+        return path
+    return sequence_path(path, max(0, int(digits) + frame - clip.frame_start + clip.frame_offset))
+
+
 def _value(node: Any, prop: Any) -> str:
     value: Any = getattr(node, prop.identifier, None)
     return repr(list(value) if getattr(prop, "is_array", False) and value is not None else value)
@@ -323,21 +370,6 @@ def _value(node: Any, prop: Any) -> str:
 def _default(socket: Any) -> str:
     value: Any = getattr(socket, "default_value", None)
     return repr(list(value) if hasattr(value, "__len__") and not isinstance(value, str) else value)
-
-
-def identity(path: Path) -> str:
-    """Of the content of a file, ``missing`` where there is none."""
-    try:
-        state = path.stat()
-        return _content(path, state.st_size, state.st_mtime_ns)
-    except OSError:
-        return "missing"
-
-
-@lru_cache(maxsize=4096)
-def _content(path: Path, _size: int, _time: int) -> str:
-    """A movie is not read again for each of its frames."""
-    return file_identity(path)
 
 
 def _state(path: Path) -> str:

@@ -56,7 +56,7 @@ def fit(node: Any) -> None:
 
 def needed(node: Any) -> frozenset[int]:
     """The layers, numbers from 0, that something is made of."""
-    linked = frozenset(number for number, socket in enumerate(passes.layer_sockets(node)) if socket.is_linked)
+    linked = frozenset(number for number, socket in enumerate(passes.layer_sockets(node)) if _is_used(socket))
     linked |= recoloring.edited(node)
     if not shown(node) or node.view == "layers":
         return linked
@@ -70,7 +70,12 @@ def needed_or_all(node: Any) -> frozenset[int]:
 
 def shown(node: Any) -> bool:
     """Whether the output is linked."""
-    return any(socket.is_linked for socket in node.outputs if socket.name == strings.VIEW[0])
+    return any(_is_used(socket) for socket in node.outputs if socket.name == strings.VIEW[0])
+
+
+def _is_used(socket: Any) -> bool:
+    """Whether a link leads on from an output: Blender calls it linked also where all its links are muted."""
+    return any(not link.is_muted for link in socket.links)
 
 
 def key(node: Any) -> tuple[str, int] | None:

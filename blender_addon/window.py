@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .contents import identity
 from .fscs.key import window_identity
 from .fscs.parameters import PALETTE_FRAMES, TEMPORAL_RADIUS
 from .sources import Sources
-from .upstream import fingerprint, fingerprint_of, glance, identity
+from .upstream import fingerprint, fingerprint_of, glance
 
 Walk = Callable[[Any, int], str]
 """Tells what a link shows at a frame: ``fingerprint``, or ``glance``, which is quick."""

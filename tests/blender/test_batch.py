@@ -127,6 +127,23 @@ def test_changed_picture_is_stale(blender, shot: Path) -> None:
     assert max(blender.run("frames.py", "render", shot).result["errors"]) <= LIMIT  # computed anew
 
 
+UNUSED = ("no compositing", "viewer", "muted link", "muted link of a layer", "muted group", "muted group with a writer")
+USED = ("nothing", "group", "group with a writer")
+
+
+@pytest.mark.parametrize("why", UNUSED)
+def test_render_that_shows_no_layers(blender, why: str) -> None:
+    assert blender.run("unused.py", why).result == [0, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("why", USED)
+def test_render_that_shows_layers_stops(blender, why: str) -> None:
+    stopped = blender.run("unused.py", why, check=False)
+    assert stopped.status == NO_PASSES
+    assert "frame 1 is not in the cache" in stopped.err
+
+
 @pytest.mark.slow
 def test_command_refuses(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")

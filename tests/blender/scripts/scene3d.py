@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,24 @@ from soft_color_segment.scene_print import scene_print
 
 what, folder = sys.argv[1], Path(sys.argv[2])
 blend = folder / "scene.blend"
+
+
+def paint(name: str, gray: float) -> Path:
+    """A picture in a file."""
+    file = folder / name
+    image = bpy.data.images.new("Painted", 8, 8)
+    image.generated_color = (gray, gray, gray, 1.0)
+    image.filepath_raw, image.file_format = str(file), "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    return file
+
+
+def displaced(thing: Any, image: Any) -> None:
+    """A texture that decides the shape of an object."""
+    texture = bpy.data.textures.new(image.name, "IMAGE")
+    texture.image = image
+    thing.modifiers.new(image.name, "DISPLACE").texture = texture
 
 
 def make() -> None:
@@ -33,6 +52,14 @@ def make() -> None:
     cube = bpy.context.object
     cube.name = "Cube"
     cube.data.materials.append(bpy.data.materials.new("Paint"))
+    displaced(cube, bpy.data.images.load(str(paint("wood.png", 0.6))))
+    tiles = bpy.data.images.load(str(paint("tile.1001.png", 0.6)))
+    tiles.source, tiles.filepath = "TILED", str(folder / "tile.<UDIM>.png")
+    displaced(cube, tiles)
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=40, y_subdivisions=40, location=(0.0, 9.0, 0.0))
+    grid = bpy.context.object
+    grid.name = "Grid"
+    grid.vertex_groups.new(name="Group").add([1600], 0.5, "REPLACE")
     bpy.ops.object.light_add(type="SUN", location=(2, -3, 4))
     bpy.ops.object.camera_add(location=(0, -5, 0), rotation=(1.5708, 0, 0))
     scene.camera = bpy.context.object
@@ -48,7 +75,7 @@ def said(node: Any) -> str:
     return str(ui.status(node)[0])
 
 
-def edits(scene: Any) -> dict[str, Callable[[], None]]:
+def edits(scene: Any) -> dict[str, Callable[[], object]]:
     """Changes that a render shows, each of another kind."""
     cube, sun = bpy.data.objects["Cube"], next(each for each in bpy.data.objects if each.type == "LIGHT")
 
@@ -86,6 +113,10 @@ def edits(scene: Any) -> dict[str, Callable[[], None]]:
         "samples": lambda: setattr(scene.cycles, "samples", 2),
         "size": lambda: setattr(scene.render, "resolution_x", 40),
         "view layer": layer,
+        "texture": lambda: paint("wood.png", 0.7),
+        "tile of a texture": lambda: paint("tile.1001.png", 0.7),
+        "weight": lambda: bpy.data.objects["Grid"].vertex_groups[0].add([1600], 0.9, "REPLACE"),
+        "visibility to a kind of ray": lambda: setattr(cube, "visible_camera", False),
     }
 
 
@@ -100,6 +131,11 @@ if what == "make":
     same["chosen"] = lambda: bpy.data.objects["Cube"].select_set(True)
     same["written elsewhere"] = lambda: setattr(scene.render, "filepath", "//elsewhere_")
     same["range"] = lambda: setattr(scene, "frame_end", 9)
+    same["copied texture"] = lambda: os.utime(folder / "wood.png", (1.0, 1.0))
+    same["another add-on"] = lambda: setattr(bpy.types.Object, "of_another_addon", bpy.props.IntProperty())
+    same["settings of another add-on"] = lambda: setattr(
+        bpy.types.Scene, "of_another_addon", bpy.props.PointerProperty(type=bpy.types.Object)
+    )
     found["same"] = {}
     for name, change in same.items():
         change()
@@ -112,14 +148,18 @@ if what == "make":
     node = trees.all_nodes()[0]
     found["loaded"] = [said(node), scene_print(scene).digest == first]
     found["edits"] = {}
+    textures = {file: file.read_bytes() for file in folder.glob("*.png")}
     for name, edit in edits(scene).items():
         before = scene_print(scene).digest
         edit()
         bpy.context.view_layer.update()
         found["edits"][name] = scene_print(scene).digest != before
     found["after"] = said(node)
+    for file, content in textures.items():
+        file.write_bytes(content)
     report(found)  # noqa: F821  # given by drive.py
     sys.exit()
+bpy.types.Scene.of_a_farm = bpy.props.IntProperty()  # another machine has other add-ons
 bpy.ops.wm.open_mainfile(filepath=str(blend))
 scene = bpy.context.scene
 node = trees.all_nodes()[0]
