@@ -552,13 +552,13 @@ def answer(python: Path, code: str) -> str:
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:
-    """Files of the package, weights, model cards and the page of reports among them, that are not in the wheel."""
+    """Files of the package, weights, model cards, the page of reports and the mark of its types, not in the wheel."""
     package_folder = ROOT / "fscs_engine"
     wanted = {
         file.relative_to(ROOT).as_posix()
-        for pattern in ("**/*.py", "**/*.html", "weights/*.safetensors", "weights/*.md", "py.typed")
+        for pattern in ("**/*.py", "**/*.html", "weights/*.safetensors", "weights/*.md")
         for file in package_folder.glob(pattern)
-    }
+    } | {"fscs_engine/py.typed"}
     with zipfile.ZipFile(wheel) as archive:
         return sorted(wanted - set(archive.namelist()))
 

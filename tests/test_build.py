@@ -388,6 +388,7 @@ def test_a_wheel_without_weights_is_refused(build, tmp_path):
                 archive.writestr(file.relative_to(ROOT).as_posix(), "")
     missing = build.missing_from_wheel(wheel)
     assert "fscs_engine/weights/paper.safetensors" in missing
+    assert "fscs_engine/py.typed" in missing
     assert all(name.endswith((".safetensors", "py.typed")) for name in missing)
 
 
