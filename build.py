@@ -5,7 +5,7 @@ python build.py demo           split the example photograph and say where its la
 python build.py test           run the checks that a change needs, with one Blender: 4 GB on disk, some minutes
 python build.py test --all     run every check: all Blenders, the PyTorchs inside Nuke, every Python that is found
 python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
-python build.py renew          write the generated files again: Nuke's gizmo, and the sha256 of its model
+python build.py renew          write the generated files again: Nuke's gizmo and examples, and the sha256 of its model
 
 On Linux, PyPI has PyTorch with CUDA only, several GB. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in front
 of a command takes the one without.
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test_parser = commands.add_parser("test", help="run the checks that a change needs")
     test_parser.add_argument("--all", action="store_true", help="run every check, in every host that can be installed")
     commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
-    commands.add_parser("renew", help="write Nuke's gizmo and the sha256 of its model again")
+    commands.add_parser("renew", help="write Nuke's generated files and the sha256 of its model again")
     chosen = parser.parse_args(arguments)
     try:
         if sys.version_info < OLDEST_PYTHON:
@@ -337,9 +337,10 @@ def hashes_of(live: Mapping[str, bytes]) -> tuple[str, str]:
 
 
 def renew() -> int:
-    """Writes anew what is made from the rest and checked in: Nuke's gizmo, and the sha256 of its model."""
+    """Writes what is made from the rest and checked in: Nuke's gizmo, example and toolset, the sha256 of its model."""
     python = install()
-    run([str(python), str(NUKE_PLUGIN / "generate_gizmo.py")])
+    for script in ("generate_gizmo.py", "generate_examples.py"):
+        run([str(python), str(NUKE_PLUGIN / script)])
     live_hashes()
     weights, model = hashes_of(exported_live(python))
     lines = LIVE_LINES.sub(f'LIVE_WEIGHTS = "{weights}"\nLIVE_MODEL = "{model}"', SHIPPED.read_text(encoding="utf-8"))
