@@ -43,6 +43,9 @@ PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
 
 BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
+HELP_DOCUMENTS = ("blender.md", "recoloring.md", "install.md")
+"""What Blender's button *Help* shows, as one page."""
+
 HOST_FOLDER = ROOT / "fscs_engine" / "host"
 """What hosts need of the engine: each has a copy of this folder as its package ``fscs``."""
 
@@ -358,14 +361,16 @@ def extension_files(wheel: Path | None) -> dict[str, bytes]:
         if file.is_file() and "__pycache__" not in file.parts
     }
     files["blender_manifest.toml"] = files["blender_manifest.toml"].replace(b"@version@", version.encode())
-    files["help.html"] = help_page(ROOT / "docs" / "blender.md")
+    files["help.html"] = help_page(ROOT / "docs" / name for name in HELP_DOCUMENTS)
     files |= host_copies()
     return files if wheel is None else files | carried_engine(wheel)
 
 
-def help_page(document: Path) -> bytes:
-    """A document as a page that any browser shows: its text as it is written, without the pictures."""
-    text = re.sub(r"^ *<img [^>]*>\n+", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def help_page(documents: Iterable[Path]) -> bytes:
+    """Documents as one page that any browser shows: their text as it is written, without pictures and links."""
+    text = "\n\n".join(document.read_text(encoding="utf-8") for document in documents)
+    text = re.sub(r"^ *(<img [^>]*>|!\[[^\]]*\]\([^)]+\)|<!--.*?-->)\n+", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     style = "font: 16px/1.5 sans-serif; white-space: pre-wrap; max-width: 60em; margin: 2em auto; padding: 0 1em"
     head = f'<!doctype html><meta charset="utf-8"><title>{EXTENSION_ID}</title>'
     return f'{head}<body style="{style}">{html.escape(text)}</body>\n'.encode()

@@ -379,6 +379,15 @@ def test_another_model_for_nuke_is_not_packed_until_the_code_names_it(build, liv
         build.renew()
 
 
+def test_the_help_of_the_extension_shows_no_marks_for_what_is_not_there(build):
+    page = build.extension_files(None)["help.html"].decode()
+    assert re.findall(r"\]\(|!\[|&lt;(?:!--|img)", page) == []
+    for name in build.HELP_DOCUMENTS:
+        headings = re.findall(r"^#+ .*", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert [heading for heading in headings if heading not in page] == []
+    assert "look files of the command line" in page
+
+
 def test_a_wheel_without_weights_is_refused(build, tmp_path):
     package = ROOT / "fscs_engine"
     files = [*package.glob("**/*.py"), *package.glob("evaluation/*.html"), *package.glob("weights/*")]
