@@ -95,7 +95,7 @@ def measure(method: str, file: Path, count: int, rounds: int) -> dict[str, Any]:
     from speed import take_turns
 
     from fscs_engine import read_image
-    from fscs_engine.cli.report import peak_rss_bytes
+    from fscs_engine.cli.printing import peak_rss_bytes
     from fscs_engine.color import ColorSpaces
     from fscs_engine.palette.image_palette import image_palette
 

@@ -14,8 +14,8 @@ import typer
 from ..errors import CancelledError, UsageError
 from ..host.edits import EDIT_BY_NAME, EDIT_PARAMETERS
 from . import options, pictures
+from .printing import palette_rows, peak_rss_bytes, print_json, print_outputs
 from .progress import AUTO, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
     from ..color import ColorSpaces

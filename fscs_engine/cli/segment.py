@@ -15,8 +15,8 @@ from ..host.naming import METADATA_PREFIX
 from ..runtime.interrupts import asked_to_stop
 from . import options
 from .preset import PresetFlag, over_preset
+from .printing import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 from .progress import AUTO, OPENJD, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 
 if TYPE_CHECKING:
     from ..image import Image
