@@ -21,8 +21,7 @@ from ..errors import FscsError, UsageError
 from ..host.palette_codec import colors_of_address
 from ..runtime.interrupts import interruptible
 from . import doctor, evaluate, export, layers, palette, preset, recolor, recompose, segment, submit, train, weights
-
-DONE, INTERNAL_ERROR, USAGE, CANCELLED = 0, 1, 2, 130
+from .exit_codes import CANCELLED, DONE, INTERNAL_ERROR, USAGE
 
 _ADDRESS = re.compile(r"(?:--?[a-z-]+=)?((https?|s?ftps?|s3|gs|smb|file)://.*)", re.IGNORECASE | re.DOTALL)
 
