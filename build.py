@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
+"""The one entry point of this project. Needs Python 3.11 or newer with pip, and nothing else.
 
 python build.py demo           split the example photograph and say where its layers are
 python build.py test           run the checks that a change needs, with one Blender: 4 GB on disk, some minutes

@@ -1,4 +1,4 @@
-"""The door of the command line: builds ``fscs``, turns errors into one line and an exit code.
+"""The entry point of the command line: builds ``fscs``, turns errors into one line and an exit code.
 
 Exit codes: 0 done, 1 internal error, 2 usage or input, 3 some frames missing or failed, 130 cancelled.
 """
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _trace()
         # Files are named by their errors.
         return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", USAGE)
-    except Exception as error:  # the last door: whatever is left is our fault, not the user's
+    except Exception as error:  # whatever is left is our fault, not the user's
         _trace()
         hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f" (set {TRACEBACK_VARIABLE}=1 to see where)"
         return _fail(f"internal error: {type(error).__name__}: {error}{hint}", INTERNAL_ERROR)
