@@ -47,6 +47,9 @@ PLACES = {
     "fscs_engine/weights/paper.md": ("scores",),
 }
 
+WEIGHTED = "alpha-weighted color variance"
+"""What tables call it; "color variance" alone counts every pixel of a layer alike, as the paper's does."""
+
 COLUMNS = (
     ("MSE", "mse", "{:.5f}"),
     ("PSNR (dB)", "psnr", "{:.2f}"),
@@ -54,7 +57,7 @@ COLUMNS = (
     ("sparsity L_s", "sparsity", "{:.2f}"),
     ("layers over 1 %", "visible_layers", "{:.2f}"),
     ("color variance", "color_variance", "{:.4f}"),
-    ("alpha-weighted", "color_variance_weighted", "{:.4f}"),
+    (WEIGHTED, "color_variance_weighted", "{:.4f}"),
     ("alpha noise in flat areas", "flat_noise", "{:.4f}"),
     ("torn edges", "torn_edges", "{:.2f}"),
     ("torn pairs", "torn_share", "{:.2%}"),
@@ -82,7 +85,7 @@ def overview() -> str:
     """The table of the README: three rows, and what tells them apart."""
     kodak: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
     known: dict[str, Any] = json.loads((RESULTS / "truth.json").read_text())
-    heads = ("sum of the layers", "sparsity L_s", "layers per pixel over 1 %", "color variance", "alpha error")
+    heads = ("sum of the layers", "sparsity L_s", "layers per pixel over 1 %", WEIGHTED, "alpha error")
     lines = _head(["", *heads])
     for row in OVERVIEW:
         mean, exact = kodak[row]["mean"], kodak[row]["recomposition_error_max"] <= 1e-6
@@ -202,7 +205,8 @@ def parts() -> str:
     results = _measured("parts")
     if results is None:
         return NOT_MEASURED
-    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    titles = [WEIGHTED if name == "color variance" else name for name in (*PARTS, *PARTS_WIDE)]
+    lines = _head(["without", *titles])
     for row in sorted(results, key=lambda row: row != "nothing"):
         runs = results[row]["runs"]
         columns = [[run[name] for run in runs] for name in PARTS]
