@@ -463,7 +463,8 @@ def _same_weights(name: str, results: dict[str, Any]) -> None:
 def _measured_on(results: dict[str, Any]) -> str:
     """The machine, as the last line of a table."""
     machine = next(iter(results.values()))["machine"]
-    return f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {machine['threads']}."
+    threads = machine["cpus"] if machine["threads"] == "all" else machine["threads"]
+    return f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {threads}."
 
 
 def _pixels(size: str) -> str:
