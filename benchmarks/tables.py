@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -43,8 +43,8 @@ PLACES = {
     ),
     "benchmarks/README.md": ("commands",),
     "docs/formats.md": ("files",),
-    "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
-    "fscs_engine/weights/paper.md": ("scores",),
+    "fscs_engine/weights/any-palette.md": ("scores-any-palette", "truth-any-palette", "truth-fresh-any-palette"),
+    "fscs_engine/weights/paper.md": ("scores-paper",),
 }
 
 WEIGHTED = "alpha-weighted color variance"
@@ -76,7 +76,7 @@ LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 NOT_MEASURED = "Not measured yet."
 """What stands in the place of a table without results."""
 
-OVERVIEW = ("any-palette", "paper", "released weights, released inference")
+OVERVIEW = ("any-palette", "paper", claims.RELEASED)
 FILTERED = "released weights, filter"
 """The row of ``truth.json`` with the released inference."""
 
@@ -122,12 +122,19 @@ def figures() -> dict[str, str]:
     }
 
 
-def scores() -> str:
-    """The Kodak table."""
+def of_model(rows: Iterable[tuple[str, Any]], model: str | None, released: str) -> dict[str, Any]:
+    """The rows of one model and the one of the released weights; all where no model is named."""
+    return {
+        row: result for row, result in rows if model is None or row in (model, released) or row.startswith(f"{model},")
+    }
+
+
+def scores(model: str | None = None) -> str:
+    """The Kodak table, or its rows of one model beside the released weights."""
     results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for row, result in results.items():
+    for row, result in of_model(results.items(), model, claims.RELEASED).items():
         mean = result["mean"]
         exact = result["recomposition_error_max"] <= 1e-6
         cells = [row]
@@ -160,15 +167,16 @@ def size() -> str:
     return "\n".join(lines)
 
 
-def truth(name: str = "truth") -> str:
-    """The table of the composites whose alphas are known, the best first."""
+def truth(name: str = "truth", model: str | None = None) -> str:
+    """The table of the composites whose alphas are known, the best first; or its rows of one model, as in scores."""
     results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     if len({result["test_set_sha256"] for result in results.values()}) != 1:
         sys.exit(f"{name}.json: its rows are of different test sets; measure all of them again with truth.py")
     kinds = list(next(iter(results.values()))["kinds"])
     released = min(result["mean"] for row, result in results.items() if row.startswith("released weights"))
     lines = [f"| | all | relative | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
-    for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
+    best = sorted(results.items(), key=lambda item: item[1]["mean"])
+    for row, result in of_model(best, model, FILTERED).items():
         means = " | ".join(f"{result['kinds'][kind]:.3f}" for kind in kinds)
         lines.append(f"| {LABELS.get(row, row)} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
     return "\n".join(lines)
@@ -482,11 +490,15 @@ def _optional(value: float | None, form: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
+    "scores-any-palette": partial(scores, "any-palette"),
+    "scores-paper": partial(scores, "paper"),
     "ablations": ablations,
     "scaling": scaling,
     "size": size,
     "truth": truth,
     "truth-fresh": partial(truth, "truth-fresh"),
+    "truth-any-palette": partial(truth, model="any-palette"),
+    "truth-fresh-any-palette": partial(truth, "truth-fresh", "any-palette"),
     "video": video,
     "speed": speed,
     "shots": shots,
