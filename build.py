@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The one door to this project. Needs Python 3.11 or newer with pip, and nothing else.
+"""The one entry point of this project. Needs Python 3.11 or newer with pip, and nothing else.
 
 python build.py demo           split the example photograph and say where its layers are
 python build.py test           run the checks that a change needs, with one Blender: 4 GB on disk, some minutes
 python build.py test --all     run every check: all Blenders, the PyTorchs inside Nuke, every Python that is found
 python build.py package        build the wheel, the Blender extension and the Nuke plug-in into dist/
-python build.py renew          write the generated files again: Nuke's gizmo, and the sha256 of its model
+python build.py renew          write the generated files again: Nuke's gizmo and examples, and the sha256 of its model
 
 On Linux, PyPI has PyTorch with CUDA only, several GB. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in front
 of a command takes the one without.
@@ -43,6 +43,9 @@ PACKAGE_VERSION = ROOT / "fscs_engine" / "_version.py"
 
 BLENDER_ADDON = ROOT / "blender_addon"
 EXTENSION_ID = "soft_color_segment"
+HELP_DOCUMENTS = ("blender.md", "recoloring.md", "install.md")
+"""What Blender's button *Help* shows, as one page."""
+
 HOST_FOLDER = ROOT / "fscs_engine" / "host"
 """What hosts need of the engine: each has a copy of this folder as its package ``fscs``."""
 
@@ -119,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test_parser = commands.add_parser("test", help="run the checks that a change needs")
     test_parser.add_argument("--all", action="store_true", help="run every check, in every host that can be installed")
     commands.add_parser("package", help="build the wheel, the Blender extension and the Nuke plug-in into dist/")
-    commands.add_parser("renew", help="write Nuke's gizmo and the sha256 of its model again")
+    commands.add_parser("renew", help="write Nuke's generated files and the sha256 of its model again")
     chosen = parser.parse_args(arguments)
     try:
         if sys.version_info < OLDEST_PYTHON:
@@ -337,9 +340,10 @@ def hashes_of(live: Mapping[str, bytes]) -> tuple[str, str]:
 
 
 def renew() -> int:
-    """Writes anew what is made from the rest and checked in: Nuke's gizmo, and the sha256 of its model."""
+    """Writes what is made from the rest and checked in: Nuke's gizmo, example and toolset, the sha256 of its model."""
     python = install()
-    run([str(python), str(NUKE_PLUGIN / "generate_gizmo.py")])
+    for script in ("generate_gizmo.py", "generate_examples.py"):
+        run([str(python), str(NUKE_PLUGIN / script)])
     live_hashes()
     weights, model = hashes_of(exported_live(python))
     lines = LIVE_LINES.sub(f'LIVE_WEIGHTS = "{weights}"\nLIVE_MODEL = "{model}"', SHIPPED.read_text(encoding="utf-8"))
@@ -357,14 +361,16 @@ def extension_files(wheel: Path | None) -> dict[str, bytes]:
         if file.is_file() and "__pycache__" not in file.parts
     }
     files["blender_manifest.toml"] = files["blender_manifest.toml"].replace(b"@version@", version.encode())
-    files["help.html"] = help_page(ROOT / "docs" / "blender.md")
+    files["help.html"] = help_page(ROOT / "docs" / name for name in HELP_DOCUMENTS)
     files |= host_copies()
     return files if wheel is None else files | carried_engine(wheel)
 
 
-def help_page(document: Path) -> bytes:
-    """A document as a page that any browser shows: its text as it is written, without the pictures."""
-    text = re.sub(r"^ *<img [^>]*>\n+", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def help_page(documents: Iterable[Path]) -> bytes:
+    """Documents as one page that any browser shows: their text as it is written, without pictures and links."""
+    text = "\n\n".join(document.read_text(encoding="utf-8") for document in documents)
+    text = re.sub(r"^ *(<img [^>]*>|!\[[^\]]*\]\([^)]+\)|<!--.*?-->)\n+", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     style = "font: 16px/1.5 sans-serif; white-space: pre-wrap; max-width: 60em; margin: 2em auto; padding: 0 1em"
     head = f'<!doctype html><meta charset="utf-8"><title>{EXTENSION_ID}</title>'
     return f'{head}<body style="{style}">{html.escape(text)}</body>\n'.encode()
@@ -552,13 +558,13 @@ def answer(python: Path, code: str) -> str:
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:
-    """Files of the package, weights, model cards and the page of reports among them, that are not in the wheel."""
+    """Files of the package, weights, model cards, the page of reports and the mark of its types, not in the wheel."""
     package_folder = ROOT / "fscs_engine"
     wanted = {
         file.relative_to(ROOT).as_posix()
-        for pattern in ("**/*.py", "**/*.html", "weights/*.safetensors", "weights/*.md", "py.typed")
+        for pattern in ("**/*.py", "**/*.html", "weights/*.safetensors", "weights/*.md")
         for file in package_folder.glob(pattern)
-    }
+    } | {"fscs_engine/py.typed"}
     with zipfile.ZipFile(wheel) as archive:
         return sorted(wanted - set(archive.namelist()))
 

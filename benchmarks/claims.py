@@ -200,6 +200,7 @@ def why_not_faster(read: Read) -> str:
         f"{own:.2f} s by `any-palette`, which is {other / own:.0f} times as fast. "
     )
     threads = most_threads(every)
+    compared = []
     for method in ("Tan 2018", "Aksoy 2017"):
         slow, *fast = (dict(points(every, name, threads, "seconds", "megapixels")) for name in (method, *NETS))
         at = max(slow.keys() & fast[0].keys() & fast[1].keys(), default=None)
@@ -207,7 +208,8 @@ def why_not_faster(read: Read) -> str:
             factors = " and ".join(
                 f"{slow[at] / own[at]:,.0f} times as long as {name}" for name, own in zip(NETS, fast, strict=True)
             )
-            text += f"{method} takes {factors} at {at:.1f} megapixels. "
+            compared.append(f"{method} takes {factors} at {at:.1f} megapixels. ")
+    text += "".join(["In the run of *Scaling*, on a slower day: ", *compared]) if compared else ""
     flop = flop_of(every, NETWORKS)
     if not flop:
         return text + "What the arithmetic forbids is not counted yet."

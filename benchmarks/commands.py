@@ -26,9 +26,9 @@ class Command:
 
 
 COMMANDS = (
-    Command("kodak.py", "kodak", ("scores", "overview")),
-    Command("truth.py", "truth", ("truth", "matting", "overview")),
-    Command("truth.py --fresh", "truth-fresh", ("truth-fresh",)),
+    Command("kodak.py", "kodak", ("scores", "scores-any-palette", "scores-paper", "overview")),
+    Command("truth.py", "truth", ("truth", "truth-any-palette", "matting", "overview")),
+    Command("truth.py --fresh", "truth-fresh", ("truth-fresh", "truth-fresh-any-palette")),
     Command("curve.py", "curve", ("curve",), ("docs/softness.png",)),
     Command("video.py", "video", ("video",)),
     Command("ablations.py --runs FOLDER", "ablations", ("ablations",), rows=tuple(PAPER_TABLE)),

@@ -110,7 +110,7 @@ def premultiplied(alphas: NDArray[np.float32], colors: NDArray[np.float32]) -> I
 def described(scores: Scores) -> str:
     """The scores that tell methods apart."""
     whole = "exact" if scores.mse < 1e-12 else f"{scores.psnr:.1f} dB"
-    return f"sum {whole}; L_s {scores.sparsity:.2f}; color variance {scores.color_variance_weighted:.4f}"
+    return f"sum {whole}; L_s {scores.sparsity:.2f}; {tables.WEIGHTED} {scores.color_variance_weighted:.4f}"
 
 
 def picture_of(file: Path, models: Mapping[str, Decomposer], longest: int) -> Picture:

@@ -72,7 +72,7 @@ def job_of(method: str, image: Image, palette: Palette) -> Callable[[], dict[str
         processing = AlphaProcessing(smoothing=3 if method == "paper" else 0)
         return lambda: dict(segmenter.segment(image, palette, processing, working_space="srgb").report.seconds)
     from aksoy2017 import Aksoy2017
-    from tan2018 import Tan2018, palette_weights, rgbxy_weights
+    from tan2018 import palette_weights, rgbxy_weights
 
     pixels, colors = image.pixels[..., :3], palette.array
     if method == "Aksoy 2017":
@@ -86,7 +86,6 @@ def job_of(method: str, image: Image, palette: Palette) -> Callable[[], dict[str
         mixing @ palette_weights(vertices, colors.astype(float))
         return {"RGBXY": mixed - started, "update": time.perf_counter() - mixed}
 
-    del Tan2018
     return run
 
 
@@ -95,7 +94,7 @@ def measure(method: str, file: Path, count: int, rounds: int) -> dict[str, Any]:
     from speed import take_turns
 
     from fscs_engine import read_image
-    from fscs_engine.cli.report import peak_rss_bytes
+    from fscs_engine.cli.printing import peak_rss_bytes
     from fscs_engine.color import ColorSpaces
     from fscs_engine.palette.image_palette import image_palette
 

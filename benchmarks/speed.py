@@ -198,7 +198,7 @@ def begin(folder: Path, heights: Sequence[int], space: str) -> dict[str, Any]:
     """The first frame of a process: seconds, and peak memory before and after it."""
     started = time.perf_counter()
     from fscs_engine import Segmenter, read_image
-    from fscs_engine.cli.report import peak_rss_bytes
+    from fscs_engine.cli.printing import peak_rss_bytes
     from fscs_engine.files.palette_files import read_palette
     from fscs_engine.networks import alpha_loops  # noqa: F401  # loaded with the first frame otherwise
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -43,9 +43,12 @@ PLACES = {
     ),
     "benchmarks/README.md": ("commands",),
     "docs/formats.md": ("files",),
-    "fscs_engine/weights/any-palette.md": ("scores", "truth", "truth-fresh"),
-    "fscs_engine/weights/paper.md": ("scores",),
+    "fscs_engine/weights/any-palette.md": ("scores-any-palette", "truth-any-palette", "truth-fresh-any-palette"),
+    "fscs_engine/weights/paper.md": ("scores-paper",),
 }
+
+WEIGHTED = "alpha-weighted color variance"
+"""What tables call it; "color variance" alone counts every pixel of a layer alike, as the paper's does."""
 
 COLUMNS = (
     ("MSE", "mse", "{:.5f}"),
@@ -54,7 +57,7 @@ COLUMNS = (
     ("sparsity L_s", "sparsity", "{:.2f}"),
     ("layers over 1 %", "visible_layers", "{:.2f}"),
     ("color variance", "color_variance", "{:.4f}"),
-    ("alpha-weighted", "color_variance_weighted", "{:.4f}"),
+    (WEIGHTED, "color_variance_weighted", "{:.4f}"),
     ("alpha noise in flat areas", "flat_noise", "{:.4f}"),
     ("torn edges", "torn_edges", "{:.2f}"),
     ("torn pairs", "torn_share", "{:.2%}"),
@@ -73,7 +76,7 @@ LABELS = {"what the network sees": "network input", "cells": "coarse grid"}
 NOT_MEASURED = "Not measured yet."
 """What stands in the place of a table without results."""
 
-OVERVIEW = ("any-palette", "paper", "released weights, released inference")
+OVERVIEW = ("any-palette", "paper", claims.RELEASED)
 FILTERED = "released weights, filter"
 """The row of ``truth.json`` with the released inference."""
 
@@ -82,7 +85,7 @@ def overview() -> str:
     """The table of the README: three rows, and what tells them apart."""
     kodak: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
     known: dict[str, Any] = json.loads((RESULTS / "truth.json").read_text())
-    heads = ("sum of the layers", "sparsity L_s", "layers per pixel over 1 %", "color variance", "alpha error")
+    heads = ("sum of the layers", "sparsity L_s", "layers per pixel over 1 %", WEIGHTED, "alpha error")
     lines = _head(["", *heads])
     for row in OVERVIEW:
         mean, exact = kodak[row]["mean"], kodak[row]["recomposition_error_max"] <= 1e-6
@@ -119,12 +122,19 @@ def figures() -> dict[str, str]:
     }
 
 
-def scores() -> str:
-    """The Kodak table."""
+def of_model(rows: Iterable[tuple[str, Any]], model: str | None, released: str) -> dict[str, Any]:
+    """The rows of one model and the one of the released weights; all where no model is named."""
+    return {
+        row: result for row, result in rows if model is None or row in (model, released) or row.startswith(f"{model},")
+    }
+
+
+def scores(model: str | None = None) -> str:
+    """The Kodak table, or its rows of one model beside the released weights."""
     results: dict[str, Any] = json.loads((RESULTS / "kodak.json").read_text())
     heads = ["", *(title for title, _, _ in COLUMNS), "largest error", "absent color", "palette reordered"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for row, result in results.items():
+    for row, result in of_model(results.items(), model, claims.RELEASED).items():
         mean = result["mean"]
         exact = result["recomposition_error_max"] <= 1e-6
         cells = [row]
@@ -157,15 +167,16 @@ def size() -> str:
     return "\n".join(lines)
 
 
-def truth(name: str = "truth") -> str:
-    """The table of the composites whose alphas are known, the best first."""
+def truth(name: str = "truth", model: str | None = None) -> str:
+    """The table of the composites whose alphas are known, the best first; or its rows of one model, as in scores."""
     results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     if len({result["test_set_sha256"] for result in results.values()}) != 1:
         sys.exit(f"{name}.json: its rows are of different test sets; measure all of them again with truth.py")
     kinds = list(next(iter(results.values()))["kinds"])
     released = min(result["mean"] for row, result in results.items() if row.startswith("released weights"))
     lines = [f"| | all | relative | {' | '.join(kinds)} |", "|---" * (3 + len(kinds)) + "|"]
-    for row, result in sorted(results.items(), key=lambda item: item[1]["mean"]):
+    best = sorted(results.items(), key=lambda item: item[1]["mean"])
+    for row, result in of_model(best, model, FILTERED).items():
         means = " | ".join(f"{result['kinds'][kind]:.3f}" for kind in kinds)
         lines.append(f"| {LABELS.get(row, row)} | {result['mean']:.3f} | {result['mean'] / released:.2f} | {means} |")
     return "\n".join(lines)
@@ -202,7 +213,8 @@ def parts() -> str:
     results = _measured("parts")
     if results is None:
         return NOT_MEASURED
-    lines = _head(["without", *PARTS, *PARTS_WIDE])
+    titles = [WEIGHTED if name == "color variance" else name for name in (*PARTS, *PARTS_WIDE)]
+    lines = _head(["without", *titles])
     for row in sorted(results, key=lambda row: row != "nothing"):
         runs = results[row]["runs"]
         columns = [[run[name] for run in runs] for name in PARTS]
@@ -459,7 +471,8 @@ def _same_weights(name: str, results: dict[str, Any]) -> None:
 def _measured_on(results: dict[str, Any]) -> str:
     """The machine, as the last line of a table."""
     machine = next(iter(results.values()))["machine"]
-    return f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {machine['threads']}."
+    threads = machine["cpus"] if machine["threads"] == "all" else machine["threads"]
+    return f"\nOn {machine['cpus']} × {machine['cpu']}, threads: {threads}."
 
 
 def _pixels(size: str) -> str:
@@ -477,11 +490,15 @@ def _optional(value: float | None, form: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "scores": scores,
+    "scores-any-palette": partial(scores, "any-palette"),
+    "scores-paper": partial(scores, "paper"),
     "ablations": ablations,
     "scaling": scaling,
     "size": size,
     "truth": truth,
     "truth-fresh": partial(truth, "truth-fresh"),
+    "truth-any-palette": partial(truth, model="any-palette"),
+    "truth-fresh-any-palette": partial(truth, "truth-fresh", "any-palette"),
     "video": video,
     "speed": speed,
     "shots": shots,

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
+from .fscs.edits import decoded, oklab
+
 NAMED = """
 AliceBlue f0f8ff AntiqueWhite faebd7 Aquamarine 7fffd4 Azure f0ffff Beige f5f5dc Bisque ffe4c4 Black 000000
 BlanchedAlmond ffebcd Blue 0000ff BlueViolet 8a2be2 Brown a52a2a BurlyWood deb887 CadetBlue 5f9ea0 Chartreuse 7fff00
@@ -61,16 +63,4 @@ def _table() -> list[tuple[str, tuple[float, ...]]]:
 
 
 def _oklab(color: Sequence[float]) -> tuple[float, ...]:
-    """B. Ottosson, *A perceptual color space for image processing*, 2020."""
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (max(0.0, each) for each in color)
-    )
-    long = (0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue) ** (1 / 3)
-    medium = (0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue) ** (1 / 3)
-    short = (0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue) ** (1 / 3)
-    return (
-        0.2104542553 * long + 0.7936177850 * medium - 0.0040720468 * short,
-        1.9779984951 * long - 2.4285922050 * medium + 0.4505937099 * short,
-        0.0259040371 * long + 0.7827717662 * medium - 0.8086757660 * short,
-    )
+    return oklab(decoded([max(0.0, each) for each in color]))

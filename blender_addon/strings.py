@@ -206,7 +206,6 @@ TRUST_SCENE = (
 
 STARTING = "Starting the engine"
 FINISHING = "Fetching the layers"
-READING_CACHE = "Reading the cache"
 READING_FRAME = "Reading frame {frame}"
 WRITING_CACHE = "Writing the cache"
 WRITING_FILES = "Writing the files"
@@ -255,7 +254,6 @@ IN_SEQUENCER = (
     "{name} is in a compositor modifier of the strip {strip}, where it is given no layers",
     "use it in the scene's compositor, or press Freeze to EXR",
 )
-NODE_FAILED = "{name}: {error}"
 UNWATCHED = (
     "the layers of frame {frame} depend on {what}, whose changes can't be seen: "
     "press Segment or Fill Cache after each change, and turn on Trust the Scene in the node's sidebar"

@@ -132,16 +132,16 @@ def ranks() -> dict[str, int]:
 
 
 def measured_lines() -> list[list[str]]:
-    """The block as the imports are: each room as low as it can stand, by name within a line."""
+    """The block as the imports are: each package as low as it can stand, by name within a line."""
     above: dict[str, set[str]] = {unit_of(module): set() for module in MODULES}
     for module, targets in edges().items():
         above[unit_of(module)] |= {unit_of(target) for target in targets} - {unit_of(module)}
     heights: dict[str, int] = {}
-    for room in TopologicalSorter(above).static_order():
-        heights[room] = 1 + max((heights[target] for target in above[room]), default=-1)
+    for unit in TopologicalSorter(above).static_order():
+        heights[unit] = 1 + max((heights[target] for target in above[unit]), default=-1)
     starred = {unit_of(m) for m in MODULES if any(name.split(".")[0] == "torch" for name in loaded_with(m))}
     return [
-        [room + "*" * (room in starred) for room in sorted(above) if heights[room] == height]
+        [unit + "*" * (unit in starred) for unit in sorted(above) if heights[unit] == height]
         for height in range(max(heights.values()), -1, -1)
     ]
 
@@ -256,9 +256,9 @@ def test_importing_the_engine_loads_nothing_but_the_standard_library():
     assert {name.split(".")[0] for name in loaded} - {PACKAGE} <= sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("door", ["fscs_engine.cli.app", "fscs_engine.worker.server", "fscs_engine.host.client"])
-def test_doors_load_nothing_that_computes(door):
-    loaded = {str(name).split(".")[0] for name in child(NEW_MODULES.format(door))}
+@pytest.mark.parametrize("entry", ["fscs_engine.cli.app", "fscs_engine.worker.server", "fscs_engine.host.client"])
+def test_entry_points_load_nothing_that_computes(entry):
+    loaded = {str(name).split(".")[0] for name in child(NEW_MODULES.format(entry))}
     assert not loaded & {"torch", "numpy", "sklearn", "skimage", "OpenImageIO", "PyOpenColorIO", "PIL"}
 
 

@@ -95,6 +95,21 @@ def test_the_curve_is_of_the_shipped_weights() -> None:
     assert curve.PICTURE.is_file()
 
 
+def rows_of(table: str) -> list[str]:
+    """The first cells of a table in Markdown, its head left out."""
+    return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+
+
+def test_a_model_card_has_the_rows_of_its_model_and_the_released_one() -> None:
+    every = rows_of(tables.scores())
+    own = [row for row in every if row in ("paper", claims.RELEASED) or row.startswith("paper, ")]
+    assert rows_of(tables.scores("paper")) == own
+    assert 2 < len(own) < len(every)
+    for name in ("truth", "truth-fresh"):
+        own = [row for row in rows_of(tables.truth(name)) if "any-palette" in row or row == tables.FILTERED]
+        assert rows_of(tables.truth(name, "any-palette")) == own
+
+
 def test_softness_trades_one_way_only() -> None:
     """Few layers at its one end, no torn edges at its other, and nothing turns back between them."""
     means = [result["mean"] for result in json.loads((RESULTS / "curve.json").read_text()).values()]
@@ -486,7 +501,8 @@ def test_the_times_of_the_paper_are_held_against_its_gpu() -> None:
     told = claims.why_not_faster({"scaling": stored, "speed": speeds}.get)
     assert "which is 20 times as fast" in told
     assert (
-        "Tan 2018 takes 3 times as long as the paper's two networks and 60 times as long as any-palette at 2.1" in told
+        "In the run of *Scaling*, on a slower day: Tan 2018 takes 3 times as long as the paper's two networks and 60 "
+        "times as long as any-palette at 2.1" in told
     )
     assert "need 438 GFLOP" in told
     assert "35 ms are the least there" in told

@@ -368,7 +368,8 @@ def test_another_model_for_nuke_is_not_packed_until_the_code_names_it(build, liv
         build.build_nuke_plugin(Path(sys.executable), wheel)
     assert not list(build.DIST.glob("*.zip"))
     assert build.main(["renew"]) == 0
-    assert any("generate_gizmo.py" in str(command[-1]) for command in live)
+    written = [Path(command[-1]).name for command in live]
+    assert {"generate_gizmo.py", "generate_examples.py"} <= set(written)
     assert build.live_hashes() == build.hashes_of({build.LIVE_MODEL: b"another model"})
     changed = [line for line in build.SHIPPED.read_text().splitlines() if line not in before.splitlines()]
     assert [line.split()[0] for line in changed][-1] == "LIVE_MODEL"
@@ -376,6 +377,15 @@ def test_another_model_for_nuke_is_not_packed_until_the_code_names_it(build, liv
     build.SHIPPED.write_text("LIVE_MODEL = 1\n")
     with pytest.raises(build.BuildError, match="has no lines"):
         build.renew()
+
+
+def test_the_help_of_the_extension_shows_no_marks_for_what_is_not_there(build):
+    page = build.extension_files(None)["help.html"].decode()
+    assert re.findall(r"\]\(|!\[|&lt;(?:!--|img)", page) == []
+    for name in build.HELP_DOCUMENTS:
+        headings = re.findall(r"^#+ .*", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert [heading for heading in headings if heading not in page] == []
+    assert "look files of the command line" in page
 
 
 def test_a_wheel_without_weights_is_refused(build, tmp_path):
@@ -388,6 +398,7 @@ def test_a_wheel_without_weights_is_refused(build, tmp_path):
                 archive.writestr(file.relative_to(ROOT).as_posix(), "")
     missing = build.missing_from_wheel(wheel)
     assert "fscs_engine/weights/paper.safetensors" in missing
+    assert "fscs_engine/py.typed" in missing
     assert all(name.endswith((".safetensors", "py.typed")) for name in missing)
 
 

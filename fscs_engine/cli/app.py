@@ -1,4 +1,4 @@
-"""The door of the command line: builds ``fscs``, turns errors into one line and an exit code.
+"""The entry point of the command line: builds ``fscs``, turns errors into one line and an exit code.
 
 Exit codes: 0 done, 1 internal error, 2 usage or input, 3 some frames missing or failed, 130 cancelled.
 """
@@ -21,8 +21,7 @@ from ..errors import FscsError, UsageError
 from ..host.palette_codec import colors_of_address
 from ..runtime.interrupts import interruptible
 from . import doctor, evaluate, export, layers, palette, preset, recolor, recompose, segment, submit, train, weights
-
-DONE, INTERNAL_ERROR, USAGE, CANCELLED = 0, 1, 2, 130
+from .exit_codes import CANCELLED, DONE, INTERNAL_ERROR, USAGE
 
 _ADDRESS = re.compile(r"(?:--?[a-z-]+=)?((https?|s?ftps?|s3|gs|smb|file)://.*)", re.IGNORECASE | re.DOTALL)
 
@@ -133,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _trace()
         # Files are named by their errors.
         return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", USAGE)
-    except Exception as error:  # the last door: whatever is left is our fault, not the user's
+    except Exception as error:  # whatever is left is our fault, not the user's
         _trace()
         hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f" (set {TRACEBACK_VARIABLE}=1 to see where)"
         return _fail(f"internal error: {type(error).__name__}: {error}{hint}", INTERNAL_ERROR)

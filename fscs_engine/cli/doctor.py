@@ -14,8 +14,8 @@ import typer
 from .._version import __version__
 from ..errors import FscsError, WeightsError
 from . import options
+from .printing import print_json
 from .progress import Progress
-from .report import print_json
 
 PACKAGES = (
     "torch",

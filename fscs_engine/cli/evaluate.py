@@ -11,8 +11,8 @@ import typer
 
 from ..errors import UsageError
 from . import options
+from .printing import console, peak_rss_bytes, print_json, print_outputs
 from .progress import Progress
-from .report import console, peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
     from ..evaluation.evaluation import Evaluation, ImageScores, Scores

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from . import options
+from .printing import print_json, print_outputs
 from .progress import Progress
-from .report import print_json, print_outputs
 
 if TYPE_CHECKING:
     from ..export.export import Exported

@@ -10,8 +10,8 @@ import typer
 
 from ..errors import UsageError
 from . import options, pictures
+from .printing import palette_rows, print_json, print_outputs, print_palette
 from .progress import Progress
-from .report import palette_rows, print_json, print_outputs, print_palette
 
 if TYPE_CHECKING:
     from ..recolor.material import Material

@@ -132,7 +132,6 @@ def choice(flag: str, choices: Sequence[str], help: str, panel: str) -> Any:
     )
 
 
-InputFile = Annotated[Path, typer.Argument(metavar="INPUT", help="The image: EXR, PNG, JPEG, TIFF, …")]
 Inputs = Annotated[
     list[Path],
     typer.Argument(

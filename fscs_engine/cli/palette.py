@@ -10,8 +10,8 @@ import typer
 
 from . import options
 from .preset import PresetFlag
+from .printing import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 from .progress import AUTO, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 
 
 def palette(

@@ -21,7 +21,7 @@ from ..presets import (
     save_preset,
 )
 from . import options
-from .report import print_json, print_outputs
+from .printing import print_json, print_outputs
 
 app = typer.Typer(
     help="Saves sets of controls under names, for --preset and for the nodes in Blender and Nuke.", no_args_is_help=True

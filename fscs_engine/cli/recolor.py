@@ -14,8 +14,9 @@ import typer
 from ..errors import CancelledError, UsageError
 from ..host.edits import EDIT_BY_NAME, EDIT_PARAMETERS
 from . import options, pictures
+from .exit_codes import SOME_FAILED
+from .printing import palette_rows, peak_rss_bytes, print_json, print_outputs
 from .progress import AUTO, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
     from ..color import ColorSpaces
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ..shots.shots import Shot
 
 LOOK_PANEL = "Look"
-SOME_FAILED = 3
 
 _PER_LAYER = [parameter.name for parameter in EDIT_PARAMETERS if parameter.per_layer]
 _EDIT = re.compile(r"\s*([^=]+?)\s*(?::\s*([a-z_]+)\s*)?(?:=\s*(.*?)\s*)?")
@@ -302,14 +302,7 @@ def recolor(
         used = named.look(found)
         spaces = source.spaces
         if first is not None:
-            if match:
-                used = _matched(used, first, match, spaces)
-            if wanted is not None:
-                from ..recolor.palettes import harmony as harmonized
-
-                used = harmonized(used, found, *wanted, coverage=first.coverage)
-            for x, y, color in picks:
-                used = _picked(used, first, x, y, color, spaces)
+            used = _with_first_frame(used, first, match, wanted, picks, spaces)
         if save_look is not None:
             write_look(save_look, used, found, overwrite=overwrite)
         work = RecolorWork(
@@ -348,12 +341,7 @@ def recolor(
             raise CancelledError(f"cancelled after {done} of {len(todo)} frames", cure=error.cure) from error
     missed = [(frame, view, str(shot.source(frame, view))) for frame, view in lost]
     saved = [] if save_look is None else [save_look]
-    if as_json and first is not None:
-        _print_json(finished, missed, first, used, saved, many=many, started=started)
-    else:
-        _print(finished, missed, found, used, saved, many=many)
-    if missed or any(result.status == "failed" for result in finished):
-        raise typer.Exit(SOME_FAILED)
+    _report(finished, missed, first if as_json else None, found, used, saved, many=many, started=started)
 
 
 def parse_frames_of(text: str) -> tuple[int, ...] | None:
@@ -454,6 +442,26 @@ class _Source:
         return stored_palette(file, header.metadata, header.count)
 
 
+def _with_first_frame(
+    look: Look,
+    first: Material,
+    match: str,
+    harmony: tuple[str, float] | None,
+    picks: Sequence[tuple[int, int, tuple[float, float, float]]],
+    spaces: ColorSpaces,
+) -> Look:
+    """The look with what ``--match``, ``--harmony`` and ``--pick`` make of the first frame, in this order."""
+    if match:
+        look = _matched(look, first, match, spaces)
+    if harmony is not None:
+        from ..recolor.palettes import harmony as harmonized
+
+        look = harmonized(look, first.palette, *harmony, coverage=first.coverage)
+    for x, y, color in picks:
+        look = _picked(look, first, x, y, color, spaces)
+    return look
+
+
 def _matched(look: Look, first: Material, text: str, spaces: ColorSpaces) -> Look:
     from ..recolor.frames import reference_palette
     from ..recolor.palettes import match
@@ -482,6 +490,30 @@ def _picked(
         message = f"--pick {x},{y}: becomes {became}; layers with little of the pixel stay, the others come no nearer"
         print(f"fscs: {message}", file=sys.stderr, flush=True)
     return look
+
+
+def _report(
+    results: Sequence[FrameResult],
+    missed: Sequence[tuple[int, str, str]],
+    first: Material | None,
+    palette: Palette,
+    look: Look,
+    saved: Sequence[Path],
+    *,
+    many: bool,
+    started: float,
+) -> None:
+    """Says how it went: for programs where the first frame is given, else for people.
+
+    Raises:
+        typer.Exit: frames are missing or failed.
+    """
+    if first is not None:
+        _print_json(results, missed, first, look, saved, many=many, started=started)
+    else:
+        _print(results, missed, palette, look, saved, many=many)
+    if missed or any(result.status == "failed" for result in results):
+        raise typer.Exit(SOME_FAILED)
 
 
 def _print_json(

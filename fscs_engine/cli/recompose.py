@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from . import options, pictures
+from .printing import peak_rss_bytes, print_json, print_outputs
 from .progress import Progress
-from .report import peak_rss_bytes, print_json, print_outputs
 
 
 def recompose(

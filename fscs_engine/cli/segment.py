@@ -14,9 +14,10 @@ from ..errors import CancelledError, UsageError
 from ..host.naming import METADATA_PREFIX
 from ..runtime.interrupts import asked_to_stop
 from . import options
+from .exit_codes import SOME_FAILED
 from .preset import PresetFlag, over_preset
+from .printing import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 from .progress import AUTO, OPENJD, Progress
-from .report import palette_rows, peak_rss_bytes, print_json, print_outputs, print_palette, print_readings
 
 if TYPE_CHECKING:
     from ..image import Image
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from ..segmenter import Segmenter
     from ..shots.runs import Run, ShotReport
     from ..shots.sequence import FrameResult
-
-SOME_FAILED = 3
-"""Exit code: some frames are missing or failed."""
 
 
 @options.takes(*options.FLAGS)

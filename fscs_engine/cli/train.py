@@ -13,8 +13,8 @@ import typer
 from ..errors import InputError, UsageError
 from ..runtime.interrupts import ALL, asked_to_stop
 from . import options
+from .printing import peak_rss_bytes, print_json, print_outputs
 from .progress import Progress
-from .report import peak_rss_bytes, print_json, print_outputs
 
 if TYPE_CHECKING:
     from ..training.trainer import TrainingConfig, TrainingProgress

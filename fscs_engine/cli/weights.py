@@ -9,8 +9,8 @@ import typer
 
 from . import options
 from .doctor import model_states
+from .printing import print_json, print_outputs
 from .progress import Progress
-from .report import print_json, print_outputs
 
 app = typer.Typer(
     help="Lists the models, or converts the weights that the authors of the paper released.", no_args_is_help=True

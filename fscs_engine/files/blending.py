@@ -75,11 +75,6 @@ def check_options(blend: str, bits: int) -> None:
         raise UsageError(f"{bits} bits can't be written", cure="use 8 or 16")
 
 
-def error_bound(layers: int, bits: Bits) -> float:
-    """The largest error that rounding can make in a document of so many layers (the module derives it)."""
-    return (layers + 1) / (2 * (2**bits - 1)) + 4 * TOLERANCE
-
-
 def layer_titles(palette: Palette) -> list[str]:
     """What the layers are called, layer 1 first: the artist's names, or the colors in hex. Printable characters."""
     names = ("".join(c for c in color.name if c.isprintable()).strip() for color in palette)

@@ -448,13 +448,6 @@ def oklab(color: Sequence[float]) -> Color:
     return lightness, a, b
 
 
-def from_oklab(lab: Sequence[float]) -> Color:
-    """OKLab to linear Rec.709."""
-    cubes = [sum(m * x for m, x in zip(row, lab)) ** 3 for row in inverse(LAB_OF_ROOTS)]
-    red, green, blue = (sum(m * x for m, x in zip(row, cubes)) for row in inverse(LMS_OF_REC709))
-    return red, green, blue
-
-
 def edited_palette_color(edit: LayerEdit, palette_color: Color) -> Color:
     """Where a layer's edits take its palette color: linear Rec.709, which may leave [0, 1]."""
     numbers = formula(edit, palette_color)

@@ -1,4 +1,4 @@
-"""Headers of EXR files, read and written for hosts whose Python has no library for it.
+"""Reads the headers of EXR files, for Pythons without a library for it.
 
 Only the attributes that hosts need are understood. The layout is that of OpenEXR's *File Layout* document. Pixels are
 the hosts' own business: one has NumPy, the other has not.
@@ -8,25 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Union
 
-NONE, ZIPS, ZIP = 0, 2, 3
-"""Compressions."""
-
-ROWS = {NONE: 1, ZIPS: 1, ZIP: 16}
-"""Rows that are packed together, by compression."""
-
-HALF, FLOAT = 1, 2
-"""Kinds of channels; 0 is a whole number."""
-
 _MAGIC = 20000630
-_VERSION = 2
-_LONG_NAMES = 0x400
 _NO_SCANLINES = 0x200 | 0x800 | 0x1000  # tiles, deep data, several parts
-_SHORT_NAME = 31
 _LONGEST_NAME = 255
 _LARGEST_ATTRIBUTE = 1 << 22
 
@@ -102,50 +90,6 @@ def header_of(file: BinaryIO, name: Union[str, os.PathLike[str]]) -> Header:
     except (ValueError, IndexError, struct.error) as error:
         raise ExrError(f"{called} is damaged ({error})") from error
     return Header(attributes, not version & _NO_SCANLINES, file.tell())
-
-
-def header_bytes(
-    channels: Sequence[str],
-    data_window: Sequence[int],
-    display_window: Sequence[int],
-    texts: Mapping[str, str],
-    pixel_aspect: float = 1.0,
-) -> bytes:
-    """The header of a file of float32 rows with ZIP. Equal arguments give equal bytes.
-
-    Args:
-        channels: names in ASCII, sorted.
-        data_window: x, y, width, height of the pixels, y downwards.
-        display_window: that of the format.
-        texts: attributes by their full names in ASCII.
-        pixel_aspect: of the format.
-    """
-    listed = b"".join(_text(name) + struct.pack("<iB3xii", FLOAT, 0, 1, 1) for name in channels) + b"\0"
-    attributes: list[tuple[str, str, bytes]] = [
-        ("channels", "chlist", listed),
-        ("compression", "compression", bytes([ZIP])),
-        ("dataWindow", "box2i", _box(data_window)),
-        ("displayWindow", "box2i", _box(display_window)),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", pixel_aspect)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-        *((name, "string", text.encode("utf-8")) for name, text in sorted(texts.items())),
-    ]
-    long = any(len(name) > _SHORT_NAME for name in (*channels, *texts))
-    body = b"".join(
-        _text(name) + _text(kind) + struct.pack("<i", len(value)) + value for name, kind, value in attributes
-    )
-    return struct.pack("<ii", _MAGIC, _VERSION | (_LONG_NAMES if long else 0)) + body + b"\0"
-
-
-def _text(text: str) -> bytes:
-    return text.encode("ascii") + b"\0"
-
-
-def _box(window: Sequence[int]) -> bytes:
-    x, y, width, height = window
-    return struct.pack("<iiii", x, y, x + width - 1, y + height - 1)
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

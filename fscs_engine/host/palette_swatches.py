@@ -10,6 +10,8 @@ import colorsys
 import struct
 from collections.abc import Sequence
 
+from .edits import Color, encoded
+
 Swatch = tuple[tuple[float, float, float], str]
 
 _COLOR, _GROUPS = 0x0001, (0xC001, 0xC002)
@@ -150,7 +152,7 @@ def _of_photoshop(space: int, values: Sequence[int], number: int) -> Sequence[fl
     raise ValueError(f"color {number} is {'CMYK' if space in (2, 9) else 'of a color book'}; save it as RGB")
 
 
-def _of_lab(lightness: float, a: float, b: float) -> list[float]:
+def _of_lab(lightness: float, a: float, b: float) -> Color:
     """CIE L*a*b* of D50 as sRGB, clipped."""
     middle = (lightness + 16) / 116
     roots = (middle + a / 500, middle, middle - b / 200)
@@ -159,11 +161,7 @@ def _of_lab(lightness: float, a: float, b: float) -> list[float]:
         for white, root in zip(_LAB_WHITE, roots)
     ]
     linear = [sum(factor * value for factor, value in zip(row, xyz)) for row in _LAB_TO_LINEAR]
-    return [_encoded(min(max(value, 0.0), 1.0)) for value in linear]
-
-
-def _encoded(value: float) -> float:
-    return value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+    return encoded([min(max(value, 0.0), 1.0) for value in linear])
 
 
 def _in_range(color: Sequence[float], number: int) -> tuple[float, float, float]:

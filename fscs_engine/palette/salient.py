@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..host.edits import LAB_OF_ROOTS, LMS_OF_REC709
 from .palette import Palette, Sample, found_palette, squared_distances
 
 Floats = NDArray[np.float64]
@@ -49,20 +50,7 @@ _EVEN = 0.08
 _STRAY = 0.1
 """What a pixel outside any region counts."""
 
-_LMS = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
+_LMS, _LAB = np.array(LMS_OF_REC709), np.array(LAB_OF_ROOTS)
 
 
 def salient_palette(

@@ -131,13 +131,16 @@ def region(material: Material, number: int, at: tuple[int, int] | None = None) -
     whole = material.image.pixels[..., 3] if material.image.has_alpha else np.ones_like(alpha)
     labels, count = label((alpha > 0) & (alpha >= SOLID * whole), structure=np.ones((3, 3)))
     if not count:
-        raise UsageError(f"layer {number} has at least half of no pixel", cure="split it by a mask")
+        raise UsageError(f"layer {number} holds less than half of every pixel", cure="split it by a mask")
     if at is None:
         chosen = int(np.bincount(labels.ravel())[1:].argmax()) + 1
     else:
         x, y = at
         if not (0 <= x < labels.shape[1] and 0 <= y < labels.shape[0]) or not labels[y, x]:
-            raise UsageError(f"layer {number} has no region at {x},{y}", cure="name a pixel where its alpha is 1")
+            raise UsageError(
+                f"layer {number} has no region at {x},{y}",
+                cure="name a pixel where its alpha is at least half of the image's",
+            )
         chosen = int(labels[y, x])
     nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
     return (labels[tuple(nearest)] == chosen).astype(np.float32)

@@ -1,9 +1,9 @@
 """The nodes of mode Live.
 
-**What the exported model must look like.** Two Inference nodes hold the same model. Each takes the 4
-channels of ``LIVE_INPUT`` in this order, RGB premultiplied in the working space, and gives the 16 channels of
-``LIVE_OUTPUT``: four layers, R, G, B and A of each, premultiplied, in the working space, as (1, 16, H, W). The model's
-attributes are floats, and the node links all of them:
+**What the exported model must look like.** Two Inference nodes hold the same model. Each takes R, G, B and A
+in this order, premultiplied in the working space, and gives the 16 channels of ``LIVE_OUTPUT``: four layers, R, G, B
+and A of each, premultiplied, in the working space, as (1, 16, H, W). The model's attributes are floats, and the node
+links all of them:
 
 ==========================  =====================================================================================
 ``p1r p1g p1b`` … ``p8b``   the palette, sRGB from 0 to 1; those after ``colors`` are not used
@@ -24,7 +24,6 @@ from .script import Script, expression, number, quoted
 CAT = NAME + ".cat"
 
 LIVE_GROUP = 4
-LIVE_INPUT = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
 LIVE_OUTPUT = (
     *("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha"),
     *("forward.u", "forward.v", "backward.u", "backward.v"),

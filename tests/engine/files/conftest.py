@@ -16,7 +16,7 @@ from fscs_engine.files.ora import OraLayerWriter
 from fscs_engine.files.psd import PsdLayerWriter
 from fscs_engine.palette.palette import Palette
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests import corpus.py
+sys.path.insert(0, str(Path(__file__).parent))  # tests import corpus.py and rounding.py
 
 Save = Callable[..., Path]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounding import error_bound
 
 from fscs_engine.errors import InputError, RangeError, UsageError
 from fscs_engine.files.blending import (
     StackedLayer,
     check_options,
     composite,
-    error_bound,
     largest_error,
     layer_titles,
     over_alphas,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rounding import error_bound
 
 from fscs_engine.errors import OutputError, RangeError, UsageError
 from fscs_engine.files import ora, psd
-from fscs_engine.files.blending import error_bound
 from fscs_engine.palette.palette import Palette
 
 pytest.importorskip("psd_tools")

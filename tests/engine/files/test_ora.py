@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from rounding import error_bound
 
 from fscs_engine.errors import InputError
-from fscs_engine.files.blending import error_bound
 from fscs_engine.files.ora import composite_error, read_metadata
 from fscs_engine.palette.palette import Palette, PaletteColor
 

@@ -12,10 +12,10 @@ import OpenImageIO as oiio
 import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
+from rounding import error_bound
 
 from fscs_engine.errors import InputError, OutputError, UsageError
 from fscs_engine.files import psd
-from fscs_engine.files.blending import error_bound
 from fscs_engine.files.psd import PsdLayerWriter, composite_error, read_metadata
 from fscs_engine.palette.palette import Palette, PaletteColor
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from fscs_engine.host.edits import (
     EDIT_PARAMETERS,
+    LAB_OF_ROOTS,
+    LMS_OF_REC709,
     LayerEdit,
     Look,
     checked,
@@ -16,7 +18,6 @@ from fscs_engine.host.edits import (
     edited_palette_color,
     encoded,
     formula,
-    from_oklab,
     inverse,
     move,
     oklab,
@@ -33,6 +34,10 @@ def test_oklab_of_ottosson_s_table():
     assert oklab((1.0, 1.0, 1.0)) == pytest.approx((1.0, 0.0, 0.0), abs=1e-6)
     assert oklab((1.0, 0.0, 0.0)) == pytest.approx((0.62796, 0.22486, 0.12585), abs=1e-5)
     assert oklab((0.0, 0.0, 1.0)) == pytest.approx((0.45201, -0.03246, -0.31153), abs=1e-5)
+
+
+def from_oklab(lab):
+    return np.linalg.inv(LMS_OF_REC709) @ (np.linalg.inv(LAB_OF_ROOTS) @ lab) ** 3
 
 
 @given(color)

@@ -80,10 +80,11 @@ def test_split_by_regions():
     assert ((largest + small)[alpha > 0] == 1).all()
     found = split(pair, 1, small)
     assert found.layers[0, ..., 3].sum() == pytest.approx(36 + 6 * 0.3)
-    with pytest.raises(UsageError, match="0,0"):
+    with pytest.raises(UsageError, match="0,0") as refused:
         region(pair, 1, (0, 0))
+    assert "at least half" in refused.value.cure
     pair.layers[0, ..., 3] *= 0.1
-    with pytest.raises(UsageError, match="by a mask"):
+    with pytest.raises(UsageError, match="less than half of every pixel.*by a mask"):
         region(pair, 1)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fscs_engine import LayerEdit, Look, Palette, apply_look
 from fscs_engine.color import LIN_REC709, ColorSpaces
 from fscs_engine.errors import UsageError
-from fscs_engine.host.edits import decoded, edited_palette_color, encoded, from_oklab, oklab
+from fscs_engine.host.edits import LAB_OF_ROOTS, LMS_OF_REC709, decoded, edited_palette_color, encoded, oklab
 from fscs_engine.recolor.palettes import HARMONIES, Pixel, harmony, match, pick
 
 SPACES = ColorSpaces()
@@ -21,7 +21,8 @@ def of_hues(*degrees, lightness=0.65, chroma=0.1):
     colors = []
     for hue in degrees:
         turn = math.radians(hue)
-        colors.append(encoded(from_oklab((lightness, chroma * math.cos(turn), chroma * math.sin(turn)))))
+        lab = np.array((lightness, chroma * math.cos(turn), chroma * math.sin(turn)))
+        colors.append(encoded(np.linalg.inv(LMS_OF_REC709) @ (np.linalg.inv(LAB_OF_ROOTS) @ lab) ** 3))
     return Palette.from_array(np.clip(colors, 0, 1))
 
 

@@ -1,4 +1,4 @@
-"""Shots through the public door: real EXR files, real processes, some of them killed."""
+"""Shots through the public interface: real EXR files, real processes, some of them killed."""
 
 from __future__ import annotations
 
