@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -42,7 +42,7 @@ MOVIE_KINDS: tuple[Kind, ...] = ("mov", "mkv")
 FRAME_RATE = Fraction(24)
 """Of movies made of frames that do not say theirs."""
 
-_KEY = METADATA_PREFIX + "key"
+_KEY, _PALETTE = METADATA_PREFIX + "key", METADATA_PREFIX + "palette"
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,21 @@ class Delivery:
     def is_done(self, place: Place, identity: Identity, spaces: Sequence[str]) -> bool:
         """Whether all files of a frame are there, whole, and made by just this work.
 
-        A contact sheet or a page only has to be there.
+        The names of the colors and the picture's own channels are in no key, since they change no layer, so they are
+        looked at too. A contact sheet or a page only has to be there.
         """
         if not all(place.file(sheet).is_file() for sheet in self.sheets):
             return False
         return all(
-            stored_key(file) == identity.key(space, self.depth(output))
+            stored(file) == self._wanted(output, identity, space)
             for output, space in zip(self.outputs, spaces, strict=False)
             for file in layer_files(output, place, self.stem, len(identity.palette))
         )
+
+    def _wanted(self, output: Output, identity: Identity, space: str) -> Stored:
+        """What each layer file of an output has to say of itself."""
+        plate = self.options.keep_image and output.kind == "exr"
+        return Stored(identity.key(space, self.depth(output)), identity.palette_text, plate)
 
     def open(self, stack: ExitStack, frame: Frame, spaces: Sequence[str], movies: OpenMovies) -> list[Sink]:
         """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
@@ -375,28 +381,54 @@ def _check_file(file: Path, sources: set[tuple[int, int]], *, overwrite: bool) -
     check_targets([file], overwrite=overwrite)
 
 
-def stored_key(file: Path) -> str:
-    """The cache key that a layer file was made under; empty where there is no such file, none in it, or it is broken.
+@dataclass(frozen=True)
+class Stored:
+    """What a layer file says of itself.
+
+    Attributes:
+        key: the cache key that it was made under.
+        palette: the text of its palette.
+        plate: whether it holds the picture's own channels.
+    """
+
+    key: str = ""
+    palette: str = ""
+    plate: bool = False
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str], *, plate: bool = False) -> Stored:
+        """Of a file's metadata."""
+        return cls(texts.get(_KEY, ""), texts.get(_PALETTE, ""), plate)
+
+
+def stored(file: Path) -> Stored:
+    """What a layer file says of itself; empty where there is no such file, it says nothing, or it is broken.
 
     Files of ours are whole when they have their name, so only the header and the end are looked at.
     """
     if not file.is_file():
-        return ""
+        return Stored()
     with suppress(InputError, OSError, SyntaxError, ValueError):
-        return _KEY_READERS[file.suffix.lower()](file)
-    return ""
+        return _STORED_READERS[file.suffix.lower()](file)
+    return Stored()
 
 
-def _exr_key(file: Path) -> str:
+def stored_key(file: Path) -> str:
+    """The cache key that a file was made under; empty as in :func:`stored`."""
+    return stored(file).key
+
+
+def _exr_stored(file: Path) -> Stored:
     from ..files.reading import open_image
 
     with open_image(file) as opened:
         for part, spec in enumerate(opened.specs):
             opened.read(part, [0], (spec.height - 1, spec.height))
-        return str(opened.specs[0].get_string_attribute(_KEY))
+        texts = {name: opened.specs[0].get_string_attribute(name) for name in (_KEY, _PALETTE)}
+        return Stored.of(texts, plate=any("R" in spec.channelnames for spec in opened.specs))
 
 
-def _png_key(file: Path) -> str:
+def _png_stored(file: Path) -> Stored:
     from PIL import Image as Pillow
 
     with Pillow.open(file) as opened:
@@ -404,22 +436,22 @@ def _png_key(file: Path) -> str:
         with file.open("rb") as stream:
             stream.seek(-len(end), 2)
             whole = stream.read() == end
-        return str(opened.info.get(_KEY, "")) if whole else ""
+        return Stored.of({str(name): str(text) for name, text in opened.info.items()}) if whole else Stored()
 
 
-def _document_key(file: Path) -> str:
+def _document_stored(file: Path) -> Stored:
     from ..files import ora, psd, tiff
 
     read = {".ora": ora.read_metadata, ".psd": psd.read_metadata, ".tif": tiff.read_metadata}[file.suffix.lower()]
-    return read(file).get(_KEY, "")
+    return Stored.of(read(file))
 
 
-_KEY_READERS: dict[str, Callable[[Path], str]] = {
-    ".exr": _exr_key,
-    ".png": _png_key,
-    ".ora": _document_key,
-    ".psd": _document_key,
-    ".tif": _document_key,
+_STORED_READERS: dict[str, Callable[[Path], Stored]] = {
+    ".exr": _exr_stored,
+    ".png": _png_stored,
+    ".ora": _document_stored,
+    ".psd": _document_stored,
+    ".tif": _document_stored,
 }
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,35 @@ def test_resume_does_only_what_is_missing_or_other(shot, tmp_path):
     write_exr(shot.with_name("plate.1007.exr"), Image.from_pixels(frame(7), LIN_REC709), overwrite=True)
     assert [number for number, status in run().items() if status == "done"] == [1007]
     assert set(run(Palette.from_hex("#270a05,#a53615,#e1b389,#ffffff")).values()) == {"done"}
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_resume_sees_whether_the_image_is_kept(shot, tmp_path, single):
+    def run(keep):
+        report = segment_sequence(
+            shot, tmp_path / "l.####.exr", COLORS, frames="1001", resume=True, keep_image=keep, single_part=single
+        )
+        with open_image(tmp_path / "l.1001.exr") as opened:
+            return report.frames[0].status, any("R" in spec.channelnames for spec in opened.specs)
+
+    assert run(False) == ("done", False)
+    assert run(True) == ("done", True)
+    assert run(True) == ("skipped", True)
+    assert run(False) == ("done", False)
+
+
+@pytest.mark.parametrize(("output", "kind"), [("l.####.exr", "png"), ("l.####.ora", "png"), ("l/", "png"), ("l/", "tiff")])
+def test_resume_sees_the_names_of_the_colors(shot, tmp_path, output, kind):
+    def run(*names):
+        named = Palette(tuple(replace(color, name=name) for color, name in zip(COLORS, names, strict=True)))
+        report = segment_sequence(
+            shot, f"{tmp_path}/{output}", named, frames="1001", resume=True, layer_format=kind
+        )
+        return report.frames[0].status
+
+    assert run("sky", "cup", "foam", "") == "done"
+    assert run("sky", "cup", "foam", "") == "skipped"
+    assert run("sky", "mug", "foam", "") == "done"
 
 
 def test_resume_takes_no_layers_of_another_format(shot, tmp_path, monkeypatch):
