@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -185,13 +186,13 @@ def test_resume_sees_whether_the_image_is_kept(shot, tmp_path, single):
     assert run(False) == ("done", False)
 
 
-@pytest.mark.parametrize(("output", "kind"), [("l.####.exr", "png"), ("l.####.ora", "png"), ("l/", "png"), ("l/", "tiff")])
+@pytest.mark.parametrize(
+    ("output", "kind"), [("l.####.exr", "png"), ("l.####.ora", "png"), ("l/", "png"), ("l/", "tiff")]
+)
 def test_resume_sees_the_names_of_the_colors(shot, tmp_path, output, kind):
     def run(*names):
         named = Palette(tuple(replace(color, name=name) for color, name in zip(COLORS, names, strict=True)))
-        report = segment_sequence(
-            shot, f"{tmp_path}/{output}", named, frames="1001", resume=True, layer_format=kind
-        )
+        report = segment_sequence(shot, f"{tmp_path}/{output}", named, frames="1001", resume=True, layer_format=kind)
         return report.frames[0].status
 
     assert run("sky", "cup", "foam", "") == "done"
@@ -269,6 +270,30 @@ def test_what_is_not_computed_needs_no_networks(shot, tmp_path, monkeypatch, how
     todo, _, _ = plan(opened, None, "error")
     results = segment_frames(work, todo, segmenter)
     assert {result.status for result in results} == {"skipped" if how == "resume" else "pending"}
+
+
+@pytest.mark.parametrize(("temporal", "ahead", "most"), [(0.0, 1, 3), (1.0, 2, 5)])
+def test_no_more_frames_are_held_than_are_needed(shot, tmp_path, monkeypatch, temporal, ahead, most):
+    """Those that are written, computed and read ahead; with temporal smoothing those of the window."""
+    read, counts, strips = [], [], Segmenter.strips
+
+    def read_image_and_tell(path, **more):
+        image = read_image(path, **more)
+        read.append(weakref.ref(image))
+        return image
+
+    def counted_strips(*given, **more):
+        deadline = time.monotonic() + 60
+        while len(read) < min(FRAMES, len(counts) + 1 + ahead) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        counts.append(sum(image() is not None for image in read))
+        yield from strips(*given, **more)
+
+    monkeypatch.setattr("fscs_engine.shots.shots.read_image", read_image_and_tell)
+    monkeypatch.setattr(Segmenter, "strips", counted_strips)
+    segment_sequence(shot, tmp_path / "l.####.exr", COLORS, AlphaProcessing(temporal=temporal))
+    assert len(counts) == FRAMES
+    assert max(counts) <= most
 
 
 def test_png_layers_are_resumed_too(shot, tmp_path):
