@@ -32,6 +32,7 @@ from fscs_engine import (
 from fscs_engine import segment_sequence as segment_with_options
 from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
 from fscs_engine.errors import CancelledError, InputError, OutputError, ProcessError, UsageError
+from fscs_engine.files import ora, psd
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.palette_files import read_palette
 from fscs_engine.files.png import write_png
@@ -304,6 +305,43 @@ def test_png_layers_are_resumed_too(shot, tmp_path):
     again = segment_sequence(shot, f"{tmp_path}/png/", COLORS, resume=True)
     assert [result.frame for result in again.frames if result.status == "done"] == [1006]
     assert contents(tmp_path / "png") == before
+
+
+def corners() -> Palette:
+    """The eight corners of the cube, each twice."""
+    return Palette.from_array(np.repeat(np.indices((2, 2, 2)).reshape(3, 8).T, 2, axis=0))
+
+
+@pytest.mark.parametrize("palette", [Palette.from_hex(["#4c4c4c"] * 12), corners()], ids=["one color", "corners"])
+@pytest.mark.parametrize("kind", ["png", "tiff", "ora", "psd"])
+def test_repeated_colors_add_up_in_files_of_integers(tmp_path, kind, palette):
+    pixels = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
+    pixels[:8], pixels[8:32, :16] = 1, 0
+    write_png(tmp_path / "a.png", pixels)
+    picture = read_image(tmp_path / "a.png").pixels
+    folder = kind in ("png", "tiff")
+    output = f"{tmp_path}/l/" if folder else f"{tmp_path}/l.{kind}"
+    segment_sequence(tmp_path / "a.png", output, palette, **({"layer_format": kind} if folder else {}))
+    if folder:
+        files = sorted((tmp_path / "l").iterdir())
+        assert len(files) == len(palette)
+        error = np.abs(np.sum([read_image(file).pixels[..., :3] for file in files], axis=0) - picture).max()
+    else:
+        error = {"ora": ora, "psd": psd}[kind].composite_error(tmp_path / f"l.{kind}", picture)
+    assert error <= (len(palette) + 1) / 131070
+
+
+@pytest.mark.parametrize("kind", ["ora", "psd"])
+def test_repeated_colors_add_up_in_documents_of_8_bits(tmp_path, kind):
+    pixels = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
+    pixels[:8], pixels[8:32, :16] = 1, 0
+    palette = corners()
+    layers = Segmenter().segment(Image.from_pixels(pixels, SRGB), palette, working_space=SRGB).pixels
+    make = ora.OraLayerWriter if kind == "ora" else psd.PsdLayerWriter
+    with make(tmp_path / f"l.{kind}", height=64, width=64, palette=palette, bits=8) as writer:
+        writer.write(0, layers)
+    error = {"ora": ora, "psd": psd}[kind].composite_error(tmp_path / f"l.{kind}", pixels)
+    assert error <= (len(palette) + 1) / 510
 
 
 def test_holes(shot, tmp_path):
