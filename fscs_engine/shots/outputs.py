@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from ..color import SRGB, ColorSpaces, in_space, resolve, straight
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import check_targets, make_folder
 from ..host.naming import METADATA_PREFIX
+from ..host.parameters import MAXIMUM_COLORS
 from ..image import Image, Reading
 from ..runtime.memory import empty
 from .frames import FramePattern
@@ -42,6 +44,7 @@ MOVIE_KINDS: tuple[Kind, ...] = ("mov", "mkv")
 FRAME_RATE = Fraction(24)
 """Of movies made of frames that do not say theirs."""
 
+_LOG = logging.getLogger(__name__)
 _KEY, _PALETTE = METADATA_PREFIX + "key", METADATA_PREFIX + "palette"
 
 
@@ -144,9 +147,12 @@ class Delivery:
         """Whether all files of a frame are there, whole, and made by just this work.
 
         The names of the colors and the picture's own channels are in no key, since they change no layer, so they are
-        looked at too. A contact sheet or a page only has to be there.
+        looked at too. A contact sheet or a page only has to be there. Layers that an earlier run with more colors left
+        are still to be removed.
         """
         if not all(place.file(sheet).is_file() for sheet in self.sheets):
+            return False
+        if any(self._left_over(output, place, len(identity.palette))[0] for output in self.outputs):
             return False
         return all(
             stored(file) == self._wanted(output, identity, space)
@@ -175,11 +181,52 @@ class Delivery:
             if pattern.has_number:
                 make_folder(frame.place.file(pattern).parent)
         sinks = []
+        stack.push(partial(self._clear_unless, frame))
         for output, space in zip(self.outputs, spaces, strict=False):
             opener = movies.open if output.is_movie else _OPENERS[output.kind]
             sinks.append(opener(stack, self, output, frame, space))
         sinks += [_sheet_sink(stack, self, frame.place.file(sheet), frame) for sheet in self.sheets]
         return sinks
+
+    def _clear_unless(self, frame: Frame, kind: type[BaseException] | None, *_: object) -> None:
+        """Removes what is left over of a frame once its new files are there."""
+        for output in self.outputs if kind is None else ():
+            if not output.is_movie:
+                self.clear(output, frame.place, len(frame.identity.palette))
+
+    def clear(self, output: Output, place: Place, layers: int) -> None:
+        """Removes the layers of an earlier run with more colors: together with the new ones they would not add up.
+
+        What may not be removed is named.
+        """
+        ours, others = self._left_over(output, place, layers)
+        for file in ours:
+            try:
+                file.unlink()
+            except OSError:
+                others.append(file)
+        for file in others:
+            _LOG.warning("%s: not one of the new layers beside it; remove it if an earlier run left it there", file)
+
+    def _left_over(self, output: Output, place: Place, layers: int) -> tuple[list[Path], list[Path]]:
+        """Files that have the names of layers beyond the last one.
+
+        Returns:
+            Those that may be removed, since they say that they are ours, and the others: movies say nothing, and an
+            old layer may be a mask of this run.
+        """
+        ours: list[Path] = []
+        others: list[Path] = []
+        if not output.is_folder:
+            return ours, others
+        masks = {mask.file(place.frame, place.view).resolve() for mask in self.options.masks}
+        replaces = self.options.overwrite or self.options.resume
+        for file in layer_files(output, place, self.stem, MAXIMUM_COLORS)[layers:]:
+            if file.is_file():
+                said = stored(file)  # a recolored picture has a key and no palette
+                removable = replaces and said.key and said.palette and file.resolve() not in masks
+                (ours if removable else others).append(file)
+        return ours, others
 
 
 class OpenMovies:
@@ -223,6 +270,7 @@ class OpenMovies:
                 overwrite=delivery.options.overwrite,
             )
             self._writers[output, place.view] = self._stack.enter_context(movie)
+            delivery.clear(output, place, len(palette))
         if movie.size != (image.height, image.width):
             raise UsageError(
                 f"frame {place.frame} is {image.width} x {image.height}, the frames before are "
@@ -406,10 +454,11 @@ def stored(file: Path) -> Stored:
 
     Files of ours are whole when they have their name, so only the header and the end are looked at.
     """
-    if not file.is_file():
+    reader = _STORED_READERS.get(file.suffix.lower())
+    if reader is None or not file.is_file():
         return Stored()
     with suppress(InputError, OSError, SyntaxError, ValueError):
-        return _STORED_READERS[file.suffix.lower()](file)
+        return reader(file)
     return Stored()
 
 

@@ -307,6 +307,65 @@ def test_png_layers_are_resumed_too(shot, tmp_path):
     assert contents(tmp_path / "png") == before
 
 
+def folder_layers(folder, frame):
+    """The numbers of the layers of a frame."""
+    return sorted(int(file.name.split(".")[1].removeprefix("layer")) for file in folder.glob(f"*.{frame}.*"))
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_fewer_colors_leave_no_old_layers(shot, tmp_path, kind):
+    def run(count, frames, **more):
+        palette = Palette(COLORS.colors[:count])
+        segment_sequence(shot, f"{tmp_path}/l/", palette, frames=frames, layer_format=kind, **more)
+        return [folder_layers(tmp_path / "l", frame) for frame in (1001, 1002)]
+
+    assert run(4, "1001-1002") == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    assert run(3, "1001-1002", resume=True) == [[1, 2, 3], [1, 2, 3]]
+    assert run(2, "1001", overwrite=True) == [[1, 2], [1, 2, 3]]
+
+
+def test_resume_removes_an_old_layer_beside_a_frame_that_is_done(shot, tmp_path):
+    two, three = (Palette(COLORS.colors[:count]) for count in (2, 3))
+    segment_sequence(shot, f"{tmp_path}/l/", three, frames="1001")
+    old = tmp_path / "l" / "plate.layer3.1001.png"
+    content = old.read_bytes()
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", overwrite=True)
+    old.write_bytes(content)
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", resume=True)
+    assert not old.exists()
+
+
+def test_what_may_not_be_removed_is_named(shot, tmp_path, caplog):
+    """A mask of the run, and a file that does not say that it is a layer."""
+    two, four = (Palette(COLORS.colors[:count]) for count in (2, 4))
+    segment_sequence(shot, f"{tmp_path}/l/", four, frames="1001")
+    mask, painted = (tmp_path / "l" / f"plate.layer{number}.1001.png" for number in (3, 4))
+    write_png(painted, np.zeros((HEIGHT, WIDTH, 3), np.float32), overwrite=True)
+    masks = [ShotMask(FramePattern(str(mask.with_name("plate.layer3.####.png"))), "limit", (1,))]
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", overwrite=True, masks=masks)
+    assert folder_layers(tmp_path / "l", 1001) == [1, 2, 3, 4]
+    named = [number for number in range(1, 5) if f"layer{number}.1001.png: not one of the new layers" in caplog.text]
+    assert named == [3, 4]
+
+
+def test_old_movies_are_named(shot, tmp_path, caplog):
+    (tmp_path / "l").mkdir()
+    old = tmp_path / "l" / "plate.layer5.mkv"
+    old.write_bytes(b"kept")
+    segment_sequence(shot, f"{tmp_path}/l/", COLORS, frames="1001-1002", layer_format="mkv", overwrite=True)
+    assert old.read_bytes() == b"kept"
+    assert caplog.text.count("plate.layer5.mkv: not one of the new layers") == 1
+
+
+def test_a_frame_that_fails_leaves_the_old_layers(shot, tmp_path, monkeypatch):
+    segment_sequence(shot, f"{tmp_path}/l/", COLORS, frames="1001")
+    before = contents(tmp_path / "l")
+    monkeypatch.setattr("fscs_engine.files.png.PngLayerWriter._check_whole", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        segment_sequence(shot, f"{tmp_path}/l/", Palette(COLORS.colors[:2]), frames="1001", overwrite=True)
+    assert contents(tmp_path / "l") == before
+
+
 def corners() -> Palette:
     """The eight corners of the cube, each twice."""
     return Palette.from_array(np.repeat(np.indices((2, 2, 2)).reshape(3, 8).T, 2, axis=0))
