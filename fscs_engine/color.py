@@ -30,7 +30,11 @@ _BUILT_IN = "ocio://default"
 _CAMERAS = "ocio://studio-config-latest"
 """A built-in config with the log spaces of cameras, for names that the others lack."""
 
-_CODED = ("sdr-video", "hdr-video", "edr-video", "log")
+_LINEAR = "scene-linear"
+_UNSAID_CURVE = "curve"
+"""Our own word for a space that is not linear and does not say whether it is of a display or a camera's log."""
+
+_CODED = ("sdr-video", "hdr-video", "edr-video", "log", _UNSAID_CURVE)
 _NAMES = {SRGB: "sRGB Encoded Rec.709 (sRGB)", LIN_REC709: "Linear Rec.709 (sRGB)", ACESCG: "ACEScg"}
 """Our names and theirs in the built-in config."""
 
@@ -85,8 +89,7 @@ class ColorSpaces:
         Raises:
             ColorSpaceError: unknown name.
         """
-        config, canonical = self._find(name)
-        return config.getColorSpace(canonical).getEncoding() == "sdr-video"
+        return self._encoding(name) == "sdr-video"
 
     def is_linear(self, name: str) -> bool:
         """Whether values of this space are proportional to light.
@@ -94,8 +97,7 @@ class ColorSpaces:
         Raises:
             ColorSpaceError: unknown name.
         """
-        config, canonical = self._find(name)
-        return config.getColorSpace(canonical).getEncoding() == "scene-linear"
+        return self._encoding(name) == _LINEAR
 
     def is_coded(self, name: str) -> bool:
         """Whether values of this space are known to be coded by a curve, for a display or as a camera's log.
@@ -103,8 +105,7 @@ class ColorSpaces:
         Raises:
             ColorSpaceError: unknown name.
         """
-        config, canonical = self._find(name)
-        return config.getColorSpace(canonical).getEncoding() in _CODED
+        return self._encoding(name) in _CODED
 
     def is_data(self, name: str) -> bool:
         """Whether a space stands for numbers that are no colors.
@@ -114,6 +115,23 @@ class ColorSpaces:
         """
         config, canonical = self._find(name)
         return bool(config.getColorSpace(canonical).isData())
+
+    @lru_cache(maxsize=64)  # noqa: B019  # one instance a run
+    def _encoding(self, name: str) -> str:
+        """What a space says of its values; where it does not, as in all configs of version 1, what its transforms do.
+
+        Empty for numbers that are no colors, and where the files of a transform can't be read.
+        """
+        config, canonical = self._find(name)
+        space = config.getColorSpace(canonical)
+        said = str(space.getEncoding())
+        if said or space.isData():
+            return said
+        try:
+            linear = config.isColorSpaceLinear(canonical, ocio.REFERENCE_SPACE_SCENE)
+        except (ocio.Exception, ocio.ExceptionMissingFile):
+            return ""
+        return _LINEAR if linear else _UNSAID_CURVE
 
     @cached_property
     def _cameras(self) -> ocio.Config:

@@ -18,6 +18,7 @@ RGB, GRAY = "RGB", "GRAY"
 
 _RELATIVE = 1  # the intent: white is white, colors that the screen lacks are not moved
 _SAME = 0.6 / 255  # two sRGB profiles differ by less
+_WHOLE = 0.01  # of a level: float32 holds a level of 16 bits to within 0.004
 _HEADER = 128
 _TABLES = (b"A2B0", b"A2B1", b"D2B0", b"D2B1")
 _ROWS = 256
@@ -77,16 +78,17 @@ class IccProfile:
 
         Args:
             rgb: (H, W, 3) straight, as in the file; of a gray profile the three are equal.
-            levels: the largest integer that 1 stands for in the file, 0 for floats.
+            levels: the largest integer that 1 stands for in the file, 0 for floats. Colors between or beyond the
+                levels, as those that an alpha was taken out of, are not rounded to them.
         """
         out = np.empty(rgb.shape, np.float32)
         tables = self._by_level(levels) if levels and not self._has_tables else None
         for top in range(0, len(rgb), _ROWS):
             rows = rgb[top : top + _ROWS]
-            if tables is None:
+            numbers = None if tables is None else _whole_levels(rows, levels)
+            if tables is None or numbers is None:
                 out[top : top + _ROWS] = self._linear(rows)
                 continue
-            numbers = np.rint(rows * np.float32(levels)).astype(np.intp)
             out[top : top + _ROWS] = tables[0][numbers[..., 0]]
             for channel in range(1, len(tables)):
                 out[top : top + _ROWS] += tables[channel][numbers[..., channel]]
@@ -139,6 +141,15 @@ class IccProfile:
             raise ProfileError("it is damaged") from error
         linear: NDArray[np.float32] = (xyz.reshape(-1, 3) @ xyz_d50_to_rec709().T).astype(np.float32)
         return linear.reshape(*rgb.shape[:-1], 3)
+
+
+def _whole_levels(rgb: NDArray[np.float32], levels: int) -> NDArray[np.intp] | None:
+    """The levels that colors are; None unless all of them are levels of the file."""
+    scaled = rgb * np.float32(levels)
+    whole = np.rint(scaled)
+    with np.errstate(invalid="ignore"):
+        found = (np.abs(scaled - whole) <= _WHOLE) & (whole >= 0) & (whole <= levels)
+    return whole.astype(np.intp) if found.all() else None
 
 
 @lru_cache(maxsize=1)

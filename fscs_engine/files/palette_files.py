@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..host import palette_codec
@@ -22,6 +25,18 @@ def read_palette(path: str | Path) -> Palette:
         return Palette.from_dict(palette_codec.read_palette(path))
 
 
+def found_by(path: str | Path) -> dict[str, object]:
+    """How the palette in a JSON file was found, as :func:`write_palette` was told; empty where it does not say.
+
+    Args:
+        path: a file that :func:`read_palette` reads.
+    """
+    found = None
+    with suppress(ValueError):  # of an encoding that JSON does not have
+        found = json.loads(Path(path).read_bytes()).get("found")
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
 def named_palette(text: str) -> Palette:
     """The colors that a user names: ``"#aabbcc,#112233"``, the file they are in, or an address that holds them.
 
@@ -36,7 +51,9 @@ def named_palette(text: str) -> Palette:
     return Palette.from_hex(text)
 
 
-def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False) -> None:
+def write_palette(
+    path: str | Path, palette: Palette, *, overwrite: bool = False, found: Mapping[str, object] | None = None
+) -> None:
     """Writes a palette file, the whole file or none.
 
     JSON keeps everything; see :mod:`fscs_engine.host.palette_codec` for the other formats.
@@ -45,6 +62,7 @@ def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False
         path: the ending decides the format.
         palette: what to write.
         overwrite: whether a file that exists is replaced.
+        found: how it was found, for people and :func:`found_by`; only JSON holds it.
 
     Raises:
         PaletteError: an ending that is not one of these.
@@ -52,6 +70,6 @@ def write_palette(path: str | Path, palette: Palette, *, overwrite: bool = False
     """
     with palette_errors():
         ending = palette_codec.check_ending(Path(path))
-    content = palette_codec.encoded(palette.to_dict(), ending)
+    content = palette_codec.encoded({**palette.to_dict(), **({"found": dict(found)} if found else {})}, ending)
     with replaced_file(path, overwrite=overwrite) as temporary:
         Path(temporary).write_bytes(content)

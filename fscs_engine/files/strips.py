@@ -18,7 +18,10 @@ ROWS = 64
 of the 16 that ZIP packs together in EXR, so that every core has some."""
 
 TOLERANCE = 1e-6
-"""How far outside [0, 1] a color or alpha may lie by rounding alone."""
+"""How far outside of its range a premultiplied color or an alpha may lie by rounding alone.
+
+Layers are rounded where they add up, so a straight color may lie this far outside [0, 1] divided by its alpha. Brought
+back, the sum of the layers changes by this much at most, and half a level of 16 bits is seven times as much."""
 
 
 class Strips:
@@ -129,9 +132,11 @@ def straight_layer(
     np.divide(layer[..., :3], alpha, out=straight[..., :3], where=seen)
     straight[..., 3:] = alpha
     if not clip:
-        outside = ~((straight >= -TOLERANCE) & (straight <= 1 + TOLERANCE))
         # A glow without alpha has no straight color at all.
-        outside[..., :3] = np.where(seen, outside[..., :3], ~(np.abs(layer[..., :3]) <= TOLERANCE))
+        most = np.where(seen, alpha, np.float32(0))
+        outside = np.empty(layer.shape, np.bool_)
+        outside[..., :3] = ~((layer[..., :3] >= -TOLERANCE) & (layer[..., :3] <= most + TOLERANCE))
+        outside[..., 3:] = ~((alpha >= -TOLERANCE) & (alpha <= 1 + TOLERANCE))
         if outside.any():
             y, x, channel = np.argwhere(outside)[0]
             given = straight if seen[y, x, 0] else layer

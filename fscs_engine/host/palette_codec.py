@@ -271,7 +271,8 @@ def _write_json(document: JsonObject) -> str:
         json.dumps({name: color[name] for name in ("rgb", "name", "locked")}, ensure_ascii=False)
         for color in document["colors"]
     )
-    return f'{{\n  "version": {FORMAT_VERSION},\n  "space": "srgb",\n  "colors": [\n    {listed}\n  ]\n}}\n'
+    found = f'  "found": {json.dumps(document["found"])},\n' if "found" in document else ""
+    return f'{{\n  "version": {FORMAT_VERSION},\n  "space": "srgb",\n{found}  "colors": [\n    {listed}\n  ]\n}}\n'
 
 
 def _read_gimp(text: str) -> JsonObject:

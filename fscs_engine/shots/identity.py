@@ -43,6 +43,11 @@ class Identity:
     converted: bool = False
     read_as: str = ""
 
+    @property
+    def palette_text(self) -> str:
+        """The palette as files say it, with the artist's names, which are in no key."""
+        return json.dumps(self.palette.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
     def parameters(self, working_space: str, depth: str = "float") -> dict[str, object]:
         """The parameters in canonical form; ``depth`` as in :func:`fscs_engine.host.key.result_parameters`."""
         layers: Mapping[str, Mapping[int, float]] = {
@@ -79,7 +84,7 @@ class Identity:
     def metadata(self, working_space: str, depth: str = "float") -> dict[str, str]:
         """The ``softcolor:`` attributes of an EXR: no time, host, user or path."""
         values = {
-            "palette": json.dumps(self.palette.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True),
+            "palette": self.palette_text,
             "model": self.segmenter.model_name,
             "working_space": working_space,
             "parameters": canonical_json(self.parameters(working_space, depth)),

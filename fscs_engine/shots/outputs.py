@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,6 +19,7 @@ from ..color import SRGB, ColorSpaces, in_space, resolve, straight
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import check_targets, make_folder
 from ..host.naming import METADATA_PREFIX
+from ..host.parameters import MAXIMUM_COLORS
 from ..image import Image, Reading
 from ..runtime.memory import empty
 from .frames import FramePattern
@@ -42,7 +44,8 @@ MOVIE_KINDS: tuple[Kind, ...] = ("mov", "mkv")
 FRAME_RATE = Fraction(24)
 """Of movies made of frames that do not say theirs."""
 
-_KEY = METADATA_PREFIX + "key"
+_LOG = logging.getLogger(__name__)
+_KEY, _PALETTE = METADATA_PREFIX + "key", METADATA_PREFIX + "palette"
 
 
 @dataclass(frozen=True)
@@ -143,15 +146,24 @@ class Delivery:
     def is_done(self, place: Place, identity: Identity, spaces: Sequence[str]) -> bool:
         """Whether all files of a frame are there, whole, and made by just this work.
 
-        A contact sheet or a page only has to be there.
+        The names of the colors and the picture's own channels are in no key, since they change no layer, so they are
+        looked at too. A contact sheet or a page only has to be there. Layers that an earlier run with more colors left
+        are still to be removed.
         """
         if not all(place.file(sheet).is_file() for sheet in self.sheets):
             return False
+        if any(self._left_over(output, place, len(identity.palette))[0] for output in self.outputs):
+            return False
         return all(
-            stored_key(file) == identity.key(space, self.depth(output))
+            stored(file) == self._wanted(output, identity, space)
             for output, space in zip(self.outputs, spaces, strict=False)
             for file in layer_files(output, place, self.stem, len(identity.palette))
         )
+
+    def _wanted(self, output: Output, identity: Identity, space: str) -> Stored:
+        """What each layer file of an output has to say of itself."""
+        plate = self.options.keep_image and output.kind == "exr"
+        return Stored(identity.key(space, self.depth(output)), identity.palette_text, plate)
 
     def open(self, stack: ExitStack, frame: Frame, spaces: Sequence[str], movies: OpenMovies) -> list[Sink]:
         """Opens the writers of a frame; its files appear when ``stack`` is left without an error.
@@ -169,11 +181,52 @@ class Delivery:
             if pattern.has_number:
                 make_folder(frame.place.file(pattern).parent)
         sinks = []
+        stack.push(partial(self._clear_unless, frame))
         for output, space in zip(self.outputs, spaces, strict=False):
             opener = movies.open if output.is_movie else _OPENERS[output.kind]
             sinks.append(opener(stack, self, output, frame, space))
         sinks += [_sheet_sink(stack, self, frame.place.file(sheet), frame) for sheet in self.sheets]
         return sinks
+
+    def _clear_unless(self, frame: Frame, kind: type[BaseException] | None, *_: object) -> None:
+        """Removes what is left over of a frame once its new files are there."""
+        for output in self.outputs if kind is None else ():
+            if not output.is_movie:
+                self.clear(output, frame.place, len(frame.identity.palette))
+
+    def clear(self, output: Output, place: Place, layers: int) -> None:
+        """Removes the layers of an earlier run with more colors: together with the new ones they would not add up.
+
+        What may not be removed is named.
+        """
+        ours, others = self._left_over(output, place, layers)
+        for file in ours:
+            try:
+                file.unlink()
+            except OSError:
+                others.append(file)
+        for file in others:
+            _LOG.warning("%s: not one of the new layers beside it; remove it if an earlier run left it there", file)
+
+    def _left_over(self, output: Output, place: Place, layers: int) -> tuple[list[Path], list[Path]]:
+        """Files that have the names of layers beyond the last one.
+
+        Returns:
+            Those that may be removed, since they say that they are ours, and the others: movies say nothing, and an
+            old layer may be a mask of this run.
+        """
+        ours: list[Path] = []
+        others: list[Path] = []
+        if not output.is_folder:
+            return ours, others
+        masks = {mask.file(place.frame, place.view).resolve() for mask in self.options.masks}
+        replaces = self.options.overwrite or self.options.resume
+        for file in layer_files(output, place, self.stem, MAXIMUM_COLORS)[layers:]:
+            if file.is_file():
+                said = stored(file)  # a recolored picture has a key and no palette
+                removable = replaces and said.key and said.palette and file.resolve() not in masks
+                (ours if removable else others).append(file)
+        return ours, others
 
 
 class OpenMovies:
@@ -217,6 +270,7 @@ class OpenMovies:
                 overwrite=delivery.options.overwrite,
             )
             self._writers[output, place.view] = self._stack.enter_context(movie)
+            delivery.clear(output, place, len(palette))
         if movie.size != (image.height, image.width):
             raise UsageError(
                 f"frame {place.frame} is {image.width} x {image.height}, the frames before are "
@@ -375,28 +429,55 @@ def _check_file(file: Path, sources: set[tuple[int, int]], *, overwrite: bool) -
     check_targets([file], overwrite=overwrite)
 
 
-def stored_key(file: Path) -> str:
-    """The cache key that a layer file was made under; empty where there is no such file, none in it, or it is broken.
+@dataclass(frozen=True)
+class Stored:
+    """What a layer file says of itself.
+
+    Attributes:
+        key: the cache key that it was made under.
+        palette: the text of its palette.
+        plate: whether it holds the picture's own channels.
+    """
+
+    key: str = ""
+    palette: str = ""
+    plate: bool = False
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str], *, plate: bool = False) -> Stored:
+        """Of a file's metadata."""
+        return cls(texts.get(_KEY, ""), texts.get(_PALETTE, ""), plate)
+
+
+def stored(file: Path) -> Stored:
+    """What a layer file says of itself; empty where there is no such file, it says nothing, or it is broken.
 
     Files of ours are whole when they have their name, so only the header and the end are looked at.
     """
-    if not file.is_file():
-        return ""
+    reader = _STORED_READERS.get(file.suffix.lower())
+    if reader is None or not file.is_file():
+        return Stored()
     with suppress(InputError, OSError, SyntaxError, ValueError):
-        return _KEY_READERS[file.suffix.lower()](file)
-    return ""
+        return reader(file)
+    return Stored()
 
 
-def _exr_key(file: Path) -> str:
+def stored_key(file: Path) -> str:
+    """The cache key that a file was made under; empty as in :func:`stored`."""
+    return stored(file).key
+
+
+def _exr_stored(file: Path) -> Stored:
     from ..files.reading import open_image
 
     with open_image(file) as opened:
         for part, spec in enumerate(opened.specs):
             opened.read(part, [0], (spec.height - 1, spec.height))
-        return str(opened.specs[0].get_string_attribute(_KEY))
+        texts = {name: opened.specs[0].get_string_attribute(name) for name in (_KEY, _PALETTE)}
+        return Stored.of(texts, plate=any("R" in spec.channelnames for spec in opened.specs))
 
 
-def _png_key(file: Path) -> str:
+def _png_stored(file: Path) -> Stored:
     from PIL import Image as Pillow
 
     with Pillow.open(file) as opened:
@@ -404,22 +485,22 @@ def _png_key(file: Path) -> str:
         with file.open("rb") as stream:
             stream.seek(-len(end), 2)
             whole = stream.read() == end
-        return str(opened.info.get(_KEY, "")) if whole else ""
+        return Stored.of({str(name): str(text) for name, text in opened.info.items()}) if whole else Stored()
 
 
-def _document_key(file: Path) -> str:
+def _document_stored(file: Path) -> Stored:
     from ..files import ora, psd, tiff
 
     read = {".ora": ora.read_metadata, ".psd": psd.read_metadata, ".tif": tiff.read_metadata}[file.suffix.lower()]
-    return read(file).get(_KEY, "")
+    return Stored.of(read(file))
 
 
-_KEY_READERS: dict[str, Callable[[Path], str]] = {
-    ".exr": _exr_key,
-    ".png": _png_key,
-    ".ora": _document_key,
-    ".psd": _document_key,
-    ".tif": _document_key,
+_STORED_READERS: dict[str, Callable[[Path], Stored]] = {
+    ".exr": _exr_stored,
+    ".png": _png_stored,
+    ".ora": _document_stored,
+    ".psd": _document_stored,
+    ".tif": _document_stored,
 }
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..alpha.temporal import Moment
 from ..color import ColorSpaces
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import make_folder
-from ..files.palette_files import read_palette, write_palette
+from ..files.palette_files import found_by, read_palette, write_palette
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
 from .frames import FramePattern
@@ -116,19 +118,14 @@ class Run:
         """The one palette of all frames: as given, as an earlier run kept it (``resume``), or found.
 
         Raises:
-            UsageError: the palette that was kept has another number of colors.
+            UsageError: the palette that was kept is not the one that was asked for: its number of colors, those that
+                are given, the method or the seed.
         """
         options, file = self.options, self.kept_palette
         if options.given is not None and len(options.given) == options.wanted:
             return options.given
         if options.resume and file is not None and file.is_file():
-            kept = read_palette(file)
-            if len(kept) != options.wanted:
-                raise UsageError(
-                    f"{file} holds {len(kept)} colors, but {options.wanted} were asked for",
-                    cure="delete it to find a new palette, or ask for that number",
-                )
-            return kept
+            return _taken_up(file, options)
         return find_palette(self.shot, self.todo, spaces, options, tick)
 
     def segment(
@@ -149,7 +146,7 @@ class Run:
         """
         options, file = self.options, self.kept_palette
         if file is not None and not options.dry_run:
-            _keep_palette(file, palette, overwrite=options.overwrite or options.resume)
+            _keep_palette(file, palette, options)
         work = ShotWork(self.shot, palette, self.delivery)
         began = time.perf_counter()
         if options.jobs == 1 or len(self.todo) == 1 or options.dry_run:
@@ -190,9 +187,50 @@ class Run:
                     raise InputError(f"{file}: there is no such mask", cure="check --mask")
 
 
-def _keep_palette(file: Path, palette: Palette, *, overwrite: bool) -> None:
+def _taken_up(file: Path, options: SegmentOptions) -> Palette:
+    """The palette that an earlier run kept, with the names of the colors that are given now.
+
+    A given color must not give way to another one unsaid, so a palette that was found otherwise is refused.
+
+    Raises:
+        UsageError: it is not the one that is asked for.
+    """
+    kept, given = read_palette(file), () if options.given is None else options.given.colors
+    if len(kept) != options.wanted:
+        raise UsageError(
+            f"{file} holds {len(kept)} colors, but {options.wanted} were asked for",
+            cure="delete it to find a new palette, or ask for that number",
+        )
+    if options.given is not None and not np.array_equal(kept.array[: len(given)], options.given.array):
+        began, asked = (",".join(color.hex for color in colors) for colors in (kept.colors[: len(given)], given))
+        raise UsageError(
+            f"{file} begins with {began}, but {asked} was given",
+            cure="delete it to find a new palette, or give its colors",
+        )
+    found, wanted = found_by(file), _search(options)
+    if found and found != wanted:
+        raise UsageError(
+            f"{file} was found by {_words(found)}, but {_words(wanted)} was asked for",
+            cure="delete it to find a new palette, or ask for that method and seed",
+        )
+    return Palette((*given, *kept.colors[len(given) :]))
+
+
+def _search(options: SegmentOptions) -> dict[str, object]:
+    """How a palette is found, as its file says it."""
+    return {"method": options.palette_method, "seed": options.seed}
+
+
+def _words(search: Mapping[str, object]) -> str:
+    return f"{search.get('method')} with seed {search.get('seed')}"
+
+
+def _keep_palette(file: Path, palette: Palette, options: SegmentOptions) -> None:
     """Writes the palette of a shot, unless it is there already."""
+    found = _search(options)
     if file.is_file() and read_palette(file) == palette:
-        return
+        stays = options.resume or not options.overwrite  # with what it says, or leaves open, of how it was found
+        if stays or found_by(file) == found:
+            return
     make_folder(file.parent)
-    write_palette(file, palette, overwrite=overwrite)
+    write_palette(file, palette, overwrite=options.overwrite or options.resume, found=found)

@@ -412,8 +412,10 @@ class _Reader:
 
     def _forget(self, frame: int, view: str) -> None:
         """Lets go what no later window needs."""
-        numbers = self._numbers(view)
-        first = numbers[max(0, numbers.index(frame) - RADIUS)]
+        first = frame
+        if self.windowed:
+            numbers = self._numbers(view)
+            first = numbers[max(0, numbers.index(frame) - RADIUS)]
         for place in [p for p in self.kept if p[1] != view or p[0] < first]:
             del self.kept[place]
         for place in [p for p in self.ahead if p[1] == view and p[0] < frame]:

@@ -498,10 +498,15 @@ class Server:
         }
 
     def _segmenter(self, model: str, device: str, precision: str, tile: int, ocio: Path | None) -> Segmenter:
-        """The segmenter for these, kept warm."""
+        """The segmenter for these, kept warm as long as its OpenColorIO config stays what it was."""
+        from ..host.key import file_identity
         from ..segmenter import Segmenter
 
-        key = (model, device, precision, tile, ocio)
+        identity = ""
+        if ocio is not None:
+            with contextlib.suppress(OSError):  # said when the config is loaded
+                identity = file_identity(ocio)
+        key = (model, device, precision, tile, ocio, identity)
         segmenter = self._segmenters.pop(key, None)
         if segmenter is None:
             while len(self._segmenters) >= WARM_MODELS:

@@ -124,6 +124,43 @@ def test_an_unknown_name_is_answered_by_the_nearest():
         SPACES.check("ARRI LogC")
 
 
+_VERSION_1 = """
+ocio_profile_version: 1
+roles: {default: linear, reference: aces, scene_linear: linear, aces_interchange: aces}
+displays:
+  sRGB: [!<View> {name: Raw, colorspace: linear}]
+colorspaces:
+  - !<ColorSpace> {name: aces, bitdepth: 32f}
+  - !<ColorSpace>
+    name: linear
+    to_reference: !<MatrixTransform> {matrix: [0.4, 0.4, 0.2, 0, 0.1, 0.8, 0.1, 0, 0, 0.1, 0.9, 0, 0, 0, 0, 1]}
+  - !<ColorSpace>
+    name: film
+    to_reference: !<ExponentTransform> {value: [2.2, 2.2, 2.2, 1]}
+  - !<ColorSpace> {name: normals, isdata: true}
+  - !<ColorSpace>
+    name: lost
+    to_reference: !<FileTransform> {src: lost.spi1d}
+"""
+
+
+@pytest.mark.parametrize(
+    ("space", "linear", "coded", "own_linear"),
+    [
+        ("aces", True, False, "aces"),
+        ("linear", True, False, "linear"),
+        ("film", False, True, "lin_rec709"),
+        ("normals", False, False, "normals"),
+        ("lost", False, False, "lost"),
+    ],
+)
+def test_a_config_that_tells_no_encodings_is_asked_for_its_curves(tmp_path, space, linear, coded, own_linear):
+    (tmp_path / "old.ocio").write_text(_VERSION_1)
+    spaces = ColorSpaces(tmp_path / "old.ocio")
+    assert (spaces.is_linear(space), spaces.is_coded(space)) == (linear, coded)
+    assert resolve("auto", space, False, spaces) == own_linear
+
+
 def test_unknown_names_and_broken_configs_are_refused(tmp_path):
     with pytest.raises(ColorSpaceError, match=r"unknown color space 'nope'.*lin_rec709"):
         SPACES.check("nope")

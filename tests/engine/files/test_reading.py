@@ -357,6 +357,23 @@ def test_reading_says_it_in_a_line(save: Save, noise: np.ndarray) -> None:
     assert str(read_image(path, color_space="acescg").reading) == "acescg (it was chosen); premultiplied alpha"
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_profile_is_followed_between_the_levels_of_a_file(tmp_path: Path, bits: int) -> None:
+    """Premultiplied integers give straight colors that are no levels, and some above 1."""
+    rng, top = np.random.default_rng(5), 2**bits - 1
+    values = np.empty((6, 7, 4), np.uint8 if bits == 8 else np.uint16)
+    values[..., 3] = rng.integers(top // 10, top, (6, 7))
+    values[..., :3] = rng.random((6, 7, 3)) * values[..., 3:]
+    values[1, 2] = np.array([0.5, 0.1, 0.1, 0.25]) * top
+    corpus.tiff(tmp_path / "a.tif", values, profile=corpus.icc_profile(corpus.P3), extrasamples=["assocalpha"])
+    found = read_image(tmp_path / "a.tif").pixels
+    straight = values[..., :3] / values[..., 3:].astype(np.float64)
+    alpha = values[..., 3:] / np.float64(top)
+    light = straight ** (round(2.2 * 256) / 256)  # as the profile holds it
+    np.testing.assert_allclose(found[..., 3:], alpha, atol=1e-6)
+    np.testing.assert_allclose(found[..., :3], corpus.to_rec709(light, corpus.P3) * alpha, atol=1e-4)
+
+
 def test_without_littlecms_a_profile_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus.png(tmp_path / "a.png", corpus.RGB, corpus.iccp(corpus.icc_profile(corpus.P3)))
     monkeypatch.setitem(sys.modules, "imagecodecs", None)

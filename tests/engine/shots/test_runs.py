@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from fscs_engine import segment_sequence
 from fscs_engine.errors import OutputError, UsageError
 from fscs_engine.files.palette_files import read_palette, write_palette
-from fscs_engine.palette.palette import Palette
+from fscs_engine.palette.palette import Palette, PaletteColor
 from fscs_engine.shots.options import SegmentOptions
 from fscs_engine.shots.runs import Run, ShotReport
 from fscs_engine.shots.sequence import FrameResult
@@ -71,6 +72,31 @@ def test_a_kept_palette_of_another_number_is_refused(plates):
     write_palette(run.kept_palette, RED_BLUE)
     with pytest.raises(UsageError, match="holds 2 colors, but 3"):
         run.find_palette(None)
+
+
+def test_a_kept_palette_gives_way_to_no_other_given_color(plates):
+    kept = run_of(plates, "l.####.exr", colors=2).kept_palette
+    assert kept is not None
+    write_palette(kept, RED_BLUE)
+    run = run_of(plates, "l.####.exr", colors=2, palette="#00ff00", resume=True)
+    with pytest.raises(UsageError, match="begins with #e51a1a, but #00ff00 was given"):
+        run.find_palette(None)
+    named = Palette((PaletteColor(RED_BLUE.colors[0].rgb, "cup"),))
+    found = run_of(plates, "l.####.exr", colors=2, palette=named, resume=True).find_palette(None)
+    assert np.array_equal(found.array, RED_BLUE.array)
+    assert found.colors[0].name == "cup"
+
+
+@pytest.mark.parametrize("other", [{"palette_method": "salient"}, {"seed": 3}])
+def test_a_kept_palette_was_found_as_it_is_asked_for(plates, other):
+    report = segment_sequence(plates / "p.####.png", plates / "l.####.exr", SegmentOptions(colors=2))
+    run = run_of(plates, "l.####.exr", colors=2, resume=True)
+    assert run.find_palette(None) == report.palette
+    with pytest.raises(UsageError, match="was found by kmeans with seed 0, but"):
+        run_of(plates, "l.####.exr", colors=2, resume=True, **other).find_palette(None)
+    again = SegmentOptions(colors=2, overwrite=True, **other)
+    found = segment_sequence(plates / "p.####.png", plates / "l.####.exr", again).palette
+    assert run_of(plates, "l.####.exr", colors=2, resume=True, **other).find_palette(None) == found
 
 
 def test_the_report_counts_and_averages():

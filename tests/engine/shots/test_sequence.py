@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from fscs_engine import (
 from fscs_engine import segment_sequence as segment_with_options
 from fscs_engine.color import LIN_REC709, SRGB, ColorSpaces
 from fscs_engine.errors import CancelledError, InputError, OutputError, ProcessError, UsageError
+from fscs_engine.files import ora, psd
 from fscs_engine.files.exr import read_layers, write_exr
 from fscs_engine.files.palette_files import read_palette
 from fscs_engine.files.png import write_png
@@ -169,6 +172,35 @@ def test_resume_does_only_what_is_missing_or_other(shot, tmp_path):
     assert set(run(Palette.from_hex("#270a05,#a53615,#e1b389,#ffffff")).values()) == {"done"}
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_resume_sees_whether_the_image_is_kept(shot, tmp_path, single):
+    def run(keep):
+        report = segment_sequence(
+            shot, tmp_path / "l.####.exr", COLORS, frames="1001", resume=True, keep_image=keep, single_part=single
+        )
+        with open_image(tmp_path / "l.1001.exr") as opened:
+            return report.frames[0].status, any("R" in spec.channelnames for spec in opened.specs)
+
+    assert run(False) == ("done", False)
+    assert run(True) == ("done", True)
+    assert run(True) == ("skipped", True)
+    assert run(False) == ("done", False)
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"), [("l.####.exr", "png"), ("l.####.ora", "png"), ("l/", "png"), ("l/", "tiff")]
+)
+def test_resume_sees_the_names_of_the_colors(shot, tmp_path, output, kind):
+    def run(*names):
+        named = Palette(tuple(replace(color, name=name) for color, name in zip(COLORS, names, strict=True)))
+        report = segment_sequence(shot, f"{tmp_path}/{output}", named, frames="1001", resume=True, layer_format=kind)
+        return report.frames[0].status
+
+    assert run("sky", "cup", "foam", "") == "done"
+    assert run("sky", "cup", "foam", "") == "skipped"
+    assert run("sky", "mug", "foam", "") == "done"
+
+
 def test_resume_takes_no_layers_of_another_format(shot, tmp_path, monkeypatch):
     monkeypatch.setattr(key, "CACHE_FORMAT", key.CACHE_FORMAT - 1)
     segment_sequence(shot, tmp_path / "l.####.exr", COLORS, frames="1001")
@@ -241,6 +273,30 @@ def test_what_is_not_computed_needs_no_networks(shot, tmp_path, monkeypatch, how
     assert {result.status for result in results} == {"skipped" if how == "resume" else "pending"}
 
 
+@pytest.mark.parametrize(("temporal", "ahead", "most"), [(0.0, 1, 3), (1.0, 2, 5)])
+def test_no_more_frames_are_held_than_are_needed(shot, tmp_path, monkeypatch, temporal, ahead, most):
+    """Those that are written, computed and read ahead; with temporal smoothing those of the window."""
+    read, counts, strips = [], [], Segmenter.strips
+
+    def read_image_and_tell(path, **more):
+        image = read_image(path, **more)
+        read.append(weakref.ref(image))
+        return image
+
+    def counted_strips(*given, **more):
+        deadline = time.monotonic() + 60
+        while len(read) < min(FRAMES, len(counts) + 1 + ahead) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        counts.append(sum(image() is not None for image in read))
+        yield from strips(*given, **more)
+
+    monkeypatch.setattr("fscs_engine.shots.shots.read_image", read_image_and_tell)
+    monkeypatch.setattr(Segmenter, "strips", counted_strips)
+    segment_sequence(shot, tmp_path / "l.####.exr", COLORS, AlphaProcessing(temporal=temporal))
+    assert len(counts) == FRAMES
+    assert max(counts) <= most
+
+
 def test_png_layers_are_resumed_too(shot, tmp_path):
     segment_sequence(shot, f"{tmp_path}/png/", COLORS)
     before = contents(tmp_path / "png")
@@ -249,6 +305,102 @@ def test_png_layers_are_resumed_too(shot, tmp_path):
     again = segment_sequence(shot, f"{tmp_path}/png/", COLORS, resume=True)
     assert [result.frame for result in again.frames if result.status == "done"] == [1006]
     assert contents(tmp_path / "png") == before
+
+
+def folder_layers(folder, frame):
+    """The numbers of the layers of a frame."""
+    return sorted(int(file.name.split(".")[1].removeprefix("layer")) for file in folder.glob(f"*.{frame}.*"))
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_fewer_colors_leave_no_old_layers(shot, tmp_path, kind):
+    def run(count, frames, **more):
+        palette = Palette(COLORS.colors[:count])
+        segment_sequence(shot, f"{tmp_path}/l/", palette, frames=frames, layer_format=kind, **more)
+        return [folder_layers(tmp_path / "l", frame) for frame in (1001, 1002)]
+
+    assert run(4, "1001-1002") == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    assert run(3, "1001-1002", resume=True) == [[1, 2, 3], [1, 2, 3]]
+    assert run(2, "1001", overwrite=True) == [[1, 2], [1, 2, 3]]
+
+
+def test_resume_removes_an_old_layer_beside_a_frame_that_is_done(shot, tmp_path):
+    two, three = (Palette(COLORS.colors[:count]) for count in (2, 3))
+    segment_sequence(shot, f"{tmp_path}/l/", three, frames="1001")
+    old = tmp_path / "l" / "plate.layer3.1001.png"
+    content = old.read_bytes()
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", overwrite=True)
+    old.write_bytes(content)
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", resume=True)
+    assert not old.exists()
+
+
+def test_what_may_not_be_removed_is_named(shot, tmp_path, caplog):
+    """A mask of the run, and a file that does not say that it is a layer."""
+    two, four = (Palette(COLORS.colors[:count]) for count in (2, 4))
+    segment_sequence(shot, f"{tmp_path}/l/", four, frames="1001")
+    mask, painted = (tmp_path / "l" / f"plate.layer{number}.1001.png" for number in (3, 4))
+    write_png(painted, np.zeros((HEIGHT, WIDTH, 3), np.float32), overwrite=True)
+    masks = [ShotMask(FramePattern(str(mask.with_name("plate.layer3.####.png"))), "limit", (1,))]
+    segment_sequence(shot, f"{tmp_path}/l/", two, frames="1001", overwrite=True, masks=masks)
+    assert folder_layers(tmp_path / "l", 1001) == [1, 2, 3, 4]
+    named = [number for number in range(1, 5) if f"layer{number}.1001.png: not one of the new layers" in caplog.text]
+    assert named == [3, 4]
+
+
+def test_old_movies_are_named(shot, tmp_path, caplog):
+    (tmp_path / "l").mkdir()
+    old = tmp_path / "l" / "plate.layer5.mkv"
+    old.write_bytes(b"kept")
+    segment_sequence(shot, f"{tmp_path}/l/", COLORS, frames="1001-1002", layer_format="mkv", overwrite=True)
+    assert old.read_bytes() == b"kept"
+    assert caplog.text.count("plate.layer5.mkv: not one of the new layers") == 1
+
+
+def test_a_frame_that_fails_leaves_the_old_layers(shot, tmp_path, monkeypatch):
+    segment_sequence(shot, f"{tmp_path}/l/", COLORS, frames="1001")
+    before = contents(tmp_path / "l")
+    monkeypatch.setattr("fscs_engine.files.png.PngLayerWriter._check_whole", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        segment_sequence(shot, f"{tmp_path}/l/", Palette(COLORS.colors[:2]), frames="1001", overwrite=True)
+    assert contents(tmp_path / "l") == before
+
+
+def corners() -> Palette:
+    """The eight corners of the cube, each twice."""
+    return Palette.from_array(np.repeat(np.indices((2, 2, 2)).reshape(3, 8).T, 2, axis=0))
+
+
+@pytest.mark.parametrize("palette", [Palette.from_hex(["#4c4c4c"] * 12), corners()], ids=["one color", "corners"])
+@pytest.mark.parametrize("kind", ["png", "tiff", "ora", "psd"])
+def test_repeated_colors_add_up_in_files_of_integers(tmp_path, kind, palette):
+    pixels = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
+    pixels[:8], pixels[8:32, :16] = 1, 0
+    write_png(tmp_path / "a.png", pixels)
+    picture = read_image(tmp_path / "a.png").pixels
+    folder = kind in ("png", "tiff")
+    output = f"{tmp_path}/l/" if folder else f"{tmp_path}/l.{kind}"
+    segment_sequence(tmp_path / "a.png", output, palette, **({"layer_format": kind} if folder else {}))
+    if folder:
+        files = sorted((tmp_path / "l").iterdir())
+        assert len(files) == len(palette)
+        error = np.abs(np.sum([read_image(file).pixels[..., :3] for file in files], axis=0) - picture).max()
+    else:
+        error = {"ora": ora, "psd": psd}[kind].composite_error(tmp_path / f"l.{kind}", picture)
+    assert error <= (len(palette) + 1) / 131070
+
+
+@pytest.mark.parametrize("kind", ["ora", "psd"])
+def test_repeated_colors_add_up_in_documents_of_8_bits(tmp_path, kind):
+    pixels = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
+    pixels[:8], pixels[8:32, :16] = 1, 0
+    palette = corners()
+    layers = Segmenter().segment(Image.from_pixels(pixels, SRGB), palette, working_space=SRGB).pixels
+    make = ora.OraLayerWriter if kind == "ora" else psd.PsdLayerWriter
+    with make(tmp_path / f"l.{kind}", height=64, width=64, palette=palette, bits=8) as writer:
+        writer.write(0, layers)
+    error = {"ora": ora, "psd": psd}[kind].composite_error(tmp_path / f"l.{kind}", pixels)
+    assert error <= (len(palette) + 1) / 510
 
 
 def test_holes(shot, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PyOpenColorIO as ocio
 import pytest
 from PIL import Image as PillowImage
 
@@ -597,6 +598,31 @@ def test_models_stay_warm(monkeypatch):
     assert len(serving._segmenters) == server.WARM_MODELS
     assert serving._segmenter("paper", "cpu", "auto", 0, None) is first, "the one least used has gone"
     assert len(made) == 3
+
+
+def test_a_config_that_was_edited_is_loaded_anew(worker, tmp_path):
+    def segment():
+        with worker.segment(plate, PALETTE, ocio=str(config), working_space="lin_rec709") as layers:
+            return layers.key, np.frombuffer(layers.memory(), np.float32).reshape(-1, 24, 40, 4).sum(axis=0)[..., :3]
+
+    config = tmp_path / "show.ocio"
+    plate = Plate(str(tmp_path / "a.png"), color_space="film")
+    values = (picture() * 255).astype(np.uint8)
+    PillowImage.fromarray(values).save(plate.path)
+    studio = ocio.Config.CreateFromBuiltinConfig("studio-config-latest")
+    layers = []
+    for name in ("Gamma 2.2 Encoded Rec.709", "Linear Rec.709 (sRGB)"):
+        film = studio.getColorSpace(name)
+        film.setName("film")
+        film.clearAliases()
+        edited = ocio.Config.CreateFromBuiltinConfig("studio-config-latest")
+        edited.addColorSpace(film)
+        config.write_text(edited.serialize())
+        layers.append(segment())
+    (first, coded), (second, linear) = layers
+    assert first != second
+    np.testing.assert_allclose(coded, (values / 255) ** 2.2, atol=1e-5)
+    np.testing.assert_allclose(linear, values / 255, atol=1e-5)
 
 
 def test_a_file_is_known_by_its_bytes_and_pixels_by_themselves(worker, tmp_path):
