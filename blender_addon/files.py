@@ -171,6 +171,7 @@ def _show_new(node: Any) -> None:
 def on_undone(*_: Any) -> None:
     """Undo brings settings back but no pixels: they come from the cache of these settings, or the node is stale."""
     SESSION.scenes.clear()
+    capture.sweep()
     copies.separate()
     for_each(all_nodes(), _show_undone)
 

@@ -274,6 +274,10 @@ NO_PIXELS = (
 CAPTURE_UNREADABLE = ("the rendered input can't be read ({error})", "try again")
 RENDER_FAILED = ("the render of the input failed ({error})", "render the frame and fix what it reports")
 RENDER_STOPPED = ("the render of the input was stopped", "")
+NO_DATA_SPACE = (
+    "the OpenColorIO configuration has no color space for data",
+    "add one, such as Non-Color, or use another configuration",
+)
 RENDERS_ALREADY = ("Blender is already rendering", "wait until it ends, or press Esc to stop it")
 
 NEVER_SAVED = ("the .blend file was never saved, so the files have no folder", "save it first")
