@@ -27,7 +27,7 @@ from .jobs import Routine, Task
 from .properties import in_slots, take_palette
 from .session import SESSION
 from .show import claim, put_cached, show, show_again, take_colors
-from .sources import Sources
+from .sources import Sources, scene_space
 from .trees import is_linked, nodes_of_strips, scene_of
 from .window import around, print_of
 
@@ -188,6 +188,8 @@ def check(node: Any, frame: int) -> None:
     """That a node may be worked on at all. Raises WorkerError."""
     if is_linked(node):
         raise linked_error(node)
+    if not scene_space():
+        raise strings.error("usage", strings.UNKNOWN_SPACE)
     for scene in bpy.data.scenes:
         for other, strip in nodes_of_strips(scene):
             if other == node:
