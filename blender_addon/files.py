@@ -91,6 +91,7 @@ def on_save_pre(*_: Any) -> None:
     """Nothing that is there for a moment only gets into the file."""
     capture.restore()
     copies.separate()
+    for_each([node for node in all_nodes() if not is_linked(node)], passes.unpack)
     follow_keys()
     leave_note()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +208,8 @@ def origin(link: Any) -> tuple[str, ...]:
 
 
 def _look_of(image: Any, user: Any) -> tuple[str, ...]:
-    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    # a path that Blender made relative, as when the .blend is saved elsewhere, is still the same
+    path = Path(os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)))
     state = ""
     if image.source == "FILE":
         with contextlib.suppress(OSError):

@@ -311,6 +311,33 @@ def linked_only() -> dict[str, Any]:
     return found
 
 
+def packed() -> dict[str, Any]:
+    """Blender takes the layers for images that nobody saved, and packs them."""
+    blend = folder / "packed.blend"
+    node = make(3)
+    t.press("segment", node)
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    before, size = layers(node), blend.stat().st_size
+    found: dict[str, Any] = {"only saved": said(node)}
+    for name in ("saved", "saved by itself"):
+        bpy.ops.image.save_all_modified()
+        packed = [image.packed_file is not None for image in passes.images(ours())]
+        if name == "saved by itself":
+            bpy.app.handlers.save_pre.remove(blend_files.on_save_pre)
+        bpy.ops.wm.save_mainfile()
+        if name == "saved by itself":
+            bpy.app.handlers.save_pre.append(blend_files.on_save_pre)
+            bpy.ops.wm.open_mainfile(filepath=str(blend))
+        kept = [image.packed_file is not None or not image.is_dirty for image in passes.images(ours())]
+        grown = blend.stat().st_size > size + 50_000
+        found[name] = [packed, kept, grown, bool(np.array_equal(layers(ours()), before)), said(ours())]
+    return found
+
+
+def layers(node: Any) -> Any:
+    return np.array([image.pixels[:] for image in passes.images(node)], np.float32)
+
+
 def new() -> dict[str, Any]:
     """A node that was only added."""
     tree = t.compositor()
