@@ -59,9 +59,10 @@ def writer(into: Any, name: str = "Writer") -> Any:
 def state() -> dict[str, Any]:
     """All that a capture touches."""
     now = bpy.context.scene
+    trees = [*bpy.data.node_groups, t.scene_tree(now)]
     return {
         "nodes": sorted(node.name for node in t.scene_tree(now).nodes),
-        "muted": sorted(node.name for each in capture.all_trees() for node in each.nodes if node.mute),
+        "muted": sorted({node.name for each in trees for node in each.nodes if node.mute}),
         "render": [now.render.use_compositing, now.render.use_sequencer, now.frame_current],
         "marks": [list(now.keys()), sum(len(node.keys()) for node in t.scene_tree(now).nodes)],
     }
