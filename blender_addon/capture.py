@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,7 @@ class Capture:
         for tree in trees:
             sockets = {name: link.from_socket for name, link in links.items() if found[name] == tree}
             if sockets:
-                for node in _made(tree, sockets, str(self._folder)):
-                    node[MADE] = self.token
+                _write_out(tree, sockets, self._folder, self.token)
         if self._frame != scene.frame_current:
             scene.frame_set(self._frame)
 
@@ -290,18 +289,22 @@ def _laid(picture: Any, shape: tuple[int, ...], top: int, left: int) -> Any:
     return canvas
 
 
-def _made(tree: Any, sockets: Mapping[str, Any], folder: str) -> Iterator[Any]:
-    """The nodes that write sockets into files, as they are and :data:`PLACED`. Each file has a node of its own: that of
-    Blender 4.2 makes all its pictures as large as the first."""
+def _write_out(tree: Any, sockets: Mapping[str, Any], folder: Path, token: str) -> None:
+    """Has sockets written into files, as they are and :data:`PLACED`. Each file has a node of its own: Blender 4.2
+    makes all pictures of a node as large as the first."""
     for name, socket in sockets.items():
-        laid, mask = _on_canvas(tree, socket)
-        yield from (laid, mask)
-        yield _file_output(tree, name, socket, folder)
-        yield _file_output(tree, PLACED + name, laid.outputs[0], folder)
+        _file_output(tree, name, socket, folder, token)
+        _file_output(tree, PLACED + name, _on_canvas(tree, socket, token), folder, token)
 
 
-def _file_output(tree: Any, name: str, socket: Any, folder: str) -> Any:
-    node = tree.nodes.new(FILE_OUTPUT)
+def _new(tree: Any, kind: str, token: str) -> Any:
+    node = tree.nodes.new(kind)
+    node[MADE] = token
+    return node
+
+
+def _file_output(tree: Any, name: str, socket: Any, folder: Path, token: str) -> None:
+    node = _new(tree, FILE_OUTPUT, token)
     form = node.format
     if hasattr(form, "media_type"):  # 5.0 and later
         form.media_type = "IMAGE"
@@ -314,16 +317,15 @@ def _file_output(tree: Any, name: str, socket: Any, folder: str) -> Any:
     form.color_management = "OVERRIDE"
     _unconverted(form.linear_colorspace_settings)
     if hasattr(node, "file_output_items"):
-        node.directory = folder
+        node.directory = str(folder)
         node.file_name = "capture_"
         node.file_output_items.clear()
         node.file_output_items.new("RGBA", name)
     else:
-        node.base_path = folder
+        node.base_path = str(folder)
         node.file_slots.clear()
         node.file_slots.new(f"capture_{name}")
     tree.links.new(socket, node.inputs[0])
-    return node
 
 
 def _unconverted(settings: Any) -> None:
@@ -336,10 +338,10 @@ def _unconverted(settings: Any) -> None:
     raise strings.error("input", strings.NO_DATA_SPACE)
 
 
-def _on_canvas(tree: Any, socket: Any) -> tuple[Any, Any]:
-    """Nodes that lay a picture on a canvas of the size of the render. The first picks the picture by its depth, which
-    leaves every value what it is. Alpha Over does not."""
-    mask, pick = tree.nodes.new("CompositorNodeBoxMask"), tree.nodes.new("CompositorNodeZcombine")
+def _on_canvas(tree: Any, socket: Any, token: str) -> Any:
+    """The picture on a canvas of the size of the render, by nodes. It is picked by its depth, which leaves every value
+    what it is. Alpha Over does not."""
+    mask, pick = _new(tree, "CompositorNodeBoxMask", token), _new(tree, "CompositorNodeZcombine", token)
     for name in ("use_alpha", "use_antialias_z"):
         if hasattr(pick, name):
             setattr(pick, name, False)
@@ -349,4 +351,4 @@ def _on_canvas(tree: Any, socket: Any) -> tuple[Any, Any]:
     behind.default_value, before.default_value = 2.0, 1.0
     tree.links.new(mask.outputs[0], canvas)
     tree.links.new(socket, picture)
-    return pick, mask
+    return pick.outputs[0]
