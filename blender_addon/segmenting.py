@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import exr, strings, upstream
+from . import cache, exr, strings, upstream
 from .capture import captured
 from .compute import compute, find_palette, keep, reduced
 from .controls import mark_masked
@@ -207,5 +207,9 @@ def linked_error(node: Any, why: str = "") -> WorkerError:
 
 
 def _note_kept(node: Any, work: Work) -> None:
-    if node.cached_in != str(work.place.folder):
-        node.cached_in = str(work.place.folder)
+    """Has the node remember where its layers are, and brings those along that are elsewhere."""
+    if node.cached_in == str(work.place.folder):
+        return
+    with contextlib.suppress(OSError):
+        cache.follow(node)
+    node.cached_in = str(work.place.folder)

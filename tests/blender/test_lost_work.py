@@ -116,6 +116,14 @@ def test_made_local(blender, photograph: Path, tmp_path: Path) -> None:
     assert found["mended"] == "Up to date"
 
 
+def test_frames_come_along_with_copies(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "copied", photograph, tmp_path)
+    assert found["twin"] == [True, [1, 2, 3]]
+    assert found["both saved"] == [[1], [1, 2, 3], True]
+    assert found["cleared"] == [[], [1, 2, 3]]
+    assert found["copy of the file"] == [[1, 2, 3]]
+
+
 def test_layers_are_not_packed(blender, photograph: Path, tmp_path: Path) -> None:
     found = seen(blender, "packed", photograph, tmp_path)
     assert found["only saved"] == "Up to date"
