@@ -213,8 +213,8 @@ def clear(node: Any) -> int:
 
 
 def follow(node: Any, old_name: str = "") -> None:
-    """After the .blend was saved under another name, or the node appended: brings the layers along, as the old file
-    keeps its own.
+    """After the .blend was saved under another name, or the node copied or appended: brings the layers along, as the
+    old file or node keeps its own. What is there already stays.
 
     Args:
         node: it may remember where its layers were.
@@ -224,18 +224,31 @@ def follow(node: Any, old_name: str = "") -> None:
         OSError: they can't be brought.
     """
     old, new = Path(node.cached_in) if node.cached_in else None, folder(node)
-    name = Path(_blend_of(node)).name
+    name = Path(_blend_of(node)).name or (UNSAVED if old is not None and old.parent == new.parent else "")
     if old is not None and old.is_dir() and name:
-        record = _read(old / f"{old_name}.json") if old_name else _newest_record(old)
-        if old != new and not new.exists():
+        record, own = _read(old / f"{old_name}.json") if old_name else _newest_record(old), new / f"{name}.json"
+        if old != new:
             wanted = [file for file in old.glob(LAYERS) if not record["files"] or file.name in record["files"]]
-            new.mkdir(parents=True)
-            for file in wanted:
-                second_name(file, new / file.name)
-        if (old != new or old_name not in ("", name)) and (record["files"] or record["palette"]) and new.is_dir():
-            _write(new / f"{name}.json", record)
+            _bring(wanted, new)
+            record = _joined(_read(own), record)
+        moved = old != new or old_name not in ("", name)
+        if moved and (record["files"] or record["palette"]) and new.is_dir() and record != _read(own):
+            _write(own, record)
     if new.is_dir() and node.cached_in != str(new):
         node.cached_in = str(new)
+
+
+def _bring(files: Iterable[Path], new: Path) -> None:
+    for file in files:
+        if not (new / file.name).exists():
+            new.mkdir(parents=True, exist_ok=True)
+            second_name(file, new / file.name)
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two records as one; the palette of the first is the one that counts."""
+    files = list(dict.fromkeys([*first["files"], *second["files"]]))
+    return {"files": files, "palette": first["palette"] or second["palette"]}
 
 
 def _blend_of(node: Any) -> str:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import bpy
 
-from . import passes, recoloring, strings, views
+from . import cache, passes, recoloring, strings, views
 from .outputs import name_outputs
 from .properties import is_uid, new_uid
 from .session import SESSION
@@ -28,7 +29,8 @@ def expect_soon() -> None:
 
 def separate() -> None:
     """Gives nodes that still share their inside or their name in the cache with the node they were copied from, or were
-    appended twice, one of their own. Main thread only, never while something is rendered."""
+    appended twice, one of their own, and nodes of copied files too what the cache has of them. Main thread only, never
+    while something is rendered."""
     if not SESSION.copied:
         return
     SESSION.copied = False
@@ -40,6 +42,8 @@ def separate() -> None:
         if node.uid in uids or not is_uid(node.uid):
             node.uid = new_uid()
         uids.add(node.uid)
+        with contextlib.suppress(OSError):  # saving tries again, and tells of it
+            cache.follow(node)
         tree = node.node_tree
         if tree is not None and (owners.setdefault(tree.name_full, node.uid) != node.uid or _of_another_file(node)):
             passes.own_tree(node)

@@ -91,6 +91,7 @@ def on_save_pre(*_: Any) -> None:
     """Nothing that is there for a moment only gets into the file."""
     capture.restore()
     copies.separate()
+    for_each([node for node in all_nodes() if not is_linked(node)], passes.unpack)
     follow_keys()
     leave_note()
 
@@ -171,6 +172,7 @@ def _show_new(node: Any) -> None:
 def on_undone(*_: Any) -> None:
     """Undo brings settings back but no pixels: they come from the cache of these settings, or the node is stale."""
     SESSION.scenes.clear()
+    capture.sweep()
     copies.separate()
     for_each(all_nodes(), _show_undone)
 

@@ -75,6 +75,7 @@ def mend(node: Any) -> None:
     """Brings the inside into the form that this release wants, whatever it lacks. Main thread only."""
     if node.node_tree is None:
         new_tree(node)
+    unpack(node)
     tree = node.node_tree
     if COMBINED in tree.nodes:
         remove_image(tree, tree.nodes[COMBINED])
@@ -87,6 +88,22 @@ def mend(node: Any) -> None:
         if inner is None and number < len(output_items(tree)):
             _add_image(tree, number)
     fit_outputs(node)
+
+
+def unpack(node: Any) -> None:
+    """Takes the files out of images that were packed as modified ones, which the cache has already: they would make the
+    .blend as large. Their pixels stay. Main thread only."""
+    for image in _inside(node):
+        if image is None or image.packed_file is None:
+            continue
+        pixels, size = _pixels(image), tuple(image.size)
+        image.unpack(method="REMOVE")
+        image.source, image.filepath_raw = "GENERATED", ""
+        if tuple(image.size) != size:
+            image.scale(*size)
+        if len(pixels):
+            image.pixels.foreach_set(pixels)
+            image.update()
 
 
 def images(node: Any) -> list[Any]:
@@ -272,11 +289,15 @@ def _copied(image: Any) -> Any:
     width, height = image.size
     copy = _new_image(image.name, max(1, width), max(1, height))
     if len(image.pixels) == len(copy.pixels):
-        pixels = np.empty(len(image.pixels), np.float32)
-        image.pixels.foreach_get(pixels)
-        copy.pixels.foreach_set(pixels)
+        copy.pixels.foreach_set(_pixels(image))
         copy.update()
     return copy
+
+
+def _pixels(image: Any) -> Any:
+    pixels = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(pixels)
+    return pixels
 
 
 def _remember(node: Any, number: int) -> None:

@@ -36,7 +36,7 @@ from .fscs.parameters import Parameter
 from .maker import PREFIX, Maker, maker
 from .properties import HAS_COLOR, edit, plain
 from .session import SESSION
-from .sources import LINEAR, SPACES, scene_space
+from .sources import LINEAR, scene_space, scene_to_rec709
 from .trees import scene_of
 
 SMALLEST = 1e-20
@@ -329,7 +329,7 @@ def _numbers(look: Look, count: int) -> list[int]:
 
 def _to_scene(color: Rgb) -> Rgb:
     """Linear Rec.709 in the file's scene-linear space."""
-    if scene_space() == SPACES[LINEAR]:
+    if scene_space() == LINEAR:
         return color
     there: Any = mathutils.Color(color).from_rec709_linear_to_scene_linear()
     return float(there[0]), float(there[1]), float(there[2])
@@ -337,7 +337,4 @@ def _to_scene(color: Rgb) -> Rgb:
 
 def to_rec709() -> Matrix:
     """The matrix from the file's scene-linear space to linear Rec.709."""
-    if scene_space() == SPACES[LINEAR]:
-        return IDENTITY
-    columns: list[Any] = [mathutils.Color(axis).from_scene_linear_to_rec709_linear() for axis in IDENTITY]
-    return tuple(tuple(float(column[row]) for column in columns) for row in range(3))
+    return IDENTITY if scene_space() == LINEAR else scene_to_rec709()

@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import exr, strings, upstream
+from . import cache, exr, strings, upstream
 from .capture import captured
 from .compute import compute, find_palette, keep, reduced
 from .controls import mark_masked
@@ -27,7 +27,7 @@ from .jobs import Routine, Task
 from .properties import in_slots, take_palette
 from .session import SESSION
 from .show import claim, put_cached, show, show_again, take_colors
-from .sources import Sources
+from .sources import Sources, scene_space
 from .trees import is_linked, nodes_of_strips, scene_of
 from .window import around, print_of
 
@@ -188,6 +188,8 @@ def check(node: Any, frame: int) -> None:
     """That a node may be worked on at all. Raises WorkerError."""
     if is_linked(node):
         raise linked_error(node)
+    if not scene_space():
+        raise strings.error("usage", strings.UNKNOWN_SPACE)
     for scene in bpy.data.scenes:
         for other, strip in nodes_of_strips(scene):
             if other == node:
@@ -205,5 +207,9 @@ def linked_error(node: Any, why: str = "") -> WorkerError:
 
 
 def _note_kept(node: Any, work: Work) -> None:
-    if node.cached_in != str(work.place.folder):
-        node.cached_in = str(work.place.folder)
+    """Has the node remember where its layers are, and brings those along that are elsewhere."""
+    if node.cached_in == str(work.place.folder):
+        return
+    with contextlib.suppress(OSError):
+        cache.follow(node)
+    node.cached_in = str(work.place.folder)

@@ -4,18 +4,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
+import mathutils
 
+from .fscs.edits import IDENTITY, Matrix
 from .trees import groups_over
 
-LINEAR = "Linear Rec.709"
-SPACES = {"sRGB": "srgb", LINEAR: "lin_rec709", "ACEScg": "acescg"}
+LINEAR, ACESCG = "lin_rec709", "acescg"
+SPACES = {"sRGB": "srgb", "Linear Rec.709": LINEAR, "ACEScg": ACESCG}
 """Blender's names of color spaces that the engine reads as Blender does."""
+
+TO_REC709: dict[str, Matrix] = {
+    LINEAR: IDENTITY,
+    ACESCG: ((1.70505, -0.62179, -0.08326), (-0.13026, 1.14080, -0.01055), (-0.02400, -0.12897, 1.15297)),
+}
+"""The scene-linear spaces that the engine has a name for, by their matrices."""
+
+SAME_SPACE = 1e-3
+"""How far apart the matrices of one space may be: configurations adapt the white point in ways of their own."""
 
 DATA_SPACES = ("Non-Color", "Raw")
 READABLE = (".exr", ".png")
@@ -81,9 +93,23 @@ class Sources:
 
 
 def scene_space() -> str:
-    """The engine's name for the scene-linear space of this file, in which the layers add up."""
-    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", LINEAR)  # 5.0 lets a file choose it
-    return SPACES.get(space, space)
+    """The engine's name for the scene-linear space of this file, in which the layers add up; empty where it has none.
+
+    It is told by what Blender makes of colors: before 5.0 the configuration of OpenColorIO decides what it is, and
+    nothing in Blender names it.
+    """
+    matrix = scene_to_rec709()
+    for name, known in TO_REC709.items():
+        if all(abs(matrix[row][column] - known[row][column]) < SAME_SPACE for row in range(3) for column in range(3)):
+            return name
+    chosen = getattr(bpy.data, "colorspace", None)  # 5.0 lets a file choose it
+    return str(chosen.working_space) if chosen is not None else ""
+
+
+def scene_to_rec709() -> Matrix:
+    """The matrix from the file's scene-linear space to linear Rec.709."""
+    columns: list[Any] = [mathutils.Color(axis).from_scene_linear_to_rec709_linear() for axis in IDENTITY]
+    return tuple(tuple(float(column[row]) for column in columns) for row in range(3))
 
 
 def link_into(node: Any, name: str) -> Any:
@@ -138,7 +164,7 @@ def file_source(link: Any, frame: int, *, data: bool = False) -> FileSource | No
     space = image.colorspace_settings.name
     color_space = scene_space() if space in DATA_SPACES else SPACES.get(space, "")
     usual_alpha = "PREMUL" if path.suffix.lower() == ".exr" else "STRAIGHT"
-    if not data and color_space not in (scene_space(), "srgb" if scene_space() == "lin_rec709" else ""):
+    if not data and color_space not in (scene_space(), "srgb" if scene_space() == LINEAR else ""):
         return None  # Blender's own conversion is the one that counts
     if not color_space or image.alpha_mode != usual_alpha or (data and space not in DATA_SPACES):
         return None
@@ -182,7 +208,8 @@ def origin(link: Any) -> tuple[str, ...]:
 
 
 def _look_of(image: Any, user: Any) -> tuple[str, ...]:
-    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    # a path that Blender made relative, as when the .blend is saved elsewhere, is still the same
+    path = Path(os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)))
     state = ""
     if image.source == "FILE":
         with contextlib.suppress(OSError):

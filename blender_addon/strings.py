@@ -273,6 +273,14 @@ NO_PIXELS = (
 CAPTURE_UNREADABLE = ("the rendered input can't be read ({error})", "try again")
 RENDER_FAILED = ("the render of the input failed ({error})", "render the frame and fix what it reports")
 RENDER_STOPPED = ("the render of the input was stopped", "")
+UNKNOWN_SPACE = (
+    "the scene-linear space of the OpenColorIO configuration is neither Linear Rec.709 nor ACEScg",
+    "use a configuration with one of these, or Blender 5.0 or later",
+)
+NO_DATA_SPACE = (
+    "the OpenColorIO configuration has no color space for data",
+    "add one, such as Non-Color, or use another configuration",
+)
 RENDERS_ALREADY = ("Blender is already rendering", "wait until it ends, or press Esc to stop it")
 
 NEVER_SAVED = ("the .blend file was never saved, so the files have no folder", "save it first")

@@ -56,14 +56,19 @@ def groups_over(tree: Any) -> list[Any]:
     return [node for other in trees.values() for node in other.nodes if getattr(node, "node_tree", None) == tree]
 
 
-def all_nodes() -> list[Any]:
-    """All our nodes in the file, those that are linked from another file last."""
+def all_trees() -> list[Any]:
+    """All compositor trees in the file, each once."""
     trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == "CompositorNodeTree"]
     for scene in bpy.data.scenes:
         tree = compositor_tree(scene)
         if tree is not None and tree not in trees:
             trees.append(tree)
-    return sorted([node for tree in trees for node in tree.nodes if is_node(node)], key=is_linked)
+    return trees
+
+
+def all_nodes() -> list[Any]:
+    """All our nodes in the file, those that are linked from another file last."""
+    return sorted([node for tree in all_trees() for node in tree.nodes if is_node(node)], key=is_linked)
 
 
 def is_linked(node: Any) -> bool:

@@ -118,6 +118,21 @@ def test_made_local(blender, photograph: Path, tmp_path: Path) -> None:
     assert found["mended"] == "Up to date"
 
 
+def test_frames_come_along_with_copies(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "copied", photograph, tmp_path)
+    assert found["twin"] == [True, [1, 2, 3]]
+    assert found["both saved"] == [[1], [1, 2, 3], True]
+    assert found["cleared"] == [[], [1, 2, 3]]
+    assert found["copy of the file"] == [[1, 2, 3]]
+
+
+def test_layers_are_not_packed(blender, photograph: Path, tmp_path: Path) -> None:
+    found = seen(blender, "packed", photograph, tmp_path)
+    assert found["only saved"] == "Up to date"
+    assert found["saved"] == [[True] * 3, [False] * 3, False, True, "Up to date"]
+    assert found["saved by itself"] == [[True] * 3, [False] * 3, True, True, "Up to date"]
+
+
 def test_only_added(blender, photograph: Path, tmp_path: Path) -> None:
     found = seen(blender, "new", photograph, tmp_path)
     assert found["combined"] == pytest.approx(0.0, abs=1e-6)

@@ -3,6 +3,7 @@ local. ``lost_work.py KIND PICTURE FOLDER``."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 import tree as t
-from soft_color_segment import cache, counting, exr, memory, passes, reading, show, trees, ui
+from soft_color_segment import cache, copies, counting, exr, freshness, memory, passes, reading, show, trees, ui
 from soft_color_segment import files as blend_files
 from soft_color_segment.session import SESSION
 
@@ -309,6 +310,82 @@ def linked_only() -> dict[str, Any]:
     show.read(next(iter(SESSION.memory))[0], 1, 5, [0])
     found["without memory"] = len(SESSION.memory)
     return found
+
+
+def copied() -> dict[str, Any]:
+    """The frames of a node come along with copies of it, and with copies of its file."""
+    planes = np.random.default_rng(0).random((3, 3, 24, 32)).astype(np.float32)
+    for number, each in enumerate(planes, 1):
+        exr.write(folder / f"plate_{number:04d}.exr", dict(zip("RGB", each, strict=True)), {})
+    blend = folder / "shot.blend"
+    tree = t.compositor(32, 24)
+    bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 3
+    node = t.soft(tree, t.image_node(tree, folder / "plate_0001.exr", 3).outputs["Image"])
+    node.name, node.colors = "Soft", 3
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    t.press("fill_cache", node)
+    bpy.ops.wm.save_mainfile()
+    if t.NEW:
+        twins = tree.copy()
+        other = bpy.data.scenes.new("Other")
+        other.compositing_node_group = twins
+    else:
+        other = bpy.context.scene.copy()
+        other.use_fake_user = True  # or it is not saved
+        twins = other.node_tree
+    copies.expect()
+    copies.separate()
+    twin = twins.nodes["Soft"]
+    found: dict[str, Any] = {"twin": [twin.uid != node.uid, there(twin)]}
+    node.palette[0].color = (0.0, 1.0, 0.0)
+    t.press("segment", node)
+    bpy.ops.wm.save_mainfile()
+    found["both saved"] = [there(node), there(twin), cache.kept(twin)[0] == {1, 2, 3}]
+    t.press("clear_cache", node)
+    found["cleared"] = [there(node), there(twin)]
+    elsewhere, uid = folder / "elsewhere", twin.uid
+    elsewhere.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(elsewhere / "copy.blend"), copy=True)
+    bpy.ops.wm.open_mainfile(filepath=str(elsewhere / "copy.blend"))
+    found["copy of the file"] = [there(each) for each in trees.all_nodes() if each.uid == uid]
+    return found
+
+
+def there(node: Any) -> list[int]:
+    """The frames that are in the cache as they should be."""
+    right = []
+    for frame in (1, 2, 3):
+        with contextlib.suppress(freshness.NoPasses):
+            freshness.checked_file(node, frame)
+            right.append(frame)
+    return right
+
+
+def packed() -> dict[str, Any]:
+    """Blender takes the layers for images that nobody saved, and packs them."""
+    blend = folder / "packed.blend"
+    node = make(3)
+    t.press("segment", node)
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    before, size = layers(node), blend.stat().st_size
+    found: dict[str, Any] = {"only saved": said(node)}
+    for name in ("saved", "saved by itself"):
+        bpy.ops.image.save_all_modified()
+        packed = [image.packed_file is not None for image in passes.images(ours())]
+        if name == "saved by itself":
+            bpy.app.handlers.save_pre.remove(blend_files.on_save_pre)
+        bpy.ops.wm.save_mainfile()
+        if name == "saved by itself":
+            bpy.app.handlers.save_pre.append(blend_files.on_save_pre)
+            bpy.ops.wm.open_mainfile(filepath=str(blend))
+        kept = [image.packed_file is not None or not image.is_dirty for image in passes.images(ours())]
+        grown = blend.stat().st_size > size + 50_000
+        found[name] = [packed, kept, grown, bool(np.array_equal(layers(ours()), before)), said(ours())]
+    return found
+
+
+def layers(node: Any) -> Any:
+    return np.array([image.pixels[:] for image in passes.images(node)], np.float32)
 
 
 def new() -> dict[str, Any]:
