@@ -202,6 +202,6 @@ def command(arguments: list[str]) -> int:
         return 2
     except WorkerError as error:
         print(f"Soft Color Segment: ERROR: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     print(f"{strings.NAME}: {strings.FRAMES_COMPUTED.format(count=computed)}", flush=True)
     return 0

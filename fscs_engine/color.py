@@ -307,15 +307,12 @@ def resolve(asked: str, image_space: str, display: bool, spaces: ColorSpaces) ->
     Args:
         asked: ``auto``, ``scene_linear`` or a name.
         image_space: the input's color space.
-        display: whether the output is a display-referred format (PNG).
+        display: whether the output is a display-referred format (PNG), which says of itself that it is sRGB.
         spaces: the names there are.
 
     Raises:
         ColorSpaceError: unknown name.
     """
     own_linear = LIN_REC709 if spaces.is_coded(image_space) else spaces.check(image_space)
-    if asked == AUTO:
-        return SRGB if display else own_linear
-    if asked == SCENE_LINEAR:
-        return own_linear
-    return spaces.check(asked)
+    space = own_linear if asked in (AUTO, SCENE_LINEAR) else spaces.check(asked)
+    return SRGB if display else space

@@ -271,6 +271,10 @@ def recolor(
             options.check_free(file, inputs[0], overwrite=overwrite)
     if preview is not None:
         options.check_suffix(preview, (".png",), "a sheet")
+    written = [file.absolute() for file in (output, preview, save_look) if file is not None]
+    for file in written:
+        if written.count(file) > 1:
+            raise UsageError(f"{file} is an output twice", cure="give each output a name of its own")
     with Progress(style=progress_style) as progress:
         with progress.loading("starting"):
             from ..recolor.frames import Recolorer, RecolorWork, recolor_frames
@@ -303,8 +307,6 @@ def recolor(
         spaces = source.spaces
         if first is not None:
             used = _with_first_frame(used, first, match, wanted, picks, spaces)
-        if save_look is not None:
-            write_look(save_look, used, found, overwrite=overwrite)
         work = RecolorWork(
             shot,
             layered,
@@ -339,6 +341,8 @@ def recolor(
         except CancelledError as error:
             done = sum(result.status == "done" for result in finished)
             raise CancelledError(f"cancelled after {done} of {len(todo)} frames", cure=error.cure) from error
+        if save_look is not None:
+            write_look(save_look, used, found, overwrite=overwrite)
     missed = [(frame, view, str(shot.source(frame, view))) for frame, view in lost]
     saved = [] if save_look is None else [save_look]
     _report(finished, missed, first if as_json else None, found, used, saved, many=many, started=started)

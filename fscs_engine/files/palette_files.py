@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import PaletteError
 from ..host import palette_codec
 from ..palette.palette import Palette, palette_errors
 from .atomic import replaced_file
@@ -48,6 +49,8 @@ def named_palette(text: str) -> Palette:
         return Palette.from_hex(address)
     if Path(text).suffix.lower() in palette_codec.ENDINGS or ("," not in text and Path(text).is_file()):
         return read_palette(Path(text))
+    if "#" not in text and ("/" in text or Path(text).suffix):
+        raise PaletteError(f"there is no file {text}", cure="check the path, or write colors as #aabbcc,#112233")
     return Palette.from_hex(text)
 
 

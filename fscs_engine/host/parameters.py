@@ -245,7 +245,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "auto",
         "Chooses the color space in which the layers are delivered and add up to the image: srgb, lin_rec709, "
         "acescg, scene_linear (the values of the input as they are) or a name from the OpenColorIO config. auto "
-        "gives EXR the linear space of the input, and PNG srgb.",
+        "gives EXR the linear space of the input. PNG and other files of integers are always srgb.",
     ),
     Parameter(
         "device",

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..alpha.temporal import Moment
-from ..color import ColorSpaces
+from ..color import AUTO, SRGB, ColorSpaces
 from ..errors import InputError, OutputError, UsageError
 from ..files.atomic import make_folder
 from ..files.palette_files import found_by, read_palette, write_palette
+from ..host.frames import format_frames
 from ..palette.palette import Palette
 from ..segmenter import Segmenter
 from .frames import FramePattern
@@ -169,6 +170,18 @@ class Run:
             raise UsageError("several processes can't write one movie", cure="use --jobs 1, or write single frames")
         if options.missing == "skip" and movies:
             raise UsageError("a movie has no missing frames", cure="use --missing error, or write single frames")
+        if self.gaps and movies:
+            numbers = format_frames(sorted({frame for frame, _ in self.gaps}))
+            raise UsageError(
+                f"a movie has no missing frames, and {numbers} are not there",
+                cure="choose frames without a gap by --frames, or write single frames",
+            )
+        integers = [output.kind for output in delivery.outputs if output.is_display]
+        if options.working_space not in (AUTO, SRGB) and len(integers) == len(delivery.outputs) > 0:
+            raise UsageError(
+                f"{' and '.join(dict.fromkeys(integers))} files hold sRGB, not {options.working_space}",
+                cure="leave --working-space out, or write EXR",
+            )
         for pattern in delivery.single_files:
             if pattern.has_number and not self.shot.numbered:
                 raise UsageError(f"{pattern.text}: the input has no frame number", cure="write a name without one")

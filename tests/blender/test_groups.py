@@ -56,7 +56,7 @@ def test_linked_group_renders_from_the_library(blender, photograph: Path, tmp_pa
     assert stopped.status == NO_PASSES
     assert "frame 1 is not in the cache" in stopped.err
     refused = blender.run("linked.py", "fill", photograph, library, shot)
-    assert refused.result["status"] == 1
+    assert refused.result["status"] == 2
     assert "linked from library.blend and can't be changed here" in refused.err
     assert not list(shot.glob("scs_cache/*"))
 

@@ -62,6 +62,25 @@ def test_recolors_as_the_api_does(fscs, layers, tmp_path):
     assert after.color_space == "lin_rec709"
 
 
+def test_a_picture_that_fails_leaves_no_look(fscs, layers, tmp_path):
+    command = ("recolor", layers, "--set", "2:exposure=9", "-o", tmp_path / "o.png", "--save-look", tmp_path / "l.toml")
+    fscs(*command).failed_with(2, "pass --clip")
+    assert not (tmp_path / "l.toml").exists()
+    assert fscs(*command, "--clip").code == 0
+    assert (tmp_path / "l.toml").is_file()
+
+
+def test_no_output_replaces_another(fscs, layers, tmp_path):
+    command = ("recolor", layers, "--set", "2:hue=9", "-o", tmp_path / "o.png", "--clip", "--overwrite")
+    fscs(*command, "--preview", tmp_path / "o.png").failed_with(2, "is an output twice")
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_a_reference_that_is_not_there(fscs, layers, tmp_path):
+    finished = fscs("recolor", layers, "--match", tmp_path / "none.jpg", "-o", tmp_path / "o.exr")
+    finished.failed_with(2, "there is no file", "none.jpg", "check the path")
+
+
 def test_a_whole_turn_of_the_hue_changes_nothing(fscs, layers, tmp_path):
     assert fscs("recolor", layers, "--set", "2:hue=0", "-o", tmp_path / "rest.exr").code == 0
     assert fscs("recolor", layers, "--set", "2:hue=90", "-o", tmp_path / "quarter.exr").code == 0

@@ -201,6 +201,18 @@ def test_the_working_space_asked_for(fscs, photo, tmp_path):
     assert np.abs(read_layers(tmp_path / "o.exr").layers.sum(axis=0)[..., :3] - expected).max() <= 2e-6
 
 
+def test_files_of_integers_are_srgb_whatever_is_asked_for_exr(fscs, photo, tmp_path):
+    """They say so of themselves, so anything else in them would be wrong pixels."""
+    asked = ("segment", photo, "-k", 2, "--working-space", "acescg")
+    for outputs in (("png/",), ("tiff/", "--layer-format", "tiff"), ("d.psd",), ("d.ora",)):
+        finished = fscs(*asked, "-o", f"{tmp_path / outputs[0]}{'/' * outputs[0].endswith('/')}", *outputs[1:])
+        finished.failed_with(2, "files hold sRGB, not acescg", "write EXR")
+    assert fscs(*asked, "-o", tmp_path / "l.exr", "-o", f"{tmp_path / 'png'}/").code == 0
+    assert read_layers(tmp_path / "l.exr").color_space == "acescg"
+    added = sum(png(file)[..., :3] for file in sorted((tmp_path / "png").iterdir()))
+    assert np.abs(added - read_image(photo).pixels).max() <= 3 / 131070 + 1e-6
+
+
 def test_a_config_by_its_name(fscs, photo, tmp_path):
     """Another config has spaces that the built-in ones lack, and is part of the key."""
     name = "Input - ARRI - Curve - V3 LogC (EI800)"

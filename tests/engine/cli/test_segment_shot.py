@@ -41,6 +41,14 @@ def test_a_shot_in_words(fscs, shot, tmp_path):
     assert "skipped: 5 (11-15)" in again.out
 
 
+def test_a_gap_is_not_closed_by_a_movie(fscs, shot, tmp_path):
+    shot.with_name("p_0013.png").unlink()
+    movie = ("segment", shot, "-k", 2, "--layer-format", "mkv", "-o", f"{tmp_path / 'movies'}/")
+    fscs(*movie).failed_with(2, "a movie has no missing frames, and 13", "--frames")
+    assert not (tmp_path / "movies").exists()
+    assert fscs(*movie, "--frames", "14-15").code == 0
+
+
 def test_json_of_a_shot(fscs, shot, tmp_path):
     result = fscs("segment", shot, "-k", 3, "-o", tmp_path / "l.####.exr", "--temporal", 0.5, "--json").json
     assert set(result) == {
