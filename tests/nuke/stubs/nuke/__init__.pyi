@@ -15,7 +15,9 @@ from nuke._nuke import (
     REPLACE as REPLACE,
     TO_SCRIPT as TO_SCRIPT,
     WRITE_NON_DEFAULT_ONLY as WRITE_NON_DEFAULT_ONLY,
+    Array_Knob as Array_Knob,
     Double_Knob as Double_Knob,
+    EvalString_Knob as EvalString_Knob,
     addView as addView,
     ask as ask,
     delete as delete,
@@ -54,6 +56,12 @@ class Node(_nuke.Node):
     def input(self, index: int) -> Node | None: ...
     def dependencies(self, mask: int) -> list[Node]: ...  # type: ignore[override]
     def parent(self) -> Group | None: ...  # type: ignore[override]
+
+# Theirs takes anything, and gives nodes without the methods above.
+def allNodes(filter: str = ..., group: Group | _nuke.Root = ..., recurseGroups: bool = ...) -> list[Node]: ...
+
+# Theirs has no ``get``.
+env: Mapping[str, Any]
 
 class Group(Node):
     # There it is a node or None, and without the methods above. The plug-in asks for what is in its own gizmo.
