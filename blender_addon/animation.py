@@ -16,9 +16,9 @@ LINEAR = 1
 
 def curves_of(action: Any, slot: Any) -> Any:
     """The curves of an action, in the channels of a slot."""
-    if hasattr(action, "fcurves"):
+    if not hasattr(action, "slots"):  # before 4.4; later versions below 5.0 have the first slot's there
         return action.fcurves
-    bag = anim_utils.action_get_channelbag_for_slot(action, slot)  # 5.0 and later
+    bag = anim_utils.action_get_channelbag_for_slot(action, slot) if slot is not None else None
     return bag.fcurves if bag is not None else ()
 
 

@@ -147,7 +147,7 @@ def test_render_that_shows_layers_stops(blender, why: str) -> None:
 @pytest.mark.slow
 def test_command_refuses(blender, shot: Path) -> None:
     blender.run("frames.py", "make", shot, "sequence")
-    for arguments, status in ((["--node", "Nobody"], 1), (["--frames", "5-1"], 2), (["--scene", "Nowhere"], 2)):
+    for arguments, status in ((["--node", "Nobody"], 2), (["--frames", "5-1"], 2), (["--scene", "Nowhere"], 2)):
         assert blender.run("frames.py", "fill", shot, *arguments).result["status"] == status
     assert cached(shot) == []
 

@@ -44,9 +44,11 @@ node.smoothing = 3
 found["stale"] = ui.status(node)[0]
 t.press("segment", node)
 blend = str(Path.cwd() / "messages.blend")
+unsaved = cache.folder(node)
 bpy.ops.wm.save_as_mainfile(filepath=blend)
-for file in cache.folder(node).glob("*.exr"):
-    file.unlink()
+for folder in (unsaved, cache.folder(node)):  # a copy would come back from the first
+    for file in folder.glob("*.exr"):
+        file.unlink()
 bpy.ops.wm.open_mainfile(filepath=blend)
 tree = t.scene_tree(bpy.context.scene)
 (node,) = trees.all_nodes()
