@@ -175,7 +175,7 @@ def script_saved() -> None:
         node = nuke.toNode("root." + name)
         if isinstance(node, nuke.Group) and upstream.is_ours(node):
             _say(node, "")
-    for node in nuke.allNodes("Group", nuke.root(), True):
+    for node in nuke.allNodes("Group", group=nuke.root(), recurseGroups=True):
         if upstream.is_ours(node) and recolor.is_behind(node):
             _recolor(node)
 

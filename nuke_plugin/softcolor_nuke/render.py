@@ -141,7 +141,7 @@ def check(node: nuke.Group, numbers: Sequence[int], views: Sequence[str]) -> str
         raise WorkerError("usage", f"{template} has no frame number", "put %04d or #### into the name")
     if len(views) > 1 and not frames.has_view(template):
         raise WorkerError("usage", f"{template} has no view", "put %V into the name")
-    for other in nuke.allNodes("Group", nuke.root(), True):
+    for other in nuke.allNodes("Group", group=nuke.root(), recurseGroups=True):
         if _takes(other, template) and _made_of(other, numbers[0]) != _made_of(node, numbers[0]):
             message = f"{other.fullName()} has other layers in the same files"
             raise WorkerError("usage", message, "choose another File on the Cache tab of one of the two")
