@@ -102,7 +102,7 @@ def palette(
         found = find_palette(shot, todo, ColorSpaces(ocio), chosen, report)
         seconds = time.perf_counter() - found_at
     if output is not None:
-        write_palette(output, found, overwrite=overwrite)
+        write_palette(output, found, overwrite=overwrite, found=chosen.search)
     outputs = [] if output is None else [output]
     print_readings([(shot.source(*todo[0]), reading)])
     if as_json:

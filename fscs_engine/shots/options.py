@@ -177,6 +177,11 @@ class SegmentOptions:
         return sorted(set(self.frames))
 
     @property
+    def search(self) -> dict[str, object]:
+        """How a palette is found, as its file says it."""
+        return {"method": self.palette_method, "seed": self.seed}
+
+    @property
     def sheets(self) -> list[FramePattern]:
         """The patterns of the contact sheets and of the pages."""
         asked = (each for each in (self.preview, self.report) if each is not None)

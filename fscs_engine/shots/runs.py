@@ -220,7 +220,7 @@ def _taken_up(file: Path, options: SegmentOptions) -> Palette:
             f"{file} begins with {began}, but {asked} was given",
             cure="delete it to find a new palette, or give its colors",
         )
-    found, wanted = found_by(file), _search(options)
+    found, wanted = found_by(file), options.search
     if found and found != wanted:
         raise UsageError(
             f"{file} was found by {_words(found)}, but {_words(wanted)} was asked for",
@@ -229,18 +229,13 @@ def _taken_up(file: Path, options: SegmentOptions) -> Palette:
     return Palette((*given, *kept.colors[len(given) :]))
 
 
-def _search(options: SegmentOptions) -> dict[str, object]:
-    """How a palette is found, as its file says it."""
-    return {"method": options.palette_method, "seed": options.seed}
-
-
 def _words(search: Mapping[str, object]) -> str:
     return f"{search.get('method')} with seed {search.get('seed')}"
 
 
 def _keep_palette(file: Path, palette: Palette, options: SegmentOptions) -> None:
     """Writes the palette of a shot, unless it is there already."""
-    found = _search(options)
+    found = options.search
     if file.is_file() and read_palette(file) == palette:
         stays = options.resume or not options.overwrite  # with what it says, or leaves open, of how it was found
         if stays or found_by(file) == found:
