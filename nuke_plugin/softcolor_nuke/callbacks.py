@@ -133,9 +133,10 @@ def look(names: Sequence[str]) -> None:
             _known.pop(name, None)  # an expression may have changed a knob
             with upstream.unnoticed():
                 layer_names.look_above(node)
-                if recolor.is_behind(node):
-                    recolor.follow(node)
             try:
+                with upstream.unnoticed():
+                    if recolor.is_behind(node):
+                        recolor.follow(node)
                 text = state(node, frame, view, sure=True)
                 _changed[name] = upstream.file_of(node, frame, view), text
             except WorkerError as error:

@@ -196,11 +196,13 @@ def follow(node: nuke.Group) -> None:
     """
     steps: list[Step] = []
     curves: dict[str, list[float]] = {}
+    made_of = ""
     try:
         if node["recolor"].value():
+            made_of = _made_of(node)
             steps, curves = _over_time(node)
     finally:
-        _put_curves(node, curves)
+        _put_curves(node, curves, made_of)
         _put_steps(node, steps)
 
 
@@ -258,8 +260,12 @@ def is_behind(node: nuke.Group, frame: Optional[int] = None) -> bool:
     return False
 
 
-def _written_values(values: Mapping[str, Sequence[float]]) -> str:
-    """As a text without signs that Tcl would work out: a knob of this kind is one that it may."""
+def _made_of(node: nuke.Group) -> str:
+    """The values of the moving edits; empty where none moves. The text has no signs that Tcl would work out."""
+    names, numbers = _moving(node), _frames(node)
+    if not names:
+        return ""
+    values: dict[str, list[float]] = {RANGE: [numbers[0], numbers[-1]], **_values_of(node, names, numbers)}
     return "; ".join(" ".join([name, *(f"{one:.7g}" for one in found)]) for name, found in values.items())
 
 
@@ -311,15 +317,12 @@ def _with_curves(texts: Sequence[str], curves: dict[str, list[float]]) -> str:
     return _NUMBER.sub(put, texts[0])
 
 
-def _put_curves(node: nuke.Group, curves: Mapping[str, Sequence[float]]) -> None:
+def _put_curves(node: nuke.Group, curves: Mapping[str, Sequence[float]], made_of: str) -> None:
     old: Any = node.node(CURVES)
     if old is not None:
         nuke.delete(old)
-    names = _moving(node) if node["recolor"].value() else []
-    if not names:
+    if not made_of:
         return
-    numbers = _frames(node)
-    made_of = _written_values({RANGE: [numbers[0], numbers[-1]], **_values_of(node, names, numbers)})
     node.begin()
     try:
         made: Any = nuke.nodes.NoOp(name=CURVES)
@@ -331,7 +334,7 @@ def _put_curves(node: nuke.Group, curves: Mapping[str, Sequence[float]]) -> None
     for name, curve in curves.items():
         made.addKnob(nuke.Double_Knob(name, name))
         made[name].setAnimated()
-        for frame, value in zip(numbers, curve):
+        for frame, value in zip(_frames(node), curve):
             made[name].setValueAt(value, frame)
 
 

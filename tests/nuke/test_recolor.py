@@ -279,6 +279,21 @@ def test_a_render_ends_where_an_expression_is_ahead_of_the_nodes(moving, host, t
     assert not (tmp_path / "out.1004.exr").exists()
 
 
+def test_a_wrong_number_of_colors_leaves_no_nodes_of_before(moving, host) -> None:
+    recolor, error = module("recolor"), module("fscs.protocol").WorkerError
+    set_edits(moving, {2: LayerEdit(hue=90)})
+    moving["edit_hue2"].setValueAt(10, 1001)
+    recolor.follow(moving)
+    assert moving.node("RecolorMix") is not None
+    moving["colors"].setValue(20)
+    with pytest.raises(error, match="Colors is 20"):
+        recolor.follow(moving)
+    assert moving.node("RecolorMix") is None
+    assert moving.node("RecolorCurves") is None
+    module("callbacks").look([moving.fullName()])
+    assert "Colors is 20" in moving["status"].value()
+
+
 def test_what_can_not_have_keyframes_is_said(moving, host) -> None:
     moving["edit_solo2"].setValueAt(0, 1001)
     moving["edit_solo2"].setValueAt(1, 1005)
