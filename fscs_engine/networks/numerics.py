@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 
@@ -21,12 +21,9 @@ def numerics(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
         device: of the networks.
         dtype: ``torch.float32``, or that of the convolutions in mixed precision.
     """
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        if device.type != "cuda":
-            yield
-            return
-        with _exact_cudnn():
-            yield
+    switches = _exact_cudnn() if device.type == "cuda" else nullcontext()
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32), switches:
+        yield
 
 
 @contextmanager
