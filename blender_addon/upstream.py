@@ -234,6 +234,7 @@ class _Walk:
         self._identify = identify
         self._numbers: dict[int, int] = {}
         self._animated: dict[int, dict[tuple[str, int], object]] = {}
+        self._places: dict[int, set[tuple[int, str]]] = {}
 
     def socket_from(self, link: Any, inside: bool = False) -> None:
         """What gives a link its pixels. ``inside`` a group that the walk came into, what is outside is walked by it."""
@@ -288,9 +289,12 @@ class _Walk:
         value = getattr(node, name, None)
         if isinstance(value, bpy.types.Node) or name.startswith("active"):
             return
-        places = animated_places(node.id_data) if node.id_data.animation_data is not None else ()
-        moved = {place: each for place, each in self._moved(node.id_data).items() if place[0].startswith(f"{path}.")}
-        self._add(f"{name}={sorted(moved.items())};{print_of(value, places)}")
+        tree = node.id_data
+        key = tree.as_pointer()
+        if key not in self._places:
+            self._places[key] = animated_places(tree) if tree.animation_data is not None else set()
+        moved = {place: each for place, each in self._moved(tree).items() if place[0].startswith(f"{path}.")}
+        self._add(f"{name}={sorted(moved.items())};{print_of(value, self._places[key])}")
         if isinstance(value, bpy.types.MovieClip):
             self._add(self._identify(_clip_path(value, self._frame)))
 
